@@ -1,0 +1,1 @@
+"""The outside: where files and documents are kept."""

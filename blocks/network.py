@@ -1,0 +1,266 @@
+"""The network as an operator sets it up: which stores, which catalog, which policies."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+from urllib.parse import unquote, urlsplit
+
+from prefect.blocks.core import Block
+from pydantic import Field, PrivateAttr, field_validator
+
+from blocks.catalog import Catalog
+from blocks.checksums import crc32c
+from blocks.storage import NotFound, ObjectInfo, ObjectStore
+from models.documents import Location
+from models.errors import BadInput, ConfigurationError
+from models.ingest import Source
+
+LOCATIONS: tuple[Location, ...] = get_args(Location)
+Compression = Literal["GZIP_2", "RICE_1"]
+
+_WHERE = "A folder, or gs://BUCKET or gs://BUCKET/PREFIX."
+
+
+class PanoptesNetwork(Block):
+    """Where the network's files and documents are kept, and how they are treated."""
+
+    _block_type_name = "PANOPTES network"
+    _block_type_slug = "panoptes-network"
+    _description = "Where the network's files and documents are kept, and how they are treated."
+
+    incoming: str = Field(description=f"Where units upload. {_WHERE}")
+    keep_incoming: bool = Field(
+        False,
+        description="Leave uploaded files where they are instead of removing each once it is "
+        "archived; the ledger alone then says what is done.",
+    )
+    images: str = Field(description=f"The archive of record, .fits.fz. {_WHERE}")
+    originals: str = Field(description=f"Camera raws as uploaded. {_WHERE}")
+    rgb: str = Field(description=f"Colour planes made from camera raws. {_WHERE}")
+    previews: str = Field(description=f"Pictures to look at. {_WHERE}")
+    timelapse: str = Field(description=f"Timelapse videos. {_WHERE}")
+    quarantine: str = Field(description=f"Files that could not be taken. {_WHERE}")
+    catalog: str = Field(
+        description="The documents: sqlite:///FOLDER/catalog.sqlite, or "
+        "firestore://PROJECT or firestore://PROJECT/DATABASE."
+    )
+    gcp_credentials: str | None = Field(
+        None,
+        title="Google credentials block",
+        description="Name of a prefect-gcp GcpCredentials block; empty: the machine's own "
+        "(application-default) credentials.",
+    )
+    compression: Compression = Field(
+        "GZIP_2",
+        description="How archived images are compressed, always without loss: GZIP_2 is "
+        "smaller, RICE_1 faster.",
+    )
+    rawpy_options: dict[str, Any] | None = Field(
+        None,
+        description="Make colour planes by LibRaw's interpolation with these options, as the "
+        "original service did, instead of keeping the raw samples. {} takes its defaults.",
+    )
+    previews_wanted: bool = Field(True, description="Make a picture of every image.")
+    workers: int = Field(
+        0, ge=0, le=256, description="Images in the works at once in one run; 0: one a core."
+    )
+    max_file_bytes: int = Field(
+        1 << 29, gt=0, description="Larger files are quarantined rather than loaded; bytes."
+    )
+    max_pixels: int = Field(
+        200_000_000, gt=0, description="Images of more pixels are quarantined, not decoded."
+    )
+    lease_seconds: float = Field(
+        120.0,
+        ge=2,
+        description="How long a run that fell silent keeps others from its observation.",
+    )
+    quiet_hours: float = Field(
+        2.0, ge=0, description="An observation counts as received after this time without files."
+    )
+    failure_limit: int = Field(
+        10, ge=1, description="A file that failed this often waits for an operator."
+    )
+
+    _opened: _Opened = PrivateAttr(default_factory=lambda: _Opened())
+
+    @field_validator(*LOCATIONS, "catalog")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        scheme = urlsplit(value).scheme
+        if not value.strip() or scheme not in ("", "file", "gs", "sqlite", "firestore"):
+            raise ValueError(f"{value!r} is neither a folder nor gs://, sqlite:// or firestore://")
+        return value
+
+    @classmethod
+    def in_folder(cls, data: Path, *, incoming: Path | None = None, **policies: Any) -> Self:
+        """A network on this machine: every location a folder of its name in `data`.
+
+        `incoming`, if given, is a user's own folder: a kept source, never written to.
+        """
+        root = data.expanduser().resolve()
+        places: dict[str, Any] = {name: str(root / name) for name in LOCATIONS}
+        if incoming is not None:
+            places |= {"incoming": str(incoming.expanduser().resolve()), "keep_incoming": True}
+        return cls(**places, catalog=f"sqlite:///{root}/catalog.sqlite", **policies)
+
+    def store(self, location: Location) -> ObjectStore:
+        """The store of a location, opened at its first use."""
+        return self._opened.store(self, location)
+
+    @property
+    def documents(self) -> Catalog:
+        """The catalog, opened at its first use."""
+        return self._opened.documents(self)
+
+    def check(self) -> None:
+        """Look at every store and the catalog before the first file.
+
+        Raises ConfigurationError, in one sentence.
+        """
+        addresses = [getattr(self, name) for name in LOCATIONS]
+        for name, address in zip(LOCATIONS, addresses, strict=True):
+            if addresses.count(address) > 1:
+                raise ConfigurationError(
+                    f"two locations share {address} ({name} is one of them): give each its own"
+                )
+        for name in LOCATIONS:
+            self.store(name).check()
+        self.documents.check()
+
+    def read(self, source: Source) -> bytes:
+        """The bytes of exactly this generation of an uploaded file.
+
+        Raises BadInput ``empty-file``, ``too-large``, ``transfer-damage``, and NotFound
+        when another generation has taken its place.
+        """
+        held = self._opened.held(source)
+        if held is not None:
+            return held
+        if source.size == 0:
+            raise BadInput("empty-file")
+        if source.size > self.max_file_bytes:
+            raise BadInput(
+                "too-large", f"{source.size:,} bytes; the limit is {self.max_file_bytes:,}"
+            )
+        data, _ = self.store("incoming").read(source.name, generation=source.generation)
+        self._opened.hold(source, data)
+        return data
+
+    @contextmanager
+    def holding(self, source: Source) -> Iterator[None]:
+        """Share one download of `source` between the steps of this block."""
+        self._opened.expect(source)
+        try:
+            yield
+        finally:
+            self._opened.release(source)
+
+    def write(self, location: Location, path: str, data: bytes) -> ObjectInfo:
+        """Write an object that is made anew from the same source each time.
+
+        Where the very bytes are there already they are left alone; other bytes are
+        replaced in the generation that was seen. Raises PreconditionFailed if another
+        run replaces them at the same time.
+        """
+        store = self.store(location)
+        try:
+            present = store.stat(path)
+        except NotFound:
+            return store.put(path, data, if_generation=0)
+        if present.size == len(data) and present.crc32c == crc32c(data):
+            return present
+        return store.put(path, data, if_generation=present.generation)
+
+
+def load_network(name: str) -> PanoptesNetwork:
+    """The network block of this name. Raises ConfigurationError if there is none."""
+    try:
+        network = PanoptesNetwork.load(name)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"there is no 'PANOPTES network' block named {name!r}: make one in the Prefect UI "
+            "under Blocks, or give the name of another"
+        ) from error
+    assert isinstance(network, PanoptesNetwork)
+    return network
+
+
+class _Opened:
+    """What a block has opened in this process; never pickled or stored."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._stores: dict[str, ObjectStore] = {}
+        self._catalog: Catalog | None = None
+        self._bytes: dict[tuple[str, int], bytes | None] = {}
+
+    def __reduce__(self) -> tuple[type[_Opened], tuple[()]]:
+        return (_Opened, ())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Opened:
+        return _Opened()
+
+    def store(self, network: PanoptesNetwork, location: Location) -> ObjectStore:
+        with self._lock:
+            if location not in self._stores:
+                read_only = location == "incoming" and network.keep_incoming
+                self._stores[location] = open_store(
+                    getattr(network, location),
+                    read_only=read_only,
+                    gcp_credentials=network.gcp_credentials,
+                )
+            return self._stores[location]
+
+    def documents(self, network: PanoptesNetwork) -> Catalog:
+        with self._lock:
+            if self._catalog is None:
+                self._catalog = open_catalog(
+                    network.catalog, gcp_credentials=network.gcp_credentials
+                )
+            return self._catalog
+
+    def expect(self, source: Source) -> None:
+        with self._lock:
+            self._bytes.setdefault((source.name, source.generation), None)
+
+    def hold(self, source: Source, data: bytes) -> None:
+        with self._lock:
+            if (source.name, source.generation) in self._bytes:
+                self._bytes[(source.name, source.generation)] = data
+
+    def held(self, source: Source) -> bytes | None:
+        with self._lock:
+            return self._bytes.get((source.name, source.generation))
+
+    def release(self, source: Source) -> None:
+        with self._lock:
+            self._bytes.pop((source.name, source.generation), None)
+
+
+def open_store(
+    address: str, *, read_only: bool = False, gcp_credentials: str | None = None
+) -> ObjectStore:
+    """The store at an address: a folder, or ``gs://BUCKET/PREFIX``."""
+    parts = urlsplit(address)
+    if parts.scheme == "gs":
+        raise ConfigurationError(f"{address}: Cloud Storage is not set up yet")
+    from blocks.folder import FolderStore
+
+    path = unquote(parts.path) if parts.scheme == "file" else address
+    return FolderStore(Path(path).expanduser(), read_only=read_only)
+
+
+def open_catalog(address: str, *, gcp_credentials: str | None = None) -> Catalog:
+    """The catalog at an address: ``sqlite:///PATH`` or ``firestore://PROJECT/DATABASE``."""
+    parts = urlsplit(address)
+    if parts.scheme == "firestore":
+        raise ConfigurationError(f"{address}: Firestore is not set up yet")
+    from blocks.sqlite import SqliteCatalog
+
+    path = address.removeprefix("sqlite:///") if parts.scheme == "sqlite" else address
+    return SqliteCatalog(Path(path).expanduser())

@@ -1,0 +1,1 @@
+"""Nouns and rules of the PANOPTES network. Nothing here reads or writes anything."""

@@ -1,0 +1,277 @@
+"""The documents of the catalog, as they are stored.
+
+The fields are those of the network's original data model, plus provenance. Documents may
+exist before us and carry fields that we do not know: they are merged, never replaced, so
+every model allows extra fields, and a field that is not known is absent, never 0 or ''.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+HEALPIX_NSIDE = 64
+"""Nested HEALPix with 49,152 cells of 0.92 degrees, https://healpix.sourceforge.io."""
+
+
+class GeoPoint(NamedTuple):
+    """A place on Earth, stored as a geographical point; degrees, east positive."""
+
+    latitude: float
+    longitude: float
+
+
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=360)]
+RightAscension = Annotated[float, Field(ge=0, le=360, description="degrees, ICRS")]
+Declination = Annotated[float, Field(ge=-90, le=90, description="degrees, ICRS")]
+
+OBSERVATION_STATUS = ("metadata_received", "receiving_files", "received")
+IMAGE_STATUS = ("metadata_received", "received", "uploaded")
+
+
+def forward(order: tuple[str, ...], stored: str | None, wanted: str) -> str:
+    """The later of two statuses: a status never moves back.
+
+    A status of other software that `order` does not know is kept.
+    """
+    if stored is None:
+        return wanted
+    if stored not in order:
+        return stored  # another program's word
+    return max(stored, wanted, key=order.index)
+
+
+def night_of(moment: datetime, longitude: float | None) -> str:
+    """The date of the local noon that began the night of `moment`, as ``YYYY-MM-DD``.
+
+    `longitude` in degrees, east positive; local mean solar time is UTC plus
+    longitude / 15 hours. Where it is not known, Greenwich stands in.
+    """
+    east = ((longitude or 0.0) + 180.0) % 360.0 - 180.0
+    noon_to_noon = moment + timedelta(hours=east / 15.0 - 12.0)
+    night: date = noon_to_noon.date()
+    return night.isoformat()
+
+
+def healpix_of(ra: float, dec: float) -> int:
+    """The nested HEALPix cell (`HEALPIX_NSIDE`) of a position in degrees."""
+    import hpgeom
+
+    return int(hpgeom.angle_to_pixel(HEALPIX_NSIDE, ra % 360.0, dec, nest=True))
+
+
+class Document(BaseModel):
+    """A document of one of the collections."""
+
+    model_config = ConfigDict(extra="allow")
+    collection: ClassVar[str]
+    schema_version: int = SCHEMA_VERSION
+
+    def fields(self) -> dict[str, Any]:
+        """The fields to store: those that are known."""
+        return {
+            name: _plain(value)
+            for name in (*type(self).model_fields, *(self.model_extra or ()))
+            if (value := getattr(self, name)) is not None
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Nested models as plain values, datetimes and places kept as such."""
+    if isinstance(value, BaseModel):
+        return {k: _plain(v) for k, v in dict(value).items() if v is not None}
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return value
+
+
+class Unit(Document):
+    """A telescope, by ``unit_id``; other software keeps its telemetry here, too."""
+
+    collection = "units"
+    name: str
+    elevation: float | None = Field(None, description="metres above sea level")
+    location: GeoPoint | None = None
+    status: str = "active"
+    num_observations: int | None = None
+    num_images: int | None = None
+    total_exptime: float | None = Field(None, description="seconds, to the millisecond")
+
+
+class Camera(Document):
+    """A camera of a unit, by ``UNIT_CAMERA``."""
+
+    collection = "cameras"
+    unit_id: str
+    camera_id: str
+    model: str | None = None
+    serial_number: str | None = None
+    internal_serial_number: str | None = None
+
+
+class Observation(Document):
+    """A camera's images during one continuous tracking movement, by ``sequence_id``.
+
+    Where its images differ, the earliest that says a thing describes the observation:
+    `described_by` holds, for each such field, the time of the image that it came from.
+    """
+
+    collection = "observations"
+    sequence_id: str
+    unit_id: str
+    camera_id: str
+    time: AwareDatetime
+    night: str
+    status: str = "receiving_files"
+    software_version: str | None = None
+    ra: RightAscension | None = None
+    dec: Declination | None = None
+    healpix: int | None = None
+    exptime: float | None = Field(None, description="seconds, of one image")
+    field_name: str | None = None
+    camera_filter: str | None = None
+    iso: int | None = None
+    project: str | None = None
+    num_images: int | None = None
+    total_exptime: float | None = Field(None, description="seconds, to the millisecond")
+    described_by: dict[str, str] | None = None
+    last_arrival: AwareDatetime | None = None
+
+
+class Provenance(BaseModel):
+    """Which generation of which upload a part of an image came from."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    generation: int
+    crc32c: str
+    size: int = Field(description="bytes")
+    arrived: AwareDatetime
+    recorded: AwareDatetime
+    code_version: str
+
+
+class Image(Document):
+    """A single exposure of a single camera, by ``image_id``."""
+
+    collection = "images"
+    image_id: str
+    sequence_id: str
+    unit_id: str
+    camera_id: str
+    uid: str = Field(description="UNIT_CAMERA_SEQUENCETIME_IMAGETIME")
+    time: AwareDatetime
+    exposure_end: AwareDatetime | None = None
+    night: str
+    status: str = "received"
+    bucket_path: str | None = Field(None, description="the archived .fits.fz, in images")
+    size: int | None = Field(None, description="bytes of the archived file")
+    crc32c: str | None = Field(None, description="of the archived file, base64")
+    original_path: str | None = Field(None, description="the camera raw, in originals")
+    rgb_paths: dict[str, str] | None = Field(None, description="colour planes, in rgb")
+    preview_path: str | None = Field(None, description="the picture to look at, in previews")
+    header_checksums: str | None = Field(None, description="absent, hold or stale")
+    sources: dict[str, Provenance] | None = Field(None, description="by file type")
+    notes: list[str] | None = None
+    healpix: int | None = None
+    exptime: float | None = Field(None, description="seconds")
+    ha_mnt: float | None = Field(None, description="hours")
+    ra_mnt: RightAscension | None = None
+    dec_mnt: Declination | None = None
+    ra_image: RightAscension | None = None
+    dec_image: Declination | None = None
+    moonfrac: float | None = None
+    moonsep: float | None = Field(None, description="degrees")
+    airmass: float | None = None
+    measev: float | None = None
+    measev2: float | None = None
+    measr: int | None = None
+    measg: int | None = None
+    measg2: int | None = None
+    measb: int | None = None
+    camtemp: float | None = Field(None, description="degrees Celsius")
+    circconf: float | None = Field(None, description="millimetres")
+    colortmp: float | None = Field(None, description="kelvin")
+    bluebal: float | None = None
+    redbal: float | None = None
+    whtlvln: int | None = None
+    whtlvls: int | None = None
+
+
+Location = Literal["incoming", "images", "originals", "rgb", "previews", "timelapse", "quarantine"]
+"""The places of the network's files, each a store of its own."""
+
+Outcome = Literal["archived", "filed", "quarantined", "failed"]
+
+
+class Output(BaseModel):
+    """An object that an upload was made into."""
+
+    model_config = ConfigDict(frozen=True)
+    role: str = Field(description="archive, original, rgb-r, rgb-g, rgb-b, preview, picture, ...")
+    location: Location
+    path: str
+    generation: int
+    crc32c: str
+    size: int = Field(description="bytes")
+
+
+class File(Document):
+    """The ledger: what became of one uploaded file, by its percent-encoded name.
+
+    It speaks of one generation of the file. `attempts` counts how often work on it began;
+    where it is above `returns`, a run ended without a word: killed, or brought down by
+    the file. `outcome` is absent while the file is being worked on.
+    """
+
+    collection = "files"
+    name: str
+    file_type: str | None = None
+    unit_id: str | None = None
+    camera_id: str | None = None
+    sequence_id: str | None = None
+    image_id: str | None = None
+    generation: int
+    crc32c: str | None = None
+    size: int = Field(description="bytes")
+    arrived: AwareDatetime
+    attempts: int = 0
+    returns: int = 0
+    failures: int = 0
+    outcome: Outcome | None = None
+    code: str | None = None
+    reason: str | None = None
+    next_step: str | None = None
+    duplicate_of: str | None = None
+    location: Location | None = None
+    path: str | None = Field(None, description="of the first output, in `location`")
+    outputs: list[Output] | None = None
+    unfinished: bool | None = Field(None, description="an older generation was never closed")
+    code_version: str | None = None
+    opened: AwareDatetime | None = None
+    closed: AwareDatetime | None = None
+
+
+class Star(Document):
+    """A stellar source, by ``picid``: the TESS Input Catalog's number, never another's."""
+
+    collection = "stars"
+    picid: int
+    ra: RightAscension | None = None
+    dec: Declination | None = None
+
+
+class Lightcurve(Document):
+    """One processing run's brightness over time of one star, by ``lcid`` (PICID_TIME)."""
+
+    collection = "lightcurves"
+    lcid: str
+    picid: int
+    sequence_id: str
+    time: AwareDatetime

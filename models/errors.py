@@ -1,0 +1,145 @@
+"""What happens next when a file cannot be taken: try again, or quarantine.
+
+Every task raises one of these two or lets an unclassified exception through.
+`TryAgain` passes with time and is retried with backoff and jitter. `BadInput`
+never passes: the file goes to quarantine at once with a code and a sentence that a
+volunteer understands. Anything else is a defect of ours or of the machine: the file
+is reported as failed, stays where it is and is tried again by a later run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a volunteer reads about one kind of bad input."""
+
+    sentence: str
+    next_step: str
+
+
+ADVICE: dict[str, Advice] = {
+    "unroutable-name": Advice(
+        "The name of the file does not say which unit, camera and time it belongs to.",
+        "Rename it to UNIT/CAMERA/SEQUENCE/IMAGE.suffix, for example "
+        "PAN001/14d3bd/20180216T110623/20180216T112430.fits.fz, and upload it again.",
+    ),
+    "unknown-suffix": Advice(
+        "The network does not take files of this type.",
+        "Upload .fits, .fits.fz, .cr2, .jpg or .mp4 files; anything else can be deleted.",
+    ),
+    "not-a-file": Advice(
+        "This is not a plain file.",
+        "Replace it by the file itself and upload that.",
+    ),
+    "empty-file": Advice(
+        "The file is empty: the camera or the upload wrote nothing.",
+        "Upload it again from the unit if the original there is not empty.",
+    ),
+    "too-large": Advice(
+        "The file is larger than any image of a PANOPTES camera.",
+        "Check what was uploaded; raise the limit in the network's settings if it is right.",
+    ),
+    "truncated-file": Advice(
+        "The file ends too early: part of it is missing.",
+        "Upload it again from the unit; look at the unit's disk and network if it happens often.",
+    ),
+    "transfer-damage": Advice(
+        "The bytes that arrived are not the bytes that were sent.",
+        "Upload it again from the unit.",
+    ),
+    "not-fits": Advice(
+        "The file is not a FITS file, whatever its name says.",
+        "Check how it was made; upload the camera's own file under its own suffix.",
+    ),
+    "bad-header": Advice(
+        "The FITS header breaks the standard so that the image cannot be read with certainty.",
+        "Check the software that wrote it; upload a corrected file.",
+    ),
+    "no-image": Advice(
+        "The FITS file holds no image.",
+        "Check whether the right file was uploaded; tables are not archived on their own.",
+    ),
+    "corrupt-data": Advice(
+        "The image data inside the file is damaged and cannot be decoded.",
+        "Upload it again from the unit.",
+    ),
+    "checksum-mismatch": Advice(
+        "The checksum inside the file does not match its contents.",
+        "Upload it again from the unit, or make it again if the original there fails as well.",
+    ),
+    "unsupported-format": Advice(
+        "The file is legal, but of a kind that the network cannot archive without loss.",
+        "Ask the network's operators; the file is kept as it is.",
+    ),
+    "not-a-raw": Advice(
+        "The file is not a camera raw that can be read.",
+        "Check that the camera saves raw files, and upload it again from the unit.",
+    ),
+    "not-a-picture": Advice(
+        "The file is not the JPEG picture or MP4 video that its name says.",
+        "Upload it again from the unit.",
+    ),
+    "conflicts-with-archive": Advice(
+        "Another file of the same image is already archived, and the two differ.",
+        "Compare the two; an operator can replace the archived one.",
+    ),
+    "decoder-crash": Advice(
+        "Reading this file brought the decoder down three times.",
+        "Keep the file for the developers; upload it again from the unit if it differs there.",
+    ),
+}
+
+
+class IngestError(Exception):
+    """Base of the two outcomes that are not success."""
+
+
+class TryAgain(IngestError):
+    """A passing trouble: the store, the catalog or the machine may answer next time."""
+
+
+class BadInput(IngestError):
+    """The file itself is at fault; trying again cannot help.
+
+    `code` is a key of `ADVICE`; `detail` says what was seen in this file.
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        if code not in ADVICE:
+            raise ValueError(f"unknown quarantine code {code!r}")
+        self.code = code
+        self.detail = detail
+        super().__init__(code, detail)
+
+    @property
+    def reason(self) -> str:
+        """The sentence for volunteers, with what was seen in this file."""
+        sentence = ADVICE[self.code].sentence
+        return f"{sentence} ({self.detail})" if self.detail else sentence
+
+    @property
+    def next_step(self) -> str:
+        return ADVICE[self.code].next_step
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.code, self.detail))
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether trying again can help.
+
+    Stores and catalogs turn their libraries' passing errors into `TryAgain`;
+    connection errors and timeouts of anything else pass by nature.
+    """
+    return isinstance(error, TryAgain | ConnectionError | TimeoutError)
+
+
+class ConfigurationError(Exception):
+    """The operator's settings cannot work; the message says what is wrong and where."""
