@@ -1,0 +1,149 @@
+"""Taking files: one chain of steps a file, images side by side."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
+from typing import Any, Protocol, TypeVar
+
+from prefect import Task
+
+from blocks.network import PanoptesNetwork
+from blocks.storage import NotFound
+from models.errors import BadInput, is_passing
+from models.ingest import Became, Derived, FileResult, Source
+from models.names import FileType, display_name, parse_upload
+from tasks.compress import compress, verify
+from tasks.deposit import OutputLost
+from tasks.keep import keep_fits, keep_media, verify_kept
+from tasks.ledger import Verdict, close_failed, open_entry, read_entry
+from tasks.listing import by_image
+from tasks.quarantine import quarantine
+from tasks.record import record, remove_from_incoming
+from tasks.retries import call_plainly, keep_trying
+from tasks.rgb import make_rgb, verify_rgb
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class Call(Protocol):
+    """How a step is run: as a Prefect task, or plainly."""
+
+    def __call__(self, made: Task[..., Result], *arguments: Any, fresh: bool = False) -> Result: ...
+
+
+class Watch(Protocol):
+    """Who looks on while files are taken."""
+
+    def planned(self, files: int) -> None: ...
+
+    def taken(self, result: FileResult) -> None: ...
+
+
+def as_tasks(made: Task[..., Result], *arguments: Any, fresh: bool = False) -> Result:
+    """Run a step as a Prefect task; `fresh` passes over a cached result."""
+    chosen = made.with_options(refresh_cache=True) if fresh else made
+    return chosen(*arguments)
+
+
+def as_calls(made: Task[..., Result], *arguments: Any, fresh: bool = False) -> Result:
+    """Run a step here, with the same retries and without Prefect; nothing is cached."""
+    return call_plainly(made, *arguments)
+
+
+DERIVATIONS: dict[FileType, tuple[Task[..., Derived], Task[..., None]]] = {
+    FileType.FITS: (compress, verify),
+    FileType.FITS_FZ: (keep_fits, verify_kept),
+    FileType.CR2: (make_rgb, verify_rgb),
+    FileType.JPG: (keep_media, verify_kept),
+    FileType.MP4: (keep_media, verify_kept),
+}
+"""What is made of each type of file, and how that is compared with the file."""
+
+
+def take_all(
+    network: PanoptesNetwork, sources: Sequence[Source], *, call: Call, watch: Watch
+) -> dict[tuple[str, int], FileResult]:
+    """Take many files, at most `workers` images at once; one bad file holds up no other."""
+    watch.planned(len(sources))
+    results: dict[tuple[str, int], FileResult] = {}
+
+    def take_image(group: list[Source]) -> list[tuple[Source, FileResult]]:
+        return [(source, take(network, source, call)) for source in group]
+
+    with ThreadPoolExecutor(network.workers or os.cpu_count(), "image") as pool:
+        try:
+            groups = [pool.submit(copy_context().run, take_image, g) for g in by_image(sources)]
+            for group in as_completed(groups):
+                for source, result in group.result():
+                    results[source.name, source.generation] = result
+                    watch.taken(result)
+        except BaseException:  # interrupted: what is in the works ends, nothing more begins
+            pool.shutdown(cancel_futures=True)
+            raise
+    return results
+
+
+def take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
+    """Take one file, whatever comes of it; never raises for the file's or our own faults."""
+    try:
+        return _take(network, source, call)
+    except Exception as error:  # the boundary between one file and its siblings
+        log.exception("%s could not be taken", source.label)
+        return _report_failure(network, source, error)
+
+
+def _take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
+    with network.holding(source):
+        opened = keep_trying(open_entry, network, source)
+        match opened.verdict:
+            case Verdict.DONE:
+                keep_trying(remove_from_incoming, network, source)
+                return FileResult.from_entry(opened.entry, Became.ALREADY)
+            case Verdict.QUARANTINED:
+                keep_trying(remove_from_incoming, network, source)
+                return FileResult.from_entry(opened.entry)
+            case Verdict.GIVEN_UP:
+                return FileResult.from_entry(opened.entry, Became.FAILED)
+            case Verdict.GONE:
+                return FileResult.from_entry(opened.entry, Became.ALREADY)
+            case Verdict.WORK:
+                return _work(network, source.in_child() if opened.guarded else source, call)
+
+
+def _work(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
+    try:
+        upload = source.upload or parse_upload(source.name)
+        derive, compare = DERIVATIONS[upload.file_type]
+        derived = call(derive, network, source)
+        try:
+            call(compare, network, source, derived)
+        except OutputLost:  # a cached result whose outputs are gone
+            derived = call(derive, network, source, fresh=True)
+            call(compare, network, source, derived)
+        return call(record, network, source, derived)
+    except BadInput as bad:
+        return call(quarantine, network, source, bad)
+
+
+def _report_failure(network: PanoptesNetwork, source: Source, error: Exception) -> FileResult:
+    try:
+        if isinstance(error, NotFound):
+            entry = read_entry(network, source.name)
+            if entry is not None and entry.generation != source.generation:
+                return FileResult.from_entry(entry, Became.ALREADY)  # replaced under our hands
+        entry = keep_trying(close_failed, network, source, error, passing=is_passing(error))
+        return FileResult.from_entry(entry, Became.FAILED)
+    except Exception as second:  # even the ledger is out of reach
+        log.exception("the failure of %s could not be written down", source.label)
+        return FileResult(
+            name=display_name(source.name),
+            outcome=Became.FAILED,
+            code="unexpected-error",
+            reason=f"{type(error).__name__}: {error} (and then {type(second).__name__}: {second})",
+        )

@@ -1,0 +1,66 @@
+"""`.fits` to an archived `.fits.fz`: compressed without loss, read back and compared."""
+
+from __future__ import annotations
+
+from blocks.checksums import crc32c
+from blocks.network import PanoptesNetwork
+from models.ingest import Derived, Source
+from tasks.deposit import deposit, require, withdraw
+from tasks.isolation import guarded
+from tasks.preview import preview_of_fits
+from tasks.retries import step
+
+
+@guarded
+def compress_fits_file(network: PanoptesNetwork, source: Source) -> Derived:
+    """Compress an uploaded `.fits` and put it into `images`.
+
+    Raises BadInput if it is no FITS image, or if another file's archive of the same image
+    differs from it.
+    """
+    from tasks.fits_archive import check_source, compress_fits, same_image
+
+    assert source.upload is not None
+    data = network.read(source)
+    content = check_source(data, max_pixels=network.max_pixels)
+    packed = compress_fits(data, method=network.compression).data
+    archive, duplicate_of = deposit(
+        network,
+        source,
+        "archive",
+        "images",
+        f"{source.upload.stem}.fits.fz",
+        packed,
+        same=lambda stored: same_image(data, stored),
+    )
+    return Derived(
+        crc32c=crc32c(data),
+        outputs=(archive, *preview_of_fits(network, source, content)),
+        header=content.header.mapping(),
+        checksums=content.checksums,
+        duplicate_of=duplicate_of,
+    )
+
+
+def verify_compressed(network: PanoptesNetwork, source: Source, derived: Derived) -> None:
+    """Compare every pixel and card of what was stored with the source.
+
+    An archive that differs is withdrawn before the error is raised.
+    """
+    from tasks.fits_archive import ArchiveMismatch, same_image, verify_archive
+
+    archive = derived.outputs[0]
+    stored, data = require(network, archive), network.read(source)
+    if derived.duplicate_of is not None:
+        if not same_image(data, stored):
+            raise ArchiveMismatch(f"{archive.path} no longer equals {source.name}")
+        return
+    try:
+        verify_archive(data, stored)
+    except ArchiveMismatch:
+        withdraw(network, archive)
+        raise
+
+
+compress = step("compress", cached="1")(compress_fits_file)
+verify = step("verify")(verify_compressed)

@@ -1,0 +1,88 @@
+"""Files that are kept byte for byte: `.fits.fz`, `.jpg`, `.mp4`."""
+
+from __future__ import annotations
+
+from blocks.checksums import crc32c
+from blocks.network import PanoptesNetwork
+from models.ingest import Derived, Source
+from models.names import FileType
+from tasks.deposit import deposit, require, withdraw
+from tasks.isolation import guarded
+from tasks.media import check_jpeg, check_mp4
+from tasks.preview import preview_of_fits
+from tasks.retries import step
+
+
+@guarded
+def keep_compressed_fits(network: PanoptesNetwork, source: Source) -> Derived:
+    """Decode a unit's `.fits.fz` whole, hold its checksums, and keep it as it is in `images`.
+
+    Raises BadInput if it is damaged, or if another file's archive of the same image differs.
+    """
+    from tasks.fits_archive import check_compressed, same_image
+
+    assert source.upload is not None
+    data = network.read(source)
+    content = check_compressed(data, max_pixels=network.max_pixels)
+    archive, duplicate_of = deposit(
+        network,
+        source,
+        "archive",
+        "images",
+        f"{source.upload.stem}.fits.fz",
+        data,
+        same=lambda stored: same_image(data, stored),
+    )
+    return Derived(
+        crc32c=crc32c(data),
+        outputs=(archive, *preview_of_fits(network, source, content)),
+        header=content.header.mapping(),
+        checksums=content.checksums,
+        duplicate_of=duplicate_of,
+    )
+
+
+@guarded
+def keep_picture(network: PanoptesNetwork, source: Source) -> Derived:
+    """Keep a unit's own `.jpg` in `previews`, or its `.mp4` in `timelapse`.
+
+    Raises BadInput if it is not such a picture or video.
+    """
+    assert source.upload is not None
+    data = network.read(source)
+    if source.upload.file_type is FileType.MP4:
+        check_mp4(data)
+        kept, _ = deposit(
+            network, source, "timelapse", "timelapse", f"{source.upload.stem}.mp4", data,
+            same=lambda stored: stored == data,
+        )  # fmt: skip
+    else:
+        check_jpeg(data, max_pixels=network.max_pixels)
+        kept, _ = deposit(
+            network, source, "picture", "previews", f"{source.upload.stem}.jpg", data,
+            same=lambda stored: stored == data,
+        )  # fmt: skip
+    return Derived(crc32c=crc32c(data), outputs=(kept,))
+
+
+def verify_kept_bytes(network: PanoptesNetwork, source: Source, derived: Derived) -> None:
+    """Compare what was stored with the source, byte by byte.
+
+    Where the file is a duplicate of another's archive, their images are compared instead.
+    """
+    from tasks.fits_archive import ArchiveMismatch, same_image
+
+    kept = derived.outputs[0]
+    stored, data = require(network, kept), network.read(source)
+    if stored == data:
+        return
+    if kept.role == "archive" and same_image(data, stored):
+        return
+    if derived.duplicate_of is None:
+        withdraw(network, kept)
+    raise ArchiveMismatch(f"{kept.location}/{kept.path} differs from {source.name}")
+
+
+keep_fits = step("check and keep", cached="1")(keep_compressed_fits)
+keep_media = step("keep", cached="1")(keep_picture)
+verify_kept = step("verify")(verify_kept_bytes)

@@ -1,0 +1,244 @@
+"""The ledger: one document an uploaded file that says what became of it.
+
+An attempt is counted before anything decodes the file, and its return is counted when the
+attempt ends in any word at all. Where attempts run ahead of returns, a run died with the
+file in its hands, and the file is decoded in a child process from then on.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum, auto
+from functools import cache
+
+from blocks.catalog import Fields, modify
+from blocks.checksums import crc32c
+from blocks.network import PanoptesNetwork
+from blocks.storage import NotFound
+from models.documents import File, Outcome
+from models.errors import BadInput
+from models.ingest import Derived, Source
+from models.names import display_name, document_key
+
+
+class Verdict(Enum):
+    """What the ledger says of a file that lies in `incoming`."""
+
+    WORK = auto()
+    """Take it on: it is new, or an earlier attempt did not finish."""
+    DONE = auto()
+    """It is archived or filed, and what was made of it stands."""
+    QUARANTINED = auto()
+    """This generation is in quarantine."""
+    GIVEN_UP = auto()
+    """It failed too often for reasons of ours; an operator has to look."""
+    GONE = auto()
+    """A newer generation has taken its place since it was listed."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The entry of a file at the moment it was taken up."""
+
+    verdict: Verdict
+    entry: File
+    guarded: bool = False
+
+
+@cache
+def code_version() -> str:
+    return f"panoptes-network {importlib.metadata.version('panoptes-network')}"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def read_entry(network: PanoptesNetwork, name: str) -> File | None:
+    """The ledger's entry of a file, if it has one."""
+    stored = network.documents.get("files", document_key(name))
+    return None if stored is None else File.model_validate(stored.fields)
+
+
+def open_entry(network: PanoptesNetwork, source: Source) -> Opened:
+    """Take up a file: count an attempt, unless the ledger already has the answer."""
+    opened = Opened(Verdict.WORK, _new_entry(source))
+
+    def change(before: Fields | None) -> Fields | None:
+        nonlocal opened
+        opened = _decide(network, source, File.model_validate(before) if before else None)
+        if opened.verdict is not Verdict.WORK:
+            return None
+        cleared = dict.fromkeys(k for k in before or () if k in File.model_fields)
+        return cleared | opened.entry.fields()
+
+    modify(network.documents, "files", document_key(source.name), change)
+    return opened
+
+
+def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Opened:
+    if before is None:
+        return Opened(Verdict.WORK, _new_entry(source))
+    if before.generation != source.generation:
+        if not _is_current(network, source):
+            return Opened(Verdict.GONE, before)
+        if _same_bytes(network, source, before) and _outputs_stand(network, before):
+            return Opened(Verdict.DONE, before)
+        fresh = _new_entry(source)
+        kept = {
+            "outputs": before.outputs,
+            "location": before.location,
+            "path": before.path,
+            "unfinished": before.unfinished or before.outcome is None or None,
+        }
+        return Opened(Verdict.WORK, fresh.model_copy(update=kept))
+    if before.outcome == "quarantined":
+        return Opened(Verdict.QUARANTINED, before)
+    if before.outcome in ("archived", "filed") and _outputs_stand(network, before):
+        return Opened(Verdict.DONE, before)
+    if before.failures >= network.failure_limit:
+        return Opened(Verdict.GIVEN_UP, before)
+    again = before.model_copy(
+        update={"attempts": before.attempts + 1, "opened": now(), "outcome": None}
+    )
+    return Opened(Verdict.WORK, again, guarded=before.attempts > before.returns)
+
+
+def _new_entry(source: Source) -> File:
+    upload = source.upload
+    return File(
+        name=display_name(source.name),
+        file_type=upload.file_type.value if upload else None,
+        unit_id=upload.sequence.unit_id if upload else None,
+        camera_id=upload.sequence.camera_id if upload else None,
+        sequence_id=upload.sequence_id if upload else None,
+        image_id=upload.image_id if upload and not upload.is_pointing else None,
+        generation=source.generation,
+        crc32c=source.crc32c,
+        size=source.size,
+        arrived=source.arrived,
+        attempts=1,
+        returns=0,
+        failures=0,
+        code_version=code_version(),
+        opened=now(),
+    )
+
+
+def _is_current(network: PanoptesNetwork, source: Source) -> bool:
+    """Whether `incoming` still holds this generation: a stalled run may have listed it long ago."""
+    try:
+        return network.store("incoming").stat(source.name).generation == source.generation
+    except NotFound:
+        return False
+
+
+def _same_bytes(network: PanoptesNetwork, source: Source, before: File) -> bool:
+    """Whether a newer generation is but the same file once more."""
+    if before.outcome not in ("archived", "filed") or before.size != source.size:
+        return False
+    return before.crc32c == (source.crc32c or crc32c(network.read(source)))
+
+
+def _outputs_stand(network: PanoptesNetwork, entry: File) -> bool:
+    """Whether everything that was made of the file is still where it was put."""
+    for output in entry.outputs or ():
+        try:
+            found = network.store(output.location).stat(output.path)
+        except NotFound:
+            return False
+        if output.role == "preview":
+            continue  # another file of the image may have made a better one
+        if found.generation != output.generation and found.crc32c != output.crc32c:
+            return False
+    return bool(entry.outputs)
+
+
+def count_attempt(network: PanoptesNetwork, source: Source) -> int:
+    """Count one more attempt at decoding; gives how many have not returned so far."""
+    count = 0
+
+    def change(fields: Fields | None) -> Fields | None:
+        nonlocal count
+        if fields is None or fields.get("generation") != source.generation:
+            return None
+        count = fields.get("attempts", 0) + 1 - fields.get("returns", 0)
+        return {"attempts": fields.get("attempts", 0) + 1}
+
+    modify(network.documents, "files", document_key(source.name), change)
+    return count
+
+
+def close_entry(
+    network: PanoptesNetwork, source: Source, outcome: Outcome, derived: Derived
+) -> File:
+    """Write down what was made of a file."""
+    first = derived.outputs[0]
+    return _close(
+        network,
+        source,
+        lambda before: {
+            "outcome": outcome,
+            "location": first.location,
+            "path": first.path,
+            "outputs": [output.model_dump() for output in derived.outputs],
+            "duplicate_of": derived.duplicate_of,
+            "crc32c": derived.crc32c,
+            "failures": 0,
+            "unfinished": None,
+        },
+    )
+
+
+def close_quarantined(
+    network: PanoptesNetwork, source: Source, bad: BadInput, path: str | None, checksum: str | None
+) -> File:
+    """Write down why a file could not be taken, and where it is kept."""
+    return _close(
+        network,
+        source,
+        lambda before: {
+            "outcome": "quarantined",
+            "code": bad.code,
+            "reason": bad.reason,
+            "next_step": bad.next_step,
+            "location": "quarantine",
+            "path": path,
+            "crc32c": checksum,
+        },
+    )
+
+
+def close_failed(
+    network: PanoptesNetwork, source: Source, error: BaseException, *, passing: bool
+) -> File:
+    """Write down that a file could not be taken this time, through no fault of its own.
+
+    Passing trouble does not count towards the limit after which an operator is needed.
+    """
+    return _close(
+        network,
+        source,
+        lambda before: {
+            "outcome": "failed",
+            "code": "passing-trouble" if passing else "unexpected-error",
+            "reason": f"{type(error).__name__}: {error}",
+            "failures": before.get("failures", 0) + (0 if passing else 1),
+        },
+    )
+
+
+def _close(network: PanoptesNetwork, source: Source, outcome: Callable[[Fields], Fields]) -> File:
+    def change(fields: Fields | None) -> Fields | None:
+        before = _new_entry(source).fields() if fields is None else fields
+        if before["generation"] != source.generation:
+            return None  # a newer generation has been taken up meanwhile
+        known = {} if fields is None else {"returns": before.get("attempts", 0)}
+        base = before if fields is None else {}
+        return base | known | {"closed": now(), "code_version": code_version()} | outcome(before)
+
+    stored = modify(network.documents, "files", document_key(source.name), change)
+    return File.model_validate(stored)

@@ -1,0 +1,54 @@
+"""Whether a picture or a video is what its name says, and whole."""
+
+from __future__ import annotations
+
+import io
+
+from models.errors import BadInput
+
+
+def check_jpeg(data: bytes, *, max_pixels: int) -> None:
+    """Decode a JPEG whole. Raises BadInput."""
+    from PIL import Image, UnidentifiedImageError
+
+    if not data.startswith(b"\xff\xd8\xff"):
+        raise BadInput("not-a-picture", "it does not begin like a JPEG")
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+            if picture.width * picture.height > max_pixels:
+                raise BadInput("too-large", f"{picture.width} x {picture.height} pixels")
+            picture.load()
+    except UnidentifiedImageError as error:
+        raise BadInput("not-a-picture", "its header cannot be read") from error
+    except OSError as error:
+        code = "truncated-file" if "truncated" in str(error) else "corrupt-data"
+        raise BadInput(code, str(error)) from error
+    except (ValueError, SyntaxError) as error:
+        raise BadInput("corrupt-data", str(error)) from error
+
+
+def check_mp4(data: bytes) -> None:
+    """Walk the top-level boxes of an MP4 (ISO/IEC 14496-12, section 4.2). Raises BadInput."""
+    if data[4:8] != b"ftyp":
+        raise BadInput("not-a-picture", "it does not begin like an MP4")
+    offset, kinds = 0, set()
+    while offset < len(data):
+        head = data[offset : offset + 16]
+        if len(head) < 8:
+            raise BadInput("truncated-file", f"{len(data) - offset} stray bytes at its end")
+        size, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        if size == 1:
+            size = int.from_bytes(head[8:16], "big")
+        elif size == 0:
+            size = len(data) - offset
+        if size < 8:
+            raise BadInput("corrupt-data", f"a box of {size} bytes at byte {offset}")
+        if offset + size > len(data):
+            raise BadInput(
+                "truncated-file",
+                f"{offset + size} bytes are announced, {len(data)} are there",
+            )
+        kinds.add(kind)
+        offset += size
+    if not kinds & {b"moov", b"moof"}:
+        raise BadInput("truncated-file", "it has no index of its pictures (no 'moov' box)")

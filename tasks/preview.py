@@ -1,0 +1,56 @@
+"""A picture of an image, to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blocks.checksums import crc32c
+from blocks.network import PanoptesNetwork
+from models.documents import Output
+from models.ingest import Source
+from tasks.deposit import output_of
+
+if TYPE_CHECKING:
+    from tasks.fits_archive import ImageContent
+    from tasks.raw_frame import RawFrame
+
+LONG_SIDE = 1024
+"""Pixels."""
+
+
+def preview_of_fits(
+    network: PanoptesNetwork, source: Source, content: ImageContent
+) -> tuple[Output, ...]:
+    """Make and store the picture of a FITS image; nothing where none is wanted."""
+    from tasks.picture import preview
+
+    if not network.previews_wanted or content.pixels is None or source.upload is None:
+        return ()
+    # POCS turns the frame upside down and keeps the camera's word: RGGB is GBRG in array order.
+    pattern = "GBRG" if content.header.get("FILTER") == "RGGB" else None
+    jpeg = preview(
+        content.pixels,
+        kind="mosaic" if pattern else "planes",
+        pattern=pattern,
+        long_side=LONG_SIDE,
+    )
+    return (store_preview(network, source, jpeg),)
+
+
+def preview_of_raw(
+    network: PanoptesNetwork, source: Source, frame: RawFrame
+) -> tuple[Output, ...]:
+    """Make and store the picture of a camera raw; nothing where none is wanted."""
+    from tasks.picture import preview
+
+    if not network.previews_wanted or source.upload is None:
+        return ()
+    jpeg = preview(frame.pixels, kind="mosaic", pattern=frame.pattern, long_side=LONG_SIDE)
+    return (store_preview(network, source, jpeg),)
+
+
+def store_preview(network: PanoptesNetwork, source: Source, jpeg: bytes) -> Output:
+    """Write an image's picture under a name that no upload can have."""
+    assert source.upload is not None
+    path = f"{source.upload.stem}.preview-{LONG_SIDE}.jpg"
+    return output_of("preview", "previews", network.write("previews", path, jpeg), crc32c(jpeg))

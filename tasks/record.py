@@ -1,0 +1,265 @@
+"""An archived file becomes documents: its unit, camera, observation and image.
+
+Documents may exist before us: they are completed, never replaced. The path says which
+unit, camera and times an image has; where its header says otherwise the path wins and the
+image's notes say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from blocks.catalog import Fields, modify
+from blocks.network import PanoptesNetwork
+from blocks.storage import NotFound, PreconditionFailed
+from models.documents import (
+    IMAGE_STATUS,
+    OBSERVATION_STATUS,
+    Camera,
+    GeoPoint,
+    Image,
+    Observation,
+    Outcome,
+    Provenance,
+    Unit,
+    forward,
+    healpix_of,
+    night_of,
+)
+from models.ingest import Became, Derived, FileResult, Source
+from models.keywords import Described, describe
+from models.names import FileType, UploadName, display_name, parse_time
+from tasks.ledger import close_entry, code_version, now, read_entry
+from tasks.retries import step
+
+_FITS = (FileType.FITS, FileType.FITS_FZ)
+
+
+def record_image_file(network: PanoptesNetwork, source: Source, derived: Derived) -> FileResult:
+    """Write the documents of one file, close its ledger entry, and take it from `incoming`.
+
+    Every write may have happened before. The file leaves last, and only in the generation
+    that was read.
+    """
+    upload = source.upload
+    assert upload is not None
+    makes_image = upload.image_id is not None and upload.file_type in (*_FITS, FileType.CR2)
+    if makes_image and derived.duplicate_of is None:
+        _Recording(network, source, derived, upload, describe(derived.header)).write()
+    outcome: Outcome = "archived" if makes_image else "filed"
+    entry = close_entry(network, source, outcome, derived)
+    remove_from_incoming(network, source)
+    return FileResult.from_entry(entry, Became.ALREADY if derived.duplicate_of else None)
+
+
+def remove_from_incoming(network: PanoptesNetwork, source: Source) -> None:
+    """Take a finished file away, unless it is to be kept or has changed meanwhile."""
+    if network.keep_incoming:
+        return
+    try:
+        network.store("incoming").delete(source.name, if_generation=source.generation)
+    except (NotFound, PreconditionFailed):
+        return  # gone already, or a newer generation that the next listing finds
+
+
+@dataclass(frozen=True)
+class _Recording:
+    network: PanoptesNetwork
+    source: Source
+    derived: Derived
+    upload: UploadName
+    said: Described
+
+    def write(self) -> None:
+        unit = self._write("units", self.upload.sequence.unit_id, self._unit)
+        self._write(
+            "cameras",
+            f"{self.upload.sequence.unit_id}_{self.upload.sequence.camera_id}",
+            self._camera,
+        )
+        longitude = self._longitude(unit)
+        self._write(
+            "observations",
+            self.upload.sequence_id,
+            lambda before: self._observation(before, longitude),
+        )
+        assert self.upload.image_id is not None
+        self._write("images", self.upload.image_id, lambda before: self._image(before, longitude))
+
+    def _write(self, collection: str, key: str, change: Any) -> Fields:
+        return modify(self.network.documents, collection, key, change)
+
+    def _longitude(self, unit: Fields) -> float | None:
+        said = self.said.unit.get("longitude")
+        if isinstance(said, int | float):
+            return float(said)
+        place = unit.get("location")
+        return place.longitude if isinstance(place, GeoPoint) else None
+
+    def _unit(self, before: Fields | None) -> Fields:
+        said, unit_id = self.said.unit, self.upload.sequence.unit_id
+        place = None
+        if "latitude" in said and "longitude" in said:
+            east = (float(said["longitude"]) + 180.0) % 360.0 - 180.0
+            place = GeoPoint(float(said["latitude"]), east)
+        name = str(said.get("name", unit_id))
+        unit = Unit(name=name, location=place, elevation=_number(said.get("elevation")))
+        return only_missing(unit.fields(), before)
+
+    def _camera(self, before: Fields | None) -> Fields:
+        sequence = self.upload.sequence
+        camera = Camera.model_validate(
+            {"unit_id": sequence.unit_id, "camera_id": sequence.camera_id} | self.said.camera
+        )
+        return only_missing(camera.fields(), before)
+
+    def _observation(self, before: Fields | None, longitude: float | None) -> Fields:
+        """The earliest image that says a thing describes the observation with it."""
+        sequence, when = self.upload.sequence, self.upload.image_time
+        assert when is not None
+        stored = before or {}
+        described: dict[str, str] = dict(stored.get("described_by") or {})
+        fields: Fields = {}
+        for name, value in self.said.observation.items():
+            by = described.get(name)
+            theirs = by is None and stored.get(name) not in (None, "")
+            if not theirs and (by is None or when <= by):
+                fields[name], described[name] = value, when
+        merged = stored | fields
+        if isinstance(merged.get("ra"), int | float) and isinstance(merged.get("dec"), int | float):
+            fields["healpix"] = healpix_of(merged["ra"], merged["dec"])
+        last = stored.get("last_arrival")
+        observation = Observation.model_validate(
+            fields
+            | {
+                "sequence_id": sequence.sequence_id,
+                "unit_id": sequence.unit_id,
+                "camera_id": sequence.camera_id,
+                "time": sequence.time,
+                "night": night_of(sequence.time, longitude),
+                "status": forward(OBSERVATION_STATUS, stored.get("status"), "receiving_files"),
+                "described_by": described,
+                "last_arrival": max(last, self.source.arrived) if last else self.source.arrived,
+            }
+        )
+        return _keep_foreign(observation.fields(), stored, ("time", "night"))
+
+    def _image(self, before: Fields | None, longitude: float | None) -> Fields | None:
+        """This file's part of the image; nothing if a newer generation has been taken up.
+
+        The ledger is asked between reading and writing the image under compare-and-set,
+        so a stalled run of an older generation can never cover a newer one.
+        """
+        upload, stored = self.upload, before or {}
+        sources: dict[str, Fields] = dict(stored.get("sources") or {})
+        kind = "fits" if upload.file_type in _FITS else upload.file_type.value
+        earlier = sources.get(kind)
+        entry = read_entry(self.network, self.source.name)
+        if entry is not None and entry.generation != self.source.generation:
+            return None
+        provenance = self._provenance(earlier)
+        sources[kind] = provenance.model_dump()
+        own = self._parts(kind)
+        said: Fields = dict(self.said.image)
+        if kind != "fits" and "fits" in sources:
+            said = {k: v for k, v in said.items() if stored.get(k) is None}
+        moment = _time_of(upload)
+        exptime = (stored | said).get("exptime")
+        end = moment + timedelta(seconds=exptime) if isinstance(exptime, int | float) else None
+        ra, dec = _position(stored | said)
+        image = Image.model_validate(
+            said
+            | own
+            | {
+                "image_id": upload.image_id,
+                "sequence_id": upload.sequence_id,
+                "unit_id": upload.sequence.unit_id,
+                "camera_id": upload.sequence.camera_id,
+                "uid": f"{upload.sequence_id}_{upload.image_time}",
+                "time": moment,
+                "exposure_end": end,
+                "night": night_of(moment, longitude),
+                "status": forward(
+                    IMAGE_STATUS, stored.get("status"), "uploaded" if kind == "fits" else "received"
+                ),
+                "healpix": healpix_of(ra, dec) if ra is not None and dec is not None else None,
+                "sources": sources,
+                "notes": self._notes(stored.get("notes")),
+            }
+        )
+        return image.fields()
+
+    def _provenance(self, earlier: Fields | None) -> Provenance:
+        same = earlier and earlier["generation"] == self.source.generation
+        return Provenance(
+            name=display_name(self.source.name),
+            generation=self.source.generation,
+            crc32c=self.derived.crc32c,
+            size=self.source.size,
+            arrived=self.source.arrived,
+            recorded=earlier["recorded"] if same and earlier else now(),
+            code_version=code_version(),
+        )
+
+    def _parts(self, kind: str) -> Fields:
+        """What of the image lies where."""
+        derived = self.derived
+        parts: Fields = {}
+        if archive := derived.output("archive"):
+            parts |= {"bucket_path": archive.path, "size": archive.size, "crc32c": archive.crc32c}
+            parts["header_checksums"] = derived.checksums
+        if original := derived.output("original"):
+            parts["original_path"] = original.path
+            planes = {c: derived.output(f"rgb-{c}") for c in "rgb"}
+            parts["rgb_paths"] = {c: plane.path for c, plane in planes.items() if plane}
+        if picture := derived.output("preview"):
+            parts["preview_path"] = picture.path
+        return {k: v for k, v in parts.items() if v is not None}
+
+    def _notes(self, before: object) -> list[str] | None:
+        notes = dict.fromkeys(before if isinstance(before, list) else [])
+        notes |= dict.fromkeys(self.said.notes)
+        sequence, header = self.upload.sequence, self.derived.header
+        for keywords, meant in (
+            (("SEQID", "SEQUENCE_ID"), sequence.sequence_id),
+            (("IMAGEID", "IMAGE_ID"), self.upload.image_id),
+        ):
+            for keyword in keywords:
+                said = header.get(keyword)
+                if isinstance(said, str) and said.strip() and said.strip() != meant:
+                    notes[f"{keyword} = {said.strip()!r}, but the file's path says {meant}"] = None
+        if self.derived.checksums == "stale":
+            notes["the checksum cards of the uploaded file were out of date"] = None
+        return list(notes) or None
+
+
+def only_missing(fields: Fields, before: Fields | None) -> Fields:
+    """The fields that the stored document has not, or has empty."""
+    return {k: v for k, v in fields.items() if (before or {}).get(k) in (None, "")}
+
+
+def _keep_foreign(fields: Fields, stored: Fields, names: tuple[str, ...]) -> Fields:
+    return {k: v for k, v in fields.items() if k not in names or stored.get(k) is None}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _time_of(upload: UploadName) -> datetime:
+    assert upload.image_time is not None
+    return parse_time(upload.image_time)
+
+
+def _position(fields: Fields) -> tuple[float | None, float | None]:
+    """The image's centre in degrees: solved if it is, else the mount's."""
+    for ra, dec in (("ra_image", "dec_image"), ("ra_mnt", "dec_mnt")):
+        east, north = _number(fields.get(ra)), _number(fields.get(dec))
+        if east is not None and north is not None:
+            return east, north
+    return None, None
+
+
+record = step("record")(record_image_file)

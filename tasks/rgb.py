@@ -1,0 +1,107 @@
+"""`.cr2` to the kept original and its R, G and B planes."""
+
+from __future__ import annotations
+
+from blocks.checksums import crc32c
+from blocks.network import PanoptesNetwork
+from models.documents import Output
+from models.errors import ConfigurationError
+from models.ingest import Derived, Source
+from tasks.deposit import deposit, output_of, require, withdraw
+from tasks.isolation import guarded
+from tasks.ledger import code_version
+from tasks.preview import preview_of_raw
+from tasks.raw_planes import Colour, Provenance
+from tasks.retries import step
+
+
+@guarded
+def make_rgb_files(network: PanoptesNetwork, source: Source) -> Derived:
+    """Keep a camera raw in `originals` and make its colour planes, ``STEM_r.fits.fz`` and so on.
+
+    The planes hold the raw samples, unless `rawpy_options` ask for LibRaw's picture.
+    Raises BadInput if it is no camera raw, or if another file of the same image differs.
+    """
+    from tasks.fits_archive import compress_fits
+    from tasks.raw_planes import plane_fits, read_raw
+    from tasks.raw_processed import processed_planes
+
+    assert source.upload is not None
+    data = network.read(source)
+    frame = read_raw(data, max_pixels=network.max_pixels)
+    provenance = _provenance(source, crc32c(data))
+    if network.rawpy_options is None:
+        planes = plane_fits(frame, provenance)
+    else:
+        try:
+            planes = processed_planes(data, network.rawpy_options, provenance=provenance)
+        except ValueError as error:
+            raise ConfigurationError(f"rawpy_options of the network: {error}") from error
+    original, duplicate_of = deposit(
+        network,
+        source,
+        "original",
+        "originals",
+        f"{source.upload.stem}.cr2",
+        data,
+        same=lambda stored: stored == data,
+    )
+    made: list[Output] = []
+    for colour, plane in planes.items():
+        packed = compress_fits(plane, method=network.compression).data
+        path = f"{source.upload.stem}_{colour}.fits.fz"
+        written = network.write("rgb", path, packed)
+        made.append(output_of(f"rgb-{colour}", "rgb", written, crc32c(packed)))
+    return Derived(
+        crc32c=crc32c(data),
+        outputs=(original, *made, *preview_of_raw(network, source, frame)),
+        header={keyword: value for keyword, value, _ in frame.capture.cards()},
+        duplicate_of=duplicate_of,
+    )
+
+
+def verify_rgb_files(network: PanoptesNetwork, source: Source, derived: Derived) -> None:
+    """Compare the kept original byte by byte and every plane sample by sample.
+
+    What differs is withdrawn before the error is raised. Planes that LibRaw processed
+    have no samples to compare; they are decoded whole.
+    """
+    from tasks.fits_archive import check_compressed
+    from tasks.raw_planes import PlanesMismatch, verify_planes
+
+    data = network.read(source)
+    original = derived.outputs[0]
+    if require(network, original) != data:
+        withdraw(network, original)
+        raise PlanesMismatch(f"originals/{original.path} differs from {source.name}")
+    colours: tuple[Colour, ...] = ("r", "g", "b")
+    outputs = {c: o for c in colours if (o := derived.output(f"rgb-{c}"))}
+    stored = {colour: require(network, output) for colour, output in outputs.items()}
+    if network.rawpy_options is not None:
+        for plane in stored.values():
+            check_compressed(plane, max_pixels=network.max_pixels)
+        return
+    try:
+        verify_planes(data, stored)
+    except PlanesMismatch:
+        for output in outputs.values():
+            withdraw(network, output)
+        raise
+
+
+def _provenance(source: Source, checksum: str) -> Provenance:
+    assert source.upload is not None
+    return Provenance(
+        source=source.name,
+        generation=source.generation,
+        crc32c=checksum,
+        code_version=code_version(),
+        image_id=source.upload.image_id,
+        sequence_id=source.upload.sequence_id,
+        unit_id=source.upload.sequence.unit_id,
+        camera_id=source.upload.sequence.camera_id,
+    )
+
+
+make_rgb = step("make rgb", cached="1")(make_rgb_files)
+verify_rgb = step("verify")(verify_rgb_files)

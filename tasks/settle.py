@@ -1,0 +1,96 @@
+"""Counts and status of an observation and its unit, asked of the catalog, never added up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from blocks.catalog import Fields, Query, modify
+from blocks.network import PanoptesNetwork
+from models.documents import OBSERVATION_STATUS, forward
+from models.names import Sequence
+from tasks.ledger import now
+from tasks.retries import step
+
+INGESTED = ("received", "uploaded")
+
+
+def settle_observation(network: PanoptesNetwork, sequence: Sequence) -> Fields:
+    """Write the derived fields of an observation and its unit; gives the observation's.
+
+    An observation is received after `quiet_hours` without files, or once its camera has
+    begun the next one. One that has no document (nothing of it could be taken) stays so.
+    """
+    catalog = network.documents
+    if catalog.get("observations", sequence.sequence_id) is None:
+        return {}
+    later = _next_begun(network, sequence)
+    _end_earlier(network, sequence)
+
+    def observation(before: Fields | None) -> Fields:
+        totals = _totals(network, ("sequence_id", sequence.sequence_id))
+        stored = before or {}
+        last = stored.get("last_arrival")
+        quiet = last is not None and now() - last >= timedelta(hours=network.quiet_hours)
+        wanted = "received" if later or quiet else "receiving_files"
+        return totals | {"status": forward(OBSERVATION_STATUS, stored.get("status"), wanted)}
+
+    def unit(before: Fields | None) -> Fields:
+        counted = catalog.aggregate(
+            Query("observations", where=[("unit_id", "==", sequence.unit_id)])
+        )
+        return _totals(network, ("unit_id", sequence.unit_id)) | {
+            "num_observations": int(counted["count"])
+        }
+
+    settled = modify(catalog, "observations", sequence.sequence_id, observation)
+    modify(catalog, "units", sequence.unit_id, unit)
+    return settled
+
+
+def _totals(network: PanoptesNetwork, owner: tuple[str, str]) -> Fields:
+    images = Query("images", where=[(owner[0], "==", owner[1]), ("status", "in", list(INGESTED))])
+    found = network.documents.aggregate(images, sums=["exptime"])
+    return {
+        "num_images": int(found["count"]),
+        "total_exptime": round(float(found["exptime"]), 3),
+    }
+
+
+def _next_begun(network: PanoptesNetwork, sequence: Sequence) -> bool:
+    later = Query(
+        "observations",
+        where=[
+            ("unit_id", "==", sequence.unit_id),
+            ("camera_id", "==", sequence.camera_id),
+            ("time", ">", sequence.time),
+        ],
+        order_by=[("time", "asc")],
+        limit=1,
+    )
+    return any(True for _ in network.documents.query(later))
+
+
+def _end_earlier(network: PanoptesNetwork, sequence: Sequence) -> None:
+    """This camera has begun `sequence`: what it observed before is complete."""
+    earlier = Query(
+        "observations",
+        where=[
+            ("unit_id", "==", sequence.unit_id),
+            ("camera_id", "==", sequence.camera_id),
+            ("status", "==", "receiving_files"),
+            ("time", "<", sequence.time),
+        ],
+        order_by=[("time", "asc")],
+    )
+    for stored in list(network.documents.query(earlier)):
+        modify(
+            network.documents,
+            "observations",
+            stored.key,
+            lambda before: {
+                "status": forward(OBSERVATION_STATUS, (before or {}).get("status"), "received")
+            },
+        )
+
+
+settle = step("settle", label="{sequence.sequence_id}")(settle_observation)
