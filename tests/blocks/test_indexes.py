@@ -1,0 +1,54 @@
+"""The declared indexes: Firestore has to be told of those over several fields."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blocks.catalog import Operator, Query
+from blocks.indexes import Index, firestore_indexes, missing_index
+
+ONE: tuple[str, Operator, Any] = ("sequence_id", "==", "PAN001_14d3bd_20180216T110623")
+
+
+def test_the_file_for_firestore_says_what_is_declared(repository: Path) -> None:
+    file = repository / "deployments" / "cloud" / "firestore.indexes.json"
+    wanted = json.dumps(firestore_indexes(), indent=2)
+    assert json.loads(file.read_text()) == firestore_indexes(), f"replace its text by:\n{wanted}"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query("images"),
+        Query("images", where=[ONE]),
+        Query("files", where=[ONE, ("outcome", "==", "failed")]),
+        Query("images", where=[ONE], order_by=[("time", "asc")]),
+        Query("observations", where=[("unit_id", "==", "PAN001")], order_by=[("time", "desc")]),
+        Query("leases", where=[("expires", "<", 1)]),
+        Query("images", where=[ONE], order_by=[("sequence_id", "desc")]),
+        Query("anything", order_by=[("any", "desc")]),
+    ],
+    ids=str,
+)
+def test_a_query_over_one_field_or_a_declared_index_is_answered(query: Query) -> None:
+    assert missing_index(query) is None
+
+
+def test_a_query_that_production_would_refuse_names_its_index() -> None:
+    query = Query("images", where=[ONE], order_by=[("uid", "desc")])
+    assert missing_index(query) == Index("images", ("sequence_id", "uid desc"))
+    query = Query("images", order_by=[("night", "asc"), ("time", "asc")])
+    assert missing_index(query) == Index("images", ("night", "time"))
+    query = Query("images", where=[ONE, ("iso", ">", 100)])
+    assert missing_index(query) == Index("images", ("sequence_id", "iso"))
+
+
+def test_a_sum_along_a_condition_wants_an_index_too() -> None:
+    assert missing_index(Query("images", where=[ONE]), sums=["exptime"]) is None
+    assert missing_index(Query("images"), sums=["airmass"]) is None
+    wanted = Index("images", ("sequence_id", "airmass"))
+    assert missing_index(Query("images", where=[ONE]), sums=["exptime", "airmass"]) == wanted

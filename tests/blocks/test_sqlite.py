@@ -1,0 +1,260 @@
+"""What is particular to the SQLite catalog: one file, many processes, every kind of damage."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import sqlite3
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from blocks import sqlite_file
+from blocks.catalog import AlreadyExists, Query
+from blocks.indexes import LOOKUPS, Index
+from blocks.queries import plan
+from blocks.sqlite import SqliteCatalog
+from blocks.sqlite_text import select
+from models.errors import ConfigurationError, TryAgain
+
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "catalog.sqlite"
+
+
+def write_many(path: Path, writer: int) -> int:
+    catalog = SqliteCatalog(path)
+    for number in range(20):
+        catalog.create("images", f"{writer}-{number}", {"writer": writer})
+    catalog.close()
+    return writer
+
+
+def test_eight_processes_may_make_the_file_and_write_at_once(path: Path) -> None:
+    with ProcessPoolExecutor(8, FORK) as pool:
+        assert len(list(pool.map(write_many, [path] * 8, range(8)))) == 8
+    assert SqliteCatalog(path).aggregate(Query("images")) == {"count": 160}
+
+
+def test_a_forked_child_and_its_parent_both_go_on(path: Path) -> None:
+    catalog = SqliteCatalog(path)
+    catalog.create("images", "before", {})
+    child = FORK.Process(target=catalog.create, args=("images", "child", {}))
+    child.start()
+    catalog.create("images", "parent", {})
+    child.join()
+    assert child.exitcode == 0
+    assert [stored.key for stored in catalog.query(Query("images"))] == [
+        "before",
+        "child",
+        "parent",
+    ]
+
+
+def write_until_killed(path: Path, acknowledged: Connection) -> None:
+    catalog = SqliteCatalog(path)
+    for number in range(1_000_000):
+        acknowledged.send(catalog.create("images", str(number), {"n": number}).key)
+
+
+def test_what_a_killed_process_was_told_is_written_is_there(path: Path) -> None:
+    receiver, sender = FORK.Pipe(duplex=False)
+    writer = FORK.Process(target=write_until_killed, args=(path, sender))
+    writer.start()
+    sender.close()
+    told = [receiver.recv() for _ in range(50)]
+    assert writer.pid is not None
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.join()
+    with receiver:
+        try:
+            while True:
+                told.append(receiver.recv())
+        except (EOFError, OSError):
+            pass
+    catalog = SqliteCatalog(path)
+    written = {stored.key for stored in catalog.query(Query("images"))}
+    assert written.issuperset(told)
+    assert len(written) <= len(told) + 1
+    catalog.create("images", "afterwards", {})
+
+
+def test_a_commit_is_synced_to_the_disk(path: Path) -> None:
+    with sqlite_file.SqliteFile(path).session() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_check_makes_the_missing_folder(tmp_path: Path) -> None:
+    catalog = SqliteCatalog(tmp_path / "new" / "deeper" / "catalog.sqlite")
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        catalog.get("images", "one")
+    catalog.check()
+    assert catalog.get("images", "one") is None
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="cannot be made"):
+        SqliteCatalog(tmp_path / "file" / "catalog.sqlite").check()
+
+
+def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is a folder"):
+        SqliteCatalog(tmp_path).check()
+
+
+def test_a_file_of_newer_software_is_left_alone(path: Path) -> None:
+    SqliteCatalog(path).check()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(ConfigurationError, match=r"newer software.*update"):
+        SqliteCatalog(path).check()
+
+
+def test_a_file_of_other_software_is_left_alone(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    with pytest.raises(ConfigurationError, match="other software"):
+        SqliteCatalog(path).check()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("theirs",)]
+
+
+def test_what_is_no_sqlite_file_is_named(path: Path) -> None:
+    path.write_bytes(b"SIMPLE  =                    T" * 100)
+    with pytest.raises(ConfigurationError, match="no SQLite file"):
+        SqliteCatalog(path).check()
+
+
+def test_a_damaged_file_is_named(path: Path) -> None:
+    catalog = SqliteCatalog(path)
+    for number in range(50):
+        catalog.create("images", str(number), {"text": "x" * 1000})
+    catalog.close()
+    intact = path.read_bytes()
+    path.write_bytes(intact[:4096] + b"\xff" * (len(intact) - 4096))
+    with pytest.raises(ConfigurationError, match="damaged"):
+        list(SqliteCatalog(path).query(Query("images")))
+
+
+def test_a_lock_that_is_held_too_long_is_passing_trouble(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SqliteCatalog(path).check()
+    monkeypatch.setattr(sqlite_file, "_WAIT_SECONDS", 0.01)
+    catalog = SqliteCatalog(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(TryAgain, match="locked"):
+            catalog.create("images", "one", {})
+        assert catalog.get("images", "one") is None
+    catalog.create("images", "one", {})
+
+
+def fill_the_disk(path: Path, answer: Connection) -> None:
+    # A file that may not grow fails as a full disk does; Python ignores the signal for it.
+    catalog = SqliteCatalog(path)
+    catalog.create("images", "small", {})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+    try:
+        for number in range(10):
+            catalog.create("images", str(number), {"text": "x" * 100_000})
+    except TryAgain as error:
+        answer.send(str(error))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    answer.send(catalog.create("images", "later", {}).key)
+
+
+def test_a_full_disk_is_passing_trouble(path: Path) -> None:
+    receiver, sender = FORK.Pipe(duplex=False)
+    child = FORK.Process(target=fill_the_disk, args=(path, sender))
+    child.start()
+    sender.close()
+    assert "the catalog" in receiver.recv()
+    assert receiver.recv() == "later"
+    child.join()
+    found = {stored.key for stored in SqliteCatalog(path).query(Query("images"))}
+    assert {"small", "0", "later"} <= found
+
+
+def test_a_failed_write_leaves_the_catalog_usable(path: Path) -> None:
+    catalog = SqliteCatalog(path)
+    catalog.create("images", "one", {})
+    for _ in range(3):
+        with pytest.raises(AlreadyExists):
+            catalog.create("images", "one", {})
+    catalog.create("images", "two", {})
+
+
+def test_a_query_given_up_half_way_blocks_nobody(path: Path) -> None:
+    catalog = SqliteCatalog(path)
+    for number in range(5):
+        catalog.create("images", str(number), {})
+    for stored in catalog.query(Query("images")):
+        if stored.key == "1":
+            break
+    results = catalog.query(Query("images"))
+    next(results)
+    del results
+    catalog.create("images", "more", {})
+    catalog.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+
+
+@pytest.mark.parametrize("index", LOOKUPS, ids=lambda index: f"{index.collection}-{index.fields}")
+def test_every_declared_lookup_is_searched_and_sorted_by_its_index(
+    path: Path, index: Index
+) -> None:
+    SqliteCatalog(path).check()
+    *equal, (last, descending) = index.paths
+    query = Query(
+        index.collection,
+        where=[*((name, "==", "x") for name, _ in equal), (last, ">=", datetime.now(UTC))],
+        order_by=[(last, "desc" if descending else "asc")],
+        limit=10,
+    )
+    with closing(sqlite3.connect(path)) as connection:
+        statement, parameters = select(plan(query))
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    assert len(steps) == 1, steps
+    assert f"SEARCH documents USING INDEX {index.collection}__" in steps[0][3]
+
+
+def test_a_lookup_without_an_order_does_not_walk_the_collection(path: Path) -> None:
+    SqliteCatalog(path).check()
+    statement, parameters = select(plan(Query("images", where=[("sequence_id", "==", "x")])))
+    with closing(sqlite3.connect(path)) as connection:
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    assert "USING INDEX images__sequence_id__time" in steps[0][3]
+
+
+def test_an_index_that_a_file_lacks_is_made_when_it_is_opened(path: Path) -> None:
+    SqliteCatalog(path).check()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX images__night")
+    SqliteCatalog(path).check()
+    with closing(sqlite3.connect(path)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    assert "images__night" in names
+
+
+def test_a_relative_path_means_the_same_folder_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    catalog = SqliteCatalog("catalog.sqlite")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    catalog.create("images", "one", {})
+    assert (tmp_path / "catalog.sqlite").is_file()
