@@ -38,18 +38,22 @@ LOOKUPS: tuple[Index, ...] = (
     Index("observations", ("unit_id", "time desc")),
     Index("observations", ("camera_id", "time")),
     Index("observations", ("camera_id", "time desc")),
+    Index("observations", ("unit_id", "camera_id", "time")),
+    Index("observations", ("unit_id", "camera_id", "status", "time")),
     Index("observations", ("status", "time")),
     Index("observations", ("time",)),
     Index("observations", ("night",)),
     Index("observations", ("healpix",)),
-    Index("files", ("sequence_id",)),
+    Index("files", ("sequence_id", "arrived desc")),
+    Index("files", ("path",)),
+    Index("files", ("name",)),
     Index("files", ("outcome",)),
     Index("leases", ("expires",)),
 )
 
 SUMS: tuple[Index, ...] = (
-    Index("images", ("sequence_id", "exptime")),
-    Index("images", ("unit_id", "exptime")),
+    Index("images", ("sequence_id", "status", "exptime")),
+    Index("images", ("unit_id", "status", "exptime")),
 )
 """The last field is summed where the others are equal. Firestore wants an index for
 that; for SQLite the lookup by the first field is enough."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from urllib.parse import unquote, urlsplit
 
 from prefect.blocks.core import Block
@@ -18,6 +19,9 @@ from blocks.storage import NotFound, ObjectInfo, ObjectStore
 from models.documents import Location
 from models.errors import BadInput, ConfigurationError
 from models.ingest import Source
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
 
 LOCATIONS: tuple[Location, ...] = get_args(Location)
 Compression = Literal["GZIP_2", "RICE_1"]
@@ -141,13 +145,13 @@ class PanoptesNetwork(Block):
         held = self._opened.held(source)
         if held is not None:
             return held
-        if source.size == 0:
-            raise BadInput("empty-file")
         if source.size > self.max_file_bytes:
             raise BadInput(
                 "too-large", f"{source.size:,} bytes; the limit is {self.max_file_bytes:,}"
             )
         data, _ = self.store("incoming").read(source.name, generation=source.generation)
+        if not data:
+            raise BadInput("empty-file")
         self._opened.hold(source, data)
         return data
 
@@ -248,7 +252,11 @@ def open_store(
     """The store at an address: a folder, or ``gs://BUCKET/PREFIX``."""
     parts = urlsplit(address)
     if parts.scheme == "gs":
-        raise ConfigurationError(f"{address}: Cloud Storage is not set up yet")
+        from blocks.gcs import GcsStore
+
+        return GcsStore(
+            parts.netloc, parts.path.strip("/"), credentials=_credentials(gcp_credentials)
+        )
     from blocks.folder import FolderStore
 
     path = unquote(parts.path) if parts.scheme == "file" else address
@@ -259,8 +267,35 @@ def open_catalog(address: str, *, gcp_credentials: str | None = None) -> Catalog
     """The catalog at an address: ``sqlite:///PATH`` or ``firestore://PROJECT/DATABASE``."""
     parts = urlsplit(address)
     if parts.scheme == "firestore":
-        raise ConfigurationError(f"{address}: Firestore is not set up yet")
+        from blocks.firestore import FirestoreCatalog
+
+        give = _credentials(gcp_credentials)
+        return FirestoreCatalog(
+            parts.netloc,
+            parts.path.strip("/") or "(default)",
+            credentials=give() if give is not None else None,
+        )
     from blocks.sqlite import SqliteCatalog
 
     path = address.removeprefix("sqlite:///") if parts.scheme == "sqlite" else address
     return SqliteCatalog(Path(path).expanduser())
+
+
+def _credentials(block: str | None) -> Callable[[], Credentials] | None:
+    """What gives the credentials of a prefect-gcp block; None for the machine's own."""
+    return None if not block else partial(_load_credentials, block)
+
+
+def _load_credentials(block: str) -> Credentials:
+    from prefect_gcp import GcpCredentials
+
+    try:
+        loaded = GcpCredentials.load(block)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"there is no 'GCP Credentials' block named {block!r}: make one in the Prefect UI "
+            "under Blocks, or leave the field empty to use the machine's own credentials"
+        ) from error
+    assert isinstance(loaded, GcpCredentials)
+    credentials: Credentials = loaded.get_credentials_from_service_account()
+    return credentials

@@ -67,5 +67,34 @@ def ingest(
     )
 
 
+@app.command()
+def demo(
+    folder: Annotated[
+        Path,
+        typer.Option("--data", metavar="DIR", help="Made anew by every demo.", file_okay=False),
+    ] = Path("demo-data"),
+    backend: Annotated[
+        str, typer.Option(help="local: folders and SQLite; gcp: Google's emulators.")
+    ] = "local",
+) -> None:
+    """Run a simulated night through the whole stack on this machine, and show what became of it."""
+    from deployments.demo import run
+
+    if backend not in ("local", "gcp"):
+        raise typer.BadParameter(f"{backend!r} is neither local nor gcp", param_hint="--backend")
+    sys.exit(run(folder, backend="gcp" if backend == "gcp" else "local"))
+
+
+@app.command()
+def up(
+    data: DataFolder = Path("panoptes-data"),
+    port: Annotated[int, typer.Option(help="Of Prefect's server, on 127.0.0.1.")] = 4200,
+) -> None:
+    """Start the whole stack on this machine and stay until Ctrl-C."""
+    from deployments.up import run
+
+    sys.exit(run(data, port=port))
+
+
 if __name__ == "__main__":
     app()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from blocks.catalog import Query
+from blocks.network import PanoptesNetwork
 from models.ingest import Became, FileResult
 
 STYLE = {
@@ -16,26 +18,62 @@ STYLE = {
     Became.QUARANTINED: "yellow",
     Became.FAILED: "bold red",
 }
+TROUBLE = (Became.QUARANTINED, Became.FAILED)
 MOST_ROWS = 60
 """More files than this, and only those in trouble get a row each."""
 
 
 def files_table(results: Sequence[FileResult]) -> Table:
-    """What became of each file and where it is; of many files, only those in trouble."""
-    trouble = [r for r in results if r.outcome in (Became.QUARANTINED, Became.FAILED)]
-    shown = list(results) if len(results) <= MOST_ROWS else trouble[:MOST_ROWS]
-    table = Table(title_justify="left", header_style="bold", expand=False)
+    """What became of each file and in which location it is; of many, only those in trouble."""
+    shown = list(results)
+    if len(shown) > MOST_ROWS:
+        shown = [r for r in results if r.outcome in TROUBLE][:MOST_ROWS]
+    table = Table(header_style="bold", caption_justify="left")
     table.add_column("file", overflow="fold")
     table.add_column("became", no_wrap=True)
-    table.add_column("where, or why not", overflow="fold")
-    for result in shown:
-        why = result.reason if result in trouble else None
-        where = f"{result.location}/{result.path}" if result.path else ""
+    table.add_column("in, or why not", overflow="fold")
+    folder = None
+    for result in sorted(shown, key=lambda r: _split(r.name)):
+        above, leaf = _split(result.name)
+        if above != folder:
+            folder = above
+            table.add_section()
+            table.add_row(Text(f"{folder or '.'}/", style="bold"))
         table.add_row(
-            Text(result.name),
+            Text(f"  {leaf}"),
             Text(result.outcome.value, style=STYLE[result.outcome]),
-            Text(why or where),
+            Text(_where(result)),
         )
     if len(shown) < len(results):
-        table.caption = f"{len(results) - len(shown)} more files"
+        table.caption = f"and {len(results) - len(shown)} more files"
+    return table
+
+
+def _split(name: str) -> tuple[str, str]:
+    folder, _, leaf = name.rpartition("/")
+    return folder, leaf
+
+
+def _where(result: FileResult) -> str:
+    """The reason of trouble, or the location that has the file."""
+    return (result.reason if result.outcome in TROUBLE else result.location) or ""
+
+
+def observations_table(network: PanoptesNetwork) -> Table:
+    """The catalogue's observations, the newest first."""
+    table = Table(header_style="bold")
+    for column in ("observation", "field", "status"):
+        table.add_column(column, overflow="fold")
+    table.add_column("images", justify="right")
+    table.add_column("exposure, s", justify="right")
+    newest = Query("observations", order_by=[("time", "desc")], limit=MOST_ROWS)
+    for stored in network.documents.query(newest):
+        known = stored.fields
+        table.add_row(
+            Text(stored.key),
+            Text(str(known.get("field_name", ""))),
+            Text(str(known.get("status", ""))),
+            str(known.get("num_images", "")),
+            str(known.get("total_exptime", "")),
+        )
     return table

@@ -102,6 +102,7 @@ class Unit(Document):
     num_observations: int | None = None
     num_images: int | None = None
     total_exptime: float | None = Field(None, description="seconds, to the millisecond")
+    described_by: dict[str, str] | None = None
 
 
 class Camera(Document):
@@ -113,6 +114,7 @@ class Camera(Document):
     model: str | None = None
     serial_number: str | None = None
     internal_serial_number: str | None = None
+    described_by: dict[str, str] | None = None
 
 
 class Observation(Document):

@@ -31,6 +31,7 @@ from models.documents import (
 from models.ingest import Became, Derived, FileResult, Source
 from models.keywords import Described, describe
 from models.names import FileType, UploadName, display_name, parse_time
+from tasks.describing import describe_earliest, rank
 from tasks.ledger import close_entry, code_version, now, read_entry
 from tasks.retries import step
 
@@ -99,38 +100,33 @@ class _Recording:
         return place.longitude if isinstance(place, GeoPoint) else None
 
     def _unit(self, before: Fields | None) -> Fields:
-        said, unit_id = self.said.unit, self.upload.sequence.unit_id
-        place = None
-        if "latitude" in said and "longitude" in said:
-            east = (float(said["longitude"]) + 180.0) % 360.0 - 180.0
-            place = GeoPoint(float(said["latitude"]), east)
-        name = str(said.get("name", unit_id))
-        unit = Unit(name=name, location=place, elevation=_number(said.get("elevation")))
-        return only_missing(unit.fields(), before)
+        said: Fields = dict(self.said.unit)
+        unit_id, stored = self.upload.sequence.unit_id, before or {}
+        north, east = said.pop("latitude", None), said.pop("longitude", None)
+        if north is not None and east is not None:
+            said["location"] = GeoPoint(float(north), (float(east) + 180.0) % 360.0 - 180.0)
+        known = describe_earliest(said, stored, rank(self.upload), placeholders={"name": unit_id})
+        unit = Unit.model_validate({"name": stored.get("name") or unit_id} | known)
+        return known | only_missing(unit.fields(), stored)
 
     def _camera(self, before: Fields | None) -> Fields:
-        sequence = self.upload.sequence
-        camera = Camera.model_validate(
-            {"unit_id": sequence.unit_id, "camera_id": sequence.camera_id} | self.said.camera
-        )
-        return only_missing(camera.fields(), before)
+        sequence, stored = self.upload.sequence, before or {}
+        known = describe_earliest(self.said.camera, stored, rank(self.upload))
+        ids = {"unit_id": sequence.unit_id, "camera_id": sequence.camera_id}
+        return known | only_missing(Camera.model_validate(ids | known).fields(), stored)
 
     def _observation(self, before: Fields | None, longitude: float | None) -> Fields:
-        """The earliest image that says a thing describes the observation with it."""
-        sequence, when = self.upload.sequence, self.upload.image_time
-        assert when is not None
-        stored = before or {}
-        described: dict[str, str] = dict(stored.get("described_by") or {})
-        fields: Fields = {}
-        for name, value in self.said.observation.items():
-            by = described.get(name)
-            theirs = by is None and stored.get(name) not in (None, "")
-            if not theirs and (by is None or when <= by):
-                fields[name], described[name] = value, when
+        sequence, stored = self.upload.sequence, before or {}
+        fields = describe_earliest(
+            self.said.observation,
+            stored,
+            rank(self.upload),
+            together=[("ra", "dec")],  # one image's position, never half of each of two
+        )
         merged = stored | fields
-        if isinstance(merged.get("ra"), int | float) and isinstance(merged.get("dec"), int | float):
-            fields["healpix"] = healpix_of(merged["ra"], merged["dec"])
-        last = stored.get("last_arrival")
+        cell = _cell(_number(merged.get("ra")), _number(merged.get("dec")))
+        if cell is not None:
+            fields["healpix"] = cell
         observation = Observation.model_validate(
             fields
             | {
@@ -140,8 +136,6 @@ class _Recording:
                 "time": sequence.time,
                 "night": night_of(sequence.time, longitude),
                 "status": forward(OBSERVATION_STATUS, stored.get("status"), "receiving_files"),
-                "described_by": described,
-                "last_arrival": max(last, self.source.arrived) if last else self.source.arrived,
             }
         )
         return _keep_foreign(observation.fields(), stored, ("time", "night"))
@@ -168,7 +162,6 @@ class _Recording:
         moment = _time_of(upload)
         exptime = (stored | said).get("exptime")
         end = moment + timedelta(seconds=exptime) if isinstance(exptime, int | float) else None
-        ra, dec = _position(stored | said)
         image = Image.model_validate(
             said
             | own
@@ -184,7 +177,7 @@ class _Recording:
                 "status": forward(
                     IMAGE_STATUS, stored.get("status"), "uploaded" if kind == "fits" else "received"
                 ),
-                "healpix": healpix_of(ra, dec) if ra is not None and dec is not None else None,
+                "healpix": _cell(*_position(stored | said)),
                 "sources": sources,
                 "notes": self._notes(stored.get("notes")),
             }
@@ -246,6 +239,13 @@ def _keep_foreign(fields: Fields, stored: Fields, names: tuple[str, ...]) -> Fie
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def _cell(ra: float | None, dec: float | None) -> int | None:
+    """The HEALPix cell; None where others' documents hold no place of the sky."""
+    if ra is None or dec is None or not (0 <= ra <= 360 and -90 <= dec <= 90):
+        return None
+    return healpix_of(ra, dec)
 
 
 def _time_of(upload: UploadName) -> datetime:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from blocks.catalog import Fields, Query, modify
 from blocks.network import PanoptesNetwork
-from models.documents import OBSERVATION_STATUS, forward
+from models.documents import OBSERVATION_STATUS, Unit, forward
 from models.names import Sequence
 from tasks.ledger import now
 from tasks.retries import step
@@ -27,20 +27,24 @@ def settle_observation(network: PanoptesNetwork, sequence: Sequence) -> Fields:
     _end_earlier(network, sequence)
 
     def observation(before: Fields | None) -> Fields:
-        totals = _totals(network, ("sequence_id", sequence.sequence_id))
-        stored = before or {}
-        last = stored.get("last_arrival")
+        last = _last_arrival(network, sequence)
         quiet = last is not None and now() - last >= timedelta(hours=network.quiet_hours)
         wanted = "received" if later or quiet else "receiving_files"
-        return totals | {"status": forward(OBSERVATION_STATUS, stored.get("status"), wanted)}
+        return _totals(network, ("sequence_id", sequence.sequence_id)) | {
+            "last_arrival": last,
+            "status": forward(OBSERVATION_STATUS, (before or {}).get("status"), wanted),
+        }
 
     def unit(before: Fields | None) -> Fields:
         counted = catalog.aggregate(
             Query("observations", where=[("unit_id", "==", sequence.unit_id)])
         )
-        return _totals(network, ("unit_id", sequence.unit_id)) | {
-            "num_observations": int(counted["count"])
-        }
+        made = Unit(name=sequence.unit_id).fields() if before is None else {}
+        return (
+            made
+            | _totals(network, ("unit_id", sequence.unit_id))
+            | {"num_observations": int(counted["count"])}
+        )
 
     settled = modify(catalog, "observations", sequence.sequence_id, observation)
     modify(catalog, "units", sequence.unit_id, unit)
@@ -54,6 +58,19 @@ def _totals(network: PanoptesNetwork, owner: tuple[str, str]) -> Fields:
         "num_images": int(found["count"]),
         "total_exptime": round(float(found["exptime"]), 3),
     }
+
+
+def _last_arrival(network: PanoptesNetwork, sequence: Sequence) -> datetime | None:
+    newest = Query(
+        "files",
+        where=[("sequence_id", "==", sequence.sequence_id)],
+        order_by=[("arrived", "desc")],
+        limit=1,
+    )
+    for stored in network.documents.query(newest):
+        arrived: datetime = stored.fields["arrived"]
+        return arrived
+    return None
 
 
 def _next_begun(network: PanoptesNetwork, sequence: Sequence) -> bool:

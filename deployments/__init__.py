@@ -1,0 +1,1 @@
+"""How the network runs: command line, local stack, services."""

@@ -1,0 +1,367 @@
+"""The whole stack on one machine: a Prefect server, a worker, and what prefect.yaml deploys.
+
+Everything a stack writes lies below its home: the server's database, results and logs. The
+server listens on 127.0.0.1 only. Nothing of it outlives the process that started it, however
+that ends (see `deployments.guard`), and a home that a killed stack left behind starts again.
+
+Linux and macOS.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from uuid import UUID
+
+from deployments import guard
+from deployments.claims import GRACE_SECONDS, HOST, StackError, claim_home, claim_port
+from deployments.deploy import PROJECT, WORK_POOL, make_work_pool
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+    from blocks.network import PanoptesNetwork
+
+__all__ = ["LocalStack", "StackError", "local_stack"]
+
+TUNING = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    # What the server records of tasks and events, written in batches: 4 times the rate.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+}
+
+# Settings of other installations that would reach our processes, and what slows them down.
+_FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE")
+
+
+class LocalStack:
+    """A Prefect server, a process worker and our deployments, as child processes.
+
+    Prefer `local_stack`, which stops it again.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        port: int | None = None,
+        network: PanoptesNetwork | None = None,
+        worker: bool = True,
+        ui: bool = False,
+        project: Path = PROJECT,
+    ) -> None:
+        """`port` None takes a free one. `network` is saved as the block ``default``.
+
+        `worker` False leaves runs scheduled until another worker comes. `ui` serves
+        Prefect's user interface. `project` is the folder whose prefect.yaml is deployed.
+        """
+        self.home = home.expanduser().resolve()
+        self.logs = self.home / "logs"
+        self.network = network
+        self.project = project
+        self._worker_wanted = worker
+        self._ui = ui
+        self._port = port
+        self.stack_id = uuid.uuid4().hex
+        self._auth = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._log_starts: dict[str, int] = {}
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the user interface is, if there is one."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.url}/api"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What another process needs in its environment to reach this stack."""
+        environment = TUNING | {
+            "PREFECT_HOME": str(self.home / "prefect"),
+            "PREFECT_LOCAL_STORAGE_PATH": str(self.home / "results"),
+            "PREFECT_API_URL": self.api_url,
+        }
+        if self._auth:
+            environment["PREFECT_API_AUTH_STRING"] = self._auth
+        return environment
+
+    # -- start and stop -----------------------------------------------------------------
+
+    def start(
+        self, *, while_starting: Callable[[LocalStack], None] | None = None, timeout: float = 240.0
+    ) -> None:
+        """Start everything and wait until it is ready. Call `stop` whatever comes of it.
+
+        `while_starting` is called with this stack as soon as its processes are on their
+        way, for work of the caller's own that needs no server yet. Raises StackError.
+        """
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self._lock = claim_home(self.home)
+        self._guard = self._start_guard(self._lock)
+        with claim_port(self._port) as listener:
+            self._port = listener.getsockname()[1]
+            self._start_server(listener)
+        # Deploying spends its first seconds on imports, and then waits on the socket.
+        self._spawn("deploy", ["-m", "deployments.deploy", str(self.project)])
+        if while_starting is not None:
+            while_starting(self)
+        deadline = time.monotonic() + timeout
+        self._await_server(deadline)
+        with self.client() as client:
+            make_work_pool(client)
+            if self._worker_wanted:
+                self._start_worker()
+            if self.network is not None:
+                self.network.save("default", overwrite=True)
+        self._await_deployments(deadline)
+
+    def stop(self) -> None:
+        """End everything that was started: runs and worker, then the server. Idempotent."""
+        if self._guard is None:
+            return
+        server = self._processes.get("server")
+        spare = {server.pid} if server else set()
+        guard.end_processes(self.stack_id, grace=GRACE_SECONDS, spare=spare)
+        guard.end_processes(self.stack_id, grace=GRACE_SECONDS)
+        for process in self._processes.values():
+            process.wait()
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        self._guard.wait()
+        self._guard = None
+        if self._lock is not None:
+            self._lock.close()
+
+    def check(self) -> None:
+        """Raises StackError if the server or the worker has ended."""
+        for name, process in self._processes.items():
+            if name != "deploy" and process.poll() is not None:
+                raise StackError(self._failure(name, f"ended with status {process.returncode}"))
+
+    # -- use ----------------------------------------------------------------------------
+
+    @contextmanager
+    def settings(self) -> Iterator[None]:
+        """Prefect's own settings of this process and thread, set to reach this stack."""
+        from prefect.settings import (
+            PREFECT_API_AUTH_STRING,
+            PREFECT_API_URL,
+            PREFECT_LOCAL_STORAGE_PATH,
+            temporary_settings,
+        )
+
+        with temporary_settings(
+            {
+                PREFECT_API_URL: self.api_url,
+                PREFECT_API_AUTH_STRING: self._auth,
+                PREFECT_LOCAL_STORAGE_PATH: self.home / "results",
+            }
+        ):
+            yield
+
+    @contextmanager
+    def client(self) -> Iterator[SyncPrefectClient]:
+        """A client of this stack's server."""
+        from prefect.client.orchestration import get_client
+
+        with self.settings(), get_client(sync_client=True) as client:
+            yield client
+
+    def run_deployment(
+        self,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> UUID:
+        """Have a worker run a deployment, named FLOW/DEPLOYMENT; gives the flow run's id."""
+        with self.client() as client:
+            deployment = client.read_deployment_by_name(name)
+            run = client.create_flow_run_from_deployment(
+                deployment.id, parameters=dict(parameters or {}), idempotency_key=idempotency_key
+            )
+            return run.id
+
+    def await_runs(
+        self,
+        ids: Collection[UUID],
+        on_progress: Callable[[Sequence[FlowRun]], None] | None = None,
+        *,
+        timeout: float = 600.0,
+    ) -> list[FlowRun]:
+        """Wait until every run has ended; gives the runs, in the order of `ids`.
+
+        `on_progress` is called with all runs whenever the state of one has changed. Raises
+        StackError when server or worker end meanwhile, and after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        seen: dict[UUID, str | None] = {}
+        with self.client() as client:
+            while True:
+                runs = _read_runs(client, ids)
+                states = {run.id: run.state_name for run in runs}
+                if states != seen:
+                    seen = states
+                    if on_progress is not None:
+                        on_progress(runs)
+                if all(run.state is not None and run.state.is_final() for run in runs):
+                    return runs
+                self.check()
+                if time.monotonic() > deadline:
+                    waiting = ", ".join(
+                        f"{run.name} is {run.state_name}"
+                        for run in runs
+                        if run.state is None or not run.state.is_final()
+                    )
+                    reason = f"left runs unfinished after {timeout:.0f} s ({waiting})"
+                    raise StackError(self._failure("worker", reason))
+                time.sleep(0.25)
+
+    # -- parts --------------------------------------------------------------------------
+
+    def _start_guard(self, lock: IO[str]) -> subprocess.Popen[bytes]:
+        """The guard holds the home's lock as well, until it has cleared up."""
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__, self.stack_id, str(GRACE_SECONDS)],
+            stdin=subprocess.PIPE,
+            env={},
+            pass_fds=[lock.fileno()],
+            start_new_session=True,
+        )
+
+    def _start_server(self, listener: socket.socket) -> None:
+        auth = {"PREFECT_SERVER_API_AUTH_STRING": self._auth} if self._auth else {}
+        self._spawn(
+            "server",
+            ["-m", "deployments.serve", str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            settings=auth
+            | {
+                "PREFECT_SERVER_API_HOST": HOST,
+                "PREFECT_SERVER_API_PORT": str(self._port),
+                "PREFECT_SERVER_UI_ENABLED": str(self._ui).lower(),
+                "PREFECT_UI_STATIC_DIRECTORY": str(self.home / "prefect" / "ui"),
+            },
+        )
+
+    def _start_worker(self) -> None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+        limit = str(cores or os.cpu_count() or 1)
+        command = ["-m", "prefect", "worker", "start", "--pool", WORK_POOL, "--type", "process"]
+        self._spawn("worker", [*command, "--limit", limit])
+
+    def _spawn(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        settings: dict[str, str] | None = None,
+        pass_fds: Collection[int] = (),
+    ) -> None:
+        """Start a Python process of this stack; its output goes to logs/NAME.log."""
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("PREFECT_") and key not in _FOREIGN
+        }
+        with (self.logs / f"{name}.log").open("ab") as log:
+            self._log_starts[name] = log.tell()
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=self.home,
+                env=inherited | self.environment | (settings or {}) | {guard.MARK: self.stack_id},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+
+    def _await_server(self, deadline: float) -> None:
+        import httpx
+
+        while True:
+            # The socket listens before the server does, so a request waits for it.
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{self.api_url}/health", timeout=1).is_success:
+                    return
+            self._check_start("server", deadline)
+
+    def _await_deployments(self, deadline: float) -> None:
+        process = self._processes["deploy"]
+        while process.poll() is None:
+            self._check_start("deploy", deadline)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.25)
+        self._check_start("deploy", deadline)
+
+    def _check_start(self, awaited: str, deadline: float) -> None:
+        """Raises StackError if a process has failed, or `awaited` is late."""
+        for name, process in self._processes.items():
+            if (status := process.poll()) is not None and (name, status) != ("deploy", 0):
+                raise StackError(self._failure(name, f"ended with status {status} at its start"))
+        if time.monotonic() > deadline:
+            raise StackError(self._failure(awaited, "was not ready in time"))
+
+    def _failure(self, name: str, reason: str) -> str:
+        log = self.logs / f"{name}.log"
+        tail = log.read_bytes()[self._log_starts.get(name, 0) :].decode(errors="replace")
+        lines = tail.splitlines()[-30:]
+        return "\n".join([f"The local stack's {name} {reason}. The end of {log}:", *lines])
+
+
+@contextmanager
+def local_stack(
+    home: Path,
+    *,
+    port: int | None = None,
+    network: PanoptesNetwork | None = None,
+    worker: bool = True,
+    ui: bool = False,
+    project: Path = PROJECT,
+    while_starting: Callable[[LocalStack], None] | None = None,
+) -> Iterator[LocalStack]:
+    """A running `LocalStack`, stopped at the end of the ``with`` block.
+
+    The arguments are those of `LocalStack` and its `start`. Raises StackError when it
+    cannot be started.
+    """
+    stack = LocalStack(home, port=port, network=network, worker=worker, ui=ui, project=project)
+    try:
+        stack.start(while_starting=while_starting)
+        yield stack
+    finally:
+        stack.stop()
+
+
+def _read_runs(client: SyncPrefectClient, ids: Collection[UUID]) -> list[FlowRun]:
+    """All runs in the order of `ids`; the server gives at most 200 at once."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    wanted = list(ids)
+    found: dict[UUID, FlowRun] = {}
+    for start in range(0, len(wanted), 200):
+        chosen = FlowRunFilter(id=FlowRunFilterId(any_=wanted[start : start + 200]))
+        found |= {run.id: run for run in client.read_flow_runs(flow_run_filter=chosen)}
+    return [found[id_] for id_ in wanted]

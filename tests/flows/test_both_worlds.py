@@ -1,0 +1,234 @@
+"""The same night on folders and SQLite, and on Cloud Storage and Firestore: the same results."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blocks.catalog import Query, Stored
+from blocks.indexes import missing_index
+from blocks.network import LOCATIONS, PanoptesNetwork
+from blocks.sqlite import SqliteCatalog
+from deployments.demo_backends import emulated_network, uploader
+from deployments.local import LocalStack
+from deployments.simulator.night import Sent, simulate_night
+from flows.ingest_observation import ingest
+from flows.taking import as_calls, take_all
+from models.ingest import FileResult
+from models.names import parse_sequence_id
+from tasks.listing import everything_waiting
+
+COLLECTIONS = ("units", "cameras", "observations", "images", "files")
+OWN_TO_A_RUN = {"arrived", "recorded", "opened", "closed", "last_arrival", "generation"}
+"""Fields that differ between any two runs: clocks, and the stores' own numbers."""
+
+
+class Quiet:
+    """Nobody looks on."""
+
+    def planned(self, files: int) -> None: ...
+
+    def taken(self, result: FileResult) -> None: ...
+
+
+def ingest_all(network: PanoptesNetwork) -> list[FileResult]:
+    """Everything that waits, as the command line does it."""
+    network.check()
+    waiting = list(everything_waiting(network))
+    lost = [source for source in waiting if source.upload is None]
+    results = list(take_all(network, lost, call=as_calls, watch=Quiet()).values())
+    for sequence_id in sorted({s.upload.sequence_id for s in waiting if s.upload}):
+        sequence = parse_sequence_id(sequence_id)
+        results += ingest(network, sequence, call=as_calls, watch=Quiet())
+    return results
+
+
+def documents_of(network: PanoptesNetwork) -> dict[str, Any]:
+    """Every document, but for what is a run's own."""
+    return {
+        f"{collection}/{stored.key}": _lasting(stored.fields)
+        for collection in COLLECTIONS
+        for stored in network.documents.query(Query(collection))
+    }
+
+
+def objects_of(network: PanoptesNetwork) -> dict[str, str]:
+    """The digest of every object by location and name, generations left out of the names."""
+    found = {}
+    for location in LOCATIONS:
+        store = network.store(location)
+        for info in store.list():
+            data, _ = store.read(info.name)
+            name = info.name.rpartition("@")[0] if location == "quarantine" else info.name
+            # Colour planes name their source's generation in a card.
+            found[f"{location}/{name}"] = (
+                str(len(data)) if location == "rgb" else hashlib.sha256(data).hexdigest()
+            )
+    return found
+
+
+def _lasting(value: Any, name: str = "") -> Any:
+    if name in OWN_TO_A_RUN:
+        return None
+    if isinstance(value, dict):
+        role = str(value.get("role", ""))
+        return {
+            k: _lasting(v, "generation" if role.startswith("rgb-") and k == "crc32c" else k)
+            for k, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_lasting(v) for v in value]
+    if name == "path" and isinstance(value, str) and "@" in value:
+        return value.rpartition("@")[0]
+    return value
+
+
+@pytest.fixture
+def on_folders(tmp_path: Path) -> PanoptesNetwork:
+    return PanoptesNetwork.in_folder(tmp_path)
+
+
+@pytest.fixture
+def on_google(
+    gcs_emulator: str, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> PanoptesNetwork:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
+    return emulated_network(gcs_emulator)
+
+
+@pytest.fixture(params=["on_folders", "on_google"])
+def network(request: pytest.FixtureRequest) -> PanoptesNetwork:
+    made: PanoptesNetwork = request.getfixturevalue(request.param)
+    return made
+
+
+def send(network: PanoptesNetwork, images: int = 2) -> list[Sent]:
+    network.check()
+    return simulate_night(uploader(network), seed=11, images=images)
+
+
+def test_every_file_of_a_night_ends_where_it_should(network: PanoptesNetwork) -> None:
+    sent = send(network)
+    ingest_all(network)
+    entries = {s.fields["name"]: s.fields for s in network.documents.query(Query("files"))}
+    for upload in sent:
+        entry = entries[upload.name]
+        assert (entry["outcome"], entry.get("code")) == (upload.fate, upload.code), upload.name
+    assert not list(network.store("incoming").list())
+
+
+def test_a_second_upload_of_the_same_night_changes_no_count_and_no_object(
+    network: PanoptesNetwork,
+) -> None:
+    send(network)
+    ingest_all(network)
+    objects, documents = objects_of(network), documents_of(network)
+    send(network)
+    ingest_all(network)
+    assert objects_of(network) == objects
+    again = documents_of(network)
+    for key in documents:
+        if not key.startswith("files/"):
+            assert again[key] == documents[key], key
+
+
+def test_a_document_from_before_us_is_completed_and_keeps_its_fields(
+    network: PanoptesNetwork,
+) -> None:
+    sent = send(network)
+    image = next(s for s in sent if s.fate == "archived" and s.image_id)
+    assert image.image_id is not None
+    assert image.sequence_id is not None
+    catalog = network.documents
+    before = {"status": "metadata_received", "weather": {"sky": "clear"}, "airmass": 9.75}
+    catalog.create("images", image.image_id, before)
+    catalog.create(
+        "observations", image.sequence_id, {"status": "metadata_received", "field_name": "Theirs"}
+    )
+    catalog.create("units", "PAN001", {"name": "Mauna Loa", "telemetry": {"power": 12.5}})
+    ingest_all(network)
+    stored = catalog.get("images", image.image_id)
+    assert stored is not None
+    assert stored.fields["weather"] == {"sky": "clear"}
+    assert stored.fields["status"] == "uploaded"
+    observation = catalog.get("observations", image.sequence_id)
+    assert observation is not None
+    assert observation.fields["field_name"] == "Theirs"
+    assert observation.fields["status"] == "receiving_files"
+    assert observation.fields["num_images"] > 0
+    unit = catalog.get("units", "PAN001")
+    assert unit is not None
+    assert unit.fields["name"] == "Mauna Loa"
+    assert unit.fields["telemetry"] == {"power": 12.5}
+
+
+class Recording(SqliteCatalog):
+    """Remembers what it was asked."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked: list[tuple[Query, tuple[str, ...]]] = []
+
+    def query(self, query: Query) -> Iterator[Stored]:
+        self.asked.append((query, ()))
+        return super().query(query)
+
+    def aggregate(self, query: Query, *, sums: Sequence[str] = ()) -> Mapping[str, float]:
+        self.asked.append((query, tuple(sums)))
+        return super().aggregate(query, sums=sums)
+
+
+def test_production_has_an_index_for_every_query_of_an_ingest(
+    on_folders: PanoptesNetwork, tmp_path: Path
+) -> None:
+    """The emulator answers queries that the real Firestore would refuse."""
+    catalog = Recording(tmp_path / "catalog.sqlite")
+    on_folders._opened._catalog = catalog
+    send(on_folders)
+    ingest_all(on_folders)
+    send(on_folders)
+    ingest_all(on_folders)
+    assert catalog.asked
+    assert [asked for asked in catalog.asked if missing_index(asked[0], sums=asked[1])] == []
+
+
+def test_both_worlds_hold_the_same_documents_and_objects(
+    on_folders: PanoptesNetwork, on_google: PanoptesNetwork
+) -> None:
+    worlds = []
+    for network in (on_folders, on_google):
+        send(network, images=3)
+        ingest_all(network)
+        worlds.append((documents_of(network), objects_of(network)))
+    (documents, objects), (theirs, their_objects) = worlds
+    assert documents.keys() == theirs.keys()
+    for key, fields in documents.items():
+        assert theirs[key] == fields, key
+    assert objects == their_objects
+
+
+def test_a_worker_reaches_emulated_buckets_and_database_by_the_block_alone(
+    on_google: PanoptesNetwork, tmp_path: Path
+) -> None:
+    """The worker shares nothing with this process but the server's API and the stores."""
+    from deployments.local import local_stack
+
+    sent = send(on_google)
+    sequence_id = next(s.sequence_id for s in sent if s.sequence_id)
+    with local_stack(tmp_path / "stack", network=on_google) as stack:
+        run = _run(stack, sequence_id)
+        assert run == "Completed"
+    left = {info.name for info in on_google.store("incoming").list()}
+    assert not left & {s.name for s in sent if s.sequence_id == sequence_id}
+
+
+def _run(stack: LocalStack, sequence_id: str | None) -> str | None:
+    runs = stack.await_runs(
+        [stack.run_deployment("ingest-observation/local", {"sequence_id": sequence_id})]
+    )
+    return runs[0].state_name

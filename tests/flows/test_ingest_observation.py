@@ -1,0 +1,237 @@
+"""The flow on a real Prefect server: as a work-pool job, and in this process."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
+
+from blocks.catalog import Query
+from blocks.network import PanoptesNetwork
+from deployments.local import LocalStack
+from deployments.simulator.night import Sent, simulate_night
+from flows.ingest_observation import ingest_observation
+from models.documents import File
+from models.names import parse_sequence_id
+from tasks.lease import Lease
+
+INGEST = "ingest-observation/local"
+
+
+class Site:
+    """A network with a night waiting in it, known to the server by a name of its own."""
+
+    def __init__(self, root: Path, stack: LocalStack, images: int = 2) -> None:
+        self.stack = stack
+        self.name = f"site-{uuid.uuid4().hex[:8]}"
+        self.network = PanoptesNetwork.in_folder(root, lease_seconds=5.0)
+        self.network.check()
+        self.incoming = root / "incoming"
+        self.sent: list[Sent] = simulate_night(self.incoming, images=images, seed=7)
+        with stack.settings():
+            self.network.save(self.name)
+
+    @property
+    def sequence_ids(self) -> list[str]:
+        return sorted({sent.sequence_id for sent in self.sent if sent.sequence_id})
+
+    def of(self, sequence_id: str) -> list[Sent]:
+        return [sent for sent in self.sent if sent.sequence_id == sequence_id]
+
+    def waiting(self) -> set[str]:
+        return {info.name for info in self.network.store("incoming").list()}
+
+    def entry(self, name: str) -> File:
+        found = self.network.documents.query(Query("files", where=[("name", "==", name)]))
+        return File.model_validate(next(iter(found)).fields)
+
+    def ingest(self, sequence_id: str) -> State[object]:
+        """Run the flow in this process."""
+        with self.stack.settings():
+            state: State[object] = ingest_observation(
+                sequence_id, network=self.name, return_state=True
+            )
+            return state
+
+    def run_job(self, sequence_id: str) -> FlowRun:
+        """Run the flow as the work pool does."""
+        parameters = {"sequence_id": sequence_id, "network": self.name}
+        return self.stack.await_runs([self.stack.run_deployment(INGEST, parameters)])[0]
+
+    def task_runs(self, run: FlowRun) -> list[TaskRun]:
+        with self.stack.client() as client:
+            return client.read_task_runs(
+                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])), limit=200
+            )
+
+
+@pytest.fixture
+def site(tmp_path: Path, prefect_stack: LocalStack) -> Site:
+    return Site(tmp_path, prefect_stack)
+
+
+def test_a_job_archives_and_catalogues_an_observation_and_says_so(site: Site) -> None:
+    sequence_id = site.sequence_ids[0]
+    run = site.run_job(sequence_id)
+    assert run.name == f"ingest {sequence_id}"
+    assert run.state is not None
+    assert run.state.is_completed()
+    for sent in site.of(sequence_id):
+        entry = site.entry(sent.name)
+        assert (entry.outcome, entry.code) == (sent.fate, sent.code), sent.name
+    observation = site.network.documents.get("observations", sequence_id)
+    assert observation is not None
+    images = {s.image_id for s in site.of(sequence_id) if s.fate == "archived"}
+    assert observation.fields["num_images"] == len(images)
+    assert observation.fields["total_exptime"] == 120.0 * len(images)
+    assert not {name for name in site.waiting() if name in {s.name for s in site.of(sequence_id)}}
+
+
+def test_a_job_shows_each_step_of_each_file_by_name(site: Site) -> None:
+    run = site.run_job(site.sequence_ids[0])
+    names = {task_run.name for task_run in site.task_runs(run)}
+    for sent in site.of(site.sequence_ids[0]):
+        if sent.fate == "archived":
+            assert sent.file_type is not None
+            label = f"{sent.image_id} {sent.file_type.value}"
+            assert f"verify {label}" in names
+            assert f"record {label}" in names
+
+
+def test_a_table_artifact_names_every_file(site: Site) -> None:
+    sequence_id = site.sequence_ids[0]
+    site.ingest(sequence_id)
+    key = f"files-{sequence_id.lower().replace('_', '-')}"
+    with site.stack.client() as client:
+        artifact = next(a for a in client.read_artifacts() if a.key == key)
+    for sent in site.of(sequence_id):
+        assert sent.name in str(artifact.data)
+
+
+def test_bad_input_is_never_retried_and_never_fails_the_run(site: Site) -> None:
+    broken = next(s for s in site.sent if s.code == "truncated-file")
+    assert broken.sequence_id is not None
+    run = site.run_job(broken.sequence_id)
+    assert run.state is not None
+    assert run.state.is_completed()
+    assert "1 quarantined (truncated-file)" in (run.state.message or "")
+    failed = [t for t in site.task_runs(run) if t.state and t.state.is_failed()]
+    assert [t.run_count for t in failed] == [1]
+
+
+def test_a_second_run_changes_nothing(site: Site) -> None:
+    sequence_id = site.sequence_ids[0]
+    site.ingest(sequence_id)
+    before = _world(site)
+    state = site.ingest(sequence_id)
+    assert state.message == "nothing to do"
+    assert _world(site) == before
+
+
+def test_a_run_that_finds_the_lease_taken_leaves_word_and_completes(site: Site) -> None:
+    sequence_id = site.sequence_ids[0]
+    lease = Lease(site.network.documents, sequence_id, 60.0)
+    assert lease.take()
+    state = site.ingest(sequence_id)
+    assert state.is_completed()
+    assert "another run" in (state.message or "")
+    assert {s.name for s in site.of(sequence_id)} <= site.waiting()
+    assert not lease.give_back(), "the holder is told to look again"
+    assert lease.give_back()
+
+
+def test_a_cached_derivation_whose_output_is_gone_is_done_again(site: Site, tmp_path: Path) -> None:
+    """The first run derives and then cannot record; its results are in Prefect's cache."""
+    sequence_id = site.sequence_ids[0]
+    with _refusing_to_record(site):
+        state = site.ingest(sequence_id)
+        assert state.is_failed()
+    archived = sorted((tmp_path / "images").rglob("*.fits.fz"))
+    assert archived
+    archived[0].unlink()
+    state = site.ingest(sequence_id)
+    assert state.is_completed(), state.message
+    assert archived[0].exists()
+    assert not [s for s in site.of(sequence_id) if s.name in site.waiting()]
+
+
+def test_an_unknown_network_or_observation_fails_with_a_sentence(site: Site) -> None:
+    with site.stack.settings():
+        state = ingest_observation("PAN001", network=site.name, return_state=True)
+        assert state.is_failed()
+        assert "UNIT_CAMERA_SEQUENCETIME" in (state.message or "")
+        state = ingest_observation(site.sequence_ids[0], network="nowhere", return_state=True)
+        assert state.is_failed()
+        assert "'nowhere'" in (state.message or "")
+
+
+def test_the_forms_parameters_explain_themselves(prefect_stack: LocalStack) -> None:
+    with prefect_stack.client() as client:
+        for name in (INGEST, "sweep-incoming/local"):
+            schema = client.read_deployment_by_name(name).parameter_openapi_schema
+            assert schema is not None
+            for parameter in schema["properties"].values():
+                assert len(parameter["description"]) > 20
+
+
+def test_a_sweep_quarantines_what_belongs_nowhere_and_starts_the_rest(site: Site) -> None:
+    run_id = site.stack.run_deployment("sweep-incoming/local", {"network": site.name})
+    run = site.stack.await_runs([run_id])[0]
+    assert run.state is not None
+    assert run.state.is_completed(), run.state.message
+    lost = next(s for s in site.sent if s.code == "unroutable-name")
+    assert site.entry(lost.name).outcome == "quarantined"
+    with site.stack.client() as client:
+        started = [
+            r
+            for r in client.read_flow_runs(limit=200)
+            if r.parameters.get("network") == site.name and "sequence_id" in r.parameters
+        ]
+    assert sorted(r.parameters["sequence_id"] for r in started) == site.sequence_ids
+    site.stack.await_runs([r.id for r in started])
+    assert not site.waiting()
+
+
+def _world(site: Site) -> dict[str, object]:
+    """Every document but the ledger's clocks, and every object with its generation."""
+    catalog = site.network.documents
+    world: dict[str, object] = {}
+    for collection in ("units", "cameras", "observations", "images", "files"):
+        for stored in catalog.query(Query(collection)):
+            world[f"{collection}/{stored.key}"] = stored.fields
+    for location in ("images", "originals", "rgb", "previews", "timelapse", "quarantine"):
+        for info in site.network.store(location).list():  # type: ignore[arg-type]
+            world[f"{location}/{info.name}"] = info.generation
+    return world
+
+
+@contextmanager
+def _refusing_to_record(site: Site) -> Iterator[None]:
+    """Make the catalogue refuse images, as a database rule would."""
+    import sqlite3
+
+    path = site.network.catalog.removeprefix("sqlite:///")
+    refuse = (
+        "CREATE TRIGGER refuse BEFORE INSERT ON documents WHEN NEW.collection = 'images' "
+        "BEGIN SELECT RAISE(ABORT, 'refused by a rule'); END"
+    )
+    with sqlite3.connect(path) as connection:
+        connection.execute(refuse)
+    try:
+        yield
+    finally:
+        with sqlite3.connect(path) as connection:
+            connection.execute("DROP TRIGGER refuse")
+
+
+def test_an_id_of_an_observation_is_read_strictly() -> None:
+    parse: Callable[[str], object] = parse_sequence_id
+    assert parse("PAN001_14d3bd_20180216T110623")
+    for wrong in ("", "PAN1_14d3bd_20180216T110623", "PAN001_14d3bd_20181316T110623", "../x"):
+        with pytest.raises(ValueError, match=r"observation's id|real date"):
+            parse(wrong)
