@@ -412,15 +412,17 @@ def test_a_removal_never_takes_what_was_written_meanwhile(
 ) -> None:
     store.put("a", b"begin")
     removals = [processes.submit(stores.delete_old, store, "a") for _ in range(2)]
-    for i in range(20):
-        store.put("a", b"old %d" % i)
-        store.put("a", b"new %d" % i)
-        assert store.read("a")[0] == b"new %d" % i
-    store.put("a", b"old")
-    deadline = time.monotonic() + 60
-    while names(store) and time.monotonic() < deadline:
-        pass
-    store.put("a", b"stop")
+    try:
+        for i in range(20):
+            store.put("a", b"old %d" % i)
+            store.put("a", b"new %d" % i)
+            assert store.read("a")[0] == b"new %d" % i
+        store.put("a", b"old")
+        deadline = time.monotonic() + 60
+        while names(store) and time.monotonic() < deadline:
+            pass
+    finally:
+        store.put("a", b"stop")
 
     assert sum(each.result() for each in removals) > 0
     assert store.read("a")[0] == b"stop"

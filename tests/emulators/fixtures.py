@@ -1,0 +1,96 @@
+"""Google Cloud's emulators as fixtures.
+
+Each starts when the first test asks for it, and once a session. Isolation is by a fresh
+project of Firestore, topic of Pub/Sub or bucket of Cloud Storage a test. Where an emulator
+is not installed its tests are skipped; in CI they fail.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from deployments.emulators import Emulators, NotInstalled
+
+
+@pytest.fixture(scope="session")
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
+    """Nothing until something in it is started; everything is stopped at the end."""
+    with Emulators(tmp_path_factory.mktemp("emulators")) as started:
+        yield started
+
+
+def _needed(start: Callable[[], str]) -> str:
+    try:
+        return start()
+    except NotInstalled as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator(emulators: Emulators) -> str:
+    """``HOST:PORT``."""
+    return _needed(emulators.firestore)
+
+
+@pytest.fixture(scope="session")
+def pubsub_emulator(emulators: Emulators) -> str:
+    """``HOST:PORT``."""
+    return _needed(emulators.pubsub)
+
+
+@pytest.fixture(scope="session")
+def gcs_emulator(emulators: Emulators) -> str:
+    """The URL of a Cloud Storage that notifies nobody."""
+    return _needed(emulators.storage)
+
+
+@pytest.fixture
+def make_bucket(gcs_emulator: str) -> Callable[[], str]:
+    """Makes a new bucket; gives its name."""
+
+    def make() -> str:
+        name = f"bucket-{uuid.uuid4().hex}"
+        _post(f"{gcs_emulator}/storage/v1/b?project=test", {"name": name})
+        return name
+
+    return make
+
+
+@pytest.fixture
+def gcs_requests(gcs_emulator: str) -> Callable[[], list[str]]:
+    """Gives the requests about objects since it was last called, and since the test began."""
+
+    def take() -> list[str]:
+        with urllib.request.urlopen(f"{gcs_emulator}/requests", timeout=10) as answer:
+            requests: list[str] = json.load(answer)
+            return requests
+
+    take()
+    return take
+
+
+@pytest.fixture
+def gcs_faults(gcs_emulator: str) -> Iterator[Callable[..., None]]:
+    """Sets what becomes of the next requests about objects, see `deployments.preconditions`."""
+
+    def set_faults(*faults: str | int | None) -> None:
+        _post(f"{gcs_emulator}/faults", list(faults))
+
+    yield set_faults
+    set_faults()
+
+
+def _post(url: str, document: object) -> None:
+    request = urllib.request.Request(
+        url, json.dumps(document).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10):
+        pass
