@@ -1,0 +1,104 @@
+# make demo and make test need nothing but Python 3.11-3.13 and make; all else goes into .venv.
+# PYTHON=/path/to/python chooses the interpreter that .venv is built with.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo up test check constraints clean witness FORCE
+
+# Another project's settings must not reach ours: a Prefect server or profile chosen in this
+# shell, an active virtual environment, other modules on the path. The one thing let through
+# is the credential that `make up` protects the server with.
+unexport $(filter-out PREFECT_SERVER_API_AUTH_STRING,$(filter PREFECT_%,$(.VARIABLES)))
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONWARNINGS
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_CONSTRAINT PIP_REQUIRE_VIRTUALENV
+# Prefect starts a process for each run, and twice as slowly where no byte code is kept.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Every path below is relative, so a folder with spaces in its name does no harm.
+bin := .venv/bin
+# Written last, so an interrupted installation has none. It names the folder, since a copied
+# or moved .venv would go on running the code of the old place.
+ready := .venv/.ready
+ifneq ($(shell test -x $(bin)/python && cat $(ready) 2>/dev/null),$(CURDIR))
+$(ready): FORCE
+endif
+
+help: ## this list
+	@echo 'PANOPTES network'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(ready) ## a night of one unit through the whole system, on this machine (BACKEND=gcp: on emulators)
+	@$(bin)/panoptes-network demo $(if $(BACKEND),--backend $(BACKEND)) $(ARGS)
+
+up: $(ready) ## server, worker and deployments on this machine, until Ctrl-C
+	@$(bin)/panoptes-network up $(ARGS)
+
+test: check witness ## check, then all tests (ARGS='-k name' for some of them)
+	@$(bin)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+
+check: $(ready) ## style, types, and that docs/keywords.md is current
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@$(bin)/mypy
+	@$(bin)/python -m models.keywords --check docs/keywords.md
+
+constraints: ## renew the pins in constraints.txt from the package index
+	@$(find_python); \
+	work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
+	echo 'Resolving the newest versions that pyproject.toml allows...' && \
+	"$$python" -m venv "$$work/venv" && \
+	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test]' && \
+	"$$work/venv/bin/python" -m pip list --format=freeze --exclude-editable \
+	    --exclude pip --exclude setuptools --disable-pip-version-check > "$$work/pins" && \
+	LC_ALL=C sort -f "$$work/pins" > constraints.txt && \
+	echo "constraints.txt holds $$(grep -c == constraints.txt) pins; run make test before committing them."
+
+clean: ## remove .venv and everything else that make and the tests have made
+	@rm -rf .venv build demo-data .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(ready): pyproject.toml constraints.txt
+	@$(find_python); \
+	if [ ! -f $(ready) ] || [ "$$(cat $(ready))" != "$$(pwd -P)" ]; then \
+	    rm -rf .venv; \
+	    echo "Building .venv with $$("$$python" -V) (1-2 minutes, once)..."; \
+	    "$$python" -m venv .venv || exit 1; \
+	else \
+	    echo 'pyproject.toml or constraints.txt has changed: bringing .venv up to date...'; \
+	    rm -f $(ready); \
+	fi; \
+	$(bin)/python -m pip install --quiet --disable-pip-version-check --compile \
+	    -c constraints.txt -e '.[test]' && \
+	pwd -P > $(ready)
+
+# The first Python of a fitting version that can make virtual environments; PYTHON, where given,
+# is the only candidate.
+define find_python
+python=; without=; \
+for candidate in $(if $(PYTHON),"$$PYTHON",python3.11 python3.12 python3.13 python3 python); do \
+    "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+        2>/dev/null || continue; \
+    if "$$candidate" -c 'import ensurepip, venv' 2>/dev/null; then \
+        python=$$candidate; break; \
+    fi; \
+    without=$$candidate; \
+done; \
+if [ -z "$$python" ] && [ -n "$$without" ]; then \
+    echo "$$without lacks the venv module: install it (Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; \
+elif [ -z "$$python" ]; then \
+    echo 'Python 3.11, 3.12 or 3.13 is needed$(if $(PYTHON), and PYTHON names another): install it, or name it as in make PYTHON=/path/to/python3.11.' >&2; exit 1; \
+fi
+endef
+export PYTHON
+
+# funpack is the independent witness that our compressed files are read by other programs.
+# Where it is missing the tests that ask it are skipped; continuous integration installs it.
+witness:
+	@if [ -z "$$CI" ] || command -v funpack >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    echo 'Installing funpack (libcfitsio-bin)...'; \
+	    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y libcfitsio-bin; } \
+	        >/dev/null 2>&1 || echo 'funpack could not be installed: tests that need it will be skipped.'; \
+	else \
+	    echo 'funpack is missing (install libcfitsio-bin): tests that need it will be skipped.'; \
+	fi

@@ -1,0 +1,96 @@
+"""What all tests share: nothing of the user's own Prefect or cloud settings, and test data."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from deployments.local import LocalStack
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+pytest_plugins = (
+    ["tests.emulators.fixtures"]
+    if (REPOSITORY / "tests" / "emulators" / "fixtures.py").exists()
+    and importlib.util.find_spec("tests.emulators")
+    else []
+)
+
+# Each costs seconds to start: tests that ask for one of these run in one worker of pytest-xdist.
+COSTLY_FIXTURES = ("prefect_stack", "emulators")
+
+_scratch = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Isolate the process before any test module imports Prefect, which reads its settings then."""
+    foreign = ("PREFECT_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "FIRESTORE_", "STORAGE_", "PUBSUB_")
+    for name in [name for name in os.environ if name.startswith(foreign)]:
+        del os.environ[name]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    scratch = Path(tempfile.mkdtemp(prefix="panoptes-tests-"))
+    config.stash[_scratch] = scratch
+    os.environ["PREFECT_HOME"] = str(scratch / "prefect")
+    os.environ["PREFECT_LOCAL_STORAGE_PATH"] = str(scratch / "results")
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    os.environ["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"
+    os.environ["DO_NOT_TRACK"] = "1"
+
+    from hypothesis import settings
+
+    # Wall-clock deadlines only measure how busy the machine is.
+    settings.register_profile("network", deadline=None, derandomize="CI" in os.environ)
+    settings.load_profile("network")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if scratch := config.stash.get(_scratch, None):
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in COSTLY_FIXTURES:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(name))
+                break
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder that holds pyproject.toml and prefect.yaml."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real observations, kept beside the repository because of their size."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the real observations in ../shared/data, beside this repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prefect_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A Prefect server and worker of their own, with everything in prefect.yaml deployed."""
+    from deployments.local import local_stack
+
+    with local_stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def prefect_api(prefect_stack: LocalStack) -> Iterator[LocalStack]:
+    """Flows and tasks called in the test itself report to the stack's server."""
+    with prefect_stack.settings():
+        yield prefect_stack

@@ -1,0 +1,176 @@
+"""prefect.yaml: what Prefect would ignore in it is refused, and its flows are ours."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deployments.deploy import WORK_POOL
+from deployments.lint import lint
+
+SOUND = """
+name: example
+pull:
+  - prefect.deployments.steps.set_working_directory:
+      directory: "{{ $PWD }}"
+definitions: {}
+deployments:
+  - name: local
+    entrypoint: flow.py:example
+    tags: [example]
+    parameters: {count: 3}
+    work_pool: {name: panoptes, work_queue_name: default, job_variables: {}}
+    concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
+    schedules:
+      - {slug: hourly, interval: 3600, active: false, parameters: {count: 1}}
+    triggers:
+      - name: arrived
+        posture: Reactive
+        expect: [example.arrived]
+        for_each: [example.observation]
+        threshold: 1
+        within: 60
+        schedule_after: 60
+        parameters: {count: "{{ event.payload.count }}"}
+      - name: both
+        type: compound
+        require: all
+        within: 60
+        triggers:
+          - {type: event, posture: Reactive, expect: [example.arrived]}
+          - {type: event, posture: Reactive, expect: [example.left]}
+"""
+FLOW = """
+from prefect import flow
+
+@flow
+def example(count: int = 1, name: str = "x") -> None: ...
+"""
+FAULTS = {
+    "a key of the file": ("name: example", "nme: example", "'nme' is unknown"),
+    "a key of a deployment": ("tags:", "tag:", "'tag' is unknown; did you mean 'tags'?"),
+    "a key of a trigger": ("within: 60\n        sch", "wihtin: 60\n        sch", "'wihtin'"),
+    "a key of an inner trigger": ("expect: [example.left]", "expct: [example.left]", "'expct'"),
+    "a value of a trigger": ("posture: Reactive\n", "posture: Reactiv\n", "posture"),
+    "a key of a schedule": ("active:", "actve:", "'actve' is unknown"),
+    "a value of a schedule": ("interval: 3600", "interval: often", "interval"),
+    "a key of the work pool": ("work_queue_name:", "queue:", "'queue' is unknown"),
+    "a missing work pool": ("work_pool:", "work_pol:", "has no work_pool"),
+    "a key of the limit": ("collision_strategy:", "colision:", "'colision' is unknown"),
+    "a value of the limit": ("CANCEL_NEW", "CANCEL", "collision_strategy 'CANCEL' is unknown"),
+    "a pull step": ("set_working_directory", "set_directory", "cannot be imported"),
+    "an argument of a pull step": ('directory: "', 'folder: "', "'folder' is unknown"),
+    "the name of a parameter": ("{count: 3}", "{cuont: 3}", "'cuont' is unknown"),
+    "the value of a parameter": ("{count: 3}", "{count: three}", "count Input should be"),
+    "a parameter of a schedule": ("{count: 1}", "{conut: 1}", "'conut' is unknown"),
+    "a parameter of a trigger": ('{count: "{{', '{coutn: "{{', "'coutn' is unknown"),
+    "the file of an entrypoint": ("flow.py:", "flows.py:", "entrypoint cannot be imported"),
+    "the function of an entrypoint": (":example\n", ":exmaple\n", "entrypoint cannot be imported"),
+}
+
+MODULES = """
+import json, sys
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.importtools import import_object
+for path, arguments in json.loads(sys.argv[1]).items():
+    import_object(path)(**arguments)
+load_flow_from_entrypoint(sys.argv[2], use_placeholder_flow=False)
+ours = ("models", "blocks", "tasks", "flows", "deployments")
+print(json.dumps({
+    name: module.__file__
+    for name, module in sys.modules.items()
+    if name.split(".")[0] in ours and getattr(module, "__file__", None)
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def prefect_yaml(repository: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((repository / "prefect.yaml").read_text())
+    return document
+
+
+@pytest.fixture
+def decoys(tmp_path: Path) -> Path:
+    """A user's folder whose modules have the names of ours."""
+    for name in ("models", "blocks", "tasks", "flows", "deployments"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not the project')\n")
+    return tmp_path
+
+
+def _write(folder: Path, text: str) -> Path:
+    (folder / "flow.py").write_text(FLOW)
+    file = folder / "prefect.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_the_projects_own_file_is_sound(repository: Path) -> None:
+    assert lint(repository / "prefect.yaml") == []
+
+
+def test_a_sound_file_has_no_problems(tmp_path: Path) -> None:
+    assert lint(_write(tmp_path, SOUND)) == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_slip_is_found_and_named(fault: str, tmp_path: Path) -> None:
+    right, wrong, sentence = FAULTS[fault]
+    assert right in SOUND
+    problems = lint(_write(tmp_path, SOUND.replace(right, wrong, 1)))
+    assert any(sentence in problem for problem in problems), problems
+
+
+def test_two_deployments_of_one_flow_may_not_share_a_name(tmp_path: Path) -> None:
+    twice = SOUND + SOUND[SOUND.index("  - name: local") :]
+    assert any("is there twice" in problem for problem in lint(_write(tmp_path, twice)))
+
+
+def test_everything_runs_where_the_local_stack_has_a_worker(prefect_yaml: dict[str, Any]) -> None:
+    pools = {d["work_pool"]["name"] for d in prefect_yaml["deployments"] if d["name"] == "local"}
+    assert pools == {WORK_POOL}
+
+
+def test_nothing_starts_by_itself_before_an_operator_says_so(prefect_yaml: dict[str, Any]) -> None:
+    schedules = [s for d in prefect_yaml["deployments"] for s in d.get("schedules", [])]
+    assert schedules
+    assert not any(schedule["active"] for schedule in schedules)
+
+
+def test_every_entrypoint_takes_the_projects_modules_whatever_the_folder_it_starts_in(
+    prefect_yaml: dict[str, Any], repository: Path, decoys: Path
+) -> None:
+    (step,) = prefect_yaml["pull"]
+    there = json.loads(json.dumps(step).replace("{{ $PWD }}", str(repository)))
+    for deployment in prefect_yaml["deployments"]:
+        # As a worker's job does: the pull step, then the flow.
+        job = subprocess.run(
+            [sys.executable, "-P", "-c", MODULES, json.dumps(there), deployment["entrypoint"]],
+            cwd=decoys,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert job.returncode == 0, job.stderr
+        modules = json.loads(job.stdout.splitlines()[-1])
+        assert {name.split(".")[0] for name in modules} >= {"models", "blocks", "tasks", "flows"}
+        for name, file in modules.items():
+            assert Path(file).is_relative_to(repository), f"{name} came from {file}"
+
+
+def test_the_command_takes_the_projects_modules_whatever_the_folder_it_starts_in(
+    decoys: Path,
+) -> None:
+    command = Path(sysconfig.get_path("scripts")) / "panoptes-network"
+    shown = subprocess.run(
+        [command, "ingest", "--help"], cwd=decoys, capture_output=True, text=True, check=False
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "FOLDER" in shown.stdout
