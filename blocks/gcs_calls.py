@@ -28,13 +28,13 @@ def open_client(credentials: GiveCredentials, endpoint: str | None) -> Client:
     """A client of the library. An emulator, given by `endpoint` without credentials or by
     STORAGE_EMULATOR_HOST, is spoken to anonymously."""
     from google.auth.credentials import AnonymousCredentials, Credentials
-    from google.cloud import storage  # type: ignore[import-untyped]
+    from google.cloud.storage import Client as StorageClient
 
     if callable(credentials) and not isinstance(credentials, Credentials):
         credentials = credentials()
     if endpoint is None and os.environ.get("STORAGE_EMULATOR_HOST"):
         credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    return storage.Client(
+    return StorageClient(
         # No project is needed to use the objects of a bucket.
         project=None,
         credentials=credentials,

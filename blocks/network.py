@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from urllib.parse import unquote, urlsplit
 
 from prefect.blocks.core import Block
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
 from blocks.catalog import Catalog
 from blocks.checksums import crc32c
@@ -112,6 +114,25 @@ class PanoptesNetwork(Block):
             places |= {"incoming": str(incoming.expanduser().resolve()), "keep_incoming": True}
         return cls(**places, catalog=f"sqlite:///{root}/catalog.sqlite", **policies)
 
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The network that variables such as ``PANOPTES_INCOMING`` describe, one a field.
+
+        `rawpy_options` is JSON. Raises ConfigurationError naming the variable at fault.
+        """
+        given = {name: os.environ.get(f"PANOPTES_{name.upper()}") for name in _settings(cls)}
+        values: dict[str, Any] = {name: text for name, text in given.items() if text}
+        try:
+            if "rawpy_options" in values:
+                values["rawpy_options"] = json.loads(values["rawpy_options"])
+            return cls.model_validate(values)
+        except json.JSONDecodeError as error:
+            raise ConfigurationError(f"PANOPTES_RAWPY_OPTIONS is no JSON: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            variable = f"PANOPTES_{str(first['loc'][0]).upper()}"
+            raise ConfigurationError(f"{variable}: {first['msg']}") from error
+
     def store(self, location: Location) -> ObjectStore:
         """The store of a location, opened at its first use."""
         return self._opened.store(self, location)
@@ -132,9 +153,21 @@ class PanoptesNetwork(Block):
                 raise ConfigurationError(
                     f"two locations share {address} ({name} is one of them): give each its own"
                 )
+        if not self.keep_incoming:
+            self._refuse_places_in_incoming()
         for name in LOCATIONS:
             self.store(name).check()
         self.documents.check()
+
+    def _refuse_places_in_incoming(self) -> None:
+        """What lies there is taken for an upload and removed."""
+        above = f"{self.incoming.rstrip('/')}/"
+        for name in (*LOCATIONS[1:], "catalog"):
+            if getattr(self, name).removeprefix("sqlite:///").startswith(above):
+                raise ConfigurationError(
+                    f"{name} lies in incoming, {self.incoming}, which is drained: "
+                    "give it a place of its own"
+                )
 
     def read(self, source: Source) -> bytes:
         """The bytes of exactly this generation of an uploaded file.
@@ -181,8 +214,17 @@ class PanoptesNetwork(Block):
         return store.put(path, data, if_generation=present.generation)
 
 
+def _settings(block: type[PanoptesNetwork]) -> list[str]:
+    return [name for name in block.model_fields if not name.startswith("_")]
+
+
 def load_network(name: str) -> PanoptesNetwork:
-    """The network block of this name. Raises ConfigurationError if there is none."""
+    """The network block of this name; ``environment`` is what `from_environment` gives.
+
+    Raises ConfigurationError if there is none.
+    """
+    if name == "environment":
+        return PanoptesNetwork.from_environment()
     try:
         network = PanoptesNetwork.load(name)
     except ValueError as error:

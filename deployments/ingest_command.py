@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from blocks.network import LOCATIONS, PanoptesNetwork
 from deployments.tables import files_table
 from flows.ingest_folder import files_in, foresee, ingest_folder
 from flows.ingest_observation import AnotherRun
-from models.errors import ConfigurationError
+from models.errors import ConfigurationError, TryAgain
 from models.ingest import Became, FileResult, count_outcomes, summary
 
 ARCHIVED, FAILED, QUARANTINED = 0, 1, 3
@@ -37,16 +37,23 @@ def run(
     try:
         if not folder.expanduser().is_dir():
             raise ConfigurationError(f"there is no folder {folder}: name one that holds your files")
+        if folder.expanduser().resolve() == data.expanduser().resolve():
+            raise ConfigurationError(
+                f"{folder} cannot hold both your files and the archive: "
+                "give --data a folder of its own"
+            )
         network = _network(folder, data, compression, workers)
         if dry_run:
             results = _foresee(network, data)
         else:
             network.check()
             sources = files_in(network, data)
-            with _progress(quiet=as_json) as bar:
+            with closing(network.documents), _progress(quiet=as_json) as bar:
                 results = ingest_folder(network, sources, watch=_Bar(bar, len(sources)))
     except ConfigurationError as error:
         return _complain(str(error), as_json=as_json)
+    except TryAgain as error:
+        return _complain(f"{error}: run it again", as_json=as_json)
     except AnotherRun:
         return _complain(
             "another run has been at work on these files for an hour: wait for it, or end it",
@@ -74,7 +81,8 @@ def _network(folder: Path, data: Path, compression: str, workers: int) -> Panopt
 def _foresee(network: PanoptesNetwork, data: Path) -> list[FileResult]:
     """Look without touching: where there is no catalogue yet, none is made."""
     if (data.expanduser() / "catalog.sqlite").exists():
-        return foresee(network, files_in(network, data))
+        with closing(network.documents):
+            return foresee(network, files_in(network, data))
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="panoptes-dry-run-") as nothing:
@@ -110,13 +118,16 @@ def _tell(
     console = Console()
     console.print(files_table(results))
     if dry_run:
-        console.print(f"Nothing was written. It would be: {summary(results)}.")
+        console.print(f"Nothing was written. It would be: {summary(results)}.", markup=False)
         return
-    console.print(f"[bold]{summary(results)}[/bold]")
+    console.print(summary(results), style="bold", markup=False)
     folders = ", ".join(name for name in LOCATIONS if name != "incoming")
-    console.print(f"Folders in {data}: {folders}; catalogue: {data}/catalog.sqlite")
+    console.print(f"Folders in {data}: {folders}; catalogue: {data}/catalog.sqlite", markup=False)
     if any(result.outcome is Became.QUARANTINED for result in results):
-        console.print(f"Your own files are untouched; copies of the bad ones: {network.quarantine}")
+        console.print(
+            f"Your own files are untouched; copies of the bad ones: {network.quarantine}",
+            markup=False,
+        )
 
 
 @contextmanager

@@ -11,12 +11,11 @@ or as plain calls from the command line.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from blocks.network import PanoptesNetwork, load_network
 from flows.progress import RunProgress
@@ -26,6 +25,7 @@ from models.ingest import Became, FileResult, summary
 from models.names import Sequence, parse_sequence_id
 from tasks.lease import Lease, take_when_free
 from tasks.listing import waiting_for
+from tasks.retries import keep_trying
 from tasks.settle import settle
 
 
@@ -41,47 +41,40 @@ def ingest(
     watch: Watch,
     patience: float = 0.0,
 ) -> list[FileResult]:
-    """Ingest what waits for an observation; gives what became of each file.
+    """Ingest what waits for an observation; gives what became of each file at last.
 
     Raises AnotherRun if another run keeps the observation for longer than `patience`
     seconds.
     """
     lease = Lease(network.documents, sequence.sequence_id, network.lease_seconds)
-    if not take_when_free(lease, patience=patience):
+    if not keep_trying(take_when_free, lease, patience=patience):
         raise AnotherRun
     results: dict[tuple[str, int], FileResult] = {}
     with lease.kept_alive():
         while True:
             new = [
                 source
-                for source in waiting_for(network, sequence)
+                for source in keep_trying(waiting_for, network, sequence)
                 if (source.name, source.generation) not in results
             ]
             if new:
                 results |= take_all(network, new, call=call, watch=watch)
                 continue
             call(settle, network, sequence)
-            if lease.give_back():
-                return list(results.values())
+            if keep_trying(lease.give_back):
+                return list({name: result for (name, _), result in results.items()}.values())
 
 
 @flow(name="ingest-observation", flow_run_name="ingest {sequence_id}", persist_result=False)
-def ingest_observation(
-    sequence_id: Annotated[
-        str,
-        Field(
-            description="The observation: UNIT_CAMERA_SEQUENCETIME, for example "
-            "PAN001_14d3bd_20180216T110623."
-        ),
-    ],
-    network: Annotated[
-        str, Field(description="Name of the 'PANOPTES network' block to work on.")
-    ] = "default",
-) -> State[Any]:
+def ingest_observation(sequence_id: str, network: str = "default") -> State[Any]:
     """Archive and catalogue every file that waits for one observation.
 
     Completes when every file is archived, filed or in quarantine with a reason; fails,
     saying which, when a file could not be taken for another reason. Safe to run again.
+
+    Args:
+        sequence_id: The observation, UNIT_CAMERA_SEQUENCETIME: PAN001_14d3bd_20180216T110623.
+        network: Name of the 'PANOPTES network' block to work on.
     """
     try:
         sequence = parse_sequence_id(sequence_id)

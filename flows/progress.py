@@ -58,8 +58,7 @@ class RunProgress:
             {
                 "file": r.name,
                 "became": r.outcome.value,
-                "where": f"{r.location}/{r.path}" if r.path else "",
-                "reason": r.reason or "",
+                "in, or why not": (r.reason if r.outcome in _TROUBLE else r.location) or "",
             }
             for r in sorted(results, key=lambda r: (r.outcome not in _TROUBLE, r.name))
         ]

@@ -2,88 +2,115 @@
 
 1. List everything that waits; at the cost of what waits, never of what was ever sent.
 2. Files whose names fit no grammar go to quarantine with a reason.
-3. Each observation that waits, or whose last run died, gets one run of
-   `ingest-observation`, unless a live run holds its lease.
+3. Observations that have had no files for some hours are received: settle them.
+4. Each observation that waits, or whose last run died, gets one run of
+   `ingest-observation`, unless a live run holds its lease or a run of it is still to come.
+5. Say what waits, so that a growing backlog is noticed.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Any
 
 from prefect import flow, runtime
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.deployments import run_deployment
+from prefect.events import emit_event
 from prefect.states import Completed, Failed
-from pydantic import Field
 
-from blocks.catalog import Query
 from blocks.network import PanoptesNetwork, load_network
 from flows.progress import RunProgress
+from flows.starting import Runs
 from flows.taking import as_tasks, take_all
+from models.backlog import SWEPT
 from models.errors import ConfigurationError
-from models.ingest import Became, summary
-from tasks.ledger import now
-from tasks.listing import everything_waiting
+from models.ingest import Became, FileResult, summary
+from tasks.backlog import Survey, abandoned, fallen_quiet, held, survey
+from tasks.settle import settle
 
 INGEST = "ingest-observation/local"
 
 
 @flow(name="sweep-incoming", flow_run_name="sweep incoming", persist_result=False)
 def sweep_incoming(
-    network: Annotated[
-        str, Field(description="Name of the 'PANOPTES network' block to work on.")
-    ] = "default",
-    start_runs: Annotated[
-        bool, Field(description="Start a run for each observation that waits.")
-    ] = True,
-    deployment: Annotated[
-        str, Field(description="The deployment of ingest-observation to start.")
-    ] = INGEST,
+    network: str = "default",
+    start_runs: bool = True,
+    deployment: str = INGEST,
+    unroutable_after: float = 0.0,
+    overdue_after: float = 900.0,
+    most_runs: int = 1000,
 ) -> State[Any]:
-    """Quarantine unroutable files and start what waits. Safe to run at any time."""
+    """Quarantine unroutable files and start what waits. Safe to run at any time.
+
+    Args:
+        network: Name of the 'PANOPTES network' block to work on.
+        start_runs: Whether to start a run for each observation that waits.
+        deployment: The deployment of ingest-observation to start, FLOW/DEPLOYMENT.
+        unroutable_after: Seconds for which a file in a folder whose name fits no grammar is
+            left alone: it may be the beginning of an upload under a passing name.
+        overdue_after: Seconds after which a file counts as overdue; three windows.
+        most_runs: How many runs one sweep starts; those that wait longest come first.
+    """
     try:
         site = load_network(network)
         site.check()
     except ConfigurationError as error:
         return Failed(message=str(error))
-    waiting = list(everything_waiting(site))
-    progress = RunProgress("sweep-incoming")
-    results = list(
-        take_all(
-            site, [s for s in waiting if s.upload is None], call=as_tasks, watch=progress
-        ).values()
-    )
-    started = 0
+    found = survey(site)
+    results = take_unroutable(site, found, after=unroutable_after)
+    busy = held(site)
+    for sequence in fallen_quiet(site, busy=busy | found.observations.keys()):
+        as_tasks(settle, site, sequence)
+    started = left = 0
     if start_runs:
-        observations = {s.upload.sequence_id for s in waiting if s.upload}
-        for sequence_id in sorted((observations | abandoned(site)) - held(site)):
-            start(deployment, sequence_id, network)
-            started += 1
-    progress.finish(results)
+        started, left = start_waiting(site, found, network, deployment, busy=busy, most=most_runs)
+    backlog = found.backlog(overdue_after=overdue_after, held=busy)
+    backlog = backlog.model_copy(update={"started": started, "unroutable": len(results)})
+    emit_event(
+        SWEPT,
+        resource={"prefect.resource.id": f"panoptes.network.{network}"},
+        payload=backlog.model_dump(),
+    )
     message = f"{summary(results)}; {started} runs started"
+    if left:
+        message += f", {left} more observations wait for the next sweep"
+    if backlog.overdue:
+        message += f"; {backlog.sentence}"
     if any(result.outcome is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)
 
 
-def start(deployment: str, sequence_id: str, network: str) -> None:
-    """Create one run. The key names this sweep: it may try again what a crashed run left."""
-    run_deployment(
-        deployment,
-        parameters={"sequence_id": sequence_id, "network": network},
-        idempotency_key=f"{sequence_id}-{runtime.flow_run.id}",
-        timeout=0,
-        as_subflow=False,
-    )
+def take_unroutable(network: PanoptesNetwork, found: Survey, *, after: float) -> list[FileResult]:
+    """Put files aside whose names say nothing; in a folder, once nobody writes them any more.
+
+    An object of a bucket is there only when it is complete.
+    """
+    quiet = found.moment - timedelta(seconds=0.0 if network.incoming.startswith("gs:") else after)
+    ripe = [source for source in found.unroutable if source.arrived <= quiet]
+    progress = RunProgress("sweep-incoming")
+    results = list(take_all(network, ripe, call=as_tasks, watch=progress).values())
+    progress.finish(results)
+    return results
 
 
-def held(network: PanoptesNetwork) -> set[str]:
-    """Observations that a live run is at work on."""
-    query = Query("leases", where=[("expires", ">", now())])
-    return {stored.key for stored in network.documents.query(query)}
-
-
-def abandoned(network: PanoptesNetwork) -> set[str]:
-    """Observations whose run died before it settled them, whether files wait or not."""
-    query = Query("leases", where=[("expires", "<=", now())])
-    return {stored.key for stored in network.documents.query(query)}
+def start_waiting(
+    site: PanoptesNetwork,
+    found: Survey,
+    network: str,
+    deployment: str,
+    *,
+    busy: set[str],
+    most: int,
+) -> tuple[int, int]:
+    """Create a run for what nobody will take otherwise; gives how many, and how many are left."""
+    waiting = sorted(found.observations, key=lambda name: found.observations[name].since)
+    wanted = [*sorted(abandoned(site) - found.observations.keys()), *waiting]
+    with get_client(sync_client=True) as client:
+        runs = Runs(client, deployment, network)
+        taken = busy | runs.due(start_seconds=site.lease_seconds)
+        wanted = [name for name in wanted if name not in taken]
+        # One key for all of a sweep's tries, another for each sweep.
+        started = runs.start(wanted[:most], key=str(runtime.flow_run.id))
+    return started, len(wanted) - started

@@ -106,7 +106,8 @@ def _take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
                 keep_trying(remove_from_incoming, network, source)
                 return FileResult.from_entry(opened.entry, Became.ALREADY)
             case Verdict.QUARANTINED:
-                keep_trying(remove_from_incoming, network, source)
+                if opened.entry.path is not None:  # else there is no copy of it
+                    keep_trying(remove_from_incoming, network, source)
                 return FileResult.from_entry(opened.entry)
             case Verdict.GIVEN_UP:
                 return FileResult.from_entry(opened.entry, Became.FAILED)

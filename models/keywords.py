@@ -25,6 +25,7 @@ DocumentName: TypeAlias = Literal["unit", "camera", "observation", "image"]
 
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][+-]?\d+)?)\s*(?:[A-Za-z%]+)?\s*")
 _FRACTION = re.compile(r"\s*\d+\s*/\s*\d+\s*")
+_MAX_TEXT = 1000
 _MISSING = {"", "nan", "none", "null", "n/a", "undefined"}
 
 
@@ -33,10 +34,12 @@ class NoValue(ValueError):
 
 
 def read_text(value: CardValue) -> str | None:
-    """The text without surrounding blanks; None if empty."""
+    """The text without surrounding blanks; None if empty. A page of text is no value."""
     if value is None:
         return None
     text = str(value).strip()
+    if len(text) > _MAX_TEXT:
+        raise NoValue
     return None if text.lower() in _MISSING else text
 
 
@@ -52,7 +55,7 @@ def read_float(value: CardValue) -> float | None:
     if _FRACTION.fullmatch(text):
         try:
             return float(Fraction(text.replace(" ", "")))
-        except ZeroDivisionError:
+        except (ZeroDivisionError, OverflowError):
             raise NoValue from None
     found = _NUMBER.fullmatch(text)
     if found is None:
@@ -229,7 +232,9 @@ def describe(header: Mapping[str, object]) -> Described:
             try:
                 value = keyword.read(cards.get(card))
             except NoValue:
-                notes[f"{card} = {cards[card]!r} was not understood and left out"] = None
+                shown = repr(cards[card])
+                shown = shown if len(shown) <= 100 else f"{shown[:100]}..."
+                notes[f"{card} = {shown} was not understood and left out"] = None
                 continue
             if value is not None:
                 filled[keyword.document][keyword.name] = value

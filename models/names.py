@@ -37,7 +37,7 @@ _UNIT = r"(?P<unit>PAN\d{3})"
 _CAMERA = r"(?P<camera>[0-9A-Za-z]{6})"
 _SEQUENCE = r"(?P<sequence>\d{8}T\d{6})"
 _STEM = re.compile(
-    rf"{_UNIT}[/_](?:(?P<field>[^/]+)/)?{_CAMERA}[/_]{_SEQUENCE}"
+    rf"{_UNIT}(?:/(?P<field>[^/]+)/|[/_]){_CAMERA}[/_]{_SEQUENCE}"
     r"(?:[/_](?P<leaf>[^/]+))?",
     re.ASCII,
 )
@@ -48,7 +48,9 @@ _LEAF = re.compile(
 )
 _POINTING = re.compile(r"pointing\d*(?:_\d{8}T\d{6})?", re.ASCII)
 _SEQUENCE_ID = re.compile(rf"{_UNIT}_{_CAMERA}_{_SEQUENCE}", re.ASCII)
-_SUFFIX = re.compile(r"(?P<stem>.+?)\.(?P<suffix>fits\.fz|fits|cr2|jpe?g|mp4)", re.I | re.S)
+_SUFFIX = re.compile(
+    r"(?P<stem>.+?)\.(?P<suffix>fits\.fz|fits|cr2|jpe?g|mp4)", re.ASCII | re.I | re.S
+)
 
 
 def parse_time(text: str) -> datetime:
@@ -240,6 +242,7 @@ def quarantine_name(name: str, generation: int) -> str:
     clean = (
         name.isprintable()
         and all(part not in ("", ".", "..") and len(part.encode()) <= 255 for part in parts)
+        and not any(part.casefold() == ".panoptes" for part in parts)  # a folder's own
         and len(kept.encode()) <= MAX_NAME_BYTES
         and not name.startswith(".")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 from blocks.catalog import Query
 from blocks.checksums import crc32c
@@ -55,21 +56,29 @@ def deposit(
             except PreconditionFailed:
                 continue
             return output_of(role, location, info, checksum), None
+        owner = owner_of(network, source, location, path, present)
+        ours = owner is None or owner.name == _own_name(network, source)
         try:
             stored, present = store.read(path, generation=present.generation)
         except NotFound:
             continue
-        owner = owner_of(network, location, path, present)
-        ours = owner is None or owner.name == _own_name(network, source)
+        except BadInput as damage:
+            # What is stored is damaged, not what came in: whoever made it makes it again.
+            if owner is None or not ours:
+                raise OutputLost(f"{location}/{path}: {damage}") from damage
+            stored = b""
         if stored == data:
             return output_of(role, location, present, checksum), None if ours else _name(owner)
-        if _may_replace(network, source, owner):
+        equal = _equal(same, stored)
+        if _may_replace(network, source, owner) or (
+            equal is None and owner is None and _was_made_of(network, source, location, path)
+        ):
             try:
                 info = store.put(path, data, if_generation=present.generation)
             except PreconditionFailed:
                 continue
             return output_of(role, location, info, checksum), None
-        if same(stored):
+        if equal:
             return (
                 output_of(role, location, present, crc32c(stored)),
                 None if ours else _name(owner),
@@ -78,15 +87,36 @@ def deposit(
     raise TryAgain(f"{location}/{path} kept changing")
 
 
+def _equal(same: Callable[[bytes], bool], stored: bytes) -> bool | None:
+    """Whether the content is the same; None where what is stored cannot be read."""
+    try:
+        return same(stored)
+    except BadInput:
+        return None
+
+
+def _was_made_of(network: PanoptesNetwork, source: Source, location: Location, path: str) -> bool:
+    """Whether the ledger says that an object of this name was once made of this source."""
+    entry = read_entry(network, source.name)
+    if entry is None or entry.duplicate_of or entry.generation != source.generation:
+        return False
+    return (location, path) in ((o.location, o.path) for o in entry.outputs or ())
+
+
 def owner_of(
-    network: PanoptesNetwork, location: Location, path: str, present: ObjectInfo
+    network: PanoptesNetwork, source: Source, location: Location, path: str, present: ObjectInfo
 ) -> File | None:
-    """The ledger entry of the file whose ingest put this generation there."""
+    """The ledger entry of the file whose ingest put this generation there.
+
+    The source's own entry is asked first: its path may be that of a later generation's
+    place in quarantine.
+    """
     query = Query("files", where=[("path", "==", path), ("location", "==", location)])
-    for stored in network.documents.query(query):
-        entry = File.model_validate(stored.fields)
-        made = ((o.path, o.generation) for o in entry.outputs or ())
-        if not entry.duplicate_of and (path, present.generation) in made:
+    others = (File.model_validate(stored.fields) for stored in network.documents.query(query))
+    own = read_entry(network, source.name)
+    for entry in chain([own] if own else [], others):
+        made = ((o.location, o.path, o.generation) for o in entry.outputs or ())
+        if not entry.duplicate_of and (location, path, present.generation) in made:
             return entry
     return None
 

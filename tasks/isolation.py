@@ -76,7 +76,12 @@ def call_in_child(
         command = [sys.executable, "-m", "tasks.isolation", str(call), str(answer)]
         try:
             ended = subprocess.run(
-                command, timeout=seconds, check=False, stderr=subprocess.PIPE, cwd=os.sep
+                command,
+                timeout=seconds,
+                check=False,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd=os.sep,
             )
         except subprocess.TimeoutExpired:
             raise ChildDied(f"decoding it took more than {seconds:.0f} seconds") from None

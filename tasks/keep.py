@@ -52,17 +52,17 @@ def keep_picture(network: PanoptesNetwork, source: Source) -> Derived:
     data = network.read(source)
     if source.upload.file_type is FileType.MP4:
         check_mp4(data)
-        kept, _ = deposit(
+        kept, duplicate_of = deposit(
             network, source, "timelapse", "timelapse", f"{source.upload.stem}.mp4", data,
             same=lambda stored: stored == data,
         )  # fmt: skip
     else:
         check_jpeg(data, max_pixels=network.max_pixels)
-        kept, _ = deposit(
+        kept, duplicate_of = deposit(
             network, source, "picture", "previews", f"{source.upload.stem}.jpg", data,
             same=lambda stored: stored == data,
         )  # fmt: skip
-    return Derived(crc32c=crc32c(data), outputs=(kept,))
+    return Derived(crc32c=crc32c(data), outputs=(kept,), duplicate_of=duplicate_of)
 
 
 def verify_kept_bytes(network: PanoptesNetwork, source: Source, derived: Derived) -> None:

@@ -25,11 +25,14 @@ class Lease:
         self.catalog, self.key, self.seconds = catalog, key, seconds
         self.holder = myself()
 
-    def take(self) -> bool:
-        """Whether the lease is ours now; if not, its holder has been told to look again."""
+    def take(self, *, leave_word: bool = True) -> bool:
+        """Whether the lease is ours now; if not, its holder is told to look again.
+
+        Who will come back leaves no word: it would keep the holder from giving back.
+        """
         mine = False
 
-        def change(fields: Fields | None) -> Fields:
+        def change(fields: Fields | None) -> Fields | None:
             nonlocal mine
             moment = now()
             mine = (
@@ -38,7 +41,7 @@ class Lease:
                 or has_died(str(fields.get("holder", "")))
             )
             if not mine:
-                return {"again": True}
+                return {"again": True} if leave_word else None
             expires = moment + timedelta(seconds=self.seconds)
             return {"holder": self.holder, "taken": moment, "expires": expires, "again": False}
 
@@ -108,8 +111,8 @@ class Lease:
 def take_when_free(lease: Lease, *, patience: float) -> bool:
     """Wait up to `patience` seconds for another run to give the lease back or fall silent."""
     give_up = time.monotonic() + patience
-    while not lease.take():
-        if time.monotonic() > give_up:
-            return False
+    while not lease.take(leave_word=False):
+        if time.monotonic() >= give_up:
+            return lease.take()
         time.sleep(0.25)
     return True

@@ -92,10 +92,11 @@ def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Op
             "outputs": before.outputs,
             "location": before.location,
             "path": before.path,
+            "duplicate_of": before.duplicate_of,
             "unfinished": before.unfinished or before.outcome is None or None,
         }
         return Opened(Verdict.WORK, fresh.model_copy(update=kept))
-    if before.outcome == "quarantined":
+    if before.outcome == "quarantined" and _copy_stands(network, before):
         return Opened(Verdict.QUARANTINED, before)
     if before.outcome in ("archived", "filed") and _outputs_stand(network, before):
         return Opened(Verdict.DONE, before)
@@ -157,6 +158,17 @@ def _outputs_stand(network: PanoptesNetwork, entry: File) -> bool:
     return bool(entry.outputs)
 
 
+def _copy_stands(network: PanoptesNetwork, entry: File) -> bool:
+    """Whether quarantine still has the file, if it had bytes to keep."""
+    if entry.path is None:
+        return True
+    try:
+        network.store("quarantine").stat(entry.path)
+    except NotFound:
+        return False
+    return True
+
+
 def count_attempt(network: PanoptesNetwork, source: Source) -> int:
     """Count one more attempt at decoding; gives how many have not returned so far."""
     count = 0
@@ -189,6 +201,9 @@ def close_entry(
             "crc32c": derived.crc32c,
             "failures": 0,
             "unfinished": None,
+            "code": None,
+            "reason": None,
+            "next_step": None,
         },
     )
 
@@ -226,6 +241,7 @@ def close_failed(
             "outcome": "failed",
             "code": "passing-trouble" if passing else "unexpected-error",
             "reason": f"{type(error).__name__}: {error}",
+            "next_step": None,
             "failures": before.get("failures", 0) + (0 if passing else 1),
         },
     )
@@ -236,7 +252,7 @@ def _close(network: PanoptesNetwork, source: Source, outcome: Callable[[Fields],
         before = _new_entry(source).fields() if fields is None else fields
         if before["generation"] != source.generation:
             return None  # a newer generation has been taken up meanwhile
-        known = {} if fields is None else {"returns": before.get("attempts", 0)}
+        known = {"returns": before.get("attempts", 0)}
         base = before if fields is None else {}
         return base | known | {"closed": now(), "code_version": code_version()} | outcome(before)
 

@@ -41,8 +41,7 @@ def waiting_for(network: PanoptesNetwork, sequence: Sequence) -> list[Source]:
     store = network.store("incoming")
     prefixes = listing_prefixes(sequence)
     for folder in store.folders(f"{sequence.unit_id}/"):
-        if folder != f"{sequence.unit_id}/{sequence.camera_id}/":
-            prefixes += field_prefixes(sequence, folder)
+        prefixes += field_prefixes(sequence, folder)
     found = {info.name: info for prefix in prefixes for info in store.list(prefix)}
     sources = [source_of(found[name]) for name in sorted(found)]
     return [s for s in sources if s.upload and s.upload.sequence_id == sequence.sequence_id]

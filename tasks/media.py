@@ -18,6 +18,8 @@ def check_jpeg(data: bytes, *, max_pixels: int) -> None:
             if picture.width * picture.height > max_pixels:
                 raise BadInput("too-large", f"{picture.width} x {picture.height} pixels")
             picture.load()
+    except Image.DecompressionBombError as error:
+        raise BadInput("too-large", str(error)) from error
     except UnidentifiedImageError as error:
         raise BadInput("not-a-picture", "its header cannot be read") from error
     except OSError as error:

@@ -24,16 +24,11 @@ def preview_of_fits(
     """Make and store the picture of a FITS image; nothing where none is wanted."""
     from tasks.picture import preview
 
-    if not network.previews_wanted or content.pixels is None or source.upload is None:
+    if not network.previews_wanted or source.upload is None:
         return ()
     # POCS turns the frame upside down and keeps the camera's word: RGGB is GBRG in array order.
     pattern = "GBRG" if content.header.get("FILTER") == "RGGB" else None
-    jpeg = preview(
-        content.pixels,
-        kind="mosaic" if pattern else "planes",
-        pattern=pattern,
-        long_side=LONG_SIDE,
-    )
+    jpeg = preview(content.pixels, pattern=pattern, long_side=LONG_SIDE, bottom_up=True)
     return (store_preview(network, source, jpeg),)
 
 
@@ -45,7 +40,7 @@ def preview_of_raw(
 
     if not network.previews_wanted or source.upload is None:
         return ()
-    jpeg = preview(frame.pixels, kind="mosaic", pattern=frame.pattern, long_side=LONG_SIDE)
+    jpeg = preview(frame.pixels, pattern=frame.pattern, long_side=LONG_SIDE)
     return (store_preview(network, source, jpeg),)
 
 

@@ -18,7 +18,7 @@ def quarantine_file(network: PanoptesNetwork, source: Source, bad: BadInput) -> 
     path = quarantine_name(source.name, source.generation)
     try:
         checksum = _set_aside(network, source, path)
-    except Unreadable:
+    except (Unreadable, BadInput):
         # There are no bytes to keep: a pipe, a dangling link. It stays where it is.
         entry = close_quarantined(network, source, bad, path=None, checksum=None)
         return FileResult.from_entry(entry)

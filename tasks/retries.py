@@ -108,7 +108,7 @@ def keep_trying(function: Callable[..., Result], *arguments: Any, **options: Any
     retrying = Retrying(
         retry=retry_if_exception(is_passing),
         stop=stop_after_attempt(RETRIES + 1),
-        wait=wait_exponential_jitter(initial=BACKOFF_SECONDS, jitter=BACKOFF_SECONDS * JITTER),
+        wait=wait_exponential_jitter(multiplier=BACKOFF_SECONDS, jitter=BACKOFF_SECONDS * JITTER),
         reraise=True,
     )
     return retrying(function, *arguments, **options)

@@ -46,6 +46,9 @@ def make_rgb_files(network: PanoptesNetwork, source: Source) -> Derived:
         data,
         same=lambda stored: stored == data,
     )
+    if duplicate_of is not None:
+        # The planes name the file that they were made from: they are the other's.
+        return Derived(crc32c=crc32c(data), outputs=(original,), duplicate_of=duplicate_of)
     made: list[Output] = []
     for colour, plane in planes.items():
         packed = compress_fits(plane, method=network.compression).data
@@ -56,7 +59,6 @@ def make_rgb_files(network: PanoptesNetwork, source: Source) -> Derived:
         crc32c=crc32c(data),
         outputs=(original, *made, *preview_of_raw(network, source, frame)),
         header={keyword: value for keyword, value, _ in frame.capture.cards()},
-        duplicate_of=duplicate_of,
     )
 
 
@@ -72,8 +74,11 @@ def verify_rgb_files(network: PanoptesNetwork, source: Source, derived: Derived)
     data = network.read(source)
     original = derived.outputs[0]
     if require(network, original) != data:
-        withdraw(network, original)
+        if derived.duplicate_of is None:
+            withdraw(network, original)
         raise PlanesMismatch(f"originals/{original.path} differs from {source.name}")
+    if derived.duplicate_of is not None:
+        return
     colours: tuple[Colour, ...] = ("r", "g", "b")
     outputs = {c: o for c in colours if (o := derived.output(f"rgb-{c}"))}
     stored = {colour: require(network, output) for colour, output in outputs.items()}

@@ -12,10 +12,13 @@ import pytest
 
 from blocks.network import PanoptesNetwork
 from flows.ingest_folder import files_in, foresee, ingest_folder
+from flows.ingest_observation import ingest
+from flows.taking import as_calls
 from models.documents import Location
+from models.errors import ConfigurationError, TryAgain
 from models.ingest import Derived, FileResult, Source
-from models.names import document_key
-from tasks import isolation
+from models.names import document_key, parse_sequence_id
+from tasks import isolation, retries
 from tests import sites
 from tests.files import (
     IMAGE,
@@ -157,7 +160,7 @@ def _decoders_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation, "call_in_child", here)
 
 
-KILLS = 12
+KILLS = 8
 
 
 @pytest.mark.usefixtures("_decoders_here")
@@ -168,6 +171,7 @@ def test_a_run_that_is_killed_anywhere_loses_nothing_and_the_next_one_ends_it(
 ) -> None:
     master = tmp_path / "master"
     _upload(master)
+    sequence = parse_sequence_id(SEQUENCE_ID)
 
     def make(root: Path) -> PanoptesNetwork:
         policies: dict[str, Any] = {"workers": 1}
@@ -196,6 +200,8 @@ def test_a_run_that_is_killed_anywhere_loses_nothing_and_the_next_one_ends_it(
         network = make(root)
         _nothing_is_lost(network)
         sites.run(network)
+        if not keep:  # the sweep's part: nothing may wait, but its lease was left behind
+            ingest(network, sequence, call=as_calls, watch=sites.Nobody())
         assert _archive(network) == ended, calls[at - 1]
         assert sites.waiting(network) == (sorted(NIGHT) if keep else [])
         network.documents.close()
@@ -210,6 +216,33 @@ def _nothing_is_lost(network: PanoptesNetwork) -> None:
         assert entry.path is not None
         location: Location = entry.location
         assert network.store(location).stat(entry.path).size > 0 or NIGHT[name] == b""
+
+
+@pytest.mark.parametrize("call", ["incoming.list", "catalog.get", "catalog.delete"])
+def test_trouble_that_passes_between_files_ends_no_run(
+    network: PanoptesNetwork, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0.0001)
+    sources = files_in(network, Path(network.images).parent)
+    once = [TryAgain("for a moment")]
+
+    def tell(told: str) -> None:
+        if told == f"before {call}" and once:
+            raise once.pop()
+
+    sites.watched(network, tell)
+    results = ingest_folder(network, sources, watch=sites.Nobody())
+    assert sites.outcomes({r.name: r for r in results}) == BECAME
+    assert not once
+
+
+@pytest.mark.parametrize("nested", ["images", "quarantine", "catalog"])
+def test_an_archive_in_a_folder_that_is_drained_is_refused(tmp_path: Path, nested: str) -> None:
+    network = PanoptesNetwork.in_folder(tmp_path)
+    place = f"{network.incoming}/archive"
+    address = f"sqlite:///{place}.sqlite" if nested == "catalog" else place
+    with pytest.raises(ConfigurationError, match=f"{nested} lies in incoming"):
+        network.model_copy(update={nested: address}).check()
 
 
 def test_what_would_become_of_a_folder_is_foreseen_without_reading_a_file(

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -50,13 +51,10 @@ class Site:
         found = self.network.documents.query(Query("files", where=[("name", "==", name)]))
         return File.model_validate(next(iter(found)).fields)
 
-    def ingest(self, sequence_id: str) -> State[object]:
+    def ingest(self, sequence_id: str) -> State[Any]:
         """Run the flow in this process."""
         with self.stack.settings():
-            state: State[object] = ingest_observation(
-                sequence_id, network=self.name, return_state=True
-            )
-            return state
+            return ingest_observation(sequence_id, network=self.name, return_state=True)
 
     def run_job(self, sequence_id: str) -> FlowRun:
         """Run the flow as the work pool does."""
@@ -205,7 +203,7 @@ def _world(site: Site) -> dict[str, object]:
         for stored in catalog.query(Query(collection)):
             world[f"{collection}/{stored.key}"] = stored.fields
     for location in ("images", "originals", "rgb", "previews", "timelapse", "quarantine"):
-        for info in site.network.store(location).list():  # type: ignore[arg-type]
+        for info in site.network.store(location).list():
             world[f"{location}/{info.name}"] = info.generation
     return world
 

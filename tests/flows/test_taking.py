@@ -59,8 +59,7 @@ def _failing(
     [
         "before incoming.read", "before images.stat", "before images.put", "after images.put",
         "before images.read", "after incoming.delete", "before catalog.create",
-        "after catalog.create", "after catalog.update", "before catalog.query",
-        "before catalog.aggregate",
+        "after catalog.update", "before catalog.query", "before catalog.aggregate",
     ],
 )  # fmt: skip
 def test_trouble_that_passes_leaves_no_trace(network: PanoptesNetwork, call: str) -> None:

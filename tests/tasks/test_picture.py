@@ -14,13 +14,13 @@ from PIL import Image
 from tasks.picture import preview
 
 
-def shown(jpeg: bytes) -> np.ndarray:  # type: ignore[type-arg]
+def shown(jpeg: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as picture:
         picture.load()
         return np.asarray(picture).astype(int)
 
 
-def sky(rows: int, columns: int) -> np.ndarray:  # type: ignore[type-arg]
+def sky(rows: int, columns: int) -> np.ndarray:
     return np.random.default_rng(1).normal(2200, 15, (rows, columns)).astype(np.uint16)
 
 

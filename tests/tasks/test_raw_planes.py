@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import rawpy
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from deployments.simulator.canon_writer import Settings, cr2_bytes
 from deployments.simulator.ljpeg_writer import encode
@@ -19,13 +20,14 @@ from models.ljpeg import ends_as_decoded, read_ljpeg_frame
 from tasks.raw_frame import RawFrame, read_raw
 from tasks.raw_planes import (
     COLOURS,
+    Colour,
     PlanesMismatch,
     Provenance,
     plane_fits,
     split_planes,
     verify_planes,
 )
-from tasks.raw_processed import processed_planes
+from tasks.raw_processed import Options, processed_planes
 
 TAKEN = datetime(2018, 2, 16, 11, 24, 30)
 FROM = Provenance(
@@ -55,7 +57,7 @@ def cr2(samples: np.ndarray[Any, Any] | None = None, **settings: Any) -> bytes:
 def by_libraw(data: bytes) -> RawFrame:
     """The same samples under a model number that only LibRaw's way takes."""
     with rawpy.imread(io.BytesIO(data)) as raw:
-        letters = "".join(chr(raw.color_desc[i]) for i in raw.raw_pattern.reshape(-1))
+        letters = "".join(chr(raw.color_desc[i]) for i in np.asarray(raw.raw_pattern).reshape(-1))
         return RawFrame(
             pixels=raw.raw_image_visible.copy(),
             pattern=letters,
@@ -252,11 +254,12 @@ def test_red_and_blue_are_the_sensors_samples_and_green_is_the_sum() -> None:
     frame = made_frame(6, 8)
     files = plane_fits(frame, FROM)
     pixels = frame.pixels.astype(int)
-    for colour, wanted in (
-        ("r", pixels[::2, ::2]),
-        ("g", pixels[::2, 1::2] + pixels[1::2, ::2]),
-        ("b", pixels[1::2, 1::2]),
-    ):
+    planes: dict[Colour, NDArray[np.int_]] = {
+        "r": pixels[::2, ::2],
+        "g": pixels[::2, 1::2] + pixels[1::2, ::2],
+        "b": pixels[1::2, 1::2],
+    }
+    for colour, wanted in planes.items():
         with opened(files[colour]) as hdus:
             assert np.array_equal(hdus[0].data, wanted)
             assert hdus[0].data.dtype == np.uint16
@@ -387,7 +390,7 @@ def test_processed_planes_are_those_of_rawpy_and_say_so() -> None:
 
 def test_options_of_the_caller_win_over_the_defaults() -> None:
     data = cr2()
-    options = {"half_size": False, "demosaic_algorithm": "LINEAR", "output_bps": 8}
+    options: Options = {"half_size": False, "demosaic_algorithm": "LINEAR", "output_bps": 8}
     with opened(processed_planes(data, options, provenance=FROM)["g"]) as hdus:
         assert hdus[0].data.shape == read_raw(data).pixels.shape
         assert hdus[0].data.max() <= 255

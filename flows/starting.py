@@ -1,0 +1,84 @@
+"""Runs of ingest-observation that there are, and more of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+PAGE = 200
+"""The most runs that Prefect gives at once."""
+
+
+class Runs:
+    """The runs of one deployment over one network."""
+
+    def __init__(self, client: SyncPrefectClient, deployment: str, network: str) -> None:
+        """`deployment` as FLOW/DEPLOYMENT. Raises prefect.exceptions.ObjectNotFound."""
+        self._client, self._network = client, network
+        self._deployment: UUID = client.read_deployment_by_name(deployment).id
+
+    def due(self, *, start_seconds: float) -> set[str]:
+        """Observations for which a run will start, however late, or is just being started.
+
+        A run whose process was submitted more than `start_seconds` ago and has not said
+        that it runs is dead. One that runs is not counted: its lease says whether it lives.
+        """
+        submitted = datetime.now(UTC) - timedelta(seconds=start_seconds)
+        return {
+            str(run.parameters.get("sequence_id"))
+            for run in self._not_begun()
+            if run.parameters.get("network", "default") == self._network
+            and run.state is not None
+            and (not run.state.is_pending() or run.state.timestamp >= submitted)
+        }
+
+    def start(self, sequence_ids: Iterable[str], *, key: str) -> int:
+        """Create a run for each; gives how many.
+
+        `key` tells one sweep's runs from another's: what a crashed run of an earlier one
+        left must be tried again.
+        """
+        started = 0
+        for sequence_id in sequence_ids:
+            self._client.create_flow_run_from_deployment(
+                self._deployment,
+                parameters={"sequence_id": sequence_id, "network": self._network},
+                idempotency_key=f"swept-{sequence_id}-{key}",
+            )
+            started += 1
+        return started
+
+    def _not_begun(self) -> Iterator[FlowRun]:
+        from prefect.client.schemas.filters import (
+            DeploymentFilter,
+            DeploymentFilterId,
+            FlowRunFilter,
+            FlowRunFilterState,
+            FlowRunFilterStateType,
+        )
+        from prefect.client.schemas.objects import StateType
+        from prefect.client.schemas.sorting import FlowRunSort
+
+        states = [StateType.SCHEDULED, StateType.PENDING]
+        offset = 0
+        while True:
+            page = self._client.read_flow_runs(
+                deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[self._deployment])),
+                flow_run_filter=FlowRunFilter(
+                    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
+                ),
+                sort=FlowRunSort.ID_DESC,
+                limit=PAGE,
+                offset=offset,
+            )
+            yield from page
+            if len(page) < PAGE:
+                return
+            # Runs begin while we page, and the rest moves up: overlap rather than miss one.
+            offset += PAGE // 2

@@ -1,0 +1,119 @@
+"""What waits in `incoming` and is still to be taken, by observation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from blocks.catalog import Query
+from blocks.network import PanoptesNetwork
+from models.backlog import Backlog
+from models.ingest import Source
+from models.names import Sequence, parse_sequence_id
+from tasks.ledger import now, read_entry
+from tasks.listing import everything_waiting
+
+MOST_QUIET = 500
+"""Observations that one sweep looks at to see whether they are received."""
+
+
+@dataclass
+class Waiting:
+    """The files that wait for one observation."""
+
+    sources: list[Source] = field(default_factory=list)
+
+    @property
+    def since(self) -> datetime:
+        return min(source.arrived for source in self.sources)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Everything that waited at one moment, and is not settled already."""
+
+    moment: datetime
+    observations: dict[str, Waiting]
+    """By sequence_id."""
+    unroutable: list[Source]
+
+    def backlog(self, *, overdue_after: float, held: set[str]) -> Backlog:
+        """The count; a file is overdue after so many seconds, unless a run is at work on it."""
+        everything = [s for w in self.observations.values() for s in w.sources] + self.unroutable
+        limit = self.moment - timedelta(seconds=overdue_after)
+        overdue = sum(
+            source.arrived <= limit
+            for source in everything
+            if source.upload is None or source.upload.sequence_id not in held
+        )
+        oldest = min((source.arrived for source in everything), default=self.moment)
+        return Backlog(
+            files=len(everything),
+            observations=len(self.observations),
+            overdue=overdue,
+            oldest_seconds=max(0.0, round((self.moment - oldest).total_seconds(), 3)),
+        )
+
+
+def survey(network: PanoptesNetwork) -> Survey:
+    """What waits, at the cost of what waits.
+
+    A file on which nothing more will be done (it failed too often, it cannot be moved, or
+    it is done and kept) does not wait.
+    """
+    found = Survey(now(), {}, [])
+    for source in everything_waiting(network):
+        if is_settled(network, source):
+            continue
+        if source.upload is None:
+            found.unroutable.append(source)
+        else:
+            found.observations.setdefault(source.upload.sequence_id, Waiting()).sources.append(
+                source
+            )
+    return found
+
+
+def is_settled(network: PanoptesNetwork, source: Source) -> bool:
+    """Whether another run would do nothing for this generation of a file."""
+    entry = read_entry(network, source.name)
+    if entry is None or entry.generation != source.generation:
+        return False
+    if entry.outcome == "failed":
+        return entry.failures >= network.failure_limit
+    if entry.outcome == "quarantined" and entry.path is None:
+        return True  # a pipe, a dangling link: there was nothing to take away
+    return network.keep_incoming and entry.outcome is not None
+
+
+def held(network: PanoptesNetwork) -> set[str]:
+    """Observations that a live run is at work on."""
+    query = Query("leases", where=[("expires", ">", now())])
+    return {stored.key for stored in network.documents.query(query)}
+
+
+def abandoned(network: PanoptesNetwork) -> set[str]:
+    """Observations whose run died before it settled them, whether files wait or not."""
+    query = Query("leases", where=[("expires", "<=", now())])
+    return {stored.key for stored in network.documents.query(query)}
+
+
+def fallen_quiet(network: PanoptesNetwork, *, busy: set[str]) -> list[Sequence]:
+    """Observations that are still receiving files, but got none for `quiet_hours`.
+
+    Those in `busy` are left to their runs.
+    """
+    quiet = now() - timedelta(hours=network.quiet_hours)
+    query = Query(
+        "observations",
+        where=[("status", "==", "receiving_files"), ("time", "<=", quiet)],
+        order_by=[("time", "asc")],
+        limit=MOST_QUIET,
+    )
+    return [
+        parse_sequence_id(stored.key)
+        for stored in network.documents.query(query)
+        if stored.key not in busy
+        and (last := stored.fields.get("last_arrival")) is not None
+        and last <= quiet
+    ]

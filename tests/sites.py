@@ -1,0 +1,211 @@
+"""Whole networks on folders of their own: running them, looking at them, breaking them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from blocks.catalog import Catalog, Query
+from blocks.network import LOCATIONS, PanoptesNetwork, _Opened
+from blocks.storage import ObjectStore
+from flows.ingest_folder import files_in, ingest_folder
+from models.documents import File, Location
+from models.ingest import FileResult, Source
+from tasks.ledger import read_entry
+from tasks.listing import everything_waiting
+
+COLLECTIONS = ("units", "cameras", "observations", "images", "files", "leases")
+VOLATILE = {"attempts", "returns", "opened", "closed", "recorded"}
+"""Fields that say when and how often, not what."""
+
+
+class Nobody:
+    """Nobody looks on."""
+
+    def planned(self, files: int) -> None:
+        pass
+
+    def taken(self, result: FileResult) -> None:
+        pass
+
+
+def kept(folder: Path, **policies: Any) -> PanoptesNetwork:
+    """Takes from the kept source ``folder/night`` into ``folder/data``."""
+    (folder / "night").mkdir(parents=True, exist_ok=True)
+    return _checked(
+        PanoptesNetwork.in_folder(folder / "data", incoming=folder / "night", **policies)
+    )
+
+
+def drained(folder: Path, **policies: Any) -> PanoptesNetwork:
+    """Takes from ``folder/data/incoming``, which it drains, into ``folder/data``."""
+    return _checked(PanoptesNetwork.in_folder(folder / "data", **policies))
+
+
+def _checked(network: PanoptesNetwork) -> PanoptesNetwork:
+    network.check()
+    return network
+
+
+def incoming(network: PanoptesNetwork) -> Path:
+    return Path(network.incoming)
+
+
+def run(network: PanoptesNetwork) -> dict[str, FileResult]:
+    """Ingest everything that waits; what became of each file, by name."""
+    sources = files_in(network, Path(network.images).parent)
+    return {r.name: r for r in ingest_folder(network, sources, watch=Nobody())}
+
+
+def outcomes(results: dict[str, FileResult]) -> dict[str, str]:
+    """Outcome by name, with the code where there is one."""
+    return {n: f"{r.outcome}: {r.code}" if r.code else r.outcome for n, r in results.items()}
+
+
+def waiting(network: PanoptesNetwork) -> list[str]:
+    return [source.name for source in everything_waiting(network)]
+
+
+def source_named(network: PanoptesNetwork, name: str) -> Source:
+    return next(source for source in everything_waiting(network) if source.name == name)
+
+
+def entry_of(network: PanoptesNetwork, name: str) -> File:
+    """The ledger's entry, which must be there."""
+    entry = read_entry(network, name)
+    assert entry is not None
+    return entry
+
+
+def objects(network: PanoptesNetwork, *locations: Location) -> dict[str, bytes]:
+    """Every object but the uploads, or those of some locations."""
+    wanted = locations or tuple(location for location in LOCATIONS if location != "incoming")
+    return {
+        f"{location}/{info.name}": network.store(location).read(info.name)[0]
+        for location in wanted
+        for info in network.store(location).list()
+    }
+
+
+def document(network: PanoptesNetwork, collection: str, key: str) -> dict[str, Any]:
+    """A document's fields; it must be there."""
+    stored = network.documents.get(collection, key)
+    assert stored is not None
+    return stored.fields
+
+
+def documents(network: PanoptesNetwork) -> dict[str, Any]:
+    """Every document, without what differs from one run to the next."""
+    return {
+        f"{collection}/{stored.key}": _steady(stored.fields)
+        for collection in COLLECTIONS
+        for stored in network.documents.query(Query(collection))
+    }
+
+
+def _steady(value: Any) -> Any:
+    """Without volatile fields, and without the generations that we gave to our own objects."""
+    if isinstance(value, dict):
+        dropped = VOLATILE | ({"generation"} if "role" in value else set())
+        return {k: _steady(v) for k, v in value.items() if k not in dropped and v is not None}
+    if isinstance(value, list):
+        return [_steady(item) for item in value]
+    return value
+
+
+def picture_of(folder: Path) -> dict[str, tuple[int, int, bytes | str]]:
+    """Everything in a folder: kind and mode, modification time, bytes or target of the link."""
+    found: dict[str, tuple[int, int, bytes | str]] = {}
+    for path in sorted([folder, *folder.rglob("*")]):
+        seen = path.lstat()
+        content: bytes | str = ""
+        if path.is_symlink():
+            content = str(path.readlink())
+        elif path.is_file():
+            content = path.read_bytes()
+        found[str(path)] = (seen.st_mode, seen.st_mtime_ns, content)
+    return found
+
+
+class _Watched:
+    """A store or catalog, each of whose calls is told of before it is made and after."""
+
+    def __init__(self, target: object, name: str, tell: Callable[[str], None]) -> None:
+        self._target, self._name, self._tell = target, name, tell
+
+    def __getattr__(self, method: str) -> Any:
+        found = getattr(self._target, method)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            self._tell(f"before {self._name}.{method}")
+            result = found(*arguments, **options)
+            self._tell(f"after {self._name}.{method}")
+            return result
+
+        return call
+
+
+class _Telling(_Opened):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def store(self, network: PanoptesNetwork, location: Location) -> ObjectStore:
+        return cast(ObjectStore, _Watched(super().store(network, location), location, self._tell))
+
+    def documents(self, network: PanoptesNetwork) -> Catalog:
+        return cast(Catalog, _Watched(super().documents(network), "catalog", self._tell))
+
+
+def watched(network: PanoptesNetwork, tell: Callable[[str], None]) -> PanoptesNetwork:
+    """The network, telling of every call to a store or the catalog in this process.
+
+    `tell` may raise, or end the process. A child process that decodes a file tells nothing.
+    """
+    network._opened = _Telling(tell)
+    return network
+
+
+def count_calls(make: Callable[[], PanoptesNetwork]) -> list[str]:
+    """The calls to stores and catalog of one whole run."""
+    calls: list[str] = []
+    run(watched(make(), calls.append))
+    return calls
+
+
+def run_and_die(make: Callable[[], PanoptesNetwork], at: int) -> bool:
+    """Run in a process of its own that kills itself at the `at`-th telling of `watched`.
+
+    Gives whether it died; False if it came to its end before.
+    """
+    child = os.fork()
+    if child == 0:
+        told = 0
+
+        def tell(call: str) -> None:
+            nonlocal told
+            told += 1
+            if told == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            run(watched(make(), tell))
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def spread(count: int, most: int) -> Iterable[int]:
+    """Up to `most` numbers from 1 to `count`, evenly."""
+    return sorted({1 + i * (count - 1) // max(1, most - 1) for i in range(min(count, most))})
+
+
+def age(path: Path, moment: datetime) -> None:
+    os.utime(path, (moment.timestamp(), moment.timestamp()))

@@ -1,0 +1,149 @@
+"""Bad files are kept aside untouched, with a code, a sentence, and their bytes."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests import sites
+from tests.files import IMAGE, LATER, UPLOADED, jpeg, mp4, place, tiny_fits, tiny_fits_fz
+
+BAD = {
+    f"{IMAGE}.fits": (b"", "empty-file"),
+    f"{IMAGE}.FITS": (b"not a FITS file at all", "not-fits"),
+    f"{LATER}.fits": (tiny_fits()[:3000], "truncated-file"),
+    f"{LATER}.jpg": (b"\xff\xd8\xff", "not-a-picture"),
+    f"{LATER}.jpeg": (jpeg(size=(200, 200))[:-300], "truncated-file"),
+    f"{LATER}.mp4": (mp4()[:-3], "truncated-file"),
+    f"{LATER}.cr2": (b"II*\0" + bytes(100), "not-a-raw"),
+    "PAN001/14d3bd/notes.txt": (b"clouds", "unknown-suffix"),
+    "PAN001/14d3bd/20180216.fits": (tiny_fits(), "unroutable-name"),
+    ".hidden.fits": (tiny_fits(), "unroutable-name"),
+    "with spaces.fits": (b"x", "unroutable-name"),
+    "new\nline.fits": (b"y", "unroutable-name"),
+    os.fsdecode(b"latin-\xe9.fits"): (b"z", "unroutable-name"),
+}
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_every_bad_file_goes_aside_with_its_bytes_and_a_reason(tmp_path: Path, keep: bool) -> None:
+    network = (sites.kept if keep else sites.drained)(tmp_path, previews_wanted=False)
+    good = "PAN001/14d3bd/20180216T110623/20180216T113030.fits"
+    place(sites.incoming(network), good, tiny_fits(seed=3))
+    for name, (data, _) in BAD.items():
+        place(sites.incoming(network), name, data)
+    results = sites.run(network)
+    assert results[good].outcome == "catalogued"
+    for name, (data, code) in BAD.items():
+        entry = sites.entry_of(network, name)
+        assert (entry.outcome, entry.code) == ("quarantined", code), name
+        assert entry.reason
+        assert entry.next_step
+        assert entry.path is not None
+        assert network.store("quarantine").read(entry.path)[0] == data
+        result = results[entry.name]
+        assert (result.outcome, result.code, result.path) == ("quarantined", code, entry.path)
+    assert len(sites.objects(network, "quarantine")) == len(BAD)
+    assert sorted(sites.waiting(network)) == (sorted([*BAD, good]) if keep else [])
+
+
+def test_a_bad_file_is_quarantined_once_however_often_it_is_met(tmp_path: Path) -> None:
+    network = sites.kept(tmp_path)
+    place(sites.incoming(network), f"{IMAGE}.fits", b"junk")
+    first = sites.run(network)
+    before = sites.objects(network), sites.documents(network)
+    assert sites.run(network) == first
+    assert (sites.objects(network), sites.documents(network)) == before
+    assert sites.entry_of(network, f"{IMAGE}.fits").attempts == 1
+
+
+def test_each_bad_generation_is_kept_beside_the_others(tmp_path: Path) -> None:
+    network = sites.kept(tmp_path)
+    for hours, data in enumerate((b"junk", b"more junk")):
+        moment = UPLOADED + timedelta(hours=hours)
+        place(sites.incoming(network), f"{IMAGE}.fits", data, moment=moment)
+        sites.run(network)
+    assert sorted(sites.objects(network, "quarantine").values()) == [b"junk", b"more junk"]
+
+
+def test_a_copy_that_somebody_removed_is_put_back(tmp_path: Path) -> None:
+    network = sites.kept(tmp_path)
+    place(sites.incoming(network), f"{IMAGE}.fits", b"junk")
+    sites.run(network)
+    before = sites.objects(network)
+    (copy,) = network.store("quarantine").list()
+    network.store("quarantine").delete(copy.name)
+    assert sites.outcomes(sites.run(network)) == {f"{IMAGE}.fits": "quarantined: not-fits"}
+    assert sites.objects(network) == before
+
+
+def test_a_file_that_is_too_large_is_quarantined_and_not_loaded(tmp_path: Path) -> None:
+    network = sites.drained(tmp_path, max_file_bytes=5000)
+    place(sites.incoming(network), f"{IMAGE}.fits", tiny_fits())
+    assert sites.outcomes(sites.run(network)) == {f"{IMAGE}.fits": "quarantined: too-large"}
+    assert list(sites.objects(network, "quarantine").values()) == [tiny_fits()]
+
+
+def test_an_image_of_too_many_pixels_is_quarantined_and_not_decoded(tmp_path: Path) -> None:
+    network = sites.drained(tmp_path, max_pixels=100)
+    place(sites.incoming(network), f"{IMAGE}.fits.fz", tiny_fits_fz())
+    place(sites.incoming(network), f"{LATER}.jpg", jpeg())
+    assert set(sites.outcomes(sites.run(network)).values()) == {"quarantined: too-large"}
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _dangling(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def _loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _to_folder(path: Path) -> None:
+    path.symlink_to(path.parent)
+
+
+def _socket(path: Path) -> None:
+    here = Path.cwd()
+    try:
+        os.chdir(path.parent)  # a socket's path may have 107 bytes
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+@pytest.mark.parametrize("make", [_pipe, _dangling, _loop, _to_folder, _socket])
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("name", [f"{IMAGE}.fits", "stray"])
+def test_what_is_no_file_is_reported_and_stays_where_it_is(
+    tmp_path: Path, make: object, keep: bool, name: str
+) -> None:
+    network = (sites.kept if keep else sites.drained)(tmp_path)
+    path = sites.incoming(network) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert callable(make)
+    make(path)
+    code = "not-a-file" if name != "stray" else "unknown-suffix"
+    for _ in range(2):
+        result = sites.run(network)[name]
+        assert (result.outcome, result.code, result.path) == ("quarantined", code, None)
+        assert os.path.lexists(path)
+    assert sites.objects(network) == {}
+
+
+def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
+    network = sites.kept(tmp_path, previews_wanted=False)
+    target = place(tmp_path, "elsewhere.fits", tiny_fits())
+    path = sites.incoming(network) / f"{IMAGE}.fits"
+    path.parent.mkdir(parents=True)
+    path.symlink_to(target)
+    assert sites.outcomes(sites.run(network)) == {f"{IMAGE}.fits": "catalogued"}
