@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,15 @@ def tiny_fits_fz(source: bytes | None = None) -> bytes:
     from tasks.fits_archive import compress_fits
 
     return compress_fits(tiny_fits() if source is None else source, method="RICE_1").data
+
+
+@cache
+def tiny_cr2(*, seed: int = 0) -> bytes:
+    """A camera raw of 64 x 96 samples that LibRaw and dcraw read."""
+    from deployments.simulator.canon_writer import Settings, cr2_bytes
+
+    samples = np.random.default_rng(seed).integers(2048, 9000, (64, 96)).astype(np.uint16)
+    return cr2_bytes(samples, Settings(taken=datetime(2018, 2, 16, 11, 24, 30)))
 
 
 def jpeg(*, shade: int = 90, size: tuple[int, int] = (24, 16)) -> bytes:

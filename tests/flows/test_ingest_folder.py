@@ -28,6 +28,7 @@ from tests.files import (
     jpeg,
     mp4,
     place,
+    tiny_cr2,
     tiny_fits,
     tiny_fits_fz,
 )
@@ -105,9 +106,9 @@ def test_an_output_that_was_deleted_comes_back_and_nothing_else_changes(
     assert sites.outcomes(sites.run(network)) == AGAIN
 
 
-def test_a_camera_raws_planes_and_original_come_back(tmp_path: Path, shared_data: Path) -> None:
+def test_a_camera_raws_planes_and_original_come_back(tmp_path: Path) -> None:
     network = sites.kept(tmp_path)
-    data = (shared_data / "raw" / "small_100d_528x352.cr2").read_bytes()
+    data = tiny_cr2()
     place(sites.incoming(network), f"{IMAGE}.cr2", data)
     sites.run(network)
     before = _archive(network)
@@ -160,7 +161,7 @@ def _decoders_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation, "call_in_child", here)
 
 
-KILLS = 8
+KILLS = 12
 
 
 @pytest.mark.usefixtures("_decoders_here")

@@ -20,6 +20,7 @@ from tests.files import (
     UPLOADED,
     jpeg,
     place,
+    tiny_cr2,
     tiny_fits,
     tiny_fits_fz,
 )
@@ -142,9 +143,9 @@ def test_two_pictures_under_one_name_are_one_or_the_second_goes_aside(
     assert _outcome(network, f"{IMAGE}.jpeg") == "quarantined: conflicts-with-archive"
 
 
-def test_a_camera_raw_under_two_names_is_made_once(tmp_path: Path, shared_data: Path) -> None:
+def test_a_camera_raw_under_two_names_is_made_once(tmp_path: Path) -> None:
     network = sites.kept(tmp_path, previews_wanted=False)
-    data = (shared_data / "raw" / "small_100d_528x352.cr2").read_bytes()
+    data = tiny_cr2()
     field = FIELD.replace(".fits.fz", ".cr2")
     for name in (f"{IMAGE}.cr2", field):
         place(sites.incoming(network), name, data)

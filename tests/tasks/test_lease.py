@@ -161,9 +161,7 @@ def test_a_holder_that_was_killed_keeps_nobody_waiting(tmp_path: Path, catalog: 
     assert _lease(catalog).take()
 
 
-@pytest.mark.parametrize(
-    "holder", ["", ":", "::", "elsewhere", "machine:1:1:x", ":1:1:x", "1"]
-)
+@pytest.mark.parametrize("holder", ["", ":", "::", "elsewhere", "machine:1:1:x", ":1:1:x", "1"])
 def test_a_holder_that_we_know_nothing_of_is_not_declared_dead(holder: str) -> None:
     assert not has_died(holder)
 

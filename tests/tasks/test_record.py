@@ -24,6 +24,7 @@ from tests.files import (
     jpeg,
     mp4,
     place,
+    tiny_cr2,
     tiny_fits,
     tiny_fits_fz,
 )
@@ -202,9 +203,9 @@ def test_pictures_and_timelapses_are_filed_and_make_no_documents(network: Panopt
 
 @pytest.mark.parametrize("raw_first", [True, False])
 def test_a_camera_raw_and_a_fits_file_of_one_image_are_one_document(
-    network: PanoptesNetwork, shared_data: Path, raw_first: bool
+    network: PanoptesNetwork, raw_first: bool
 ) -> None:
-    raw = (shared_data / "raw" / "small_100d_528x352.cr2").read_bytes()
+    raw = tiny_cr2()
     files = [(f"{IMAGE}.cr2", raw), (f"{IMAGE}.fits.fz", tiny_fits_fz())]
     for name, data in files if raw_first else files[::-1]:
         assert _take(network, name, data) == "catalogued"
@@ -218,8 +219,8 @@ def test_a_camera_raw_and_a_fits_file_of_one_image_are_one_document(
     assert len(sites.objects(network, "rgb")) == 3
 
 
-def test_a_camera_raw_alone_is_received(network: PanoptesNetwork, shared_data: Path) -> None:
-    raw = (shared_data / "raw" / "small_100d_528x352.cr2").read_bytes()
+def test_a_camera_raw_alone_is_received(network: PanoptesNetwork) -> None:
+    raw = tiny_cr2()
     assert _take(network, f"{LATER}.CR2", raw) == "catalogued"
     assert _image(network, LATER_ID)["status"] == "received"
     assert sites.objects(network, "originals") == {f"originals/{LATER}.cr2": raw}

@@ -11,6 +11,7 @@ import pytest
 from blocks.sqlite import SqliteCatalog
 from models.errors import ConfigurationError, TryAgain
 from models.lookup import NoSuchName
+from tasks.cone import separation
 from tasks.known_names import FRESH, KnownName, KnownNames
 from tasks.resolve import resolve_name
 from tasks.sesame import Found, NoAnswer, Sesame, read_answer
@@ -71,17 +72,15 @@ def test_every_messier_object_is_known_without_the_network() -> None:
     assert all(resolve_name(f"M{n}", sesame=NOWHERE).source == "OpenNGC" for n in range(1, 111))
 
 
-@pytest.mark.parametrize(
-    ("body", "ra", "dec"),
-    # JPL's astrometric places of the solstice and conjunction of 2020-12-21, to the arcminute.
-    [("Jupiter", 302.0, -20.5), ("Saturn", 302.1, -20.4), ("the Sun", 270.0, -23.4)],
-)
-def test_planets_and_the_sun_are_where_they_were_at_a_moment(
-    body: str, ra: float, dec: float
-) -> None:
-    found = resolve_name(body, moment=datetime(2020, 12, 21, 18), sesame=NOWHERE)
-    assert (found.ra, found.dec) == pytest.approx((ra, dec), abs=0.4)
-    assert (found.source, found.time) == ("ephemeris", datetime(2020, 12, 21, 18, tzinfo=UTC))
+def test_planets_are_where_they_were_at_a_moment() -> None:
+    # The great conjunction: 6.1' apart, the closest since 1623.
+    conjunction = datetime(2020, 12, 21, 18, 20)
+    jupiter = resolve_name("Jupiter", moment=conjunction, sesame=NOWHERE)
+    saturn = resolve_name("saturn", moment=conjunction, sesame=NOWHERE)
+    apart = separation(jupiter.ra, jupiter.dec, saturn.ra, saturn.dec)
+    assert apart == pytest.approx(6.1 / 60, abs=0.2 / 60)
+    assert (jupiter.ra, jupiter.dec) == pytest.approx((302.5, -20.5), abs=0.1)
+    assert (jupiter.source, jupiter.time) == ("ephemeris", conjunction.replace(tzinfo=UTC))
 
 
 def test_the_moon_hides_the_sun_in_an_eclipse() -> None:
