@@ -132,9 +132,10 @@ class LocalStack:
             make_work_pool(client)
             if self._worker_wanted:
                 self._start_worker()
-            if self.network is not None:
-                self.network.save("default", overwrite=True)
         self._await_deployments(deadline)
+        if self.network is not None:  # its block type is registered by now
+            with self.settings():
+                self.network.save("default", overwrite=True)
 
     def stop(self) -> None:
         """End everything that was started: runs and worker, then the server. Idempotent."""

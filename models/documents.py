@@ -157,6 +157,8 @@ class Provenance(BaseModel):
     arrived: AwareDatetime
     recorded: AwareDatetime
     code_version: str
+    said: dict[str, Any] = Field(default_factory=dict, description="fields that its header gave")
+    notes: list[str] = Field(default_factory=list, description="what of it was not understood")
 
 
 class Image(Document):

@@ -32,9 +32,7 @@ def preview_of_fits(
     return (store_preview(network, source, jpeg),)
 
 
-def preview_of_raw(
-    network: PanoptesNetwork, source: Source, frame: RawFrame
-) -> tuple[Output, ...]:
+def preview_of_raw(network: PanoptesNetwork, source: Source, frame: RawFrame) -> tuple[Output, ...]:
     """Make and store the picture of a camera raw; nothing where none is wanted."""
     from tasks.picture import preview
 

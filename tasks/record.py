@@ -153,18 +153,19 @@ class _Recording:
         entry = read_entry(self.network, self.source.name)
         if entry is not None and entry.generation != self.source.generation:
             return None
-        provenance = self._provenance(earlier)
-        sources[kind] = provenance.model_dump()
-        own = self._parts(kind)
-        said: Fields = dict(self.said.image)
-        if kind != "fits" and "fits" in sources:
-            said = {k: v for k, v in said.items() if stored.get(k) is None}
+        sources[kind] = self._provenance(earlier).model_dump()
+        # The FITS file has the last word; what only an older generation said is unsaid.
+        said: Fields = {}
+        for each in sorted(sources):
+            said |= sources[each].get("said", {})
+        unsaid = dict.fromkeys((earlier or {}).get("said", {}).keys() - said.keys())
+        merged = stored | unsaid | said
         moment = _time_of(upload)
-        exptime = (stored | said).get("exptime")
+        exptime = merged.get("exptime")
         end = moment + timedelta(seconds=exptime) if isinstance(exptime, int | float) else None
         image = Image.model_validate(
             said
-            | own
+            | self._parts()
             | {
                 "image_id": upload.image_id,
                 "sequence_id": upload.sequence_id,
@@ -177,12 +178,13 @@ class _Recording:
                 "status": forward(
                     IMAGE_STATUS, stored.get("status"), "uploaded" if kind == "fits" else "received"
                 ),
-                "healpix": _cell(*_position(stored | said)),
+                "healpix": _cell(*_position(merged)),
                 "sources": sources,
-                "notes": self._notes(stored.get("notes")),
             }
         )
-        return image.fields()
+        notes = dict.fromkeys(note for each in sorted(sources) for note in sources[each]["notes"])
+        derived = {"notes": list(notes) or None, "exposure_end": end, "healpix": image.healpix}
+        return unsaid | image.fields() | derived
 
     def _provenance(self, earlier: Fields | None) -> Provenance:
         same = earlier and earlier["generation"] == self.source.generation
@@ -194,9 +196,11 @@ class _Recording:
             arrived=self.source.arrived,
             recorded=earlier["recorded"] if same and earlier else now(),
             code_version=code_version(),
+            said=self.said.image,
+            notes=self._notes(),
         )
 
-    def _parts(self, kind: str) -> Fields:
+    def _parts(self) -> Fields:
         """What of the image lies where."""
         derived = self.derived
         parts: Fields = {}
@@ -211,9 +215,8 @@ class _Recording:
             parts["preview_path"] = picture.path
         return {k: v for k, v in parts.items() if v is not None}
 
-    def _notes(self, before: object) -> list[str] | None:
-        notes = dict.fromkeys(before if isinstance(before, list) else [])
-        notes |= dict.fromkeys(self.said.notes)
+    def _notes(self) -> list[str]:
+        notes = dict.fromkeys(self.said.notes)
         sequence, header = self.upload.sequence, self.derived.header
         for keywords, meant in (
             (("SEQID", "SEQUENCE_ID"), sequence.sequence_id),
@@ -225,7 +228,7 @@ class _Recording:
                     notes[f"{keyword} = {said.strip()!r}, but the file's path says {meant}"] = None
         if self.derived.checksums == "stale":
             notes["the checksum cards of the uploaded file were out of date"] = None
-        return list(notes) or None
+        return list(notes)
 
 
 def only_missing(fields: Fields, before: Fields | None) -> Fields:

@@ -68,8 +68,9 @@ def test_catalogued_and_common_names_need_no_network(
     assert (found.source, found.search_string) == ("OpenNGC", name)
 
 
-def test_every_messier_object_is_known_without_the_network() -> None:
-    assert all(resolve_name(f"M{n}", sesame=NOWHERE).source == "OpenNGC" for n in range(1, 111))
+def test_messiers_objects_are_known_without_the_network() -> None:
+    sample = [*range(1, 111, 11), 40, 73, 102, 110]  # with those that are odd
+    assert all(resolve_name(f"M{n}", sesame=NOWHERE).source == "OpenNGC" for n in sample)
 
 
 def test_planets_are_where_they_were_at_a_moment() -> None:

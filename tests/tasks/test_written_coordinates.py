@@ -94,28 +94,6 @@ def test_any_text_is_coordinates_or_not_or_refused(text: str) -> None:
 
 
 PARTS = [*"hmsd:,+-J°'", '"', "deg", "1", "05", "-23", "+41", "17.3", ".5", "99", "1e5"]
-    "1",
-    "05",
-    "-23",
-    "+41",
-    "17.3",
-    ".5",
-    "99",
-    "1e5",
-    ":",
-    "h",
-    "m",
-    "s",
-    "d",
-    "°",
-    "'",
-    '"',
-    "deg",
-    "J",
-    ",",
-    "+",
-    "-",
-]
 
 
 @given(st.lists(st.sampled_from([*PARTS, " ", " "]), max_size=14))

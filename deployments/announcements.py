@@ -1,0 +1,136 @@
+"""What Prefect is told of a file: one event, about the observation that it belongs to.
+
+The automation in prefect.yaml is written against these events, and so is the template of
+Prefect Cloud's webhook in docs/events.md; a test holds the three together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from models.errors import BadInput
+from models.events import FileArrived
+from models.names import UploadName, display_name, parse_upload
+
+ARRIVED = "panoptes.file.arrived"
+UNROUTABLE = "panoptes.file.unroutable"
+
+Starter: TypeAlias = Literal["automation", "receiver"]
+"""Who creates the run: Prefect, by the automation; or the receiver itself."""
+
+_MOST_SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """The one place whose files are ours: a bucket, a prefix in it, or a watched folder."""
+
+    bucket: str
+    prefix: str = ""
+
+    @classmethod
+    def at(cls, address: str) -> Incoming:
+        """Of the network's `incoming`: ``gs://BUCKET/PREFIX``, or a folder's own address."""
+        parts = urlsplit(address)
+        if parts.scheme != "gs":
+            return cls(bucket=address)
+        prefix = parts.path.strip("/")
+        return cls(bucket=parts.netloc, prefix=f"{prefix}/" if prefix else "")
+
+    def name_of(self, arrived: FileArrived) -> str | None:
+        """The name under which the network knows the file; None if it lies elsewhere."""
+        if arrived.bucket != self.bucket or not arrived.name.startswith(self.prefix):
+            return None
+        return arrived.name.removeprefix(self.prefix) or None
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """An event for Prefect."""
+
+    document: Mapping[str, Any]
+    """As ``POST /events`` takes it."""
+    sequence_id: str | None
+    """The observation to be ingested; None where the name fits no grammar."""
+
+
+def announce(
+    arrived: FileArrived, name: str, *, starter: Starter, received: datetime
+) -> Announcement:
+    """The event of a file that lies in `incoming` as `name`.
+
+    `received` is the receiver's own clock: the automation counts time by it, and the
+    clocks of others may be wrong.
+    """
+    try:
+        upload = parse_upload(name)
+    except BadInput as bad:
+        return _unroutable(arrived, name, bad, received)
+    sequence = upload.sequence
+    resource = {
+        "prefect.resource.id": f"panoptes.observation.{sequence.sequence_id}",
+        "prefect.resource.name": sequence.sequence_id,
+        "panoptes.observation.id": sequence.sequence_id,
+        "panoptes.unit.id": sequence.unit_id,
+        "panoptes.camera.id": sequence.camera_id,
+        "panoptes.starter": starter,
+    }
+    document = _event(arrived, ARRIVED, resource, _payload(arrived, name, upload), received)
+    return Announcement(document, sequence.sequence_id)
+
+
+def _unroutable(arrived: FileArrived, name: str, bad: BadInput, received: datetime) -> Announcement:
+    resource = {
+        "prefect.resource.id": f"panoptes.file.{arrived.id}",
+        "prefect.resource.name": shown(name),
+    }
+    payload = _payload(arrived, name, None) | {
+        "code": bad.code,
+        "reason": shown(bad.reason),
+        "next_step": bad.next_step,
+    }
+    return Announcement(_event(arrived, UNROUTABLE, resource, payload, received), None)
+
+
+def _event(
+    arrived: FileArrived,
+    event: str,
+    resource: dict[str, str],
+    payload: dict[str, Any],
+    received: datetime,
+) -> dict[str, Any]:
+    return {
+        # Prefect lets no event of an id that it has just seen trigger anything again.
+        "id": str(arrived.id),
+        "occurred": received.isoformat(),
+        "event": event,
+        "resource": resource,
+        "related": [],
+        "payload": payload,
+    }
+
+
+def _payload(arrived: FileArrived, name: str, upload: UploadName | None) -> dict[str, Any]:
+    return {
+        "bucket": arrived.bucket,
+        "name": shown(name),
+        "generation": str(arrived.generation),
+        "size": arrived.size,
+        "file_type": upload.file_type.value if upload else None,
+        "image_id": upload.image_id if upload else None,
+        "stored": arrived.time.isoformat() if arrived.time else None,
+        "delivery": shown(arrived.delivery),
+    }
+
+
+def shown(text: str) -> str:
+    """Text that any log, database and page can hold: printable, and not too long."""
+    clean = "".join(
+        character if character.isprintable() else repr(character)[1:-1]
+        for character in display_name(text)
+    )
+    return clean if len(clean) <= _MOST_SHOWN else f"{clean[:_MOST_SHOWN]}…"

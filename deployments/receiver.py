@@ -1,0 +1,213 @@
+"""Storage events in, Prefect events out: the one part of the network that senders reach.
+
+A request is admitted, read, handed on to Prefect and answered, in this order:
+
+- 204: Prefect has the event. So is a name that fits no grammar (it is announced as
+  unroutable) and a storage event that starts nothing.
+- 401: the sender did not prove who it is. 400, 408, 413, 415, 431: no storage event.
+- 503: Prefect, or what is needed to verify the sender, is away. The sender comes again.
+
+Senders repeat what is refused, so nothing that is wrong with a *file* is refused here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deployments.announcements import Incoming, announce, shown
+from deployments.authentication import Guard, Refused
+from deployments.receiver_settings import ReceiverSettings
+from deployments.sending import Announcer, Prefect, PrefectAway, RunStarter
+from deployments.vigil import Concern, Vigil
+from models.errors import ConfigurationError, TryAgain
+from models.events import FileArrived, MalformedEvent, OtherEvent, parse_event
+
+MOST_HEADER_BYTES = 16_384
+BODY_SECONDS = 10.0
+AWAY_SECONDS = "5"
+"""After which a sender may try again, where it asks."""
+
+log = logging.getLogger(__name__)
+
+
+class Receiver:
+    """What one process of the receiver holds while it runs."""
+
+    def __init__(self, settings: ReceiverSettings, guard: Guard) -> None:
+        self.settings, self.guard = settings, guard
+        self.incoming = Incoming.at(settings.incoming) if settings.incoming else None
+        self.announcer: Announcer | None = None
+        self.vigil: Vigil | None = None
+        self.watching: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def running(self, app: Starlette) -> AsyncIterator[None]:
+        """Prefect may be away when the receiver starts, and come later."""
+        from prefect.client.orchestration import get_client
+
+        settings = self.settings
+        async with get_client() as client:
+            prefect = Prefect(client, settings.deployment)
+            starter = None
+            if settings.starter == "receiver":
+                starter = RunStarter(
+                    prefect,
+                    network=settings.network,
+                    window=settings.window,
+                    margin=settings.margin,
+                )
+            self.announcer = Announcer(prefect, starter)
+            self.vigil = Vigil(prefect, automation_needed=starter is None, sweep=settings.sweep)
+            self.watching = asyncio.create_task(self.vigil.keep(settings.look_seconds))
+            self.watching.add_done_callback(_say_how_it_ended)
+            try:
+                yield
+            finally:
+                self.watching.cancel()
+                await asyncio.wait([self.watching])
+
+    async def receive(self, request: Request) -> Response:
+        """``POST /events``."""
+        try:
+            who = await self.guard.admit(request)
+            event = parse_event(request.headers, await self._body(request))
+        except Refused as refused:
+            log.warning("refused a request from %s: %s", _address(request), refused)
+            return _answer(401, "who you are could not be verified", {"WWW-Authenticate": "Bearer"})
+        except MalformedEvent as malformed:
+            log.warning("no storage event from %s: %s", _address(request), malformed)
+            return _answer(400, str(malformed))
+        except TooMuch as refused:
+            log.warning("refused a request from %s: %s", _address(request), refused)
+            return _answer(refused.status, str(refused), {"Connection": "close"})
+        except TryAgain as away:
+            log.warning("%s", away)
+            return _away("who you are cannot be verified now")
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        if isinstance(event, OtherEvent):
+            log.debug("%s says %s, which starts nothing", who, shown(event.event_type))
+            return Response(status_code=204)
+        return await self._hand_on(event, who)
+
+    async def _hand_on(self, arrived: FileArrived, who: str) -> Response:
+        name = self.incoming.name_of(arrived) if self.incoming else arrived.name
+        if name is None:
+            log.warning("%s tells of %s, which is not incoming", who, shown(arrived.bucket))
+            return Response(status_code=204)
+        announcement = announce(
+            arrived, name, starter=self.settings.starter, received=datetime.now(UTC)
+        )
+        assert self.announcer is not None
+        try:
+            await self.announcer.tell(announcement)
+        except PrefectAway as away:
+            log.warning("%s is not announced: %s", shown(name), away)
+            return _away("Prefect cannot take events now")
+        if announcement.sequence_id is None:
+            log.warning("%s tells of %s, whose name fits no grammar", who, shown(name))
+        else:
+            log.info("%s tells of %s", who, shown(name))
+        return Response(status_code=204)
+
+    async def _body(self, request: Request) -> bytes:
+        """Raises TooMuch for more than a notification can have."""
+        headers = sum(len(name) + len(value) + 4 for name, value in request.headers.raw)
+        if headers > MOST_HEADER_BYTES:
+            raise TooMuch(431, "the headers are too long")
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise TooMuch(415, "the body must not be compressed")
+        most = self.settings.max_body_bytes
+        declared = request.headers.get("content-length", "0")
+        if not declared.isascii() or not declared.isdigit() or int(declared[:12]) > most:
+            raise TooMuch(413, f"the body is larger than {most} bytes")
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > most:
+                        raise TooMuch(413, f"the body is larger than {most} bytes")
+        except TimeoutError:
+            raise TooMuch(408, f"the body took longer than {BODY_SECONDS:.0f} s") from None
+        return bytes(body)
+
+    async def healthz(self, request: Request) -> Response:
+        """This process answers; whatever it is that Prefect does."""
+        return JSONResponse({"alive": True})
+
+    async def readyz(self, request: Request) -> Response:
+        """200 if an event sent now would start a run, 503 and why if not.
+
+        ``concerns`` lists what is wrong elsewhere: sending events on is still right.
+        """
+        assert self.vigil is not None
+        assert self.watching is not None
+        report = await self.vigil.report()
+        if self.watching.done():
+            report = report.but(Concern("blind", "the receiver no longer looks at Prefect"))
+        return JSONResponse(report.as_json(), status_code=200 if report.is_ready else 503)
+
+
+class TooMuch(Exception):
+    """The request is longer, slower or of another form than any notification."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        self.status = status
+        super().__init__(sentence)
+
+
+def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starlette:
+    """The ASGI application. Raises ConfigurationError where the settings cannot work.
+
+    `guard` takes the place of the one that the settings ask for.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    if not PREFECT_API_URL.value():
+        raise ConfigurationError(
+            "the receiver does not know where Prefect is: set PREFECT_API_URL, for example "
+            "http://127.0.0.1:4200/api"
+        )
+    receiver = Receiver(settings, guard or settings.guard())
+    return Starlette(
+        routes=[
+            Route("/", receiver.receive, methods=["POST"]),
+            Route("/events", receiver.receive, methods=["POST"]),
+            Route("/healthz", receiver.healthz),
+            Route("/readyz", receiver.readyz),
+        ],
+        lifespan=receiver.running,
+    )
+
+
+def from_environment() -> Starlette:
+    """For ``uvicorn --factory deployments.receiver:from_environment``, as in a container."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    return create_app(ReceiverSettings())
+
+
+def _say_how_it_ended(watching: asyncio.Task[None]) -> None:
+    if not watching.cancelled() and (error := watching.exception()) is not None:
+        log.error("the receiver no longer looks at Prefect", exc_info=error)
+
+
+def _answer(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status, headers=headers)
+
+
+def _away(sentence: str) -> Response:
+    return _answer(503, sentence, {"Retry-After": AWAY_SECONDS})
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "nowhere"

@@ -1,0 +1,242 @@
+"""The network's HTTP services: lookup-field, get-fits-header, the search, and files.
+
+They only read, and are an application of their own beside the receiver: the two have
+other callers, other secrets and other needs for Prefect (these need none). Blocking work
+runs in the framework's threads.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from blocks.network import PanoptesNetwork
+from blocks.storage import NotFound
+from deployments.authentication import Guard, Refused
+from deployments.file_routes import file_router
+from deployments.search_routes import search_router
+from deployments.service_access import BodyLimit, Pages
+from deployments.service_models import (
+    HeaderAnswer,
+    HeaderRequest,
+    LookupAnswer,
+    LookupRequest,
+    Problem,
+)
+from deployments.service_settings import ServiceSettings
+from deployments.service_state import Services
+from models.errors import BadInput, ConfigurationError, TryAgain
+from models.lookup import NoSuchName
+from tasks.header import NoSuchHdu
+from tasks.known_names import KnownNames
+from tasks.places import BadPath, NotOurs
+from tasks.resolve import resolve_name
+from tasks.search import BadCursor, TooMany
+from tasks.sesame import Sesame
+from tasks.stored_header import stored_header
+
+RETRY_SECONDS = "30"
+log = logging.getLogger(__name__)
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "You did not say who you are"},
+    413: {"model": Problem, "description": "The request is too large"},
+    422: {"model": Problem, "description": "The request cannot be understood"},
+    503: {"model": Problem, "description": "What is needed is away; try again"},
+}
+_STATUS: dict[type[Exception], int] = {
+    NoSuchName: 404,
+    NotFound: 404,
+    NotOurs: 404,
+    NoSuchHdu: 404,
+    BadPath: 400,
+    BadCursor: 400,
+    TooMany: 400,
+}
+
+
+def create_app(
+    network: PanoptesNetwork,
+    settings: ServiceSettings,
+    *,
+    guard: Guard | None = None,
+    sesame: Sesame | None = None,
+) -> FastAPI:
+    """The ASGI application. Raises ConfigurationError where the settings cannot work.
+
+    `guard` and `sesame` take the place of those that the settings ask for.
+    """
+    services = Services(
+        network,
+        settings,
+        guard or settings.guard(),
+        sesame or Sesame.from_environment(),
+        KnownNames(network.documents),
+    )
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.sesame.close()
+
+    app = FastAPI(
+        title="PANOPTES network",
+        description="Looking up fields, reading FITS headers, and searching the archive.",
+        version="1",
+        lifespan=running,
+        responses=_PROBLEMS,
+        redirect_slashes=False,
+    )
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    app.add_middleware(Pages, origins=settings.origins)
+    _answer_problems(app)
+    admitted = [Depends(_admission(services.guard))]
+    app.include_router(search_router(services), dependencies=admitted)
+    app.include_router(file_router(services), dependencies=admitted)
+    _add_lookup(app, services, admitted)
+    _add_header(app, services, admitted)
+
+    @app.get("/healthz", tags=["operation"])
+    def healthz() -> dict[str, bool]:
+        """Whether this process answers."""
+        return {"alive": True}
+
+    return app
+
+
+def from_environment() -> FastAPI:
+    """For ``uvicorn --factory deployments.services:from_environment``, as in a container."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    settings = ServiceSettings()
+    return create_app(settings.open_network(), settings)
+
+
+def _admission(guard: Guard) -> Any:
+    async def admit(request: Request) -> None:
+        await guard.admit(request)
+
+    return admit
+
+
+def _add_lookup(app: FastAPI, services: Services, admitted: list[Any]) -> None:
+    responses: dict[int | str, dict[str, Any]] = {
+        404: {"model": Problem, "description": "Nothing is known by this name"}
+    }
+    options: dict[str, Any] = {
+        "tags": ["lookup"],
+        "dependencies": admitted,
+        "responses": responses,
+        "response_model_exclude_none": True,
+    }
+
+    def answer(wanted: LookupRequest) -> LookupAnswer:
+        found = resolve_name(
+            wanted.search_string, moment=wanted.time, sesame=services.sesame, known=services.known
+        )
+        return LookupAnswer(**found.model_dump())
+
+    @app.get("/lookup-field", **options)
+    def lookup(wanted: Annotated[LookupRequest, Query()]) -> LookupAnswer:
+        """Where something is: a name, or coordinates in any notation."""
+        return answer(wanted)
+
+    @app.post("/lookup-field", **options)
+    def lookup_posted(wanted: LookupRequest) -> LookupAnswer:
+        """The same, of a JSON body."""
+        return answer(wanted)
+
+
+def _add_header(app: FastAPI, services: Services, admitted: list[Any]) -> None:
+    responses: dict[int | str, dict[str, Any]] = {
+        400: {"model": Problem, "description": "This names no file"},
+        404: {"model": Problem, "description": "There is no such file in this network"},
+        422: {"model": Problem, "description": "The file is no FITS file, or damaged"},
+    }
+    options: dict[str, Any] = {
+        "tags": ["header"],
+        "dependencies": admitted,
+        "responses": responses,
+        "response_model": HeaderAnswer,
+        "response_model_exclude_unset": True,
+    }
+
+    def answer(wanted: HeaderRequest, request: Request) -> dict[str, Any]:
+        return stored_header(
+            services.network,
+            wanted.bucket_path,
+            wanted.hdu,
+            wanted.bucket_name,
+            services.files_url(request),
+        )
+
+    @app.get("/get-fits-header", **options)
+    def header(wanted: Annotated[HeaderRequest, Query()], request: Request) -> dict[str, Any]:
+        """The header of a stored FITS file, read without its pixels."""
+        return answer(wanted, request)
+
+    @app.post("/get-fits-header", **options)
+    def header_posted(wanted: HeaderRequest, request: Request) -> dict[str, Any]:
+        """The same, of a JSON body."""
+        return answer(wanted, request)
+
+
+def _answer_problems(app: FastAPI) -> None:
+    """Every refusal is a `Problem` with a true status code."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        address = request.client.host if request.client else "nowhere"
+        log.warning("refused a request from %s: %s", address, error)
+        return _problem(401, "who you are could not be verified", {"WWW-Authenticate": "Bearer"})
+
+    async def expected(request: Request, error: Exception) -> Response:
+        status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
+        return _problem(status, str(error))
+
+    async def bad_input(request: Request, error: Exception) -> Response:
+        assert isinstance(error, BadInput)
+        problem = Problem(message=error.reason, code=error.code, next_step=error.next_step)
+        return JSONResponse(problem.model_dump(), status_code=422)
+
+    async def away(request: Request, error: Exception) -> Response:
+        log.warning("%s", error)
+        return _problem(503, str(error), {"Retry-After": RETRY_SECONDS})
+
+    async def not_set_up(request: Request, error: Exception) -> Response:
+        log.error("%s", error)
+        return _problem(500, "the network is not set up rightly; its operator sees why in the log")
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        sentences = [
+            f"{'.'.join(str(x) for x in each['loc'][1:]) or 'the request'}: {each['msg']}"
+            for each in error.errors()[:5]
+        ]
+        return _problem(422, "; ".join(sentences))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _problem(error.status_code, error.detail, dict(error.headers or {}))
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        return _problem(500, "an unexpected error; the operator sees it in the log")
+
+    for kind in _STATUS:
+        app.add_exception_handler(kind, expected)
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(BadInput, bad_input)
+    app.add_exception_handler(TryAgain, away)
+    app.add_exception_handler(ConfigurationError, not_set_up)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"success": False, "message": message}, status_code=status, headers=headers)

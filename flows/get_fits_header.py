@@ -1,0 +1,49 @@
+"""The headers of a stored FITS file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from blocks.network import load_network
+from models.errors import BadInput, ConfigurationError, TryAgain
+from tasks.stored_header import REFUSALS, header
+
+
+@flow(name="get-fits-header", flow_run_name="header {bucket_path}", persist_result=True)
+def get_fits_header(
+    bucket_path: Annotated[
+        str,
+        Field(
+            description="A file's path, such as UNIT/CAMERA/SEQUENCE/IMAGE.fits.fz, or its "
+            "gs:// or public URL."
+        ),
+    ],
+    hdu: Annotated[
+        int | str | None,
+        Field(description="An HDU by number or name, or 'all'; empty: the image's own header."),
+    ] = None,
+    bucket_name: Annotated[
+        str | None, Field(description="A bucket, or a location such as images or rgb.")
+    ] = None,
+    network: Annotated[
+        str, Field(description="Name of the 'PANOPTES network' block to look in.")
+    ] = "default",
+) -> State[Any]:
+    """Answer ``{success, header, ...}``.
+
+    That there is no such file, or that it is no FITS file, is an answer, too: ``success``
+    is false and the message says why. The run fails only when the store cannot be reached.
+    """
+    try:
+        answer = header(load_network(network), bucket_path, hdu, bucket_name)
+    except REFUSALS as error:
+        message = error.reason if isinstance(error, BadInput) else str(error)
+        return Completed(message=message, data={"success": False, "message": message})
+    except (TryAgain, ConfigurationError) as error:
+        return Failed(message=str(error))
+    return Completed(message=f"{answer['location']}/{answer['path']}", data=answer)

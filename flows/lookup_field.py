@@ -1,0 +1,48 @@
+"""A name, or coordinates in any notation, to a place on the sky."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from models.errors import ConfigurationError, TryAgain
+from models.lookup import NoSuchName
+from tasks.resolve import resolve
+
+
+@flow(name="lookup-field", flow_run_name="lookup {search_string}", persist_result=True)
+def lookup_field(
+    search_string: Annotated[
+        str,
+        Field(
+            description="A name (M42, Andromeda Galaxy, HD 189733, Moon) or coordinates "
+            "(05h35m17.3s -05d23m28s, 83.82 -5.39, J05351730-0523280)."
+        ),
+    ],
+    time: Annotated[
+        datetime | None,
+        Field(description="When, for the Sun, the Moon and planets; UTC; empty: now."),
+    ] = None,
+) -> State[Any]:
+    """Answer ``{success, ra, dec, search_string, ...}`` with degrees (ICRS).
+
+    That there is no such name is an answer, too: ``success`` is false and the message
+    says why. The run fails only when the name resolver cannot be reached.
+    """
+    try:
+        # What is cached may have been asked for with other blanks.
+        found = resolve(search_string, time).model_copy(update={"search_string": search_string})
+    except NoSuchName as error:
+        answer = {"success": False, "search_string": search_string, "message": str(error)}
+        return Completed(message=str(error), data=answer)
+    except (TryAgain, ConfigurationError) as error:
+        return Failed(message=str(error))
+    return Completed(
+        message=f"{found.name}: RA {found.ra:.5f}, Dec {found.dec:+.5f} ({found.source})",
+        data={"success": True, **found.model_dump(mode="json", exclude_none=True)},
+    )

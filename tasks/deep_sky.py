@@ -1,0 +1,94 @@
+"""Messier, NGC, IC and common names, by the OpenNGC catalogue inside pyongc.
+
+OpenNGC (https://github.com/mattiaverga/OpenNGC) is under CC BY-SA 4.0.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import NamedTuple
+
+_SPELLINGS = (
+    (re.compile(r"messier\s*(?=\d)", re.IGNORECASE), "M "),
+    (re.compile(r"caldwell\s*(?=\d)", re.IGNORECASE), "C "),
+    (re.compile(r"barnard\s*(?=\d)", re.IGNORECASE), "B "),
+    (re.compile(r"melotte\s*(?=\d)", re.IGNORECASE), "Mel "),
+    (re.compile(r"(?:collinder|cr)\s*(?=\d)", re.IGNORECASE), "Cl "),
+    (re.compile(r"(ngc|ic)[\s_-]*0*(?=\d)", re.IGNORECASE), r"\1 "),
+)
+_DESIGNATION = re.compile(
+    r"(?:NGC|IC|M|C|B|CL|ESO|HCG|LBN|MCG|MEL|MWSC|PGC|LEDA|UGC|UGCA) ?[+-]?\d.*", re.IGNORECASE
+)
+_MISNAMED = {"flame nebula": "NGC 2024", "orion b": ""}
+"""Common names that OpenNGC gives to IC 434, whose neighbour has the first."""
+_ALSO = {
+    "andromeda": "NGC 224", "andromeda nebula": "NGC 224",
+    "large magellanic cloud": "ESO 56-115", "lmc": "ESO 56-115", "smc": "NGC 292",
+    "seven sisters": "Mel 22", "triangulum": "NGC 598", "praesepe": "NGC 2632",
+}  # fmt: skip
+
+
+class DeepSkyObject(NamedTuple):
+    """A catalogued object; degrees, ICRS."""
+
+    name: str
+    ra: float
+    dec: float
+
+
+def deep_sky_object(text: str) -> DeepSkyObject | None:
+    """The object of this designation or common name, in any case; None if there is none."""
+    name = text
+    for pattern, replacement in _SPELLINGS:
+        name = pattern.sub(replacement, name) if pattern.match(name) else name
+    if _DESIGNATION.fullmatch(name):
+        return _designated(name)
+    key = _common_key(name)
+    if key in _MISNAMED:
+        return _designated(_MISNAMED[key]) if _MISNAMED[key] else None
+    return _designated(_ALSO[key]) if key in _ALSO else _common_names().get(key)
+
+
+def _designated(name: str) -> DeepSkyObject | None:
+    from pyongc import ongc
+
+    found = ongc.get(name)
+    return None if found is None else _object(found)
+
+
+@cache
+def _common_names() -> dict[str, DeepSkyObject]:
+    """By key; where several objects share a name, the one that Messier listed has it."""
+    from pyongc import ongc
+
+    names: dict[str, DeepSkyObject] = {}
+    objects = ongc.listObjects(withname=True)
+    for found in sorted(objects, key=lambda each: each.identifiers[0] is None):
+        place = _object(found)
+        for name in found.identifiers[3] or ():
+            if place is not None:
+                names.setdefault(_common_key(name), place)
+    return names
+
+
+def _object(found: object) -> DeepSkyObject | None:
+    from pyongc import ongc
+
+    assert isinstance(found, ongc.Dso)
+    if found.rad_coords is None or found.type == "Nonexistent object":
+        return None
+    import math
+
+    ra, dec = (math.degrees(float(angle)) for angle in found.rad_coords)
+    return DeepSkyObject(_spaced(found.name), ra % 360.0, dec)
+
+
+def _spaced(name: str) -> str:
+    """``NGC0224`` as people write it."""
+    return re.sub(r"^([A-Z][A-Za-z]*)0*(\d)", r"\1 \2", name)
+
+
+def _common_key(name: str) -> str:
+    plain = name.casefold().removeprefix("the ").replace("'", "")
+    return re.sub(r"[\s-]+", " ", plain).strip()

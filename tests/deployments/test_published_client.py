@@ -1,0 +1,122 @@
+"""The client that astronomers use, panoptes-data as published, works on our archive unchanged.
+
+It needs Python 3.12, which pyenv may hold without having it selected. It is installed once
+into pytest's cache folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from blocks.network import PanoptesNetwork
+from deployments.service_settings import ServiceSettings
+from deployments.services import create_app
+from tests.archives import IMAGE, LATER, SEQUENCE_ID, small_archive
+from tests.local_http import serving
+
+CLIENT = "panoptes-data==0.4.0"
+
+pytestmark = pytest.mark.xdist_group("published_client")
+
+
+def python_3_12() -> Path | None:
+    """An interpreter of that version that starts; a pyenv shim alone may not."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates = [shutil.which("python3.12"), *sorted(pyenv.glob("versions/3.12*/bin/python"))]
+    for candidate in filter(None, candidates):
+        asked = [str(candidate), "-c", "import sys, venv; print(sys.version_info[:2])"]
+        answer = subprocess.run(asked, capture_output=True, text=True, check=False)
+        if answer.stdout.strip() == "(3, 12)":
+            return Path(candidate)
+    return None
+
+
+@pytest.fixture(scope="module")
+def client(pytestconfig: pytest.Config) -> Path:
+    """The folder of the client's programs."""
+    python = python_3_12()
+    if python is None:
+        pytest.skip("needs Python 3.12 for the published client: install it, or add it to pyenv")
+    assert pytestconfig.cache is not None
+    home = pytestconfig.cache.mkdir("published-client") / CLIENT
+    if not (home / "installed").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        subprocess.run([str(python), "-m", "venv", str(home)], check=True, capture_output=True)
+        pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", CLIENT]
+        installed = subprocess.run(pip, capture_output=True, text=True, check=False)
+        if installed.returncode:
+            pytest.skip(f"{CLIENT} could not be installed: {installed.stderr.strip()[-300:]}")
+        (home / "installed").touch()
+    return home / "bin"
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> PanoptesNetwork:
+    return small_archive(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture
+def environment(network: PanoptesNetwork, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The client's settings, and a home of its own for its caches."""
+    with serving(lambda: create_app(network, ServiceSettings())) as url:
+        yield {
+            "HOME": str(tmp_path),
+            "PATH": os.environ["PATH"],
+            "COLUMNS": "300",
+            "PANOPTES_OBSERVATIONS_URL": f"{url}/observations.csv",
+            "PANOPTES_IMG_METADATA_URL": f"{url}/get-observation-info",
+            "PANOPTES_ARCHIVE_ROOT": network.images,
+        }
+
+
+def run(environment: dict[str, str], *command: str) -> str:
+    home = environment["HOME"]
+    ran = subprocess.run(
+        command, env=environment, cwd=home, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_its_search_finds_observations_by_coordinates(
+    client: Path, environment: dict[str, str]
+) -> None:
+    search = [str(client / "panoptes-data"), "search", "--start-date", "2018-01-01"]
+    near_m42 = run(environment, *search, "--ra", "83.8", "--dec", "-5.4")
+    assert SEQUENCE_ID in near_m42
+    assert "Found 1 observations." in near_m42
+    of_unit = run(environment, *search, "--ra", "83.8", "--dec", "-5.4", "--unit-id", "PAN012")
+    assert "No results found" in of_unit
+
+
+def test_its_get_metadata_saves_the_images_of_an_observation(
+    client: Path, environment: dict[str, str]
+) -> None:
+    run(environment, str(client / "panoptes-data"), "get-metadata", "--sequence-id", SEQUENCE_ID)
+    saved = (Path(environment["HOME"]) / f"{SEQUENCE_ID}-metadata.csv").read_text()
+    assert saved.count("\n2018-02-16 11:2") == 2
+
+
+def test_its_image_list_and_image_data_come_from_our_archive(
+    client: Path, environment: dict[str, str], network: PanoptesNetwork
+) -> None:
+    script = f"""
+from panoptes.data.observations import ObservationInfo
+info = ObservationInfo(sequence_id="{SEQUENCE_ID}")
+print(*info.get_image_list(), sep="\\n")
+image = info.get_image_data(1)
+print(image.shape, image.meta["FIELD"], int(image.data.sum()))
+"""
+    *paths, image = run(environment, str(client / "python"), "-c", script).splitlines()
+    assert paths == [f"{network.images}/{each}.fits.fz" for each in (IMAGE, LATER)]
+
+    from astropy.io import fits
+
+    with fits.open(Path(network.images) / f"{LATER}.fits.fz") as hdus:
+        assert image == f"(12, 16) M42 {int(hdus[1].data.astype(int).sum())}"

@@ -1,0 +1,178 @@
+"""The whole way on real parts, without a hand being moved.
+
+An upload to fake-gcs-server, Pub/Sub's push, the receiver, Prefect's server with its
+automation, a worker's job, and documents in Firestore.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from blocks.catalog import Query
+from blocks.network import PanoptesNetwork
+from deployments.announcements import Starter
+from deployments.demo_backends import emulated_network, uploader
+from deployments.emulators import Emulators, Notify, NotInstalled
+from deployments.local import LocalStack, local_stack
+from deployments.simulator.night import Night, Sent
+from deployments.window import set_window
+from tests.deployments.receiving import receiving
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+
+pytestmark = pytest.mark.xdist_group("upload_to_catalog")
+
+PROJECT, TOPIC = "panoptes", "uploads"
+WINDOW, MARGIN = 4.0, 1.0
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class Plant:
+    """Everything that stands between a unit and the catalogue."""
+
+    stack: LocalStack
+    network: PanoptesNetwork
+    pubsub: str
+
+    @contextmanager
+    def listening(self, starter: Starter) -> Iterator[None]:
+        """A receiver, and a subscription that pushes to it."""
+        with receiving(
+            self.stack.api_url,
+            incoming=self.network.incoming,
+            starter=starter,
+            window=WINDOW,
+            margin=MARGIN,
+        ) as receiver:
+            name = f"projects/{PROJECT}/subscriptions/s-{uuid.uuid4().hex}"
+            subscription = {
+                "topic": f"projects/{PROJECT}/topics/{TOPIC}",
+                "pushConfig": {"pushEndpoint": str(receiver.base_url.join("/events"))},
+            }
+            httpx.put(f"{self.pubsub}/v1/{name}", json=subscription).raise_for_status()
+            try:
+                yield
+            finally:
+                httpx.delete(f"{self.pubsub}/v1/{name}").raise_for_status()
+
+    def upload(self, night: Night) -> list[Sent]:
+        """In bursts: all files of the night as fast as they can be made."""
+        upload = uploader(self.network)
+        sent = []
+        for each, data in night.uploads():
+            upload(each.name, data)
+            sent.append(each)
+        return sent
+
+    def waiting(self) -> set[str]:
+        return {info.name for info in self.network.store("incoming").list()}
+
+    def runs(self, sequence_id: str) -> list[FlowRun]:
+        with self.stack.client() as client:
+            runs = client.read_flow_runs()
+        return [run for run in runs if run.parameters.get("sequence_id") == sequence_id]
+
+    def missing(self, sent: list[Sent]) -> set[str]:
+        """Images of the night that are not in the catalogue yet."""
+        wanted = {each.image_id for each in sent if each.image_id and each.fate == "archived"}
+        night = Query("images", where=[("sequence_id", "in", sorted(sequences(sent)))])
+        found = self.network.documents.query(night)
+        return {str(name) for name in wanted} - {
+            stored.key for stored in found if stored.fields["status"] == "uploaded"
+        }
+
+    def until(self, is_so: Callable[[], bool], *, seconds: float = 180) -> bool:
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            if time.monotonic() > deadline:
+                return False
+            self.stack.check()
+            time.sleep(0.25)
+        return True
+
+
+def sequences(sent: list[Sent]) -> set[str]:
+    return {each.sequence_id for each in sent if each.sequence_id}
+
+
+def night(day: int, *, oddities: bool = False) -> Night:
+    """Two cameras that observe at the same time, a few images each."""
+    start = datetime(2026, 1, day, 6, tzinfo=UTC)
+    return Night(seed=day, images=2, start=start, oddities=oddities)
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    with ExitStack() as open_:
+        patch = open_.enter_context(pytest.MonkeyPatch.context())
+        emulators = open_.enter_context(Emulators(tmp_path_factory.mktemp("emulators")))
+        try:
+            address = emulators.pubsub()
+            pubsub = f"http://{address}"
+            topic = f"{pubsub}/v1/projects/{PROJECT}/topics/{TOPIC}"
+            httpx.put(topic, json={}).raise_for_status()
+            storage = emulators.storage(notify=Notify(address, PROJECT, TOPIC))
+            emulators.firestore()
+        except NotInstalled as error:
+            if os.environ.get("CI"):
+                pytest.fail(str(error))
+            pytest.skip(str(error))
+        for name, value in emulators.environment.items():
+            patch.setenv(name, value)
+        network = emulated_network(storage)
+        home = tmp_path_factory.mktemp("stack")
+        stack = open_.enter_context(local_stack(home, network=network))
+        with stack.client() as client:
+            window, margin = timedelta(seconds=WINDOW), timedelta(seconds=MARGIN)
+            set_window(client, window, margin=margin)
+        yield Plant(stack, network, pubsub)
+
+
+@pytest.mark.parametrize("starter", ["automation", "receiver"])
+def test_bursts_of_uploads_become_catalogued_images_by_one_run_a_window(
+    plant: Plant, starter: Starter
+) -> None:
+    day = {"automation": 15, "receiver": 16}[starter]
+    with plant.listening(starter):
+        begun = time.monotonic()
+        sent = plant.upload(night(day))
+        windows = (time.monotonic() - begun) // WINDOW + 2
+        assert len(sequences(sent)) == 2
+        assert plant.until(lambda: not plant.missing(sent)), plant.missing(sent)
+        assert plant.until(lambda: not plant.waiting())
+    for sequence_id in sequences(sent):
+        runs = plant.runs(sequence_id)
+        assert 1 <= len(runs) <= windows
+        keys = {run.idempotency_key for run in runs}
+        assert all((key or "").startswith("arrived-") == (starter == "receiver") for key in keys)
+        observation = plant.network.documents.get("observations", sequence_id)
+        assert observation is not None
+        assert observation.fields["num_images"] == 2
+
+
+def test_what_nobody_told_of_is_found_by_one_sweep_and_nothing_is_left(plant: Plant) -> None:
+    sent = plant.upload(night(17, oddities=True))
+    sweep = plant.stack.run_deployment("sweep-incoming/local")
+    (swept,) = plant.stack.await_runs([sweep])
+    assert swept.state is not None
+    assert swept.state.is_completed(), swept.state.message
+    ids = [run.id for sequence_id in sequences(sent) for run in plant.runs(sequence_id)]
+    assert len(ids) == len(sequences(sent))
+    plant.stack.await_runs(ids)
+    assert plant.waiting() == set()
+    assert plant.missing(sent) == set()
+    entries = plant.network.documents.query(Query("files"))
+    fates = {stored.fields["name"]: stored.fields["outcome"] for stored in entries}
+    assert {each.name: fates[each.name] for each in sent} == {each.name: each.fate for each in sent}

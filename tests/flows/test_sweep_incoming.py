@@ -1,0 +1,277 @@
+"""The sweep on a real server: what it starts, what it leaves alone, and what it says."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import flow
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Crashed, Pending
+
+from blocks.network import PanoptesNetwork
+from deployments.local import LocalStack
+from flows.starting import Runs
+from flows.sweep_incoming import sweep_incoming
+from models.names import parse_sequence_id
+from tasks.backlog import survey
+from tasks.lease import Lease
+from tasks.ledger import close_failed, open_entry
+from tasks.listing import everything_waiting
+
+FIRST, SECOND = "PAN001_14d3bd_20180216T110623", "PAN001_14d3bd_20180216T120000"
+
+
+@flow(name="stands-in")
+def stands_in(sequence_id: str, network: str) -> None:
+    """Has a deployment that nobody works on, so that its runs stay as they are made."""
+
+
+class Site:
+    """A network of the test's own, and a deployment whose runs can be looked at."""
+
+    def __init__(self, root: Path, stack: LocalStack, **policies: Any) -> None:
+        self.stack, self.incoming = stack, root / "incoming"
+        self.name = f"site-{uuid.uuid4().hex[:8]}"
+        self.network = PanoptesNetwork.in_folder(root, **policies)
+        self.network.check()
+        with stack.settings():
+            self.network.save(self.name)
+        with stack.client() as client:
+            made = client.create_flow(stands_in)
+            self.deployment_id = client.create_deployment(made, self.name)
+
+    def put(self, name: str, data: bytes = b"x", *, age: float = 0) -> Path:
+        path = self.incoming / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        then = time.time() - age
+        os.utime(path, (then, then))
+        return path
+
+    def upload(self, sequence_id: str, *, age: float = 0) -> Path:
+        sequence = parse_sequence_id(sequence_id)
+        return self.put(f"{sequence.folder}/20180216T112430.fits", age=age)
+
+    def sweep(self, **parameters: Any) -> State[Any]:
+        given = {"network": self.name, "deployment": f"stands-in/{self.name}"} | parameters
+        with self.stack.settings():
+            state: State[Any] = sweep_incoming(**given, return_state=True)
+        return state
+
+    def runs(self) -> list[FlowRun]:
+        ours = DeploymentFilter(id=DeploymentFilterId(any_=[self.deployment_id]))
+        with self.stack.client() as client:
+            return client.read_flow_runs(deployment_filter=ours)
+
+    def started(self) -> list[str]:
+        return sorted(str(run.parameters["sequence_id"]) for run in self.runs())
+
+    def waiting(self) -> set[str]:
+        return {source.name for source in everything_waiting(self.network)}
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, prefect_stack: LocalStack) -> Callable[..., Site]:
+    def make(**policies: Any) -> Site:
+        return Site(tmp_path / "site", prefect_stack, **policies)
+
+    return make
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    return make_site()
+
+
+def test_each_observation_that_waits_gets_one_run_and_no_second_while_that_is_to_come(
+    site: Site,
+) -> None:
+    for sequence_id in (FIRST, SECOND):
+        site.upload(sequence_id)
+    state = site.sweep()
+    assert state.is_completed()
+    assert state.message is not None
+    assert "2 runs started" in state.message
+    assert site.started() == [FIRST, SECOND]
+    assert {run.parameters["network"] for run in site.runs()} == {site.name}
+    site.sweep()
+    assert site.started() == [FIRST, SECOND]
+
+
+def test_what_a_crashed_run_left_is_started_again_by_the_next_sweep(site: Site) -> None:
+    site.upload(FIRST)
+    site.sweep()
+    (run,) = site.runs()
+    with site.stack.client() as client:
+        client.set_flow_run_state(run.id, Crashed(), force=True)
+    site.sweep()
+    assert site.started() == [FIRST, FIRST]
+
+
+def test_a_run_that_never_began_counts_only_for_as_long_as_beginning_takes(site: Site) -> None:
+    site.upload(FIRST)
+    site.sweep()
+    (run,) = site.runs()
+    with site.stack.client() as client:
+        client.set_flow_run_state(run.id, Pending(), force=True)
+        runs = Runs(client, f"stands-in/{site.name}", site.name)
+        assert runs.due(start_seconds=3600) == {FIRST}
+        assert runs.due(start_seconds=-1) == set()
+        assert Runs(client, f"stands-in/{site.name}", "another").due(start_seconds=3600) == set()
+
+
+def test_every_run_to_come_is_seen_however_many_there_are(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.starting.PAGE", 4)
+    names = [f"PAN001_{number:06}_20180216T110623" for number in range(10)]
+    with site.stack.client() as client:
+        runs = Runs(client, f"stands-in/{site.name}", site.name)
+        assert runs.start(names, key="one") == 10
+        assert runs.due(start_seconds=60) == set(names)
+
+
+def test_an_observation_that_a_live_run_holds_is_left_to_it(site: Site) -> None:
+    site.upload(FIRST)
+    site.upload(SECOND)
+    assert Lease(site.network.documents, FIRST, 60).take()
+    site.sweep()
+    assert site.started() == [SECOND]
+
+
+def test_an_observation_whose_run_died_is_taken_up_though_nothing_waits(site: Site) -> None:
+    assert Lease(site.network.documents, FIRST, -1).take()
+    site.sweep()
+    assert site.started() == [FIRST]
+
+
+def test_those_that_wait_longest_come_first_and_the_rest_is_said(site: Site) -> None:
+    site.upload(FIRST, age=10)
+    site.upload(SECOND, age=7200)
+    state = site.sweep(most_runs=1)
+    assert site.started() == [SECOND]
+    assert state.message is not None
+    assert "1 more observations wait" in state.message
+    assert "1 of them overdue, the oldest for 2.0 h" in state.message
+
+
+def test_names_that_say_nothing_go_to_quarantine_once_nobody_writes_them_any_more(
+    site: Site,
+) -> None:
+    site.put("notes.txt", age=1000)
+    site.put("PAN001/14d3bd/20180216T110623/20180216T112430.fits.part")
+    state = site.sweep(unroutable_after=600)
+    assert state.is_completed()
+    assert site.waiting() == {"PAN001/14d3bd/20180216T110623/20180216T112430.fits.part"}
+    site.sweep()
+    assert site.waiting() == set()
+    kept = {info.name.partition("@")[0] for info in site.network.store("quarantine").list()}
+    assert kept == {"notes.txt", "PAN001/14d3bd/20180216T110623/20180216T112430.fits.part"}
+
+
+def test_hostile_names_end_in_quarantine_and_nowhere_else(site: Site) -> None:
+    names = {"%2e%2e/x.fits", "é" * 100 + ".fits", "a b\x7f.fits", ".hidden", "x" * 250}
+    for name in names:
+        site.put(name)
+    assert site.sweep().is_completed()
+    assert site.waiting() == set()
+    assert len(list(site.network.store("quarantine").list())) == len(names)
+
+
+def test_a_file_on_which_nothing_more_can_be_done_starts_no_run(
+    make_site: Callable[..., Site],
+) -> None:
+    site = make_site(failure_limit=2)
+    site.upload(FIRST)
+    (source,) = everything_waiting(site.network)
+    for number in range(2):
+        assert survey(site.network).observations, f"after {number} failures it is tried again"
+        open_entry(site.network, source)
+        close_failed(site.network, source, RuntimeError("ours"), passing=False)
+    site.sweep()
+    assert site.started() == []
+    site.upload(FIRST, age=5)
+    site.sweep()
+    assert site.started() == [FIRST], "a newer generation is another file"
+
+
+def test_a_pipe_is_reported_once_and_does_not_keep_the_sweep_busy(site: Site) -> None:
+    os.mkfifo(site.incoming / "pipe")
+    site.sweep()
+    assert survey(site.network).unroutable == []
+    assert site.sweep().is_completed()
+
+
+def test_files_that_are_kept_are_done_when_the_ledger_says_so(
+    tmp_path: Path, prefect_stack: LocalStack
+) -> None:
+    source = tmp_path / "night"
+    source.mkdir()
+    site = Site(tmp_path / "site", prefect_stack, incoming=source)
+    site.incoming = source
+    site.put("notes.txt")
+    site.sweep()
+    assert site.waiting() == {"notes.txt"}
+    assert survey(site.network).unroutable == []
+    site.upload(FIRST)
+    site.sweep()
+    assert site.started() == [FIRST]
+
+
+def test_an_observation_becomes_received_after_its_quiet_hours(site: Site) -> None:
+    other = "PAN002_14d3bd_20180216T110623"
+    for sequence_id, hours in ((FIRST, 3), (other, 1)):
+        sequence, last = parse_sequence_id(sequence_id), datetime.now(UTC) - timedelta(hours=hours)
+        observation = {
+            "sequence_id": sequence_id,
+            "unit_id": sequence.unit_id,
+            "camera_id": sequence.camera_id,
+            "time": sequence.time,
+            "status": "receiving_files",
+            "last_arrival": last,
+        }
+        file = {"sequence_id": sequence_id, "arrived": last, "outcome": "archived"}
+        site.network.documents.create("observations", sequence_id, observation)
+        site.network.documents.create("files", f"a file of {sequence_id}", file)
+    site.sweep()
+    statuses = {
+        name: stored.fields["status"]
+        for name in (FIRST, other)
+        if (stored := site.network.documents.get("observations", name))
+    }
+    assert statuses == {FIRST: "received", other: "receiving_files"}
+
+
+def test_what_waits_is_said_in_an_event(site: Site) -> None:
+    site.upload(FIRST, age=7200)
+    site.sweep()
+    query = {
+        "filter": {"resource": {"id": [f"panoptes.network.{site.name}"]}},
+        "limit": 10,
+    }
+    deadline = time.monotonic() + 30
+    events: list[dict[str, Any]] = []
+    while not events and time.monotonic() < deadline:
+        with site.stack.client() as client:
+            events = client.request("POST", "/events/filter", json=query).json()["events"]
+        time.sleep(0.1)
+    (event,) = events
+    assert event["event"] == "panoptes.incoming.swept"
+    said = event["payload"]
+    assert (said["files"], said["observations"], said["overdue"], said["started"]) == (1, 1, 1, 1)
+    assert 7200 <= said["oldest_seconds"] < 7300
+
+
+def test_a_network_that_is_not_there_is_said(site: Site) -> None:
+    state = site.sweep(network="absent")
+    assert state.is_failed()
+    assert state.message is not None
+    assert "'absent'" in state.message
