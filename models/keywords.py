@@ -204,6 +204,15 @@ KEYWORDS: tuple[Keyword, ...] = (
 )
 
 
+_ALSO = ("CTYPE1", "SEQID", "SEQUENCE_ID", "IMAGEID", "IMAGE_ID")
+_KNOWN = frozenset((*_ALSO, *(card for keyword in KEYWORDS for card in keyword.cards)))
+
+
+def known_cards(header: Mapping[str, object]) -> dict[str, CardValue]:
+    """The cards of a header, keywords in upper case, that `describe` and notes are made of."""
+    return {k: v for k, v in header.items() if k in _KNOWN and _is_card_value(v)}
+
+
 @dataclass(frozen=True)
 class Described:
     """What a header says, by document, and the cards that could not be understood."""

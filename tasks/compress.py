@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from blocks.checksums import crc32c
 from blocks.network import PanoptesNetwork
 from models.ingest import Derived, Source
-from tasks.deposit import deposit, require, withdraw
+from tasks.archive_image import archive_image
+from tasks.deposit import require, withdraw
 from tasks.isolation import guarded
-from tasks.preview import preview_of_fits
 from tasks.retries import step
 
 
@@ -18,28 +17,12 @@ def compress_fits_file(network: PanoptesNetwork, source: Source) -> Derived:
     Raises BadInput if it is no FITS image, or if another file's archive of the same image
     differs from it.
     """
-    from tasks.fits_archive import check_source, compress_fits, same_image
+    from tasks.fits_archive import check_source, compress_fits
 
-    assert source.upload is not None
     data = network.read(source)
     content = check_source(data, max_pixels=network.max_pixels)
     packed = compress_fits(data, method=network.compression).data
-    archive, duplicate_of = deposit(
-        network,
-        source,
-        "archive",
-        "images",
-        f"{source.upload.stem}.fits.fz",
-        packed,
-        same=lambda stored: same_image(data, stored),
-    )
-    return Derived(
-        crc32c=crc32c(data),
-        outputs=(archive, *preview_of_fits(network, source, content)),
-        header=content.header.mapping(),
-        checksums=content.checksums,
-        duplicate_of=duplicate_of,
-    )
+    return archive_image(network, source, data, packed, content)
 
 
 def verify_compressed(network: PanoptesNetwork, source: Source, derived: Derived) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from blocks.checksums import crc32c
 from blocks.network import PanoptesNetwork
+from models.documents import Location
 from models.ingest import Derived, Source
 from models.names import FileType
+from tasks.archive_image import archive_image
 from tasks.deposit import deposit, require, withdraw
 from tasks.isolation import guarded
 from tasks.media import check_jpeg, check_mp4
-from tasks.preview import preview_of_fits
 from tasks.retries import step
 
 
@@ -19,27 +20,11 @@ def keep_compressed_fits(network: PanoptesNetwork, source: Source) -> Derived:
 
     Raises BadInput if it is damaged, or if another file's archive of the same image differs.
     """
-    from tasks.fits_archive import check_compressed, same_image
+    from tasks.fits_archive import check_compressed
 
-    assert source.upload is not None
     data = network.read(source)
     content = check_compressed(data, max_pixels=network.max_pixels)
-    archive, duplicate_of = deposit(
-        network,
-        source,
-        "archive",
-        "images",
-        f"{source.upload.stem}.fits.fz",
-        data,
-        same=lambda stored: same_image(data, stored),
-    )
-    return Derived(
-        crc32c=crc32c(data),
-        outputs=(archive, *preview_of_fits(network, source, content)),
-        header=content.header.mapping(),
-        checksums=content.checksums,
-        duplicate_of=duplicate_of,
-    )
+    return archive_image(network, source, data, data, content)
 
 
 @guarded
@@ -50,18 +35,23 @@ def keep_picture(network: PanoptesNetwork, source: Source) -> Derived:
     """
     assert source.upload is not None
     data = network.read(source)
+    role: str
+    location: Location
     if source.upload.file_type is FileType.MP4:
         check_mp4(data)
-        kept, duplicate_of = deposit(
-            network, source, "timelapse", "timelapse", f"{source.upload.stem}.mp4", data,
-            same=lambda stored: stored == data,
-        )  # fmt: skip
+        role, location = "timelapse", "timelapse"
     else:
         check_jpeg(data, max_pixels=network.max_pixels)
-        kept, duplicate_of = deposit(
-            network, source, "picture", "previews", f"{source.upload.stem}.jpg", data,
-            same=lambda stored: stored == data,
-        )  # fmt: skip
+        role, location = "picture", "previews"
+    kept, duplicate_of = deposit(
+        network,
+        source,
+        role,
+        location,
+        f"{source.upload.stem}.{source.upload.file_type.value}",
+        data,
+        same=data.__eq__,
+    )
     return Derived(crc32c=crc32c(data), outputs=(kept,), duplicate_of=duplicate_of)
 
 

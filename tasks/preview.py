@@ -33,13 +33,23 @@ def preview_of_fits(
 
 
 def preview_of_raw(network: PanoptesNetwork, source: Source, frame: RawFrame) -> tuple[Output, ...]:
-    """Make and store the picture of a camera raw; nothing where none is wanted."""
+    """Make and store the picture of a camera raw; nothing where none is wanted.
+
+    Where the image's FITS file is archived, the picture is that one's.
+    """
     from tasks.picture import preview
 
-    if not network.previews_wanted or source.upload is None:
+    if not network.previews_wanted or source.upload is None or _has_fits(network, source):
         return ()
     jpeg = preview(frame.pixels, pattern=frame.pattern, long_side=LONG_SIDE)
     return (store_preview(network, source, jpeg),)
+
+
+def _has_fits(network: PanoptesNetwork, source: Source) -> bool:
+    assert source.upload is not None
+    image_id = source.upload.image_id
+    image = network.documents.get("images", image_id) if image_id else None
+    return image is not None and "fits" in (image.fields.get("sources") or {})
 
 
 def store_preview(network: PanoptesNetwork, source: Source, jpeg: bytes) -> Output:

@@ -7,6 +7,7 @@ from blocks.network import PanoptesNetwork
 from models.documents import Output
 from models.errors import ConfigurationError
 from models.ingest import Derived, Source
+from models.keywords import known_cards
 from tasks.deposit import deposit, output_of, require, withdraw
 from tasks.isolation import guarded
 from tasks.ledger import code_version
@@ -58,7 +59,7 @@ def make_rgb_files(network: PanoptesNetwork, source: Source) -> Derived:
     return Derived(
         crc32c=crc32c(data),
         outputs=(original, *made, *preview_of_raw(network, source, frame)),
-        header={keyword: value for keyword, value, _ in frame.capture.cards()},
+        header=known_cards({keyword: value for keyword, value, _ in frame.capture.cards()}),
     )
 
 
