@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from deployments import service_commands
+
 app = typer.Typer(
     name="panoptes-network",
     help="Ties the units of the PANOPTES network together.",
@@ -94,6 +96,51 @@ def up(
     from deployments.up import run
 
     sys.exit(run(data, port=port))
+
+
+@app.command()
+def simulate(
+    to: Annotated[str, typer.Argument(metavar="WHERE", help="A folder, or gs://BUCKET/PREFIX.")],
+    seed: Annotated[int, typer.Option(help="The same seed uploads the same bytes.")] = 1,
+    units: Annotated[int, typer.Option(min=1, help="Units, each with its cameras.")] = 1,
+    cameras: Annotated[int, typer.Option(min=1, help="Cameras of a unit.")] = 2,
+    observations: Annotated[int, typer.Option(min=1, help="Observations of a camera.")] = 1,
+    images: Annotated[int, typer.Option(min=1, help="Images of an observation.")] = 3,
+    full: Annotated[bool, typer.Option("--full", help="Frames of full size.")] = False,
+    keywords: Annotated[
+        str, typer.Option(help="old, new, or both: every second unit writes the older ones.")
+    ] = "both",
+    pace: Annotated[
+        float, typer.Option(min=0, help="Files a second; 0: as fast as possible.")
+    ] = 0.0,
+    oddities: Annotated[
+        bool, typer.Option(help="Also an older path, a truncated file and an unroutable name.")
+    ] = True,
+    truth: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Write here what was sent, a line of JSON a file."),
+    ] = None,
+) -> None:
+    """Upload the nights of simulated units, with what the network should make of each file."""
+    from deployments.simulate_command import GENERATIONS, run
+    from deployments.simulator.night import Night
+
+    if keywords not in GENERATIONS:
+        raise typer.BadParameter(f"{keywords!r} is none of {', '.join(GENERATIONS)}")
+    night = Night(
+        seed=seed,
+        units=units,
+        cameras=cameras,
+        observations=observations,
+        images=images,
+        frame_size="full" if full else "small",
+        generation=GENERATIONS[keywords],
+        oddities=oddities,
+    )
+    sys.exit(run(to, night, files_per_second=pace, truth=truth))
+
+
+service_commands.add_to(app)
 
 
 if __name__ == "__main__":
