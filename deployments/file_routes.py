@@ -28,6 +28,8 @@ _TYPES = {
     ".mp4": "video/mp4",
 }
 """The first is RFC 4047's. Anything else might be something that a browser would run."""
+_OTHER = "application/octet-stream"
+_CONTENT: dict[str, dict[str, str]] = {kind: {} for kind in (*_TYPES.values(), _OTHER)}
 
 
 def file_router(services: Services) -> APIRouter:
@@ -39,8 +41,8 @@ def file_router(services: Services) -> APIRouter:
         "/files/{location}/{path:path}",
         response_class=StreamingResponse,
         responses={
-            200: {"content": {"application/octet-stream": {}}},
-            206: {"content": {"application/octet-stream": {}}, "description": "A part of it"},
+            200: {"content": _CONTENT, "description": "The file"},
+            206: {"content": _CONTENT, "description": "A part of it"},
             304: {"description": "It is what you have"},
             400: {"model": Problem, "description": "No path of a file"},
             404: {"model": Problem, "description": "There is no such file, or it is not open"},
@@ -87,8 +89,7 @@ def _answer(request: Request, store: ObjectStore, info: ObjectInfo) -> Response:
     if verdict.status == 206:
         headers["Content-Range"] = f"bytes {verdict.start}-{verdict.end - 1}/{info.size}"
     headers["Content-Length"] = str(verdict.end - verdict.start)
-    kind = next((t for s, t in _TYPES.items() if info.name.lower().endswith(s)), None)
-    kind = kind or "application/octet-stream"
+    kind = next((t for s, t in _TYPES.items() if info.name.lower().endswith(s)), _OTHER)
     if request.method == "HEAD":
         return Response(status_code=verdict.status, headers=headers, media_type=kind)
     parts = _parts(store, info, verdict.start, verdict.end)

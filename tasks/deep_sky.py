@@ -5,6 +5,7 @@ OpenNGC (https://github.com/mattiaverga/OpenNGC) is under CC BY-SA 4.0.
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from typing import NamedTuple
@@ -20,13 +21,14 @@ _SPELLINGS = (
 _DESIGNATION = re.compile(
     r"(?:NGC|IC|M|C|B|CL|ESO|HCG|LBN|MCG|MEL|MWSC|PGC|LEDA|UGC|UGCA) ?[+-]?\d.*", re.IGNORECASE
 )
-_MISNAMED = {"flame nebula": "NGC 2024", "orion b": ""}
-"""Common names that OpenNGC gives to IC 434, whose neighbour has the first."""
-_ALSO = {
-    "andromeda": "NGC 224", "andromeda nebula": "NGC 224",
+_OUR_NAMES = {
+    "andromeda": "NGC 224", "andromeda nebula": "NGC 224", "triangulum": "NGC 598",
     "large magellanic cloud": "ESO 56-115", "lmc": "ESO 56-115", "smc": "NGC 292",
-    "seven sisters": "Mel 22", "triangulum": "NGC 598", "praesepe": "NGC 2632",
+    "seven sisters": "Mel 22", "praesepe": "NGC 2632",
+    # OpenNGC gives these to IC 434, half a degree away.
+    "flame nebula": "NGC 2024", "orion b": "NGC 2024",
 }  # fmt: skip
+"""Common names that OpenNGC lacks or misplaces."""
 
 
 class DeepSkyObject(NamedTuple):
@@ -45,9 +47,9 @@ def deep_sky_object(text: str) -> DeepSkyObject | None:
     if _DESIGNATION.fullmatch(name):
         return _designated(name)
     key = _common_key(name)
-    if key in _MISNAMED:
-        return _designated(_MISNAMED[key]) if _MISNAMED[key] else None
-    return _designated(_ALSO[key]) if key in _ALSO else _common_names().get(key)
+    if key in _OUR_NAMES:
+        return _designated(_OUR_NAMES[key])
+    return _common_names().get(key)
 
 
 def _designated(name: str) -> DeepSkyObject | None:
@@ -78,8 +80,6 @@ def _object(found: object) -> DeepSkyObject | None:
     assert isinstance(found, ongc.Dso)
     if found.rad_coords is None or found.type == "Nonexistent object":
         return None
-    import math
-
     ra, dec = (math.degrees(float(angle)) for angle in found.rad_coords)
     return DeepSkyObject(_spaced(found.name), ra % 360.0, dec)
 

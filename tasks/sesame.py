@@ -31,6 +31,8 @@ _POSITION = re.compile(r"^%J\s+([0-9.]+)\s+([+-]?[0-9.]+)(?:\s|$)", re.MULTILINE
 _NAME = re.compile(r"^%I\.0\s+(.+?)\s*(?:=|$)", re.MULTILINE)
 _CATALOGUE = re.compile(r"^#=[^=]*=([A-Za-z]+)", re.MULTILINE)
 _COMPLAINT = re.compile(r"^#!(.*)$", re.MULTILINE)
+_TURN_SECONDS = 2.0
+"""A service has few threads: they must not all wait for Sesame."""
 _MAX_ANSWER = 1 << 18
 """Bytes; a real answer has a few thousand."""
 
@@ -89,7 +91,7 @@ class Sesame:
         Raises TryAgain when no address gives a whole answer.
         """
         deadline = time.monotonic() + self.patience
-        if not self._turns.acquire(timeout=self.patience):
+        if not self._turns.acquire(timeout=_TURN_SECONDS):
             raise TryAgain("Sesame is slow and too many names are waiting for it")
         try:
             return self._ask_all(name, deadline)

@@ -18,12 +18,12 @@ def small_archive(folder: Path) -> PanoptesNetwork:
     """Two images and a picture of M42 by PAN001, one image at the south pole by PAN012."""
     network = sites.kept(folder)
     incoming = sites.incoming(network)
-    m42 = {"FIELD": "M42", "RA-MNT": 83.8, "DEC-MNT": -5.4}
+    m42: dict[str, str | int | float | None] = {"FIELD": "M42", "RA-MNT": 83.8, "DEC-MNT": -5.4}
     place(incoming, f"{IMAGE}.fits.fz", tiny_fits_fz(tiny_fits(m42)))
     place(incoming, f"{LATER}.fits", tiny_fits({**m42, "CAMTEMP": "11 C"}, seed=2))
     place(incoming, f"{LATER}.jpg", jpeg())
-    pole = {"FIELD": "South pole", "RA-MNT": 359.9, "DEC-MNT": -89.5}
-    place(incoming, f"{OTHER_IMAGE}.fits", tiny_fits(pole, seed=3))
+    pole = tiny_fits({"FIELD": "South pole", "RA-MNT": 359.9, "DEC-MNT": -89.5}, seed=3)
+    place(incoming, f"{OTHER_IMAGE}.fits", pole)
     results = sites.run(network)
     assert {r.code for r in results.values()} == {None}, results
     return network

@@ -32,7 +32,16 @@ _scratch = pytest.StashKey[Path]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Isolate the process before any test module imports Prefect, which reads its settings then."""
-    foreign = ("PREFECT_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "FIRESTORE_", "STORAGE_", "PUBSUB_")
+    foreign = (
+        "PANOPTES_",
+        "PREFECT_",
+        "GOOGLE_",
+        "GCLOUD_",
+        "CLOUDSDK_",
+        "FIRESTORE_",
+        "STORAGE_",
+        "PUBSUB_",
+    )
     for name in [name for name in os.environ if name.startswith(foreign)]:
         del os.environ[name]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

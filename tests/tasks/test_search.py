@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocks.catalog import Query, Stored
+from blocks.catalog import Catalog, Query, Stored
+from blocks.firestore import FirestoreCatalog
 from blocks.indexes import missing_index
 from blocks.sqlite import SqliteCatalog
 from models.documents import Image, Observation, healpix_of, night_of
@@ -34,30 +36,33 @@ from tasks.search import (
 START = datetime(2018, 2, 16, 11, 6, 23, tzinfo=UTC)
 
 
-class WatchedCatalog(SqliteCatalog):
-    """A catalog that writes down what it is asked."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.queries: list[Query] = []
-
-    def query(self, query: Query) -> Iterator[Stored]:
-        self.queries.append(query)
-        return super().query(query)
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[WatchedCatalog]:
-    catalog = WatchedCatalog(tmp_path / "catalog.sqlite")
+@pytest.fixture(params=["sqlite", "firestore"])
+def catalog(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Catalog]:
+    catalog: Catalog
+    if request.param == "sqlite":
+        catalog = SqliteCatalog(tmp_path / "catalog.sqlite")
+    else:
+        host: str = request.getfixturevalue("firestore_emulator")
+        catalog = FirestoreCatalog(f"test-{uuid.uuid4().hex[:20]}", emulator=host)
     catalog.check()
+    asked: list[Query] = []
+    answer = catalog.query
+
+    def query(query: Query) -> Iterator[Stored]:
+        asked.append(query)
+        return answer(query)
+
+    monkeypatch.setattr(catalog, "query", query)
     yield catalog
-    # Firestore refuses what no index was declared for.
-    assert [missing_index(query) for query in catalog.queries if missing_index(query)] == []
+    # Firestore refuses what no index was declared for; its emulator does not.
+    assert [missing_index(each) for each in asked if missing_index(each)] == []
     catalog.close()
 
 
 def observe(
-    catalog: SqliteCatalog,
+    catalog: Catalog,
     number: int,
     *,
     unit: str = "PAN001",
@@ -77,19 +82,19 @@ def observe(
     return key
 
 
-def keys(catalog: SqliteCatalog, **wanted: Any) -> list[str]:
+def keys(catalog: Catalog, **wanted: Any) -> list[str]:
     page = find_observations(catalog, Wanted(**wanted))
     assert page.following is None
     return [stored.key for stored in page.documents]
 
 
-def test_the_newest_observations_come_first(catalog: WatchedCatalog) -> None:
+def test_the_newest_observations_come_first(catalog: Catalog) -> None:
     made = [observe(catalog, n) for n in range(5)]
     assert keys(catalog) == made[::-1]
     assert [each.key for each in all_observations(catalog, Wanted())] == made
 
 
-def test_every_filter_narrows_the_search(catalog: WatchedCatalog) -> None:
+def test_every_filter_narrows_the_search(catalog: Catalog) -> None:
     a = observe(catalog, 0, status="received", num_images=3, field_name="M42")
     b = observe(catalog, 1, unit="PAN012", camera="358d0f", num_images=9, field_name="Wasp 35 b")
     c = observe(catalog, 2, unit="PAN012", camera="ee04d1", field_name="m42")
@@ -121,7 +126,7 @@ def test_every_filter_narrows_the_search(catalog: WatchedCatalog) -> None:
     ],
 )
 def test_a_cone_is_right_at_right_ascension_0_and_at_the_poles(
-    catalog: WatchedCatalog,
+    catalog: Catalog,
     place: tuple[float, float],
     inside: list[tuple[float, float]],
     outside: list[tuple[float, float]],
@@ -133,7 +138,7 @@ def test_a_cone_is_right_at_right_ascension_0_and_at_the_poles(
     assert keys(catalog, cone=Cone(*place, 1.0)) == wanted[::-1]
 
 
-def test_a_cone_and_other_filters_hold_together(catalog: WatchedCatalog) -> None:
+def test_a_cone_and_other_filters_hold_together(catalog: Catalog) -> None:
     observe(catalog, 0, place=(10.0, 10.0))
     wanted = observe(catalog, 1, unit="PAN012", place=(10.1, 10.0))
     cone = Cone(10.0, 10.0, 1.0)
@@ -141,7 +146,7 @@ def test_a_cone_and_other_filters_hold_together(catalog: WatchedCatalog) -> None
     assert keys(catalog, cone=cone, end=START)[0].startswith("PAN001")
 
 
-def test_the_whole_sky_holds_everything_that_has_a_place(catalog: WatchedCatalog) -> None:
+def test_the_whole_sky_holds_everything_that_has_a_place(catalog: Catalog) -> None:
     for n in range(20):
         observe(catalog, n, place=(n * 17.0 % 360, math.degrees(math.asin(n / 10 - 1))))
     assert len(keys(catalog, cone=Cone(12.0, 34.0, 180.0))) == 20
@@ -149,7 +154,7 @@ def test_the_whole_sky_holds_everything_that_has_a_place(catalog: WatchedCatalog
 
 @pytest.mark.parametrize("cone", [None, Cone(10.0, 10.0, 5.0)])
 def test_pages_hold_everything_once_even_where_times_are_equal(
-    catalog: WatchedCatalog, cone: Cone | None
+    catalog: Catalog, cone: Cone | None
 ) -> None:
     made = {
         observe(catalog, n // 4, unit=f"PAN{n:03d}", place=(10.0, 10.0 + n / 10)) for n in range(21)
@@ -168,13 +173,13 @@ def test_pages_hold_everything_once_even_where_times_are_equal(
 
 
 def test_one_page_looks_at_so_many_documents_and_no_more(
-    catalog: WatchedCatalog, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "MAX_LOOKED_AT", 10)
     wanted = observe(catalog, 0, field_name="M42")
     for n in range(1, 25):
         observe(catalog, n)
-    pages = []
+    pages: list[list[str]] = []
     cursor: str | None = None
     while not pages or cursor is not None:
         page = find_observations(catalog, Wanted(field_name="M42"), cursor=cursor)
@@ -184,7 +189,7 @@ def test_one_page_looks_at_so_many_documents_and_no_more(
 
 
 def test_a_cone_that_finds_too_much_says_how_to_narrow_it(
-    catalog: WatchedCatalog, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "MAX_IN_CONE", 3)
     for n in range(4):
@@ -193,7 +198,7 @@ def test_a_cone_that_finds_too_much_says_how_to_narrow_it(
         find_observations(catalog, Wanted(cone=Cone(10.0, 10.0, 1.0)))
 
 
-def test_documents_of_other_programs_are_no_obstacle(catalog: WatchedCatalog) -> None:
+def test_documents_of_other_programs_are_no_obstacle(catalog: Catalog) -> None:
     catalog.create("observations", "foreign", {"time": "yesterday", "ra": "12h"})
     catalog.create("observations", "bare", {"healpix": healpix_of(10.0, 10.0)})
     mine = observe(catalog, 0, place=(10.0, 10.0))
@@ -201,7 +206,7 @@ def test_documents_of_other_programs_are_no_obstacle(catalog: WatchedCatalog) ->
     assert keys(catalog, cone=Cone(10.0, 10.0, 1.0)) == [mine]
 
 
-def test_images_of_an_observation_come_in_the_order_of_time(catalog: WatchedCatalog) -> None:
+def test_images_of_an_observation_come_in_the_order_of_time(catalog: Catalog) -> None:
     sequence_id = observe(catalog, 0)
     for n in (3, 1, 2, 0):
         time = START + timedelta(minutes=n)
@@ -217,7 +222,7 @@ def test_images_of_an_observation_come_in_the_order_of_time(catalog: WatchedCata
     assert ([each.key for each in last.documents], last.following) == (["i3"], None)
 
 
-def test_units_are_listed_by_their_ids(catalog: WatchedCatalog) -> None:
+def test_units_are_listed_by_their_ids(catalog: Catalog) -> None:
     for unit in ("PAN012", "PAN001"):
         catalog.create("units", unit, {"name": unit})
     assert [each.key for each in all_units(catalog)] == ["PAN001", "PAN012"]
