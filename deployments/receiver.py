@@ -66,8 +66,13 @@ class Receiver:
                     margin=settings.margin,
                 )
             self.announcer = Announcer(prefect, starter)
-            self.vigil = Vigil(prefect, automation_needed=starter is None, sweep=settings.sweep)
-            self.watching = asyncio.create_task(self.vigil.keep(settings.look_seconds))
+            self.vigil = Vigil(
+                prefect,
+                automation_needed=starter is None,
+                sweep=settings.sweep,
+                look_seconds=settings.look_seconds,
+            )
+            self.watching = asyncio.create_task(self.vigil.keep())
             self.watching.add_done_callback(_say_how_it_ended)
             try:
                 yield

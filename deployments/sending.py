@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -24,12 +23,18 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.orchestration.routes import ServerRoutes
 
-TIMEOUT_SECONDS = 4.0
-BATCH_SECONDS = 8.0
-"""A sender waits ten seconds for an answer by default; ours must come before."""
-MOST_AT_ONCE = 100
-"""Prefect creates so many runs by one request."""
-MOST_TRIES = 6
+ANSWER_SECONDS = 8.0
+"""A sender waits ten seconds for an answer by default; ours must come before.
+
+Prefect's client comes again after two seconds where the database is busy, so that less
+would turn passing trouble into ours."""
+EVENTS_AT_ONCE = 200
+MOST_EVENTS = 2_000
+"""That wait for Prefect; whoever comes then is asked to come again."""
+RUNS_AT_ONCE = 4
+MOST_OBSERVATIONS = 64
+"""For which a run is being made; Prefect makes 10 to 20 a second."""
+MOST_TRIES = 8
 _ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED", "CANCELLING")
 """States of runs that take no more files."""
 
@@ -47,14 +52,19 @@ class Batches(Generic[Item]):
     """
 
     def __init__(
-        self, hand_on: Callable[[Sequence[Item]], Awaitable[None]], *, most: int = MOST_AT_ONCE
+        self, hand_on: Callable[[Sequence[Item]], Awaitable[None]], *, most: int = EVENTS_AT_ONCE
     ) -> None:
         self._hand_on, self._most = hand_on, most
         self._waiting: list[tuple[Item, asyncio.Future[None]]] = []
         self._worker: asyncio.Task[None] | None = None
 
     async def add(self, item: Item) -> None:
-        """Returns once `hand_on` has succeeded with the item's batch; raises what it raised."""
+        """Returns once `hand_on` has succeeded with the item's batch; raises what it raised.
+
+        Raises PrefectAway where too many wait already.
+        """
+        if len(self._waiting) >= MOST_EVENTS:
+            raise PrefectAway("more events arrive than Prefect takes")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         if self._worker is None or self._worker.done():
@@ -93,28 +103,36 @@ class Prefect:
         """Raises PrefectAway."""
         await self.call("POST", "/events", json=list(events))
 
-    async def deployment_id(self, *, anew: bool = False) -> UUID:
+    async def deployment_id(self) -> UUID:
         """Raises PrefectAway, also where nothing is deployed under that name yet."""
-        if self._deployment_id is None or anew:
+        if self._deployment_id is None:
             self._deployment_id = UUID((await self.read_deployment(self.deployment))["id"])
         return self._deployment_id
 
-    async def read_deployment(self, name: str) -> dict[str, Any]:
+    def forget_deployment(self) -> None:
+        """Ask for its id again when it is needed."""
+        self._deployment_id = None
+
+    async def read_deployment(
+        self, name: str, *, seconds: float = ANSWER_SECONDS
+    ) -> dict[str, Any]:
         """What Prefect knows of FLOW/DEPLOYMENT. Raises PrefectAway, also if there is none."""
         flow, _, deployment = name.partition("/")
         path = f"/deployments/name/{quote(flow, safe='')}/{quote(deployment, safe='')}"
-        found: dict[str, Any] = await self.call("GET", path)
+        found: dict[str, Any] = await self.call("GET", path, seconds=seconds)
         return found
 
-    async def call(self, method: str, path: str, **arguments: Any) -> Any:
+    async def call(
+        self, method: str, path: str, *, seconds: float = ANSWER_SECONDS, **arguments: Any
+    ) -> Any:
         """The answer's JSON, None if it has none. Raises PrefectAway in one sentence."""
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(seconds):
                 answer = await self._client.request(
                     cast("Any", method), cast("ServerRoutes", path), **arguments
                 )
         except TimeoutError:
-            raise PrefectAway(f"Prefect did not answer within {TIMEOUT_SECONDS:.0f} s") from None
+            raise PrefectAway(f"Prefect did not answer within {seconds:.0f} s") from None
         except httpx.HTTPStatusError as error:
             status = error.response.status_code
             text = error.response.text[:200]
@@ -133,17 +151,16 @@ class Announcer:
 
     async def tell(self, announcement: Announcement) -> None:
         """Returns once Prefect has it. Raises PrefectAway."""
-        await self._batches.add(announcement)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                if self._starter is not None and announcement.sequence_id is not None:
+                    await self._starter.start(announcement.sequence_id)
+                await self._batches.add(announcement)
+        except TimeoutError:
+            raise PrefectAway(f"Prefect took longer than {ANSWER_SECONDS:.0f} s") from None
 
     async def _hand_on(self, batch: Sequence[Announcement]) -> None:
-        names = dict.fromkeys(each.sequence_id for each in batch if each.sequence_id)
-        try:
-            async with asyncio.timeout(BATCH_SECONDS):
-                if self._starter is not None and names:
-                    await self._starter.start(list(names))
-                await self._prefect.post_events(each.document for each in batch)
-        except TimeoutError:
-            raise PrefectAway(f"Prefect took longer than {BATCH_SECONDS:.0f} s") from None
+        await self._prefect.post_events(each.document for each in batch)
 
 
 class RunStarter:
@@ -167,64 +184,48 @@ class RunStarter:
         """`window` and `margin` in seconds: a run is due a margin after its window's end."""
         self._prefect, self._network = prefect, network
         self._window, self._margin, self._clock = window, margin, clock
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._free = asyncio.Semaphore(RUNS_AT_ONCE)
 
-    async def start(self, sequence_ids: Sequence[str]) -> None:
-        """See that a run for each will start. Raises PrefectAway."""
-        end = (math.floor(self._clock() / self._window) + 1) * self._window
-        wanted = dict.fromkeys(sequence_ids, 0)
-        trouble = ""
-        for attempt in range(MOST_TRIES):
-            made, trouble = await self._create(wanted, end)
-            states = await self._states(made.values())
-            for name, run_id in made.items():
-                if states.get(run_id) in _ENDED:
-                    wanted[name] += 1
-                elif run_id in states:
-                    del wanted[name]
-            if not wanted:
-                return
-            if trouble:
-                await asyncio.sleep(0.05 * 2**attempt * random.uniform(0.5, 1))
-        raise PrefectAway(
-            trouble or f"runs of {next(iter(wanted))} keep ending before they are due"
-        )
+    async def start(self, sequence_id: str) -> None:
+        """See that a run will start; files that come at the same time share the request.
 
-    async def _create(self, wanted: Mapping[str, int], end: float) -> tuple[dict[str, str], str]:
-        """The id of each observation's run under its present key, made or found, and what
-        kept Prefect from making the others.
-
-        On SQLite that happens whenever somebody else writes at that moment, and only here
-        Prefect's client does not see to it.
+        Raises PrefectAway, at once where more observations wait than can be served in time.
         """
-        due = datetime.fromtimestamp(end + self._margin, UTC).isoformat()
-        runs = [
-            {
-                "parameters": {"sequence_id": name, "network": self._network},
-                "idempotency_key": f"arrived-{name}-{end:.3f}" + (f"-{key}" if key else ""),
-                "state": {"type": "SCHEDULED", "state_details": {"scheduled_time": due}},
-            }
-            for name, key in wanted.items()
-        ]
-        deployment = await self._prefect.deployment_id()
-        path = f"/deployments/{deployment}/create_flow_run/bulk"
-        try:
-            answer = await self._prefect.call("POST", path, json=runs)
-        except PrefectAway:
-            await self._prefect.deployment_id(anew=True)  # it may have been deleted and remade
-            raise
-        made, trouble = {}, ""
-        for name, result in zip(wanted, answer["results"], strict=True):
-            if result["status"] == "CREATED":
-                made[name] = str(result["flow_run_id"])
-            else:
-                trouble = f"Prefect did not create a run: {str(result['error'])[:200]}"
-        return made, trouble
+        task = self._under_way.get(sequence_id)
+        if task is None:
+            if len(self._under_way) >= MOST_OBSERVATIONS:
+                raise PrefectAway("more observations arrive than Prefect makes runs")
+            task = asyncio.create_task(self._see_to(sequence_id))
+            self._under_way[sequence_id] = task
+            task.add_done_callback(lambda _: self._under_way.pop(sequence_id))
+        await asyncio.shield(task)  # one sender that hangs up does not take the others along
 
-    async def _states(self, run_ids: Iterable[str]) -> dict[str, str]:
-        """The state's type of each run that there is."""
-        ids = list(run_ids)
-        if not ids:
-            return {}
-        query = {"flow_runs": {"id": {"any_": ids}}, "limit": len(ids)}
-        found = await self._prefect.call("POST", "/flow_runs/filter", json=query)
-        return {run["id"]: run["state_type"] for run in found}
+    async def _see_to(self, sequence_id: str) -> None:
+        async with self._free:
+            end = (math.floor(self._clock() / self._window) + 1) * self._window
+            for attempt in range(MOST_TRIES):
+                if await self._create(sequence_id, end, attempt) not in _ENDED:
+                    return
+        raise PrefectAway(f"the runs of {sequence_id} keep ending before they are due")
+
+    async def _create(self, sequence_id: str, end: float, attempt: int) -> str:
+        """The state of the run under this attempt's key, made or found."""
+        due = datetime.fromtimestamp(end + self._margin, UTC).isoformat()
+        key = f"arrived-{sequence_id}-{end:.3f}"
+        if attempt:
+            key += f"-{attempt}"
+        run = {
+            "parameters": {"sequence_id": sequence_id, "network": self._network},
+            "idempotency_key": key,
+            "state": {"type": "SCHEDULED", "state_details": {"scheduled_time": due}},
+        }
+        # Not the request for many at once: its one long transaction fails on SQLite whenever
+        # somebody else writes meanwhile, and it is no faster.
+        path = f"/deployments/{await self._prefect.deployment_id()}/create_flow_run"
+        try:
+            made = await self._prefect.call("POST", path, json=run)
+        except PrefectAway:
+            self._prefect.forget_deployment()  # it may have been deleted and made anew
+            raise
+        return str(made["state_type"])

@@ -27,7 +27,7 @@ from models.lookup import NoSuchName, Resolved
 from tasks.document_json import document_json
 from tasks.header import NoSuchHdu
 from tasks.header_json import Json
-from tasks.known_names import KnownNames
+from tasks.lookup.known_names import KnownNames
 from tasks.places import BadPath, NotOurs
 from tasks.resolve import resolve_name
 from tasks.search import TooMany, find_observations

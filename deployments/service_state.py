@@ -10,8 +10,8 @@ from blocks.network import PanoptesNetwork
 from deployments.authentication import Guard
 from deployments.service_settings import ServiceSettings
 from models.documents import Location
-from tasks.known_names import KnownNames
-from tasks.sesame import Sesame
+from tasks.lookup.known_names import KnownNames
+from tasks.lookup.sesame import Sesame
 
 
 @dataclass(frozen=True)

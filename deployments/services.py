@@ -35,11 +35,11 @@ from deployments.service_state import Services
 from models.errors import BadInput, ConfigurationError, TryAgain
 from models.lookup import NoSuchName
 from tasks.header import NoSuchHdu
-from tasks.known_names import KnownNames
+from tasks.lookup.known_names import KnownNames
+from tasks.lookup.sesame import Sesame
 from tasks.places import BadPath, NotOurs
 from tasks.resolve import resolve_name
 from tasks.search import BadCursor, TooMany
-from tasks.sesame import Sesame
 from tasks.stored_header import stored_header
 
 RETRY_SECONDS = "30"

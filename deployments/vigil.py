@@ -31,6 +31,8 @@ PAST = timedelta(hours=1)
 LATE_RUNS = 20
 """So many runs of the deployment that are overdue are a concern by themselves."""
 FRESH_SECONDS = 2.0
+READY_SECONDS = 3.0
+SCHEDULER_SECONDS = 180.0
 ZOMBIES = "panoptes: runs that fell silent"
 ZOMBIE_MESSAGE = "No heartbeat: the process of this run is gone."
 HEARTBEAT_SECONDS = 180
@@ -77,23 +79,24 @@ class Vigil:
         *,
         automation_needed: bool,
         sweep: str = SWEEP,
+        look_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._prefect, self._automation_needed, self._clock = prefect, automation_needed, clock
-        self._sweep = sweep
+        self._sweep, self._look_seconds, self._without_sweep = sweep, look_seconds, 0
         self._concerns: dict[str, Concern] = {}
         self._obstacle: str | None = None
         self._checked = -float("inf")
         self._lock = asyncio.Lock()
 
-    async def keep(self, seconds: float) -> None:
-        """Look, say what is new, and again after `seconds`, until cancelled."""
+    async def keep(self) -> None:
+        """Look, say what is new, and again every `look_seconds`, until cancelled."""
         while True:
             try:
                 await self.look()
             except PrefectAway as away:
                 log.warning("%s", away)
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(self._look_seconds)
 
     async def report(self) -> Report:
         """The present state; asks Prefect at most every two seconds."""
@@ -126,11 +129,12 @@ class Vigil:
 
     async def _find_obstacle(self) -> str | None:
         try:
-            deployment = await self._prefect.deployment_id(anew=True)
+            name = self._prefect.deployment
+            found = await self._prefect.read_deployment(name, seconds=READY_SECONDS)
             if not self._automation_needed:
                 return None
-            related = f"prefect.deployment.{deployment}"
-            automations = await self._prefect.call("GET", f"/automations/related-to/{related}")
+            path = f"/automations/related-to/prefect.deployment.{found['id']}"
+            automations = await self._prefect.call("GET", path, seconds=READY_SECONDS)
         except PrefectAway as away:
             return str(away)
         if any(each["enabled"] for each in automations):
@@ -171,7 +175,7 @@ class Vigil:
 
     async def _backlog(self) -> list[Concern]:
         concerns = []
-        late = await self._late_runs()
+        late = await self._count_runs(str(await self._prefect.deployment_id()), name=["Late"])
         if late >= LATE_RUNS:
             concerns.append(
                 Concern(
@@ -187,16 +191,28 @@ class Vigil:
         return concerns
 
     async def _no_sweep(self) -> list[Concern]:
+        """Its schedule is off; or is on, and nothing comes of it, as when Prefect's own
+        scheduler fails."""
         deployment = await self._prefect.read_deployment(self._sweep)
-        if any(each["active"] for each in deployment["schedules"]) and not deployment["paused"]:
+        if deployment["paused"] or not any(each["active"] for each in deployment["schedules"]):
+            why = "is not scheduled"
+        elif await self._count_runs(deployment["id"], type=["SCHEDULED", "PENDING", "RUNNING"]):
+            self._without_sweep = 0
             return []
-        sentence = f"{self._sweep} is not scheduled: files whose event was lost wait for ever"
+        else:
+            # A new deployment's first run is scheduled within a minute.
+            self._without_sweep += 1
+            if self._without_sweep * self._look_seconds <= SCHEDULER_SECONDS:
+                return []
+            why = "has a schedule, but no run comes of it: see the log of Prefect's server"
+        sentence = f"{self._sweep} {why}; files whose event was lost wait for ever"
         return [Concern("no-sweep", sentence)]
 
-    async def _late_runs(self) -> int:
+    async def _count_runs(self, deployment_id: str, **state: list[str]) -> int:
+        """Runs of a deployment in a state of one of some types, or names."""
         query = {
-            "deployments": {"id": {"any_": [str(await self._prefect.deployment_id())]}},
-            "flow_runs": {"state": {"name": {"any_": ["Late"]}}},
+            "deployments": {"id": {"any_": [deployment_id]}},
+            "flow_runs": {"state": {key: {"any_": values} for key, values in state.items()}},
         }
         return int(await self._prefect.call("POST", "/flow_runs/count", json=query))
 

@@ -12,7 +12,7 @@ from tasks.deposit import deposit
 from tasks.preview import preview_of_fits
 
 if TYPE_CHECKING:
-    from tasks.fits_archive import ImageContent
+    from tasks.fits.archive import ImageContent
 
 
 def archive_image(
@@ -23,7 +23,7 @@ def archive_image(
     Raises BadInput ``conflicts-with-archive`` if another file's archive of the same image
     differs from it in a pixel or a card.
     """
-    from tasks.fits_archive import same_image
+    from tasks.fits.archive import same_image
 
     assert source.upload is not None
     archive, duplicate_of = deposit(

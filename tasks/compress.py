@@ -17,7 +17,7 @@ def compress_fits_file(network: PanoptesNetwork, source: Source) -> Derived:
     Raises BadInput if it is no FITS image, or if another file's archive of the same image
     differs from it.
     """
-    from tasks.fits_archive import check_source, compress_fits
+    from tasks.fits.archive import check_source, compress_fits
 
     data = network.read(source)
     content = check_source(data, max_pixels=network.max_pixels)
@@ -30,7 +30,7 @@ def verify_compressed(network: PanoptesNetwork, source: Source, derived: Derived
 
     An archive that differs is withdrawn before the error is raised.
     """
-    from tasks.fits_archive import ArchiveMismatch, same_image, verify_archive
+    from tasks.fits.archive import ArchiveMismatch, same_image, verify_archive
 
     archive = derived.outputs[0]
     stored, data = require(network, archive), network.read(source)

@@ -2,7 +2,7 @@
 
 One read of 64 KB holds every header of a solved PANOPTES frame. What lies further on is
 reached by the size arithmetic of the standard (FITS 4.0, sections 4.4.1 and 7), with one
-more read a header. Unlike `models.fits.walk_hdus`, which decides what can be archived,
+more read a header. Unlike `models.fits.structure.walk_hdus`, which decides what can be archived,
 this takes whatever another reader could make sense of.
 """
 
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from blocks.storage import ObjectStore
-from models.cards import CARD, Header, header_of, padded
 from models.errors import BadInput
-from models.fits import walk_hdus
+from models.fits.cards import CARD, Header, header_of, padded
+from models.fits.structure import walk_hdus
 
 FIRST_READ = 1 << 16
 """Bytes."""
@@ -205,6 +205,6 @@ def _count(header: Header, keyword: str, index: int, default: int | None = None)
 
 def _uncompressed(header: Header) -> Header:
     """The image's header as it was before compression (section 10.1.1), in its old place."""
-    from tasks.tile_table import image_cards
+    from tasks.fits.tile_table import image_cards
 
     return header_of(b"".join(image_cards(header)))

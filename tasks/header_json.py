@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from models.cards import COMMENTARY, Header, Value
+from models.fits.cards import COMMENTARY, Header, Value
 from tasks.header import HduHeader
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"

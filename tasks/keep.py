@@ -20,7 +20,7 @@ def keep_compressed_fits(network: PanoptesNetwork, source: Source) -> Derived:
 
     Raises BadInput if it is damaged, or if another file's archive of the same image differs.
     """
-    from tasks.fits_archive import check_compressed
+    from tasks.fits.archive import check_compressed
 
     data = network.read(source)
     content = check_compressed(data, max_pixels=network.max_pixels)
@@ -60,7 +60,7 @@ def verify_kept_bytes(network: PanoptesNetwork, source: Source, derived: Derived
 
     Where the file is a duplicate of another's archive, their images are compared instead.
     """
-    from tasks.fits_archive import ArchiveMismatch, same_image
+    from tasks.fits.archive import ArchiveMismatch, same_image
 
     kept = derived.outputs[0]
     stored, data = require(network, kept), network.read(source)

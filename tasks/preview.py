@@ -11,8 +11,8 @@ from models.ingest import Source
 from tasks.deposit import output_of
 
 if TYPE_CHECKING:
-    from tasks.fits_archive import ImageContent
-    from tasks.raw_frame import RawFrame
+    from tasks.fits.archive import ImageContent
+    from tasks.raw.frame import RawFrame
 
 LONG_SIDE = 1024
 """Pixels."""

@@ -22,12 +22,12 @@ from prefect.tasks import exponential_backoff
 
 from models.errors import TryAgain
 from models.lookup import NoSuchName, Resolved, tidy
-from tasks.deep_sky import deep_sky_object
-from tasks.known_names import KnownNames
+from tasks.lookup.deep_sky import deep_sky_object
+from tasks.lookup.known_names import KnownNames
+from tasks.lookup.sesame import Found, Sesame
+from tasks.lookup.solar_system import body_named, position_of
+from tasks.lookup.written_coordinates import read_coordinates, read_designation
 from tasks.retries import BACKOFF_SECONDS, JITTER, RETRIES, retry_if_passing
-from tasks.sesame import Found, Sesame
-from tasks.solar_system import body_named, position_of
-from tasks.written_coordinates import read_coordinates, read_designation
 
 VERSION = "1"
 """Of what `resolve_name` answers; a new one makes Prefect forget what it cached."""

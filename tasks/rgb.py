@@ -12,7 +12,7 @@ from tasks.deposit import deposit, output_of, require, withdraw
 from tasks.isolation import guarded
 from tasks.ledger import code_version
 from tasks.preview import preview_of_raw
-from tasks.raw_planes import Colour, Provenance
+from tasks.raw.planes import Colour, Provenance
 from tasks.retries import step
 
 
@@ -23,9 +23,9 @@ def make_rgb_files(network: PanoptesNetwork, source: Source) -> Derived:
     The planes hold the raw samples, unless `rawpy_options` ask for LibRaw's picture.
     Raises BadInput if it is no camera raw, or if another file of the same image differs.
     """
-    from tasks.fits_archive import compress_fits
-    from tasks.raw_planes import plane_fits, read_raw
-    from tasks.raw_processed import processed_planes
+    from tasks.fits.archive import compress_fits
+    from tasks.raw.planes import plane_fits, read_raw
+    from tasks.raw.processed import processed_planes
 
     assert source.upload is not None
     data = network.read(source)
@@ -69,8 +69,8 @@ def verify_rgb_files(network: PanoptesNetwork, source: Source, derived: Derived)
     What differs is withdrawn before the error is raised. Planes that LibRaw processed
     have no samples to compare; they are decoded whole.
     """
-    from tasks.fits_archive import check_compressed
-    from tasks.raw_planes import PlanesMismatch, verify_planes
+    from tasks.fits.archive import check_compressed
+    from tasks.raw.planes import PlanesMismatch, verify_planes
 
     data = network.read(source)
     original = derived.outputs[0]

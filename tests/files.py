@@ -53,7 +53,7 @@ def tiny_fits(
 
 def tiny_fits_fz(source: bytes | None = None) -> bytes:
     """The same image as a unit compresses it before it uploads: Rice tiles, one row each."""
-    from tasks.fits_archive import compress_fits
+    from tasks.fits.archive import compress_fits
 
     return compress_fits(tiny_fits() if source is None else source, method="RICE_1").data
 

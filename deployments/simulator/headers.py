@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from deployments.simulator.canon_writer import Settings
-from models.cards import Value
+from models.fits.cards import Value
 
 Generation: TypeAlias = Literal["old", "new"]
 CardTuple: TypeAlias = tuple[str, Value, str]

@@ -204,14 +204,14 @@ class _Files:
 
     def _fits(self) -> bytes:
         """As the units' cr2_to_fits writes it: upside down, so that row 1 is the lowest."""
-        from tasks.plain_fits import FitsImage, fits_bytes
+        from tasks.fits.plain import FitsImage, fits_bytes
 
         generation = self.night.generation or ("new", "old")[self.unit % 2]
         cards = header_cards(self.exposure, generation)
         return fits_bytes([FitsImage(tuple(cards), self.visible[::-1])])
 
     def _fits_fz(self) -> bytes:
-        from tasks.fits_archive import compress_fits
+        from tasks.fits.archive import compress_fits
 
         return compress_fits(self._fits(), method="RICE_1").data
 

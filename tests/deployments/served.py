@@ -11,7 +11,7 @@ import httpx
 from blocks.network import PanoptesNetwork
 from deployments.service_settings import ServiceSettings
 from deployments.services import create_app
-from tasks.sesame import Sesame
+from tasks.lookup.sesame import Sesame
 from tests.archives import IMAGE
 from tests.local_http import serving
 

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 
 from deployments.service_settings import ServiceSettings
 from deployments.services import create_app
-from tasks.sesame import Sesame
+from tasks.lookup.sesame import Sesame
 from tests.archives import small_archive
 from tests.local_http import serving, sesame_server
 

@@ -21,7 +21,7 @@ from deployments.simulator.sensor import BIAS, GEOMETRIES, SATURATION, StarField
 from models.errors import BadInput
 from models.keywords import describe
 from models.names import FileType, parse_upload
-from tasks.raw_frame import read_raw
+from tasks.raw.frame import read_raw
 
 
 class Uploads(dict[str, bytes]):

@@ -182,6 +182,39 @@ def test_a_sweep_that_is_not_scheduled_is_noticed(prefect_stack: LocalStack) -> 
     assert "no-sweep" not in look(prefect_stack, lambda found: "no-sweep" not in found)
 
 
+def test_a_schedule_of_which_nothing_comes_is_noticed(prefect_stack: LocalStack) -> None:
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule
+
+    @flow(name="never-swept")
+    def never() -> None:
+        """Prefect schedules a hundred days ahead at most."""
+
+    far_off = (datetime.now(UTC) + timedelta(days=200)).strftime("0 0 1 %-m *")
+    schedule = DeploymentScheduleCreate(schedule=CronSchedule(cron=far_off), active=True)
+    with prefect_stack.client() as sync_client:
+        made = sync_client.create_flow(never)
+        sync_client.create_deployment(made, "local", schedules=[schedule])
+
+    async def watch() -> list[bool]:
+        seen = []
+        with prefect_stack.settings():
+            async with get_client() as client:
+                vigil = Vigil(
+                    Prefect(client, INGEST),
+                    automation_needed=True,
+                    sweep="never-swept/local",
+                    look_seconds=100,
+                )
+                for _ in range(2):
+                    seen.append("no-sweep" in {each.kind for each in await vigil.look()})
+        return seen
+
+    assert asyncio.run(watch()) == [False, True]
+
+
 def test_looking_at_a_server_that_is_away_says_so(prefect_stack: LocalStack) -> None:
     async def watch() -> None:
         async with looking(prefect_stack, "ingest-observation/absent") as vigil:

@@ -16,8 +16,8 @@ import pytest
 from blocks.folder import FolderStore
 from blocks.gcs import GcsStore
 from blocks.storage import ObjectStore
-from models.cards import BLOCK, format_card, header_bytes
 from models.errors import BadInput
+from models.fits.cards import BLOCK, format_card, header_bytes
 from tasks.header import FIRST_READ, MAX_HDUS, HduHeader, NoSuchHdu, read_header, read_headers
 from tasks.header_json import header_json
 from tests.fits_samples import card, frame, fz_of, image, mutated, noise, primary
@@ -123,7 +123,7 @@ def test_bytes_that_are_not_ascii_are_reported_and_not_fatal(store: Watched) -> 
 
 
 def test_the_images_own_header_of_a_compressed_file_is_as_it_was_before(store: Watched) -> None:
-    from tasks.fits_archive import compress_fits
+    from tasks.fits.archive import compress_fits
 
     plain = image(frame(), [format_card("EXPTIME", 120.5), format_card("NAXIS3X", 1)])
     wanted = header_json(read_header(store, put(store, plain)).header)

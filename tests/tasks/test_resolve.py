@@ -12,9 +12,9 @@ from blocks.sqlite import SqliteCatalog
 from models.errors import ConfigurationError, TryAgain
 from models.lookup import NoSuchName
 from tasks.cone import separation
-from tasks.known_names import FRESH, KnownName, KnownNames
+from tasks.lookup.known_names import FRESH, KnownName, KnownNames
+from tasks.lookup.sesame import Found, NoAnswer, Sesame, read_answer
 from tasks.resolve import resolve_name
-from tasks.sesame import Found, NoAnswer, Sesame, read_answer
 from tests.local_http import SesameServer, sesame_answer, sesame_server, simbad
 
 VEGA = simbad("NAME Vega", "279.2347347", "+38.7836889")

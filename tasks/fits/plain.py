@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from models.cards import Value, format_card, padded
-from models.checksum import checksum, sealed_header
+from models.fits.cards import Value, format_card, padded
+from models.fits.checksum import checksum, sealed_header
 
 if TYPE_CHECKING:
     import numpy as np

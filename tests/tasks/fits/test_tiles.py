@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.checksum import checksum
 from models.errors import BadInput
-from tasks.tiles import Coding, Run, TileDecoder, decode_runs, encode_tiles
+from models.fits.checksum import checksum
+from tasks.fits.tiles import Coding, Run, TileDecoder, decode_runs, encode_tiles
 
 METHODS: tuple[Literal["GZIP_2", "RICE_1"], ...] = ("GZIP_2", "RICE_1")
 

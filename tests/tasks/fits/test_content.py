@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from models.cards import format_card
 from models.errors import BadInput
-from models.fits import walk_hdus
-from tasks.fits_archive import (
+from models.fits.cards import format_card
+from models.fits.structure import walk_hdus
+from tasks.fits.archive import (
     Method,
     check_compressed,
     check_source,

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from models.errors import BadInput
-from tasks.plain_fits import CardTuple, FitsImage, fits_bytes
-from tasks.raw_frame import RawFrame, read_raw
+from tasks.fits.plain import CardTuple, FitsImage, fits_bytes
+from tasks.raw.frame import RawFrame, read_raw
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tasks.plain_fits import Image
+    from tasks.fits.plain import Image
 
 __all__ = [
     "COLOURS",
@@ -235,7 +235,7 @@ def _read_images(colour: Colour, file: bytes) -> list[tuple[str, tuple[int, int]
     """Name, place in the cell and physical values of each image; the first has no name."""
     import numpy as np
 
-    from tasks.fits_content import decode
+    from tasks.fits.content import decode
 
     found: list[tuple[str, tuple[int, int], Image]] = []
     try:

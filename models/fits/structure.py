@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from models.cards import BLOCK, CARD, Card, Header, Value, format_card, keyword_of, padded
-from models.checksum import Checksums, checksum, encode_checksum, judge_checksums
 from models.errors import BadInput
+from models.fits.cards import BLOCK, CARD, Card, Header, Value, format_card, keyword_of, padded
+from models.fits.checksum import Checksums, checksum, encode_checksum, judge_checksums
 
 __all__ = [
     "BLOCK",

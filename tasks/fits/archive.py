@@ -9,11 +9,11 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from models.cards import format_card
-from models.checksum import sealed_header
 from models.errors import BadInput
-from models.fits import Hdu, checksums_hold, walk_hdus
-from tasks.fits_content import (
+from models.fits.cards import format_card
+from models.fits.checksum import sealed_header
+from models.fits.structure import Hdu, checksums_hold, walk_hdus
+from tasks.fits.content import (
     MAX_PIXELS,
     DecodedHdu,
     ImageContent,
@@ -22,8 +22,8 @@ from tasks.fits_content import (
     decode,
     same_image,
 )
-from tasks.tile_reader import TileTable, read_table
-from tasks.tile_table import can_hold, image_cards, write_table
+from tasks.fits.tile_reader import TileTable, read_table
+from tasks.fits.tile_table import can_hold, image_cards, write_table
 
 __all__ = [
     "MAX_PIXELS",

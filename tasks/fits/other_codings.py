@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.cards import format_card, header_bytes, padded
 from models.errors import BadInput
+from models.fits.cards import format_card, header_bytes, padded
 
 if TYPE_CHECKING:
-    from tasks.tile_reader import TileTable
-    from tasks.tiles import Bytes
+    from tasks.fits.tile_reader import TileTable
+    from tasks.fits.tiles import Bytes
 
 
 def check_streams(table: TileTable) -> None:
@@ -53,7 +53,7 @@ def decode_by_astropy(table: TileTable) -> Bytes:
     """
     from astropy.io import fits
 
-    from tasks.tile_table import convention_cards
+    from tasks.fits.tile_table import convention_cards
 
     primary = [format_card("SIMPLE", True), format_card("BITPIX", 8), format_card("NAXIS", 0)]
     file = b"".join(

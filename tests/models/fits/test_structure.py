@@ -13,10 +13,10 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.cards import Card, Header, Value, format_card, header_bytes, header_of
-from models.checksum import add_checksums, sealed_header, shift_checksum
 from models.errors import BadInput
-from models.fits import checksum, checksums_hold, encode_checksum, walk_hdus
+from models.fits.cards import Card, Header, Value, format_card, header_bytes, header_of
+from models.fits.checksum import add_checksums, sealed_header, shift_checksum
+from models.fits.structure import checksum, checksums_hold, encode_checksum, walk_hdus
 from tests.fits_samples import UNSIGNED, card, frame, image, primary
 
 

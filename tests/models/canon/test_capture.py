@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from deployments.simulator.canon_writer import Settings, cr2_bytes
-from models.canon import Capture, SensorArea, read_capture
-from models.canon_color import color_data
+from models.canon.capture import Capture, SensorArea, read_capture
+from models.canon.color import color_data
+from models.canon.tiff import Entry, Ifd, Tiff
 from models.errors import BadInput
-from models.tiff import Entry, Ifd, Tiff
 
 TAKEN = datetime(2018, 2, 16, 11, 24, 30)
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from models.checksum import checksum
 from models.errors import BadInput
+from models.fits.checksum import checksum
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Coding: TypeAlias = Literal["RICE_1", "GZIP_1", "GZIP_2", "NOCOMPRESS"]

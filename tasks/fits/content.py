@@ -10,11 +10,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cards import Header
-from models.checksum import add_checksums, checksum, shift_checksum
 from models.errors import BadInput
-from models.fits import Checksums, Hdu, Kind, checksums_hold, walk_hdus
-from tasks.tile_reader import TileTable, read_table
+from models.fits.cards import Header
+from models.fits.checksum import add_checksums, checksum, shift_checksum
+from models.fits.structure import Checksums, Hdu, Kind, checksums_hold, walk_hdus
+from tasks.fits.tile_reader import TileTable, read_table
 
 Array: TypeAlias = NDArray[np.generic]
 ChecksumState: TypeAlias = Literal["absent", "hold", "stale"]

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from models.canon import Capture, read_capture
-from models.canon_color import Four
+from models.canon.capture import Capture, read_capture
+from models.canon.color import Four
+from models.canon.ljpeg import ends_as_decoded, read_ljpeg_frame
 from models.errors import BadInput, TryAgain
-from models.ljpeg import ends_as_decoded, read_ljpeg_frame
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from models.canon_color import Four, color_data, four_at
+from models.canon.color import Four, color_data, four_at
+from models.canon.tiff import Ifd, Tiff
 from models.errors import BadInput
-from models.tiff import Ifd, Tiff
 
 CardValue: TypeAlias = str | int | float | bool
 

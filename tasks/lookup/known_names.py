@@ -20,7 +20,7 @@ from pydantic import AwareDatetime
 from blocks.catalog import Catalog, modify
 from models.documents import Declination, Document, RightAscension
 from models.names import document_key
-from tasks.sesame import Found
+from tasks.lookup.sesame import Found
 
 FRESH = timedelta(days=90)
 UNKNOWN_SECONDS = 24 * 3600.0

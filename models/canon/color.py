@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from models.tiff import Ifd
+from models.canon.tiff import Ifd
 
 Four: TypeAlias = tuple[int, int, int, int]
 

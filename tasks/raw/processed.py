@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from models.errors import BadInput
-from tasks.plain_fits import CardTuple, FitsImage, fits_bytes
-from tasks.raw_frame import MAX_PIXELS, capture_of, libraw_errors, open_raw
-from tasks.raw_planes import COLOURS, Colour, Provenance
+from tasks.fits.plain import CardTuple, FitsImage, fits_bytes
+from tasks.raw.frame import MAX_PIXELS, capture_of, libraw_errors, open_raw
+from tasks.raw.planes import COLOURS, Colour, Provenance
 
 if TYPE_CHECKING:
     import rawpy

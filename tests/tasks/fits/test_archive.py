@@ -18,11 +18,11 @@ from astropy.io import fits
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from models.cards import Value, format_card, header_of
 from models.errors import BadInput
-from models.fits import Hdu, walk_hdus
-from tasks import tile_table
-from tasks.fits_archive import (
+from models.fits.cards import Value, format_card, header_of
+from models.fits.structure import Hdu, walk_hdus
+from tasks.fits import tile_table
+from tasks.fits.archive import (
     ArchiveMismatch,
     Method,
     check_compressed,

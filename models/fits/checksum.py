@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-from models.cards import CARD, Value, format_card, header_bytes
+from models.fits.cards import CARD, Value, format_card, header_bytes
 
 FULL = 0xFFFFFFFF
 State: TypeAlias = Literal["absent", "holds", "stale"]

@@ -16,11 +16,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cards import Header, format_card, header_of, keyword_of
 from models.errors import BadInput
-from models.fits import Hdu
-from tasks.tile_table import image_cards
-from tasks.tiles import RICE_BLOCK, Bytes, Coding, TileDecoder, decode_runs
+from models.fits.cards import Header, format_card, header_of, keyword_of
+from models.fits.structure import Hdu
+from tasks.fits.tile_table import image_cards
+from tasks.fits.tiles import RICE_BLOCK, Bytes, Coding, TileDecoder, decode_runs
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class TileTable:
         if decoder is not None and self.in_order:
             return decode_runs(decoder, self.coded, self.counts, threads=threads)
         if decoder is None:
-            from tasks.other_codings import decode_by_astropy
+            from tasks.fits.other_codings import decode_by_astropy
 
             return [decode_by_astropy(self)]
         image = np.empty(self.shape, f">u{self.itemsize}")
@@ -265,7 +265,7 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
             f"Rice with BYTEPIX {table.rice_bytes}, BLOCKSIZE {table.rice_block}",
         )
     if table.decoder is None and table.coding in ("PLIO_1", "HCOMPRESS_1"):
-        from tasks.other_codings import check_streams
+        from tasks.fits.other_codings import check_streams
 
         check_streams(table)
     return table

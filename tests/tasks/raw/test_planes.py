@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from deployments.simulator.canon_writer import Settings, cr2_bytes
 from deployments.simulator.ljpeg_writer import encode
+from models.canon.ljpeg import ends_as_decoded, read_ljpeg_frame
 from models.errors import BadInput
-from models.ljpeg import ends_as_decoded, read_ljpeg_frame
-from tasks.raw_frame import RawFrame, read_raw
-from tasks.raw_planes import (
+from tasks.raw.frame import RawFrame, read_raw
+from tasks.raw.planes import (
     COLOURS,
     Colour,
     PlanesMismatch,
@@ -27,7 +27,7 @@ from tasks.raw_planes import (
     split_planes,
     verify_planes,
 )
-from tasks.raw_processed import Options, processed_planes
+from tasks.raw.processed import Options, processed_planes
 
 TAKEN = datetime(2018, 2, 16, 11, 24, 30)
 FROM = Provenance(
@@ -121,7 +121,7 @@ def test_the_pattern_below_an_odd_number_of_masked_rows_is_the_one_libraw_sees()
 
 
 def test_every_camera_of_the_short_way_clips_where_libraw_says() -> None:
-    from tasks.raw_frame import _SATURATION
+    from tasks.raw.frame import _SATURATION
 
     for model_id in _SATURATION:
         data = cr2(model_id=model_id)
@@ -363,7 +363,7 @@ def test_one_wrong_sample_is_found() -> None:
 
 
 def test_compressed_planes_hold_the_same_samples() -> None:
-    from tasks.fits_archive import compress_fits
+    from tasks.fits.archive import compress_fits
 
     frame = made_frame(7, 9)
     files = plane_fits(frame, FROM)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.lookup import NoSuchName, tidy
-from tasks.written_coordinates import read_coordinates, read_designation
+from tasks.lookup.written_coordinates import read_coordinates, read_designation
 
 M42 = (83.822083, -5.391111)
 

@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from models.cards import Header, format_card, keyword_of
-from models.checksum import add_checksums, checksum, sealed_header, shift_checksum
-from models.fits import Hdu
-from tasks.tiles import RICE_BLOCK, encode_tiles
+from models.fits.cards import Header, format_card, keyword_of
+from models.fits.checksum import add_checksums, checksum, sealed_header, shift_checksum
+from models.fits.structure import Hdu
+from tasks.fits.tiles import RICE_BLOCK, encode_tiles
 
 MAX_DIMENSIONS = 3
 """More are legal, but CFITSIO reads sections of compressed images of at most three."""

@@ -1,0 +1,1 @@
+"""What a Canon camera raw says of itself. Bytes in, nouns out."""

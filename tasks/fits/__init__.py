@@ -1,0 +1,1 @@
+"""FITS images to their lossless archive form, and back."""

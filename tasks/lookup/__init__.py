@@ -1,0 +1,1 @@
+"""Where a name is looked up."""

@@ -1,0 +1,1 @@
+"""Camera raws to colour planes."""
