@@ -146,7 +146,7 @@ def assert_lossless(source: bytes, method: Method, folder: Path) -> tuple[str | 
 
 
 def corpus() -> list[str]:
-    data = Path(__file__).resolve().parents[3] / "shared" / "data"
+    data = Path(__file__).resolve().parents[4] / "shared" / "data"
     files = (path for name in CORPUS for path in (data / name).glob("*"))
     return sorted(str(path.relative_to(data)) for path in files) or ["absent"]
 
