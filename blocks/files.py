@@ -138,17 +138,25 @@ def require_file(name: str, found: os.stat_result) -> None:
 
 
 @contextmanager
-def opened(path: Path, name: str) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+def opened(
+    path: Path, name: str, *, follow_links: bool = True
+) -> Iterator[tuple[BinaryIO, os.stat_result]]:
     """The file at `path`, open for reading, with what it was when it was opened.
 
     Never blocks and never opens a device. Raises NotFound, Unreadable and BadInput
-    ``not-a-file``.
+    ``not-a-file``, which a link is, too, unless links are followed.
     """
     seen = look(path)
     if seen is None:
         raise NotFound(f"there is no {name!r} in the folder")
     require_file(name, seen)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        descriptor = os.open(path, flags if follow_links else flags | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow_links:
+            raise BadInput("not-a-file", "a link; it stays where it is") from error
+        raise
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         require_file(name, found)

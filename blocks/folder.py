@@ -35,6 +35,8 @@ class FolderStore:
     """The files below `root`, a member of `ObjectStore`.
 
     A `read_only` store never writes anything below its root, not even its own files.
+    Where links to files are not followed, reading one raises BadInput ``not-a-file``: what
+    others may write into must not show them our other files.
     A `durable` one has every write on the disk before it answers.
 
     Two things that other programs do it cannot notice: replacing a file between the last
@@ -45,6 +47,7 @@ class FolderStore:
     root: Path
     read_only: bool = False
     durable: bool = True
+    follow_links: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root).absolute())
@@ -76,7 +79,10 @@ class FolderStore:
         if start < 0:
             raise ValueError(f"a range begins at {start}")
         path = self._readable(name)
-        with files.reading(name), files.opened(path, name) as (file, _):
+        with (
+            files.reading(name),
+            files.opened(path, name, follow_links=self.follow_links) as (file, _),
+        ):
             file.seek(start)
             return file.read(max(0, end - start))
 
@@ -242,7 +248,8 @@ class FolderStore:
     @contextmanager
     def _opened(self, name: str, generation: int | None) -> Iterator[Source]:
         path = self._readable(name)
-        with files.reading(name), files.opened(path, name) as (file, found):
+        opening = files.opened(path, name, follow_links=self.follow_links)
+        with files.reading(name), opening as (file, found):
             info = files.info_of(name, found, files.kept_checksum(file.fileno(), found))
             if generation is not None and info.generation != generation:
                 raise NotFound(f"{name!r} is no longer in the generation that was asked for")

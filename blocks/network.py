@@ -254,10 +254,11 @@ class _Opened:
     def store(self, network: PanoptesNetwork, location: Location) -> ObjectStore:
         with self._lock:
             if location not in self._stores:
-                read_only = location == "incoming" and network.keep_incoming
                 self._stores[location] = open_store(
                     getattr(network, location),
-                    read_only=read_only,
+                    read_only=location == "incoming" and network.keep_incoming,
+                    # In a user's own folder links are theirs; where others upload they are not.
+                    follow_links=location != "incoming" or network.keep_incoming,
                     gcp_credentials=network.gcp_credentials,
                 )
             return self._stores[location]
@@ -289,9 +290,16 @@ class _Opened:
 
 
 def open_store(
-    address: str, *, read_only: bool = False, gcp_credentials: str | None = None
+    address: str,
+    *,
+    read_only: bool = False,
+    follow_links: bool = True,
+    gcp_credentials: str | None = None,
 ) -> ObjectStore:
-    """The store at an address: a folder, or ``gs://BUCKET/PREFIX``."""
+    """The store at an address: a folder, or ``gs://BUCKET/PREFIX``.
+
+    `read_only` and `follow_links` are a folder's.
+    """
     parts = urlsplit(address)
     if parts.scheme == "gs":
         from blocks.gcs import GcsStore
@@ -302,7 +310,7 @@ def open_store(
     from blocks.folder import FolderStore
 
     path = unquote(parts.path) if parts.scheme == "file" else address
-    return FolderStore(Path(path).expanduser(), read_only=read_only)
+    return FolderStore(Path(path).expanduser(), read_only=read_only, follow_links=follow_links)
 
 
 def open_catalog(address: str, *, gcp_credentials: str | None = None) -> Catalog:

@@ -34,6 +34,9 @@ MOST_EVENTS = 2_000
 RUNS_AT_ONCE = 4
 MOST_OBSERVATIONS = 64
 """For which a run is being made; Prefect makes 10 to 20 a second."""
+KNOWN_SECONDS = 10.0
+"""For so long a run that was seen to be due is not asked for again: a burst is one question."""
+MOST_KNOWN = 10_000
 MOST_TRIES = 8
 _ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED", "CANCELLING")
 """States of runs that take no more files."""
@@ -185,6 +188,7 @@ class RunStarter:
         self._prefect, self._network = prefect, network
         self._window, self._margin, self._clock = window, margin, clock
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._known: dict[str, float] = {}
         self._free = asyncio.Semaphore(RUNS_AT_ONCE)
 
     async def start(self, sequence_id: str) -> None:
@@ -192,6 +196,8 @@ class RunStarter:
 
         Raises PrefectAway, at once where more observations wait than can be served in time.
         """
+        if self._clock() < self._known.get(sequence_id, 0.0):
+            return
         task = self._under_way.get(sequence_id)
         if task is None:
             if len(self._under_way) >= MOST_OBSERVATIONS:
@@ -206,8 +212,15 @@ class RunStarter:
             end = (math.floor(self._clock() / self._window) + 1) * self._window
             for attempt in range(MOST_TRIES):
                 if await self._create(sequence_id, end, attempt) not in _ENDED:
+                    self._remember(sequence_id, until=min(end, self._clock() + KNOWN_SECONDS))
                     return
         raise PrefectAway(f"the runs of {sequence_id} keep ending before they are due")
+
+    def _remember(self, sequence_id: str, *, until: float) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            now = self._clock()
+            self._known = {name: end for name, end in self._known.items() if end > now}
+        self._known[sequence_id] = until
 
     async def _create(self, sequence_id: str, end: float, attempt: int) -> str:
         """The state of the run under this attempt's key, made or found."""

@@ -138,10 +138,9 @@ def test_everything_runs_where_the_local_stack_has_a_worker(prefect_yaml: dict[s
     assert pools == {WORK_POOL}
 
 
-def test_nothing_starts_by_itself_before_an_operator_says_so(prefect_yaml: dict[str, Any]) -> None:
-    schedules = [s for d in prefect_yaml["deployments"] for s in d.get("schedules", [])]
-    assert schedules
-    assert not any(schedule["active"] for schedule in schedules)
+def test_only_the_sweep_runs_by_the_clock(prefect_yaml: dict[str, Any]) -> None:
+    scheduled = {d["entrypoint"] for d in prefect_yaml["deployments"] if d.get("schedules")}
+    assert scheduled == {"flows/sweep_incoming.py:sweep_incoming"}
 
 
 def test_every_entrypoint_takes_the_projects_modules_whatever_the_folder_it_starts_in(

@@ -296,11 +296,12 @@ def test_a_receiver_that_makes_the_runs_makes_one_a_window_and_leaves_the_automa
 
 
 def test_files_that_come_after_the_windows_run_has_ended_get_another_run(
-    prefect_stack: LocalStack, sequence: tuple[str, str]
+    prefect_stack: LocalStack, sequence: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect.states import Cancelled
 
     sequence_id, folder = sequence
+    monkeypatch.setattr("deployments.sending.KNOWN_SECONDS", 0.0)
     with receiving(prefect_stack.api_url, starter="receiver", window=86400) as client:
         for number in range(3):
             deliver(client, push(f"{folder}/20180216T11243{number}.fits.fz"))

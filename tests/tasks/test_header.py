@@ -217,16 +217,18 @@ def test_a_solved_frames_header_comes_nine_times_faster_than_block_by_block(
         far = GcsStore(bucket, endpoint=url)
         far.read_range("solved.fits", 0, 1)  # connect
         gcs_requests()
-        began = time.perf_counter()
-        found = read_header(far, "solved.fits")
-        ranged = time.perf_counter() - began
-        assert len(gcs_requests()) == 1
-        began = time.perf_counter()
-        block_by_block(far, "solved.fits")
-        blocks = time.perf_counter() - began
-        assert len(gcs_requests()) == 10
+        ranged, blocks = [], []
+        for _ in range(5):  # the quickest of each: a busy machine delays now one, now the other
+            began = time.perf_counter()
+            found = read_header(far, "solved.fits")
+            ranged.append(time.perf_counter() - began)
+            assert len(gcs_requests()) == 1
+            began = time.perf_counter()
+            block_by_block(far, "solved.fits")
+            blocks.append(time.perf_counter() - began)
+            assert len(gcs_requests()) == 10
     assert found.header.get("A_349") == pytest.approx(349 / 7)
-    assert blocks > 9 * ranged, f"{blocks:.3f} s against {ranged:.3f} s"
+    assert min(blocks) > 9 * min(ranged), f"{min(blocks):.3f} s against {min(ranged):.3f} s"
 
 
 # What is refused
