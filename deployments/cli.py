@@ -91,11 +91,15 @@ def demo(
 def up(
     data: DataFolder = Path("panoptes-data"),
     port: Annotated[int, typer.Option(help="Of Prefect's server, on 127.0.0.1.")] = 4200,
+    receiver_port: Annotated[int, typer.Option(help="Of the receiver, on 127.0.0.1.")] = 8400,
+    window: Annotated[
+        float, typer.Option(min=10, help="Seconds from an observation's first file to its run.")
+    ] = 60.0,
 ) -> None:
     """Start the whole stack on this machine and stay until Ctrl-C."""
     from deployments.up import run
 
-    sys.exit(run(data, port=port))
+    sys.exit(run(data, port=port, receiver_port=receiver_port, window=window))
 
 
 @app.command()
@@ -138,6 +142,53 @@ def simulate(
         oddities=oddities,
     )
     sys.exit(run(to, night, files_per_second=pace, truth=truth))
+
+
+@app.command()
+def receiver(
+    host: Annotated[str | None, typer.Option(help="127.0.0.1 by default.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="8400 by default.")] = None,
+    incoming: Annotated[
+        str | None, typer.Option(help="The network's incoming; other places are passed over.")
+    ] = None,
+    open_: Annotated[
+        bool | None, typer.Option("--open", help="Let every program on this machine tell of files.")
+    ] = None,
+    starter: Annotated[
+        str | None, typer.Option(help="Who creates the runs: automation (default) or receiver.")
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(min=1, help="Seconds for which --starter receiver gathers files."),
+    ] = None,
+) -> None:
+    """Take in storage events: Pub/Sub pushes, CloudEvents, and those of `watch`.
+
+    Settings come from PANOPTES_RECEIVER_... variables, secrets from them alone; see
+    docs/events.md. Needs PREFECT_API_URL.
+    """
+    from deployments.receiver_command import run_receiver
+
+    sys.exit(
+        run_receiver(
+            host=host, port=port, incoming=incoming, open=open_, starter=starter, window=window
+        )
+    )
+
+
+@app.command()
+def watch(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A network's incoming folder.")],
+    to: Annotated[str, typer.Option(help="The receiver.")] = "http://127.0.0.1:8400/events",
+    poll: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Look every so many seconds, where nothing tells of changes."),
+    ] = None,
+) -> None:
+    """Tell the receiver of every file that becomes complete in a folder."""
+    from deployments.receiver_command import run_watch
+
+    sys.exit(run_watch(folder, to=to, poll=poll))
 
 
 service_commands.add_to(app)

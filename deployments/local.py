@@ -160,6 +160,12 @@ class LocalStack:
             if name != "deploy" and process.poll() is not None:
                 raise StackError(self._failure(name, f"ended with status {process.returncode}"))
 
+    def run_beside(
+        self, name: str, arguments: Sequence[str], *, settings: dict[str, str] | None = None
+    ) -> None:
+        """Run ``python ARGUMENTS`` as a part of this stack: reaches its server, ends with it."""
+        self._spawn(name, arguments, settings=settings)
+
     # -- use ----------------------------------------------------------------------------
 
     @contextmanager
