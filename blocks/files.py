@@ -155,7 +155,7 @@ def opened(
         descriptor = os.open(path, flags if follow_links else flags | os.O_NOFOLLOW)
     except OSError as error:
         if error.errno == errno.ELOOP and not follow_links:
-            raise BadInput("not-a-file", "a link; it stays where it is") from error
+            raise BadInput("not-a-file", "a link") from error
         raise
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)

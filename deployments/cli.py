@@ -44,7 +44,11 @@ def ingest(
     ] = "GZIP_2",
     workers: Annotated[int, typer.Option(min=0, help="Images at once; 0: one a core.")] = 0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would become of each file; write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what would become of each file by its name and size; write nothing.",
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")

@@ -35,6 +35,8 @@ def run(
 ) -> int:
     """Ingest `folder` into `data`, tell the user, and give the exit code."""
     try:
+        if folder.expanduser().is_file():
+            raise ConfigurationError(f"{folder} is a file: name the folder that holds your files")
         if not folder.expanduser().is_dir():
             raise ConfigurationError(f"there is no folder {folder}: name one that holds your files")
         if folder.expanduser().resolve() == data.expanduser().resolve():
@@ -101,7 +103,9 @@ def _exit_code(results: list[FileResult]) -> int:
 
 
 def _row(result: FileResult) -> dict[str, str | None]:
-    return asdict(result) | {"outcome": result.outcome.value}
+    row = asdict(result) | {"outcome": result.outcome.value}
+    del row["next_step"]  # for people; the ledger has it
+    return row
 
 
 def _complain(sentence: str, *, as_json: bool) -> int:

@@ -38,11 +38,11 @@ def files_table(results: Sequence[FileResult]) -> Table:
         if above != folder:
             folder = above
             table.add_section()
-            table.add_row(Text(f"{folder or '.'}/", style="bold"))
+            table.add_row(Text(folder or ".", style="bold"))
         table.add_row(
             Text(f"  {leaf}"),
             Text(result.outcome.value, style=STYLE[result.outcome]),
-            Text(_where(result)),
+            Text(result.told),
         )
     if len(shown) < len(results):
         table.caption = f"and {len(results) - len(shown)} more files"
@@ -54,15 +54,11 @@ def _split(name: str) -> tuple[str, str]:
     return folder, leaf
 
 
-def _where(result: FileResult) -> str:
-    """The reason of trouble, or the location that has the file."""
-    return (result.reason if result.outcome in TROUBLE else result.location) or ""
-
-
 def observations_table(network: PanoptesNetwork) -> Table:
     """The catalogue's observations, the newest first."""
     table = Table(header_style="bold")
-    for column in ("observation", "field", "status"):
+    table.add_column("observation", no_wrap=True)
+    for column in ("field", "status"):
         table.add_column(column, overflow="fold")
     table.add_column("images", justify="right")
     table.add_column("exposure, s", justify="right")

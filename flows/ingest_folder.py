@@ -48,7 +48,7 @@ def ingest_folder(
 
 
 def foresee(network: PanoptesNetwork, sources: Iterable[Source]) -> list[FileResult]:
-    """What would become of each file by its name and the ledger; reads and writes no file."""
+    """What would become of each file by its name, its size and the ledger; reads no contents."""
     return [_foresee(network, source) for source in sources]
 
 
@@ -61,6 +61,9 @@ def _foresee(network: PanoptesNetwork, source: Source) -> FileResult:
     try:
         upload = parse_upload(source.name)
     except BadInput as bad:
+        return FileResult(name, Became.QUARANTINED, code=bad.code, reason=bad.reason)
+    if source.size == 0 or source.size > network.max_file_bytes:
+        bad = BadInput("too-large" if source.size else "empty-file")
         return FileResult(name, Became.QUARANTINED, code=bad.code, reason=bad.reason)
     image_id = None if upload.is_pointing else upload.image_id
     makes_image = upload.file_type in (FileType.FITS, FileType.FITS_FZ, FileType.CR2)

@@ -58,7 +58,7 @@ class RunProgress:
             {
                 "file": r.name,
                 "became": r.outcome.value,
-                "in, or why not": (r.reason if r.outcome in _TROUBLE else r.location) or "",
+                "in, or why not": r.told,
             }
             for r in sorted(results, key=lambda r: (r.outcome not in _TROUBLE, r.name))
         ]

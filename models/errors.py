@@ -33,7 +33,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "not-a-file": Advice(
         "This is not a plain file.",
-        "Replace it by the file itself and upload that.",
+        "It stays where it is. Replace it by the file itself and upload that.",
     ),
     "empty-file": Advice(
         "The file is empty: the camera or the upload wrote nothing.",

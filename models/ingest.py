@@ -73,6 +73,14 @@ class FileResult:
     path: str | None = None
     code: str | None = None
     reason: str | None = None
+    next_step: str | None = None
+
+    @property
+    def told(self) -> str:
+        """For people: the location that has the file; of trouble, why and what to do."""
+        if self.outcome not in (Became.QUARANTINED, Became.FAILED):
+            return self.location or ""
+        return " ".join(filter(None, (self.reason, self.next_step)))
 
     @classmethod
     def from_entry(cls, entry: File, outcome: Became | None = None) -> FileResult:
@@ -91,6 +99,7 @@ class FileResult:
             path=entry.path,
             code=entry.code,
             reason=entry.reason,
+            next_step=entry.next_step,
         )
 
 
