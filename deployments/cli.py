@@ -24,7 +24,6 @@ DataFolder = Annotated[
         "--data",
         metavar="DIR",
         help="Where the archive, its other locations and the catalogue are kept.",
-        file_okay=False,
     ),
 ]
 

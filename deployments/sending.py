@@ -76,7 +76,9 @@ class Batches(Generic[Item]):
 
     async def _work(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            # Whose sender has given up will come again.
+            waiting = [(item, done) for item, done in self._waiting if not done.done()]
+            batch, self._waiting = waiting[: self._most], waiting[self._most :]
             failure: BaseException | None = None
             try:
                 await self._hand_on([item for item, _ in batch])

@@ -6,18 +6,21 @@ The folder is a kept source: read, and left as it is. The steps are those of
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from blocks.network import PanoptesNetwork
-from flows.ingest_observation import ingest
+from flows.ingest_observation import AnotherRun, ingest
 from flows.taking import Watch, as_calls, take_all
-from models.errors import BadInput
+from models.errors import BadInput, TryAgain
 from models.ingest import Became, FileResult, Source
-from models.names import FileType, display_name, parse_upload
+from models.names import FileType, display_name, parse_sequence_id, parse_upload
 from tasks.ledger import read_entry
 from tasks.listing import everything_waiting
+
+log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 3600.0
 """How long to wait for another run that is at work on the same observation."""
@@ -37,14 +40,60 @@ def _inside(folder: Path, data: Path) -> str | None:
 def ingest_folder(
     network: PanoptesNetwork, sources: Iterable[Source], *, watch: Watch
 ) -> list[FileResult]:
-    """What became of each file, in the order of the names."""
+    """What became of each file, in the order of the names; every file has a row.
+
+    An observation whose run cannot go on (its catalog is full, another run keeps it) has its
+    files reported as failed, and holds up no other.
+    """
     sources = list(sources)
     unroutable = [source for source in sources if source.upload is None]
     results = list(take_all(network, unroutable, call=as_calls, watch=watch).values())
-    sequences = {s.upload.sequence_id: s.upload.sequence for s in sources if s.upload}
-    for _, sequence in sorted(sequences.items()):
-        results += ingest(network, sequence, call=as_calls, watch=watch, patience=PATIENCE_SECONDS)
+    observations: dict[str, list[Source]] = {}
+    for source in sources:
+        if source.upload is not None:
+            observations.setdefault(source.upload.sequence_id, []).append(source)
+    for sequence_id in sorted(observations):
+        waiting = observations[sequence_id]
+        seen = _Seen(watch)
+        try:
+            results += ingest(
+                network,
+                parse_sequence_id(sequence_id),
+                call=as_calls,
+                watch=seen,
+                patience=PATIENCE_SECONDS,
+            )
+        except (AnotherRun, TryAgain) as error:
+            log.warning("%s was broken off: %s", sequence_id, error)
+            results += seen.results.values()
+            left = [s for s in waiting if display_name(s.name) not in seen.results]
+            results += [_broken_off(source, error) for source in left]
     return sorted(results, key=lambda result: result.name)
+
+
+class _Seen:
+    """Passes on what a run tells, and keeps the rows for the case that it breaks off."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.results: dict[str, FileResult] = {}
+
+    def planned(self, files: int) -> None:
+        self._watch.planned(files)
+
+    def taken(self, result: FileResult) -> None:
+        self.results[result.name] = result
+        self._watch.taken(result)
+
+
+def _broken_off(source: Source, error: Exception) -> FileResult:
+    return FileResult(
+        display_name(source.name),
+        Became.FAILED,
+        code="passing-trouble",
+        reason=str(error) or "another run has been at work on its observation for an hour",
+        next_step="Run it again.",
+    )
 
 
 def foresee(network: PanoptesNetwork, sources: Iterable[Source]) -> list[FileResult]:
@@ -63,8 +112,8 @@ def _foresee(network: PanoptesNetwork, source: Source) -> FileResult:
     except BadInput as bad:
         return FileResult(name, Became.QUARANTINED, code=bad.code, reason=bad.reason)
     if source.size == 0 or source.size > network.max_file_bytes:
-        bad = BadInput("too-large" if source.size else "empty-file")
-        return FileResult(name, Became.QUARANTINED, code=bad.code, reason=bad.reason)
+        unfit = BadInput("too-large" if source.size else "empty-file")
+        return FileResult(name, Became.QUARANTINED, code=unfit.code, reason=unfit.reason)
     image_id = None if upload.is_pointing else upload.image_id
     makes_image = upload.file_type in (FileType.FITS, FileType.FITS_FZ, FileType.CR2)
     planned = FileResult(name, Became.FILED, image_id=image_id)

@@ -25,6 +25,7 @@ from tasks.quarantine import quarantine
 from tasks.record import record, remove_from_incoming
 from tasks.retries import call_plainly, keep_trying
 from tasks.rgb import make_rgb, verify_rgb
+from tasks.sources import require_own_sequence
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,10 @@ def take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
     try:
         return _take(network, source, call)
     except Exception as error:  # the boundary between one file and its siblings
-        log.exception("%s could not be taken", source.label)
+        if is_passing(error):
+            log.warning("%s could not be taken: %s", source.label, error)
+        else:
+            log.exception("%s could not be taken", source.label)
         return _report_failure(network, source, error)
 
 
@@ -121,6 +125,7 @@ def _work(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
     try:
         upload = source.upload or parse_upload(source.name)
         derive, compare = DERIVATIONS[upload.file_type]
+        keep_trying(require_own_sequence, network, upload)
         derived = call(derive, network, source)
         try:
             call(compare, network, source, derived)

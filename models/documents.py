@@ -33,12 +33,12 @@ OBSERVATION_STATUS = ("metadata_received", "receiving_files", "received")
 IMAGE_STATUS = ("metadata_received", "received", "uploaded")
 
 
-def forward(order: tuple[str, ...], stored: str | None, wanted: str) -> str:
+def forward(order: tuple[str, ...], stored: object, wanted: str) -> str:
     """The later of two statuses: a status never moves back.
 
     A status of other software that `order` does not know is kept.
     """
-    if stored is None:
+    if not isinstance(stored, str):
         return wanted
     if stored not in order:
         return stored  # another program's word
@@ -142,6 +142,7 @@ class Observation(Document):
     project: str | None = None
     num_images: int | None = None
     total_exptime: float | None = Field(None, description="seconds, to the millisecond")
+    night_is_rough: bool | None = Field(None, description="the unit's longitude was not known")
     described_by: dict[str, str] | None = None
     last_arrival: AwareDatetime | None = None
 
@@ -173,6 +174,7 @@ class Image(Document):
     time: AwareDatetime
     exposure_end: AwareDatetime | None = None
     night: str
+    night_is_rough: bool | None = Field(None, description="the unit's longitude was not known")
     status: str = "received"
     bucket_path: str | None = Field(None, description="the archived .fits.fz, in images")
     size: int | None = Field(None, description="bytes of the archived file")
@@ -226,6 +228,15 @@ class Output(BaseModel):
     size: int = Field(description="bytes")
 
 
+class Place(BaseModel):
+    """One generation of an object."""
+
+    model_config = ConfigDict(frozen=True)
+    location: Location
+    path: str
+    generation: int
+
+
 class File(Document):
     """The ledger: what became of one uploaded file, by its percent-encoded name.
 
@@ -253,6 +264,7 @@ class File(Document):
     reason: str | None = None
     next_step: str | None = None
     duplicate_of: str | None = None
+    conflicts_with: Place | None = None
     location: Location | None = None
     path: str | None = Field(None, description="of the first output, in `location`")
     outputs: list[Output] | None = None

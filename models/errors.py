@@ -105,14 +105,18 @@ class TryAgain(IngestError):
 class BadInput(IngestError):
     """The file itself is at fault; trying again cannot help.
 
-    `code` is a key of `ADVICE`; `detail` says what was seen in this file.
+    `code` is a key of `ADVICE`; `detail` says what was seen in this file. `conflicts_with`
+    is the object (location, path, generation) that it cannot stand beside.
     """
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    def __init__(
+        self, code: str, detail: str = "", *, conflicts_with: dict[str, Any] | None = None
+    ) -> None:
         if code not in ADVICE:
             raise ValueError(f"unknown quarantine code {code!r}")
         self.code = code
         self.detail = detail
+        self.conflicts_with = conflicts_with
         super().__init__(code, detail)
 
     @property
@@ -129,7 +133,11 @@ class BadInput(IngestError):
         return f"{self.code}: {self.reason}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.code, self.detail))
+        return (_bad_input, (self.code, self.detail, self.conflicts_with))
+
+
+def _bad_input(code: str, detail: str, conflicts_with: dict[str, Any] | None) -> BadInput:
+    return BadInput(code, detail, conflicts_with=conflicts_with)
 
 
 def is_passing(error: BaseException) -> bool:

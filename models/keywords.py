@@ -115,7 +115,15 @@ class Keyword:
     meaning: str
 
 
-_RA, _DEC = between(0, 360), between(-90, 90)
+def read_right_ascension(value: CardValue) -> float | None:
+    """Degrees from 0 to 360; -10 is 350."""
+    number = read_float(value)
+    if number is not None and not -360 <= number <= 360:
+        raise NoValue
+    return number + 360.0 if number is not None and number < 0 else number
+
+
+_RA, _DEC = read_right_ascension, between(-90, 90)
 
 KEYWORDS: tuple[Keyword, ...] = (
     Keyword("unit", "name", ("OBSERVER",), read_text, "", "name of the unit"),
@@ -204,7 +212,7 @@ KEYWORDS: tuple[Keyword, ...] = (
 )
 
 
-_ALSO = ("CTYPE1", "SEQID", "SEQUENCE_ID", "IMAGEID", "IMAGE_ID")
+_ALSO = ("CTYPE1", "CTYPE2", "SEQID", "SEQUENCE_ID", "IMAGEID", "IMAGE_ID")
 _KNOWN = frozenset((*_ALSO, *(card for keyword in KEYWORDS for card in keyword.cards)))
 
 
@@ -227,8 +235,7 @@ class Described:
 def describe(header: Mapping[str, object]) -> Described:
     """Read every known card of a header whose keywords are in upper case."""
     cards: dict[str, CardValue] = {k: v for k, v in header.items() if _is_card_value(v)}
-    if not _is_celestial(cards):
-        cards = {k: v for k, v in cards.items() if k not in ("CRVAL1", "CRVAL2")}
+    solved = _is_solved(cards)
     filled: dict[str, dict[str, FieldValue]] = {
         "unit": {},
         "camera": {},
@@ -238,6 +245,10 @@ def describe(header: Mapping[str, object]) -> Described:
     notes: dict[str, None] = {}
     for keyword in KEYWORDS:
         for card in keyword.cards:
+            if card in ("CRVAL1", "CRVAL2") and not solved:
+                continue
+            if keyword.document == "observation" and not _is_whole_position(cards, card):
+                continue
             try:
                 value = keyword.read(cards.get(card))
             except NoValue:
@@ -255,10 +266,37 @@ def _is_card_value(value: object) -> TypeGuard[CardValue]:
     return value is None or isinstance(value, str | int | float | bool | complex)
 
 
-def _is_celestial(cards: Mapping[str, CardValue]) -> bool:
-    """Whether CRVAL1 and CRVAL2 are right ascension and declination (FITS 4.0, section 8.3)."""
-    axis = cards.get("CTYPE1")
-    return not isinstance(axis, str) or axis.strip().upper()[:2] in ("", "RA")
+_PAIRS = (
+    ("CRVAL1", "CRVAL2"),
+    ("FIELD_RA", "FIELD_DEC"),
+    ("RA-MNT", "DEC-MNT"),
+    ("RA_MNT", "DEC_MNT"),
+)
+
+
+def _is_solved(cards: Mapping[str, CardValue]) -> bool:
+    """Whether CRVAL1 and CRVAL2 are right ascension and declination (FITS 4.0, section 8.3).
+
+    Both have to be there. Axes without a type are taken for them, as the network's own
+    software writes them only when a frame is solved, unless both are 0, the default.
+    """
+    types = [str(cards.get(name) or "").strip().upper() for name in ("CTYPE1", "CTYPE2")]
+    if any(types):
+        celestial = types[0].startswith("RA") and (not types[1] or types[1].startswith("DEC"))
+        return celestial and _is_whole_position(cards, "CRVAL1")
+    whole = _is_whole_position(cards, "CRVAL1")
+    return whole and any(read_float(cards.get(name)) for name in ("CRVAL1", "CRVAL2"))
+
+
+def _is_whole_position(cards: Mapping[str, CardValue], card: str) -> bool:
+    """Whether the other coordinate of a position is there, too; True for any other card."""
+    for ra, dec in _PAIRS:
+        if card in (ra, dec):
+            try:
+                return _RA(cards.get(ra)) is not None and _DEC(cards.get(dec)) is not None
+            except NoValue:
+                return False
+    return True
 
 
 def table() -> str:
@@ -272,7 +310,7 @@ def table() -> str:
         "Where a row names several cards, the first that holds a value wins. A card that is",
         "missing, empty, undefined or not understood leaves its field absent; the image's",
         "`notes` say which card was not understood. `CRVAL1` and `CRVAL2` count only where",
-        "`CTYPE1`, if present, is a right ascension.",
+        "`CTYPE1`, if present, is a right ascension; a position is always one pair of cards.",
     ]
     documents: Sequence[DocumentName] = ("unit", "camera", "observation", "image")
     for document in documents:

@@ -37,7 +37,7 @@ _UNIT = r"(?P<unit>PAN\d{3})"
 _CAMERA = r"(?P<camera>[0-9A-Za-z]{6})"
 _SEQUENCE = r"(?P<sequence>\d{8}T\d{6})"
 _STEM = re.compile(
-    rf"{_UNIT}(?:/(?P<field>[^/]+)/|[/_]){_CAMERA}[/_]{_SEQUENCE}"
+    rf"{_UNIT}(?:/(?P<field>[^/]+(?:/[^/]+)?)/|_(?P<name>[^/]+?)_|[/_]){_CAMERA}[/_]{_SEQUENCE}"
     r"(?:[/_](?P<leaf>[^/]+))?",
     re.ASCII,
 )
@@ -151,7 +151,7 @@ def parse_upload(name: str) -> UploadName:
     file_type = FileType("jpg" if suffix == "jpeg" else suffix)
     found = _STEM.fullmatch(suffixed["stem"])
     if found is None:
-        raise BadInput("unroutable-name")
+        raise BadInput("unroutable-name", _where_it_begins(suffixed["stem"]))
     sequence = Sequence(found["unit"], found["camera"], found["sequence"])
     leaf, image_time = _read_leaf(found["leaf"], sequence, file_type)
     for moment in (sequence.sequence_time, image_time):
@@ -165,9 +165,17 @@ def parse_upload(name: str) -> UploadName:
         sequence=sequence,
         file_type=file_type,
         image_time=None if file_type is FileType.MP4 else image_time,
-        field_name=found["field"],
+        field_name=found["field"] or found["name"],
         leaf=leaf,
     )
+
+
+def _where_it_begins(stem: str) -> str:
+    """A hint for whoever named a folder above the one that holds the units."""
+    above, slash, below = stem.partition("/PAN")
+    if slash and _STEM.fullmatch(f"PAN{below}"):
+        return f"the unit comes first: the folder to take is {above}"
+    return ""
 
 
 def _read_leaf(leaf: str | None, sequence: Sequence, file_type: FileType) -> tuple[str, str | None]:
@@ -204,7 +212,8 @@ def listing_prefixes(sequence: Sequence) -> list[str]:
     caller parses each name and keeps those of its sequence.
     """
     unit, camera, start = sequence.unit_id, sequence.camera_id, sequence.sequence_time
-    return [f"{unit}{a}{camera}{b}{start}" for a in "/_" for b in "/_"]
+    # Exported names, a field name within or not, lie side by side: what waits of the unit.
+    return [*(f"{unit}/{camera}{separator}{start}" for separator in "/_"), f"{unit}_"]
 
 
 def field_prefixes(sequence: Sequence, field_folder: str) -> list[str]:

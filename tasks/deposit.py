@@ -70,9 +70,9 @@ def deposit(
         if stored == data:
             return output_of(role, location, present, checksum), None if ours else _name(owner)
         equal = _equal(same, stored)
-        if _may_replace(network, source, owner) or (
-            equal is None and owner is None and _was_made_of(network, source, location, path)
-        ):
+        # An object that we made and that is no longer what we made has been damaged.
+        damaged = not equal and owner is None and _was_made_of(network, source, location, path)
+        if damaged or _may_replace(network, source, owner):
             try:
                 info = store.put(path, data, if_generation=present.generation)
             except PreconditionFailed:
@@ -83,7 +83,8 @@ def deposit(
                 output_of(role, location, present, crc32c(stored)),
                 None if ours else _name(owner),
             )
-        raise BadInput("conflicts-with-archive", f"{location}/{path}")
+        there = {"location": location, "path": path, "generation": present.generation}
+        raise BadInput("conflicts-with-archive", f"{location}/{path}", conflicts_with=there)
     raise TryAgain(f"{location}/{path} kept changing")
 
 

@@ -20,6 +20,13 @@ def rank(upload: UploadName) -> str:
     return f"{upload.image_time}~raw" if upload.file_type is FileType.CR2 else upload.image_time
 
 
+def ours_of(described_by: object) -> dict[str, str]:
+    """The entries of `described_by` that are ours; a field of another program has none."""
+    if not isinstance(described_by, dict):
+        return {}
+    return {k: v for k, v in described_by.items() if isinstance(k, str) and isinstance(v, str)}
+
+
 def describe_earliest(
     said: Mapping[str, Any],
     stored: Fields,
@@ -33,7 +40,7 @@ def describe_earliest(
     Fields `together` are taken from one image or not at all. A stored value that is its
     `placeholders` entry counts as none.
     """
-    described: dict[str, str] = dict(stored.get("described_by") or {})
+    described = ours_of(stored.get("described_by"))
     empty = placeholders or {}
     fields: Fields = {}
     joined = {name for names in together for name in names}

@@ -96,7 +96,7 @@ def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Op
             "unfinished": before.unfinished or before.outcome is None or None,
         }
         return Opened(Verdict.WORK, fresh.model_copy(update=kept))
-    if before.outcome == "quarantined" and _copy_stands(network, before):
+    if before.outcome == "quarantined" and _quarantine_stands(network, before):
         return Opened(Verdict.QUARANTINED, before)
     if before.outcome in ("archived", "filed") and _outputs_stand(network, before):
         return Opened(Verdict.DONE, before)
@@ -158,8 +158,15 @@ def _outputs_stand(network: PanoptesNetwork, entry: File) -> bool:
     return bool(entry.outputs)
 
 
-def _copy_stands(network: PanoptesNetwork, entry: File) -> bool:
-    """Whether quarantine still has the file, if it had bytes to keep."""
+def _quarantine_stands(network: PanoptesNetwork, entry: File) -> bool:
+    """Whether quarantine still has the file, and what it conflicted with is still there."""
+    if entry.conflicts_with is not None:
+        try:
+            found = network.store(entry.conflicts_with.location).stat(entry.conflicts_with.path)
+        except NotFound:
+            return False
+        if found.generation != entry.conflicts_with.generation:
+            return False
     if entry.path is None:
         return True
     try:
@@ -204,6 +211,7 @@ def close_entry(
             "code": None,
             "reason": None,
             "next_step": None,
+            "conflicts_with": None,
         },
     )
 
@@ -223,6 +231,7 @@ def close_quarantined(
             "location": "quarantine",
             "path": path,
             "crc32c": checksum,
+            "conflicts_with": bad.conflicts_with,
         },
     )
 

@@ -36,12 +36,15 @@ def waiting_for(network: PanoptesNetwork, sequence: Sequence) -> list[Source]:
     """The files of one observation that wait in `incoming`, in the order of their names.
 
     Looks below the observation's own prefixes, and probes each folder of the unit as an
-    older field-name folder; never walks the unit.
+    older field-name folder, of one level or two; never walks the unit.
     """
     store = network.store("incoming")
     prefixes = listing_prefixes(sequence)
     for folder in store.folders(f"{sequence.unit_id}/"):
         prefixes += field_prefixes(sequence, folder)
+        if folder != f"{sequence.unit_id}/{sequence.camera_id}/":
+            for inner in store.folders(folder):
+                prefixes += field_prefixes(sequence, inner)
     found = {info.name: info for prefix in prefixes for info in store.list(prefix)}
     sources = [source_of(found[name]) for name in sorted(found)]
     return [s for s in sources if s.upload and s.upload.sequence_id == sequence.sequence_id]

@@ -18,6 +18,8 @@ def check_jpeg(data: bytes, *, max_pixels: int) -> None:
             if picture.width * picture.height > max_pixels:
                 raise BadInput("too-large", f"{picture.width} x {picture.height} pixels")
             picture.load()
+        if _END_OF_IMAGE not in data[-_TRAILER_BYTES:]:
+            raise BadInput("truncated-file", "its end mark is missing")
     except Image.DecompressionBombError as error:
         raise BadInput("too-large", str(error)) from error
     except UnidentifiedImageError as error:
@@ -27,6 +29,11 @@ def check_jpeg(data: bytes, *, max_pixels: int) -> None:
         raise BadInput(code, str(error)) from error
     except (ValueError, SyntaxError) as error:
         raise BadInput("corrupt-data", str(error)) from error
+
+
+_END_OF_IMAGE = b"\xff\xd9"
+_TRAILER_BYTES = 1 << 20
+"""Some cameras append data of their own behind the picture."""
 
 
 def check_mp4(data: bytes) -> None:
@@ -43,7 +50,7 @@ def check_mp4(data: bytes) -> None:
             size = int.from_bytes(head[8:16], "big")
         elif size == 0:
             size = len(data) - offset
-        if size < 8:
+        if size < 8 or not kind.isascii() or not kind.decode("ascii").isprintable():
             raise BadInput("corrupt-data", f"a box of {size} bytes at byte {offset}")
         if offset + size > len(data):
             raise BadInput(

@@ -9,6 +9,7 @@ from blocks.network import PanoptesNetwork
 from models.documents import Output
 from models.ingest import Source
 from tasks.deposit import output_of
+from tasks.sources import recorded_sources
 
 if TYPE_CHECKING:
     from tasks.fits.archive import ImageContent
@@ -49,7 +50,7 @@ def _has_fits(network: PanoptesNetwork, source: Source) -> bool:
     assert source.upload is not None
     image_id = source.upload.image_id
     image = network.documents.get("images", image_id) if image_id else None
-    return image is not None and "fits" in (image.fields.get("sources") or {})
+    return image is not None and "fits" in recorded_sources(image.fields)
 
 
 def store_preview(network: PanoptesNetwork, source: Source, jpeg: bytes) -> Output:

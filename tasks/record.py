@@ -34,6 +34,7 @@ from models.names import FileType, UploadName, display_name, parse_time
 from tasks.describing import describe_earliest, rank
 from tasks.ledger import close_entry, code_version, now, read_entry
 from tasks.retries import step
+from tasks.sources import own_sequence, recorded_sources
 
 _FITS = (FileType.FITS, FileType.FITS_FZ)
 
@@ -106,7 +107,7 @@ class _Recording:
         if north is not None and east is not None:
             said["location"] = GeoPoint(float(north), (float(east) + 180.0) % 360.0 - 180.0)
         known = describe_earliest(said, stored, rank(self.upload), placeholders={"name": unit_id})
-        unit = Unit.model_validate({"name": stored.get("name") or unit_id} | known)
+        unit = Unit.model_validate({"name": unit_id} | known)
         return known | only_missing(unit.fields(), stored)
 
     def _camera(self, before: Fields | None) -> Fields:
@@ -135,10 +136,11 @@ class _Recording:
                 "camera_id": sequence.camera_id,
                 "time": sequence.time,
                 "night": night_of(sequence.time, longitude),
+                "night_is_rough": longitude is None or None,
                 "status": forward(OBSERVATION_STATUS, stored.get("status"), "receiving_files"),
             }
         )
-        return _keep_foreign(observation.fields(), stored, ("time", "night"))
+        return _keep_foreign(observation.fields(), stored, ("time", "night", "night_is_rough"))
 
     def _image(self, before: Fields | None, longitude: float | None) -> Fields | None:
         """This file's part of the image; nothing if a newer generation has been taken up.
@@ -147,12 +149,13 @@ class _Recording:
         so a stalled run of an older generation can never cover a newer one.
         """
         upload, stored = self.upload, before or {}
-        sources: dict[str, Fields] = dict(stored.get("sources") or {})
+        sources = recorded_sources(stored)
         kind = "fits" if upload.file_type in _FITS else upload.file_type.value
         earlier = sources.get(kind)
         entry = read_entry(self.network, self.source.name)
         if entry is not None and entry.generation != self.source.generation:
             return None
+        own_sequence(upload, stored)
         sources[kind] = self._provenance(earlier).model_dump()
         # The FITS file has the last word; what only an older generation said is unsaid.
         said: Fields = {}
@@ -175,6 +178,7 @@ class _Recording:
                 "time": moment,
                 "exposure_end": end,
                 "night": night_of(moment, longitude),
+                "night_is_rough": longitude is None or None,
                 "status": forward(
                     IMAGE_STATUS, stored.get("status"), "uploaded" if kind == "fits" else "received"
                 ),
@@ -184,6 +188,7 @@ class _Recording:
         )
         notes = dict.fromkeys(note for each in sorted(sources) for note in sources[each]["notes"])
         derived = {"notes": list(notes) or None, "exposure_end": end, "healpix": image.healpix}
+        derived["night_is_rough"] = image.night_is_rough
         return unsaid | image.fields() | derived
 
     def _provenance(self, earlier: Fields | None) -> Provenance:
@@ -237,7 +242,10 @@ def only_missing(fields: Fields, before: Fields | None) -> Fields:
 
 
 def _keep_foreign(fields: Fields, stored: Fields, names: tuple[str, ...]) -> Fields:
-    return {k: v for k, v in fields.items() if k not in names or stored.get(k) is None}
+    known = {name for name in names if stored.get(name) is not None}
+    if "night" in known:
+        known.add("night_is_rough")
+    return {k: v for k, v in fields.items() if k not in known}
 
 
 def _number(value: object) -> float | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from blocks.catalog import Fields, Query, modify
 from blocks.network import PanoptesNetwork
-from models.documents import OBSERVATION_STATUS, Unit, forward
+from models.documents import OBSERVATION_STATUS, GeoPoint, Unit, forward, night_of
 from models.names import Sequence
 from tasks.ledger import now
 from tasks.retries import step
@@ -46,9 +46,31 @@ def settle_observation(network: PanoptesNetwork, sequence: Sequence) -> Fields:
             | {"num_observations": int(counted["count"])}
         )
 
-    settled = modify(catalog, "observations", sequence.sequence_id, observation)
     modify(catalog, "units", sequence.unit_id, unit)
-    return settled
+    _mend_nights(network, sequence)
+    return modify(catalog, "observations", sequence.sequence_id, observation)
+
+
+def _mend_nights(network: PanoptesNetwork, sequence: Sequence) -> None:
+    """Nights that were counted from Greenwich, now that the unit's longitude is known."""
+    unit = network.documents.get("units", sequence.unit_id)
+    place = unit.fields.get("location") if unit else None
+    if not isinstance(place, GeoPoint):
+        return
+
+    def mend(before: Fields | None) -> Fields | None:
+        moment = (before or {}).get("time")
+        if not (before or {}).get("night_is_rough") or not isinstance(moment, datetime):
+            return None
+        return {"night": night_of(moment, place.longitude), "night_is_rough": None}
+
+    for collection in ("images", "observations"):
+        rough = Query(
+            collection,
+            where=[("sequence_id", "==", sequence.sequence_id), ("night_is_rough", "==", True)],
+        )
+        for stored in list(network.documents.query(rough)):
+            modify(network.documents, collection, stored.key, mend)
 
 
 def _totals(network: PanoptesNetwork, owner: tuple[str, str]) -> Fields:

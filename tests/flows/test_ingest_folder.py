@@ -256,7 +256,6 @@ def test_what_would_become_of_a_folder_is_foreseen_without_reading_a_file(
     assert foreseen == {
         **{name: BECAME[name].split(":")[0] for name in NIGHT},
         f"{IMAGE}.fits.fz": "catalogued",
-        f"{SEQUENCE}/20180216T112830.fits": "catalogued",
     }
     assert not [call for call in asked if ".read" in call or ".put" in call]
     assert sites.objects(network) == {}

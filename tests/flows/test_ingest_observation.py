@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -19,7 +19,9 @@ from deployments.simulator.night import Sent, simulate_night
 from flows.ingest_observation import ingest_observation
 from models.documents import File
 from models.names import parse_sequence_id
+from tasks.compress import compress
 from tasks.lease import Lease
+from tasks.listing import waiting_for
 
 INGEST = "ingest-observation/local"
 
@@ -148,24 +150,24 @@ def test_a_run_that_finds_the_lease_taken_leaves_word_and_completes(site: Site) 
     assert lease.give_back()
 
 
-def test_a_cached_derivation_whose_output_is_gone_is_done_again(site: Site, tmp_path: Path) -> None:
-    """The first run derives and then cannot record; its results are in Prefect's cache."""
-    sequence_id = site.sequence_ids[0]
-    image_ids = {s.image_id for s in site.of(sequence_id) if s.image_id}
-    for image_id in image_ids:
-        site.network.documents.create("images", image_id, {"sources": "not what we write"})
-    state = site.ingest(sequence_id)
-    assert state.is_failed()
-    for image_id in image_ids:
-        stored = site.network.documents.get("images", image_id)
-        assert stored is not None
-        site.network.documents.delete("images", image_id, version=stored.version)
-    archived = sorted((tmp_path / "images").rglob("*.fits.fz"))
-    assert archived
-    archived[0].unlink()
+def test_a_cached_derivation_whose_output_is_gone_is_done_again(site: Site) -> None:
+    """A run that died after it derived leaves results behind that later ones would take."""
+    sequence_id = next(s.sequence_id for s in site.sent if s.name.endswith(".fits"))
+    assert sequence_id is not None
+    source = next(
+        source
+        for source in waiting_for(site.network, parse_sequence_id(sequence_id))
+        if source.name.endswith(".fits")
+    )
+    with site.stack.settings():
+        made = compress(site.network, source)
+        again: State[Any] = cast("Any", compress)(site.network, source, return_state=True)
+        assert again.name == "Cached"
+    images = site.network.store("images")
+    images.delete(made.outputs[0].path)
     state = site.ingest(sequence_id)
     assert state.is_completed(), state.message
-    assert archived[0].exists()
+    assert images.stat(made.outputs[0].path).crc32c == made.outputs[0].crc32c
     assert not [s for s in site.of(sequence_id) if s.name in site.waiting()]
 
 

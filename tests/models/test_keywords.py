@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -121,8 +122,46 @@ def test_a_reference_value_counts_only_as_right_ascension(
 
 
 def test_the_centre_of_an_observation_is_solved_else_the_fields_else_the_mounts() -> None:
-    assert describe({"FIELD_RA": 1.0, "RA-MNT": 2.0}).observation["ra"] == 1.0
-    assert describe({"CRVAL1": 3.0, "FIELD_RA": 1.0}).observation["ra"] == 3.0
+    mount = {"RA-MNT": 2.0, "DEC-MNT": 20.0}
+    field = {"FIELD_RA": 1.0, "FIELD_DEC": 10.0}
+    solved = {"CRVAL1": 3.0, "CRVAL2": 30.0}
+
+    def centre(cards: Mapping[str, object]) -> tuple[object, object]:
+        said = describe(cards).observation
+        return said.get("ra"), said.get("dec")
+
+    assert centre(mount) == (2.0, 20.0)
+    assert centre(mount | field) == (1.0, 10.0)
+    assert centre(mount | field | solved) == (3.0, 30.0)
+
+
+def test_a_position_is_one_pair_of_cards_and_never_half_of_each_of_two() -> None:
+    mount = {"RA-MNT": 2.0, "DEC-MNT": 20.0}
+    for half in (
+        {"CRVAL1": 3.0},
+        {"CRVAL2": 30.0},
+        {"CRVAL1": 3.0, "CRVAL2": 99.0},
+        {"FIELD_RA": -999, "FIELD_DEC": 10.0},
+    ):
+        said = describe(mount | half)
+        assert (said.observation["ra"], said.observation["dec"]) == (2.0, 20.0), half
+        assert "ra_image" not in said.image
+        assert "dec_image" not in said.image
+
+
+def test_axes_that_are_no_sky_or_the_standards_default_are_no_solution() -> None:
+    for cards in (
+        {"CRVAL1": 0.0, "CRVAL2": 0.0},
+        {"CRVAL1": 3.0, "CRVAL2": 30.0, "CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"},
+        {"CRVAL1": 3.0, "CRVAL2": 30.0, "CTYPE1": "RA---TAN", "CTYPE2": "LINEAR"},
+    ):
+        assert describe(cards).image == {}, cards
+    solved = {"CRVAL1": 0.0, "CRVAL2": 0.0, "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN"}
+    assert describe(solved).image == {"ra_image": 0.0, "dec_image": 0.0}
+
+
+def test_a_right_ascension_below_zero_is_the_same_place_above_it() -> None:
+    assert describe({"CRVAL1": -10.0, "CRVAL2": 20.0}).image["ra_image"] == 350.0
 
 
 def test_commentary_and_other_objects_in_a_header_do_no_harm() -> None:

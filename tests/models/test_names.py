@@ -50,6 +50,8 @@ separators = st.sampled_from("/_")
         f"PAN001/14d3bd/{SEQUENCE}_{IMAGE}.FITS.FZ",
         f"PAN001/Wasp 35/14d3bd/{SEQUENCE}/{IMAGE}.fits.fz",
         f"PAN001/14d3bd/14d3bd/{SEQUENCE}/{IMAGE}.fits.fz",
+        f"PAN001/fields/Wasp35/14d3bd/{SEQUENCE}/{IMAGE}.fits.fz",
+        f"PAN001_Wasp35_14d3bd_{SEQUENCE}_{IMAGE}.fits.fz",
         f"PAN001/14d3bd/{SEQUENCE}/PAN001_14d3bd_{IMAGE}.fits.fz",
         f"PAN001/14d3bd/{SEQUENCE}/PAN001_14d3bd_{SEQUENCE}_{IMAGE}.fits.fz",
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -233,3 +234,38 @@ def test_an_object_of_other_content_is_a_conflict(network: PanoptesNetwork, sour
     with pytest.raises(BadInput) as conflict:
         deposit(network, source, "picture", "previews", "a.jpg", b"one", same=lambda _: False)
     assert conflict.value.code == "conflicts-with-archive"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda archive: archive[:1000],
+        lambda archive: archive[:2880] + bytes(2880),
+        lambda archive: archive[:6000] + b"X" + archive[6001:],
+    ],
+    ids=["cut", "emptied", "a changed byte"],
+)
+def test_a_kept_source_mends_its_damaged_archive(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    network = sites.kept(tmp_path, previews_wanted=False)
+    _send(network, FITS, tiny_fits())
+    assert _outcome(network, FITS) == "catalogued"
+    archive = Path(network.images) / ARCHIVE.removeprefix("images/")
+    whole = archive.read_bytes()
+    archive.write_bytes(damage(whole))
+    assert _outcome(network, FITS) == "catalogued"
+    assert archive.read_bytes() == whole
+    assert _outcome(network, FITS) == "already"
+
+
+def test_a_file_that_conflicted_is_taken_once_the_other_has_gone(tmp_path: Path) -> None:
+    network = sites.kept(tmp_path, previews_wanted=False)
+    _send(network, PACKED, tiny_fits_fz())
+    _outcome(network, PACKED)
+    (sites.incoming(network) / PACKED).unlink()
+    _send(network, FITS, tiny_fits({"AIRMASS": 1.5}))
+    assert _outcome(network, FITS) == "quarantined: conflicts-with-archive"
+    assert _outcome(network, FITS) == "quarantined: conflicts-with-archive"
+    (Path(network.images) / ARCHIVE.removeprefix("images/")).unlink()
+    assert _outcome(network, FITS) == "catalogued"

@@ -224,3 +224,62 @@ def test_a_camera_raw_alone_is_received(network: PanoptesNetwork) -> None:
     assert _take(network, f"{LATER}.CR2", raw) == "catalogued"
     assert _image(network, LATER_ID)["status"] == "received"
     assert sites.objects(network, "originals") == {f"originals/{LATER}.cr2": raw}
+
+
+@pytest.mark.parametrize(
+    ("collection", "key", "foreign"),
+    [
+        ("images", IMAGE_ID, {"sources": {"fits": {"name": "x"}}}),
+        ("images", IMAGE_ID, {"sources": "gone", "status": 5, "notes": "hello", "healpix": "x"}),
+        ("observations", SEQUENCE_ID, {"described_by": "me", "time": "yesterday"}),
+        ("observations", SEQUENCE_ID, {"described_by": {"exptime": 5, "iso": None}}),
+        ("units", "PAN001", {"described_by": ["x"], "location": {"lat": 1}, "name": 5}),
+    ],
+    ids=str,
+)
+def test_others_fields_of_our_names_stop_no_file(
+    network: PanoptesNetwork, collection: str, key: str, foreign: dict[str, object]
+) -> None:
+    network.documents.create(collection, key, dict(foreign))
+    assert _take(network, f"{IMAGE}.fits", tiny_fits()) == "catalogued"
+    assert _image(network)["bucket_path"] == f"{IMAGE}.fits.fz"
+
+
+def test_a_night_without_a_longitude_is_put_right_once_the_units_is_known(
+    network: PanoptesNetwork,
+) -> None:
+    """In Hawaii, 12:24 UTC is the small hours of a night that began on the day before."""
+    nowhere = {"LAT-OBS": None, "LONG-OBS": None}
+    _take(network, f"{IMAGE}.fits", tiny_fits(nowhere))
+    late = f"{SEQUENCE}/20180216T123030"
+    _take(network, f"{late}.fits", tiny_fits(nowhere, seed=2))
+    assert _image(network, "PAN001_14d3bd_20180216T123030")["night"] == "2018-02-16"
+    _take(network, f"{LATER}.fits", tiny_fits({"LAT-OBS": 19.54, "LONG-OBS": -155.58}, seed=3))
+    for image_id in (IMAGE_ID, LATER_ID, "PAN001_14d3bd_20180216T123030"):
+        assert _image(network, image_id)["night"] == "2018-02-15"
+        assert "night_is_rough" not in _image(network, image_id)
+    assert sites.document(network, "observations", SEQUENCE_ID)["night"] == "2018-02-15"
+
+
+def test_an_image_belongs_to_one_observation(network: PanoptesNetwork) -> None:
+    _take(network, f"{IMAGE}.fits", tiny_fits())
+    other = IMAGE.replace("20180216T110623", "20180216T100000")
+    assert other != IMAGE
+    assert _take(network, f"{other}.fits", tiny_fits(seed=5)) == "quarantined"
+    entry = sites.entry_of(network, f"{other}.fits")
+    assert entry.code == "conflicts-with-archive"
+    assert SEQUENCE_ID in (entry.reason or "")
+    assert _image(network)["sequence_id"] == SEQUENCE_ID
+    assert list(sites.objects(network, "images")) == [f"images/{IMAGE}.fits.fz"]
+
+
+def test_a_newer_generation_takes_back_what_only_the_older_said(network: PanoptesNetwork) -> None:
+    network.documents.create("images", IMAGE_ID, {"guider": "theirs"})
+    _take(network, f"{IMAGE}.fits", tiny_fits({"AIRMASS": 1.25, "MOONSEP": "far"}))
+    assert "airmass" in _image(network)
+    assert "notes" in _image(network)
+    _take(network, f"{IMAGE}.fits", tiny_fits({"AIRMASS": None, "MOONSEP": None}), hours=1)
+    image = _image(network)
+    assert "airmass" not in image
+    assert "notes" not in image
+    assert image["guider"] == "theirs"
