@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deployments import service_commands
+from deployments import event_commands, service_commands
 
 app = typer.Typer(
     name="panoptes-network",
@@ -147,53 +147,7 @@ def simulate(
     sys.exit(run(to, night, files_per_second=pace, truth=truth))
 
 
-@app.command()
-def receiver(
-    host: Annotated[str | None, typer.Option(help="127.0.0.1 by default.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="8400 by default.")] = None,
-    incoming: Annotated[
-        str | None, typer.Option(help="The network's incoming; other places are passed over.")
-    ] = None,
-    open_: Annotated[
-        bool | None, typer.Option("--open", help="Let every program on this machine tell of files.")
-    ] = None,
-    starter: Annotated[
-        str | None, typer.Option(help="Who creates the runs: automation (default) or receiver.")
-    ] = None,
-    window: Annotated[
-        float | None,
-        typer.Option(min=1, help="Seconds for which --starter receiver gathers files."),
-    ] = None,
-) -> None:
-    """Take in storage events: Pub/Sub pushes, CloudEvents, and those of `watch`.
-
-    Settings come from PANOPTES_RECEIVER_... variables, secrets from them alone; see
-    docs/events.md. Needs PREFECT_API_URL.
-    """
-    from deployments.receiver_command import run_receiver
-
-    sys.exit(
-        run_receiver(
-            host=host, port=port, incoming=incoming, open=open_, starter=starter, window=window
-        )
-    )
-
-
-@app.command()
-def watch(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A network's incoming folder.")],
-    to: Annotated[str, typer.Option(help="The receiver.")] = "http://127.0.0.1:8400/events",
-    poll: Annotated[
-        float | None,
-        typer.Option(min=0.1, help="Look every so many seconds, where nothing tells of changes."),
-    ] = None,
-) -> None:
-    """Tell the receiver of every file that becomes complete in a folder."""
-    from deployments.receiver_command import run_watch
-
-    sys.exit(run_watch(folder, to=to, poll=poll))
-
-
+event_commands.add_to(app)
 service_commands.add_to(app)
 
 
