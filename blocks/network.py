@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from urllib.parse import unquote, urlsplit
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 LOCATIONS: tuple[Location, ...] = get_args(Location)
 Compression = Literal["GZIP_2", "RICE_1"]
+
+# https://cloud.google.com/storage/docs/buckets#naming
+_BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[^\0\r\n]*)?")
+_CATALOG = re.compile(
+    r"sqlite:///[^\0]+|firestore://[a-z0-9][a-z0-9.:-]*(?:/(?:\(default\)|[\w-]+))?"
+)
 
 _WHERE = "A folder, or gs://BUCKET or gs://BUCKET/PREFIX."
 
@@ -94,12 +101,24 @@ class PanoptesNetwork(Block):
 
     _opened: _Opened = PrivateAttr(default_factory=lambda: _Opened())
 
-    @field_validator(*LOCATIONS, "catalog")
+    @field_validator(*LOCATIONS)
     @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        scheme = urlsplit(value).scheme
-        if not value.strip() or scheme not in ("", "file", "gs", "sqlite", "firestore"):
-            raise ValueError(f"{value!r} is neither a folder nor gs://, sqlite:// or firestore://")
+    def _is_a_place_of_files(cls, value: str) -> str:
+        if value.startswith("gs:"):
+            if not _BUCKET.fullmatch(value):
+                raise ValueError(f"{value!r} is no bucket: gs://BUCKET or gs://BUCKET/PREFIX")
+        elif not value.strip() or urlsplit(value).scheme not in ("", "file"):
+            raise ValueError(f"{value!r} is neither a folder nor gs://BUCKET/PREFIX")
+        return value
+
+    @field_validator("catalog")
+    @classmethod
+    def _is_a_catalog(cls, value: str) -> str:
+        if not _CATALOG.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is no catalogue: sqlite:///FOLDER/catalog.sqlite, or "
+                "firestore://PROJECT or firestore://PROJECT/DATABASE"
+            )
         return value
 
     @classmethod
@@ -147,11 +166,11 @@ class PanoptesNetwork(Block):
 
         Raises ConfigurationError, in one sentence.
         """
-        addresses = [getattr(self, name) for name in LOCATIONS]
-        for name, address in zip(LOCATIONS, addresses, strict=True):
-            if addresses.count(address) > 1:
+        places = {name: _place(getattr(self, name)) for name in LOCATIONS}
+        for name, place in places.items():
+            if list(places.values()).count(place) > 1:
                 raise ConfigurationError(
-                    f"two locations share {address} ({name} is one of them): give each its own"
+                    f"two locations share {place} ({name} is one of them): give each its own"
                 )
         if not self.keep_incoming:
             self._refuse_places_in_incoming()
@@ -161,9 +180,9 @@ class PanoptesNetwork(Block):
 
     def _refuse_places_in_incoming(self) -> None:
         """What lies there is taken for an upload and removed."""
-        above = f"{self.incoming.rstrip('/')}/"
+        above = f"{_place(self.incoming)}/"
         for name in (*LOCATIONS[1:], "catalog"):
-            if getattr(self, name).removeprefix("sqlite:///").startswith(above):
+            if _place(getattr(self, name).removeprefix("sqlite:///")).startswith(above):
                 raise ConfigurationError(
                     f"{name} lies in incoming, {self.incoming}, which is drained: "
                     "give it a place of its own"
@@ -214,6 +233,15 @@ class PanoptesNetwork(Block):
         return store.put(path, data, if_generation=present.generation)
 
 
+def _place(address: str) -> str:
+    """An address in the one spelling of its place."""
+    parts = urlsplit(address)
+    if parts.scheme in ("gs", "firestore"):
+        return f"{parts.scheme}://{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
+    path = unquote(parts.path) if parts.scheme == "file" else address
+    return str(Path(os.path.expanduser(path)).resolve())  # noqa: PTH111 - leaves ~nobody alone
+
+
 def _settings(block: type[PanoptesNetwork]) -> list[str]:
     return [name for name in block.model_fields if not name.startswith("_")]
 
@@ -227,6 +255,10 @@ def load_network(name: str) -> PanoptesNetwork:
         return PanoptesNetwork.from_environment()
     try:
         network = PanoptesNetwork.load(name)
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"the 'PANOPTES network' block {name!r} is not valid: {_first_line(error)}"
+        ) from error
     except ValueError as error:
         raise ConfigurationError(
             f"there is no 'PANOPTES network' block named {name!r}: make one in the Prefect UI "
@@ -305,12 +337,14 @@ def open_store(
         from blocks.gcs import GcsStore
 
         return GcsStore(
-            parts.netloc, parts.path.strip("/"), credentials=_credentials(gcp_credentials)
+            parts.netloc,
+            parts.path.strip("/"),
+            credentials=BlockCredentials(gcp_credentials) if gcp_credentials else None,
         )
     from blocks.folder import FolderStore
 
     path = unquote(parts.path) if parts.scheme == "file" else address
-    return FolderStore(Path(path).expanduser(), read_only=read_only, follow_links=follow_links)
+    return FolderStore(Path(_place(path)), read_only=read_only, follow_links=follow_links)
 
 
 def open_catalog(address: str, *, gcp_credentials: str | None = None) -> Catalog:
@@ -319,33 +353,43 @@ def open_catalog(address: str, *, gcp_credentials: str | None = None) -> Catalog
     if parts.scheme == "firestore":
         from blocks.firestore import FirestoreCatalog
 
-        give = _credentials(gcp_credentials)
         return FirestoreCatalog(
             parts.netloc,
             parts.path.strip("/") or "(default)",
-            credentials=give() if give is not None else None,
+            credentials=BlockCredentials(gcp_credentials)() if gcp_credentials else None,
         )
     from blocks.sqlite import SqliteCatalog
 
     path = address.removeprefix("sqlite:///") if parts.scheme == "sqlite" else address
-    return SqliteCatalog(Path(path).expanduser())
+    return SqliteCatalog(Path(_place(path)))
 
 
-def _credentials(block: str | None) -> Callable[[], Credentials] | None:
-    """What gives the credentials of a prefect-gcp block; None for the machine's own."""
-    return None if not block else partial(_load_credentials, block)
+@dataclass(frozen=True)
+class BlockCredentials:
+    """Gives the credentials of a prefect-gcp block; equal to others of that block."""
+
+    block: str
+
+    def __call__(self) -> Credentials:
+        from google.auth.exceptions import GoogleAuthError
+        from prefect_gcp import GcpCredentials
+
+        try:
+            loaded = GcpCredentials.load(self.block)
+            assert isinstance(loaded, GcpCredentials)
+            credentials: Credentials = loaded.get_credentials_from_service_account()
+        except (ValueError, RuntimeError, GoogleAuthError) as error:
+            raise ConfigurationError(
+                f"the 'GCP Credentials' block {self.block!r} cannot be used: {_first_line(error)}; "
+                "mend it in the Prefect UI under Blocks, or leave the field empty to use the "
+                "machine's own credentials"
+            ) from error
+        return credentials
 
 
-def _load_credentials(block: str) -> Credentials:
-    from prefect_gcp import GcpCredentials
-
-    try:
-        loaded = GcpCredentials.load(block)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"there is no 'GCP Credentials' block named {block!r}: make one in the Prefect UI "
-            "under Blocks, or leave the field empty to use the machine's own credentials"
-        ) from error
-    assert isinstance(loaded, GcpCredentials)
-    credentials: Credentials = loaded.get_credentials_from_service_account()
-    return credentials
+def _first_line(error: BaseException) -> str:
+    cause = error.__cause__ if isinstance(error.__cause__, ValidationError) else error
+    if isinstance(cause, ValidationError):
+        first = cause.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error).strip().partition("\n")[0]

@@ -30,7 +30,8 @@ class Cone:
         """
         import hpgeom
 
-        if self.radius >= 180:
+        if self.radius >= 90:
+            # hpgeom 1.6.1 leaves out cells opposite to the centre of such circles.
             return [(0, 12 * HEALPIX_NSIDE**2)]
         found = hpgeom.query_circle(
             HEALPIX_NSIDE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -126,13 +127,19 @@ def _taken(buffer: io.StringIO) -> str:
     return text
 
 
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+
+
 def _cell(value: object) -> object:
     match value:
         case None:
             return ""
         case float():
             return value if math.isfinite(value) else ""
-        case bool() | int() | str():
+        case str():
+            # A line break within a cell is more than some readers of CSV bear.
+            return _CONTROLS.sub(" ", value)
+        case bool() | int():
             return value
         case datetime():
             return value.isoformat(sep=" ", timespec="microseconds")

@@ -131,7 +131,11 @@ def _from_url(text: str, files_url: str | None) -> tuple[str | None, str]:
             if _location(location) is None:
                 raise NotOurs(f"{location!r} is no location of this network")
             return location, name
-    if url.username is None and url.port in (None, 80, 443):
+    try:
+        port = url.port
+    except ValueError as error:
+        raise BadPath(f"{text[:80]!r} is no URL: {error}") from None
+    if url.username is None and port in (None, 80, 443):
         if host in _PUBLIC_HOSTS:
             bucket, _, name = path.partition("/")
             return bucket, name

@@ -11,6 +11,7 @@ Only the last step needs the network.
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 
-from models.errors import TryAgain
+from models.errors import ConfigurationError, TryAgain
 from models.lookup import NoSuchName, Resolved, tidy
 from tasks.lookup.deep_sky import deep_sky_object
 from tasks.lookup.known_names import KnownNames
@@ -28,6 +29,8 @@ from tasks.lookup.sesame import Found, Sesame
 from tasks.lookup.solar_system import body_named, position_of
 from tasks.lookup.written_coordinates import read_coordinates, read_designation
 from tasks.retries import BACKOFF_SECONDS, JITTER, RETRIES, retry_if_passing
+
+log = logging.getLogger(__name__)
 
 VERSION = "1"
 """Of what `resolve_name` answers; a new one makes Prefect forget what it cached."""
@@ -74,7 +77,10 @@ def _ask_sesame(search_string: str, text: str, sesame: Sesame, known: KnownNames
             return _resolved(search_string, designated, text, "coordinates in the designation")
         raise
     if answer is not None:
-        known.keep(text, answer)
+        try:
+            known.keep(text, answer)
+        except (TryAgain, ConfigurationError) as error:
+            log.warning("%r was found but cannot be kept: %s", text, error)
         return _by_sesame(search_string, answer, None)
     if (designated := read_designation(text)) is not None:
         return _resolved(search_string, designated, text, "coordinates in the designation")

@@ -11,11 +11,12 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from blocks.catalog import Catalog, Fields, Operator, Order, Query, Stored
+from blocks.values import check_key
 from tasks.cone import Cone
 
 MAX_LOOKED_AT = 5_000
@@ -32,6 +33,10 @@ class BadCursor(ValueError):
 
 class TooMany(ValueError):
     """The search must be narrowed down."""
+
+
+_BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
+"""Where a document whose time is no time of ours stands."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,15 @@ class Wanted:
 
     def holds(self, fields: Fields) -> bool:
         """Whether an observation's document is meant."""
-        time, images = fields.get("time"), fields.get("num_images") or 0
+        time, images = fields.get("time"), fields.get("num_images")
+        if not isinstance(images, int | float):  # absent, or another program's word
+            images = 0
+        status = fields.get("status")
         return (
             isinstance(time, datetime)
             and (not self.unit_ids or fields.get("unit_id") in self.unit_ids)
             and (not self.camera_ids or fields.get("camera_id") in self.camera_ids)
-            and (not self.statuses or fields.get("status") in self.statuses)
+            and (not self.statuses or (isinstance(status, str) and status in self.statuses))
             and (self.field_name is None or _is_like(fields.get("field_name"), self.field_name))
             and (self.start is None or time >= self.start)
             and (self.end is None or time <= self.end)
@@ -190,9 +198,8 @@ def _in_cone(catalog: Catalog, wanted: Wanted) -> list[Stored]:
 
 
 def _moment(stored: Stored) -> tuple[datetime, str]:
-    time = stored.fields["time"]
-    assert isinstance(time, datetime)
-    return time, stored.key
+    time = stored.fields.get("time")
+    return time if isinstance(time, datetime) else _BEFORE_ALL, stored.key
 
 
 def _is_like(value: object, pattern: str) -> bool:
@@ -225,7 +232,8 @@ def read_cursor(cursor: str, collection: str) -> Stored:
         time = datetime.fromisoformat(moment)
         if time.utcoffset() is None or not isinstance(key, str) or not key:
             raise ValueError
-        key.encode()
+        time = time.astimezone(UTC)
+        check_key(collection, key)
     except (ValueError, TypeError, RecursionError, OverflowError):
         raise BadCursor("the cursor is none that a search gave: leave it out to begin") from None
     return Stored(collection, key, {"time": time}, "")

@@ -19,7 +19,8 @@ BLOCK = 2880
 Value: TypeAlias = str | int | float | bool | complex | None
 COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 
-_REAL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?"
+# Possessive, so that a hostile card cannot make the expression try every way to cut digits.
+_REAL = r"[+-]?(?:\d++\.?+\d*+|\.\d++)(?:[EDed][+-]?\d++)?+"
 _CARD = re.compile(
     rf"""(?:
         HIERARCH\ +(?P<hierarch>[^=']*[^=\ '])\ *=

@@ -110,6 +110,9 @@ class Sesame:
             if attempt:
                 time.sleep(random.uniform(0.1, 0.5))
             for address in self.addresses:
+                if time.monotonic() > deadline:
+                    trouble.append("no time is left")
+                    break
                 try:
                     found = self._ask(address, name, deadline)
                 except NoAnswer as error:
@@ -124,7 +127,8 @@ class Sesame:
         url = f"{address.rstrip('/')}/SNV?{quote(name, safe='')}"
         body = bytearray()
         try:
-            with self._http().stream("GET", url) as response:
+            left = max(0.1, deadline - time.monotonic())
+            with self._http().stream("GET", url, timeout=min(self.timeout, left)) as response:
                 if response.status_code != httpx.codes.OK:
                     raise NoAnswer(f"it answers {response.status_code}")
                 for part in response.iter_bytes():

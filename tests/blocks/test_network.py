@@ -9,8 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from blocks.network import LOCATIONS, PanoptesNetwork, load_network
+from blocks.gcs import GcsStore
+from blocks.network import (
+    LOCATIONS,
+    BlockCredentials,
+    PanoptesNetwork,
+    load_network,
+    open_store,
+)
 from deployments.local import LocalStack
 from models.errors import ConfigurationError
 from models.ingest import Source
@@ -117,3 +125,61 @@ def test_one_download_is_shared_while_a_file_is_in_the_works(network: PanoptesNe
     with network.holding(source):
         assert network.read(source) is network.read(source)
     assert network.read(source) is not network.read(source)
+
+
+@pytest.mark.parametrize(
+    ("field", "address"),
+    [
+        ("catalog", "gs://bucket/catalog"),
+        ("catalog", "file:///somewhere"),
+        ("catalog", "sqlite://relative.db"),
+        ("catalog", "firestore://"),
+        ("images", "sqlite:///x"),
+        ("images", "firestore://project"),
+        ("images", "gs://"),
+        ("images", "gs:/bucket"),
+        ("images", "gs://Bad_Bucket!"),
+        ("images", "s3://bucket"),
+        ("images", " "),
+    ],
+)
+def test_an_address_of_the_wrong_kind_is_refused(
+    network: PanoptesNetwork, field: str, address: str
+) -> None:
+    with pytest.raises(ValidationError, match=field):
+        PanoptesNetwork.model_validate(network.model_dump() | {field: address})
+
+
+@pytest.mark.parametrize("spelling", ["{}/originals/", "{}/./originals", "{}/x/../originals"])
+def test_two_spellings_of_one_place_are_one_place(
+    network: PanoptesNetwork, tmp_path: Path, spelling: str
+) -> None:
+    network.images = spelling.format(tmp_path)
+    with pytest.raises(ConfigurationError, match="share"):
+        network.check()
+
+
+def test_a_place_within_the_drained_incoming_is_refused_however_it_is_spelt(
+    network: PanoptesNetwork, tmp_path: Path
+) -> None:
+    network.quarantine = f"{tmp_path}/x/../incoming/q"
+    with pytest.raises(ConfigurationError, match="drained"):
+        network.check()
+
+
+def test_copies_between_buckets_are_the_servers_with_a_credentials_block_too() -> None:
+    one = open_store("gs://one-bucket", gcp_credentials="ours")
+    other = open_store("gs://other-bucket", gcp_credentials="ours")
+    assert isinstance(one, GcsStore)
+    assert isinstance(other, GcsStore)
+    assert one.credentials == other.credentials
+
+
+def test_a_credentials_block_that_is_not_there_is_said_in_one_sentence(
+    prefect_stack: LocalStack,
+) -> None:
+    with (
+        prefect_stack.settings(),
+        pytest.raises(ConfigurationError, match="'GCP Credentials' block 'nobody' cannot be used"),
+    ):
+        BlockCredentials("nobody")()

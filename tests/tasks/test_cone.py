@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,3 +49,18 @@ def test_distances_are_those_of_the_sphere(a: float, b: float, c: float, d: floa
 def test_a_small_cone_costs_few_cells() -> None:
     cells = sum(high - low for low, high in Cone(83.8, -5.4, 2).cells())
     assert cells < 60
+
+
+@pytest.mark.parametrize("radius", [5.0, 89.0, 120.0, 134.0, 150.0, 179.0])
+def test_no_place_within_a_circle_lies_outside_its_cells(radius: float) -> None:
+    """Also on the far side of the sky, where hpgeom's own cells have a hole."""
+    places = np.random.default_rng(7)
+    ra = places.uniform(0, 360, 4000)
+    dec = np.degrees(np.arcsin(places.uniform(-1, 1, 4000)))
+    for centre in ((90.0, 0.0), (0.0, 90.0), (359.9, -41.8)):
+        cone = Cone(*centre, radius)
+        ranges = cone.cells()
+        for east, north in zip(ra, dec, strict=True):
+            if cone.holds(float(east), float(north)):
+                cell = healpix_of(float(east), float(north))
+                assert any(low <= cell < high for low, high in ranges), (centre, east, north)
