@@ -106,5 +106,7 @@ class ServiceSettings(BaseSettings):
             network = PanoptesNetwork.in_folder(self.data)
         network.documents.check()
         for location in LOCATIONS:
-            network.store(location)
+            store = network.store(location)
+            if getattr(network, location).startswith("gs://"):
+                store.check()  # a folder's would make what is missing, and we only read
         return network

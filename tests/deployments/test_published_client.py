@@ -49,11 +49,15 @@ def client(pytestconfig: pytest.Config) -> Path:
     if not (home / "installed").exists():
         shutil.rmtree(home, ignore_errors=True)
         made = subprocess.run(
-            [str(python), "-m", "venv", str(home)], check=False, capture_output=True, text=True
+            [str(python), "-m", "venv", "--without-pip", str(home)],
+            check=False,
+            capture_output=True,
+            text=True,
         )
         if made.returncode:
             pytest.skip(f"{python} cannot make a virtual environment: {made.stderr[-300:]}")
-        pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", CLIENT]
+        pip = [str(python), "-m", "pip", "--python", str(home / "bin" / "python"), "install"]
+        pip += ["--quiet", "--no-compile", CLIENT]
         installed = subprocess.run(pip, capture_output=True, text=True, check=False)
         if installed.returncode:
             pytest.skip(f"{CLIENT} could not be installed: {installed.stderr.strip()[-300:]}")
