@@ -56,8 +56,9 @@ def deposit(
             except PreconditionFailed:
                 continue
             return output_of(role, location, info, checksum), None
-        owner = owner_of(network, source, location, path, present)
-        ours = owner is None or owner.name == _own_name(network, source)
+        own = read_entry(network, source.name)
+        owner = owner_of(network, own, location, path, present)
+        ours = owner is None or (own is not None and owner.name == own.name)
         try:
             stored, present = store.read(path, generation=present.generation)
         except NotFound:
@@ -71,8 +72,8 @@ def deposit(
             return output_of(role, location, present, checksum), None if ours else _name(owner)
         equal = _equal(same, stored)
         # An object that we made and that is no longer what we made has been damaged.
-        damaged = not equal and owner is None and _was_made_of(network, source, location, path)
-        if damaged or _may_replace(network, source, owner):
+        damaged = not equal and owner is None and _was_made_of(own, source, location, path)
+        if damaged or _may_replace(own, source, owner):
             try:
                 info = store.put(path, data, if_generation=present.generation)
             except PreconditionFailed:
@@ -96,25 +97,23 @@ def _equal(same: Callable[[bytes], bool], stored: bytes) -> bool | None:
         return None
 
 
-def _was_made_of(network: PanoptesNetwork, source: Source, location: Location, path: str) -> bool:
+def _was_made_of(own: File | None, source: Source, location: Location, path: str) -> bool:
     """Whether the ledger says that an object of this name was once made of this source."""
-    entry = read_entry(network, source.name)
-    if entry is None or entry.duplicate_of or entry.generation != source.generation:
+    if own is None or own.duplicate_of or own.generation != source.generation:
         return False
-    return (location, path) in ((o.location, o.path) for o in entry.outputs or ())
+    return (location, path) in ((o.location, o.path) for o in own.outputs or ())
 
 
 def owner_of(
-    network: PanoptesNetwork, source: Source, location: Location, path: str, present: ObjectInfo
+    network: PanoptesNetwork, own: File | None, location: Location, path: str, present: ObjectInfo
 ) -> File | None:
     """The ledger entry of the file whose ingest put this generation there.
 
-    The source's own entry is asked first: its path may be that of a later generation's
+    The source's `own` entry is asked first: its path may be that of a later generation's
     place in quarantine.
     """
     query = Query("files", where=[("path", "==", path), ("location", "==", location)])
     others = (File.model_validate(stored.fields) for stored in network.documents.query(query))
-    own = read_entry(network, source.name)
     for entry in chain([own] if own else [], others):
         made = ((o.location, o.path, o.generation) for o in entry.outputs or ())
         if not entry.duplicate_of and (location, path, present.generation) in made:
@@ -122,23 +121,17 @@ def owner_of(
     return None
 
 
-def _own_name(network: PanoptesNetwork, source: Source) -> str | None:
-    entry = read_entry(network, source.name)
-    return entry.name if entry else None
-
-
 def _name(owner: File | None) -> str | None:
     return owner.name if owner else None
 
 
-def _may_replace(network: PanoptesNetwork, source: Source, owner: File | None) -> bool:
+def _may_replace(own: File | None, source: Source, owner: File | None) -> bool:
     """Whether what stands there came from an older generation of this very source."""
-    entry = read_entry(network, source.name)
-    if entry is None or entry.generation != source.generation:
+    if own is None or own.generation != source.generation:
         return False
     if owner is not None:
-        return owner.name == entry.name
-    return bool(entry.unfinished)
+        return owner.name == own.name
+    return bool(own.unfinished)
 
 
 def require(network: PanoptesNetwork, output: Output) -> bytes:
