@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sqlite3
+import traceback
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
@@ -45,14 +46,23 @@ def test_eight_processes_may_make_the_file_and_write_at_once(path: Path) -> None
     assert SqliteCatalog(path).aggregate(Query("images")) == {"count": 160}
 
 
+def create_and_tell(catalog: SqliteCatalog, told: Connection) -> None:
+    try:
+        told.send(catalog.create("images", "child", {}).key)
+    except BaseException:
+        told.send(traceback.format_exc())
+        raise
+
+
 def test_a_forked_child_and_its_parent_both_go_on(path: Path) -> None:
     catalog = SqliteCatalog(path)
     catalog.create("images", "before", {})
-    child = FORK.Process(target=catalog.create, args=("images", "child", {}))
+    receiver, sender = FORK.Pipe(duplex=False)
+    child = FORK.Process(target=create_and_tell, args=(catalog, sender))
     child.start()
     catalog.create("images", "parent", {})
+    assert receiver.recv() == "child"
     child.join()
-    assert child.exitcode == 0
     assert [stored.key for stored in catalog.query(Query("images"))] == [
         "before",
         "child",
