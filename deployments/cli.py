@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from deployments import event_commands, service_commands
+from deployments.commands import events as event_commands
+from deployments.commands import services as service_commands
 
 app = typer.Typer(
     name="panoptes-network",
@@ -58,7 +59,7 @@ def ingest(
     Exits with 0 when every file is archived, 3 when some were quarantined, 1 when
     something failed.
     """
-    from deployments.ingest_command import run
+    from deployments.commands.ingest import run
 
     sys.exit(
         run(
@@ -129,7 +130,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Upload the nights of simulated units, with what the network should make of each file."""
-    from deployments.simulate_command import GENERATIONS, run
+    from deployments.commands.simulate import GENERATIONS, run
     from deployments.simulator.night import Night
 
     if keywords not in GENERATIONS:

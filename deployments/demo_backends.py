@@ -12,7 +12,7 @@ from typing import Literal
 import httpx
 
 from blocks.network import LOCATIONS, PanoptesNetwork
-from deployments.emulators import EmulatorError, Emulators, NotInstalled
+from deployments.emulators.servers import EmulatorError, Emulators, NotInstalled
 from models.errors import ConfigurationError
 
 Backend = Literal["local", "gcp"]

@@ -2,7 +2,7 @@
 
 Everything a stack writes lies below its home: the server's database, results and logs. The
 server listens on 127.0.0.1 only. Nothing of it outlives the process that started it, however
-that ends (see `deployments.guard`), and a home that a killed stack left behind starts again.
+that ends (see `deployments.stack.guard`), and a home that a killed stack left behind starts again.
 
 Linux and macOS.
 """
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from uuid import UUID
 
-from deployments import guard
-from deployments.claims import GRACE_SECONDS, HOST, StackError, claim_home, claim_port
 from deployments.deploy import PROJECT, WORK_POOL, make_work_pool
+from deployments.stack import guard
+from deployments.stack.claims import GRACE_SECONDS, HOST, StackError, claim_home, claim_port
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -261,7 +261,7 @@ class LocalStack:
         auth = {"PREFECT_SERVER_API_AUTH_STRING": self._auth} if self._auth else {}
         self._spawn(
             "server",
-            ["-m", "deployments.serve", str(listener.fileno())],
+            ["-m", "deployments.stack.serve", str(listener.fileno())],
             pass_fds=[listener.fileno()],
             settings=auth
             | {

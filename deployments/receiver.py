@@ -23,11 +23,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.announcements import Incoming, announce, shown
-from deployments.authentication import Guard, Refused
-from deployments.receiver_settings import ReceiverSettings
-from deployments.sending import Announcer, Prefect, PrefectAway, RunStarter
-from deployments.vigil import Concern, Vigil
+from deployments.events.announcements import Incoming, announce, shown
+from deployments.events.authentication import Guard, Refused
+from deployments.events.sending import Announcer, Prefect, PrefectAway, RunStarter
+from deployments.events.settings import ReceiverSettings
+from deployments.events.vigil import Concern, Vigil
 from models.errors import ConfigurationError, TryAgain
 from models.events import FileArrived, MalformedEvent, OtherEvent, parse_event
 

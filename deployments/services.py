@@ -19,19 +19,19 @@ from starlette.exceptions import HTTPException
 
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound
-from deployments.authentication import Guard, Refused
-from deployments.file_routes import file_router
-from deployments.search_routes import search_router
-from deployments.service_access import BodyLimit, Pages
-from deployments.service_models import (
+from deployments.events.authentication import Guard, Refused
+from deployments.http.access import BodyLimit, Pages
+from deployments.http.file_routes import file_router
+from deployments.http.models import (
     HeaderAnswer,
     HeaderRequest,
     LookupAnswer,
     LookupRequest,
     Problem,
 )
-from deployments.service_settings import ServiceSettings
-from deployments.service_state import Services
+from deployments.http.search_routes import search_router
+from deployments.http.settings import ServiceSettings
+from deployments.http.state import Services
 from models.errors import BadInput, ConfigurationError, TryAgain
 from models.lookup import NoSuchName
 from tasks.header import NoSuchHdu

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from blocks.network import PanoptesNetwork
+from deployments.events.window import set_window
 from deployments.local import LocalStack, StackError, local_stack
-from deployments.window import set_window
 from models.errors import ConfigurationError
 
 PORT = 4200

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.guard import marked_processes
 from deployments.local import LocalStack, StackError, local_stack
+from deployments.stack.guard import marked_processes
 
 pytestmark = pytest.mark.xdist_group("local_stack")
 

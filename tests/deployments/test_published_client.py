@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from blocks.network import PanoptesNetwork
-from deployments.service_settings import ServiceSettings
+from deployments.http.settings import ServiceSettings
 from deployments.services import create_app
 from tests.archives import IMAGE, LATER, SEQUENCE_ID, small_archive
 from tests.local_http import serving

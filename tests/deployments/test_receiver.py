@@ -17,7 +17,7 @@ import pytest
 
 from deployments.local import LocalStack
 from models.errors import ConfigurationError
-from tests.deployments.receiving import receiving
+from tests.deployments.events.receiving import receiving
 from tests.models.test_events import cloud_event, push
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def test_a_receiver_that_does_not_know_where_prefect_is_does_not_start() -> None
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    from deployments.receiver_settings import ReceiverSettings
+    from deployments.events.settings import ReceiverSettings
 
     monkeypatch.setenv("PANOPTES_RECEIVER_SERVICE_ACCOUNTS", "a@example.org,b@example.org")
     monkeypatch.setenv("PANOPTES_RECEIVER_AUDIENCE", "https://receiver.example.org")
@@ -301,7 +301,7 @@ def test_files_that_come_after_the_windows_run_has_ended_get_another_run(
     from prefect.states import Cancelled
 
     sequence_id, folder = sequence
-    monkeypatch.setattr("deployments.sending.KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr("deployments.events.sending.KNOWN_SECONDS", 0.0)
     with receiving(prefect_stack.api_url, starter="receiver", window=86400) as client:
         for number in range(3):
             deliver(client, push(f"{folder}/20180216T11243{number}.fits.fz"))

@@ -14,7 +14,7 @@ import pytest
 
 from blocks.network import PanoptesNetwork
 from tests.archives import IMAGE, LATER, OTHER, SEQUENCE_ID, small_archive
-from tests.deployments.served import FILE, served
+from tests.deployments.http.served import FILE, served
 from tests.local_http import SesameServer, sesame_server, simbad
 
 VEGA = simbad("NAME Vega", "279.2347347", "+38.7836889")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from deployments.emulators import Emulators, NotInstalled
+from deployments.emulators.servers import Emulators, NotInstalled
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def gcs_requests(gcs_emulator: str) -> Callable[[], list[str]]:
 
 @pytest.fixture
 def gcs_faults(gcs_emulator: str) -> Iterator[Callable[..., None]]:
-    """Sets what becomes of the next requests about objects, see `deployments.preconditions`."""
+    """Sets what becomes of the next requests, see `deployments.emulators.preconditions`."""
 
     def set_faults(*faults: str | int | None) -> None:
         _post(f"{gcs_emulator}/faults", list(faults))

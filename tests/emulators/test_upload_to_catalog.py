@@ -20,13 +20,13 @@ import pytest
 
 from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
-from deployments.announcements import Starter
 from deployments.demo_backends import emulated_network, uploader
-from deployments.emulators import Emulators, Notify, NotInstalled
+from deployments.emulators.servers import Emulators, Notify, NotInstalled
+from deployments.events.announcements import Starter
+from deployments.events.window import set_window
 from deployments.local import LocalStack, local_stack
 from deployments.simulator.night import Night, Sent
-from deployments.window import set_window
-from tests.deployments.receiving import receiving
+from tests.deployments.events.receiving import receiving
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun

@@ -1,0 +1,105 @@
+"""`panoptes-network receiver` and `panoptes-network watch`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from models.errors import ConfigurationError
+
+OK, CANNOT_START = 0, 1
+"""Exit codes."""
+_GRACE_SECONDS = 10
+_MOST_HEADER_BYTES = 32_768
+_MOST_AT_ONCE = 1_000
+
+
+def run_receiver(*, verbose: bool = False, **given: Any) -> int:
+    """Serve until SIGINT or SIGTERM; gives the exit code.
+
+    `given` are fields of `ReceiverSettings`; those that are None come from the environment.
+    """
+    import uvicorn
+
+    from deployments.events.settings import ReceiverSettings
+    from deployments.receiver import create_app
+
+    _log_to_stderr(verbose=verbose)
+    try:
+        settings = ReceiverSettings(**{k: v for k, v in given.items() if v is not None})
+        app = create_app(settings)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        return _complain("receiver", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except ConfigurationError as error:
+        return _complain("receiver", str(error))
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        # Who is at the other end must not be what a header says.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
+        limit_concurrency=_MOST_AT_ONCE,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    return OK
+
+
+def run_watch(
+    folder: Path,
+    *,
+    to: str,
+    secret: str | None = None,
+    poll: float | None = None,
+    verbose: bool = False,
+) -> int:
+    """Tell the receiver at the URL `to` of what becomes complete in `folder`; gives the exit code.
+
+    `secret` is the receiver's; where it is not given, PANOPTES_RECEIVER_SECRET.
+    """
+    from deployments.events.watch import watch
+
+    _log_to_stderr(verbose=verbose)
+    log = logging.getLogger(__name__)
+    secret = secret or os.environ.get("PANOPTES_RECEIVER_SECRET")
+    try:
+        asyncio.run(
+            watch(
+                folder,
+                to,
+                secret=secret,
+                poll=poll,
+                on_start=lambda: log.info("watching %s for %s", folder, to),
+            )
+        )
+    except ConfigurationError as error:
+        return _complain("watch", str(error))
+    except KeyboardInterrupt:
+        return OK
+    return OK
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        force=True,
+    )
+    for chatty in ("httpx", "httpcore", "asyncio", "watchdog"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _complain(command: str, sentence: str) -> int:
+    sys.stderr.write(f"panoptes-network {command}: {sentence}\n")
+    return CANNOT_START

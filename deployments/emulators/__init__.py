@@ -1,0 +1,1 @@
+"""Emulators of Google Cloud on this machine."""

@@ -1,0 +1,284 @@
+"""What goes wrong in Prefect without a word from it, noticed and said aloud.
+
+Prefect does not tell anyone that an automation's action failed, that runs pile up, or that
+a run stopped without an end. The receiver looks, says it in its log and under ``/readyz``,
+and sends an event on which an operator can set a notification.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from deployments.events.announcements import shown
+from deployments.events.sending import Prefect, PrefectAway
+from models.backlog import SWEPT, Backlog, is_growing
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+SWEEP = "sweep-incoming/local"
+CONCERN = "panoptes.concern.noticed"
+SETTLED = "panoptes.concern.settled"
+PAST = timedelta(hours=1)
+"""For so long a single failure is held up."""
+LATE_RUNS = 20
+"""So many runs of the deployment that are overdue are a concern by themselves."""
+FRESH_SECONDS = 2.0
+READY_SECONDS = 3.0
+SCHEDULER_SECONDS = 180.0
+ZOMBIES = "panoptes: runs that fell silent"
+ZOMBIE_MESSAGE = "No heartbeat: the process of this run is gone."
+HEARTBEAT_SECONDS = 180
+"""Prefect's own default; PREFECT_FLOWS_HEARTBEAT_FREQUENCY of the workers."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Concern:
+    """One thing that is wrong; `kind` stays the same while it lasts."""
+
+    kind: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``/readyz`` says."""
+
+    obstacle: str | None
+    """Why an event sent now would start no run."""
+    concerns: tuple[Concern, ...]
+
+    @property
+    def is_ready(self) -> bool:
+        return self.obstacle is None
+
+    def but(self, concern: Concern) -> Report:
+        """With one more concern."""
+        return replace(self, concerns=(*self.concerns, concern))
+
+    def as_json(self) -> dict[str, Any]:
+        concerns = [{"kind": each.kind, "sentence": each.sentence} for each in self.concerns]
+        return {"ready": self.is_ready, "obstacle": self.obstacle, "concerns": concerns}
+
+
+class Vigil:
+    """Looks at Prefect now and then, and remembers what was wrong."""
+
+    def __init__(
+        self,
+        prefect: Prefect,
+        *,
+        automation_needed: bool,
+        sweep: str = SWEEP,
+        look_seconds: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._prefect, self._automation_needed, self._clock = prefect, automation_needed, clock
+        self._sweep, self._look_seconds, self._without_sweep = sweep, look_seconds, 0
+        self._concerns: dict[str, Concern] = {}
+        self._obstacle: str | None = None
+        self._checked = -float("inf")
+        self._lock = asyncio.Lock()
+
+    async def keep(self) -> None:
+        """Look, say what is new, and again every `look_seconds`, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except PrefectAway as away:
+                log.warning("%s", away)
+            await asyncio.sleep(self._look_seconds)
+
+    async def report(self) -> Report:
+        """The present state; asks Prefect at most every two seconds."""
+        async with self._lock:
+            if self._clock() - self._checked >= FRESH_SECONDS:
+                self._obstacle = await self._find_obstacle()
+                self._checked = self._clock()
+        return Report(self._obstacle, tuple(self._concerns.values()))
+
+    async def look(self) -> Sequence[Concern]:
+        """Everything that is wrong now; what is new or over is logged and sent as an event.
+
+        Raises PrefectAway.
+        """
+        noticed = [*await self._failures(), *await self._backlog(), *await self._no_sweep()]
+        found = {each.kind: each for each in noticed}
+        begun = [each for kind, each in found.items() if kind not in self._concerns]
+        over = [each for kind, each in self._concerns.items() if kind not in found]
+        for each in begun:
+            log.error("%s", each.sentence)
+        for each in over:
+            log.warning("no longer: %s", each.sentence)
+        self._concerns = found
+        events = [_event(CONCERN, each) for each in begun] + [
+            _event(SETTLED, each) for each in over
+        ]
+        if events:
+            await self._prefect.post_events(events)
+        return list(found.values())
+
+    async def _find_obstacle(self) -> str | None:
+        try:
+            name = self._prefect.deployment
+            found = await self._prefect.read_deployment(name, seconds=READY_SECONDS)
+            if not self._automation_needed:
+                return None
+            path = f"/automations/related-to/prefect.deployment.{found['id']}"
+            automations = await self._prefect.call("GET", path, seconds=READY_SECONDS)
+        except PrefectAway as away:
+            return str(away)
+        if any(each["enabled"] for each in automations):
+            return None
+        return (
+            f"no automation starts {self._prefect.deployment}: it is switched off, or "
+            "prefect.yaml was not deployed"
+        )
+
+    async def _failures(self) -> list[Concern]:
+        concerns = []
+        failed = await self._events("prefect.automation.action.failed")
+        if failed:
+            why = failed[0]["payload"].get("reason") or failed[0]["payload"]
+            concerns.append(
+                Concern(
+                    "action-failed",
+                    f"an automation's action failed {_times(failed)} in the last hour, so runs "
+                    f"are missing until the next sweep; the latest: {shown(str(why))}",
+                )
+            )
+        crashed = await self._events("prefect.flow-run.Crashed")
+        zombies = [
+            event
+            for event in crashed
+            if event["resource"].get("prefect.state-message") == ZOMBIE_MESSAGE
+        ]
+        if zombies:
+            name = zombies[0]["resource"].get("prefect.resource.name", "")
+            concerns.append(
+                Concern(
+                    "zombie-run",
+                    f"a run fell silent {_times(zombies)} in the last hour, the latest: "
+                    f"{shown(name)}; the sweep takes up what it left",
+                )
+            )
+        return concerns
+
+    async def _backlog(self) -> list[Concern]:
+        concerns = []
+        late = await self._count_runs(str(await self._prefect.deployment_id()), name=["Late"])
+        if late >= LATE_RUNS:
+            concerns.append(
+                Concern(
+                    "late-runs",
+                    f"{late} runs of {self._prefect.deployment} are overdue: there are too few "
+                    "workers, or none",
+                )
+            )
+        sweeps = await self._events(SWEPT, limit=5)
+        reports = [Backlog.model_validate(event["payload"]) for event in sweeps]
+        if is_growing(reports):
+            concerns.append(Concern("backlog", reports[0].sentence))
+        return concerns
+
+    async def _no_sweep(self) -> list[Concern]:
+        """Its schedule is off; or is on, and nothing comes of it, as when Prefect's own
+        scheduler fails."""
+        deployment = await self._prefect.read_deployment(self._sweep)
+        if deployment["paused"] or not any(each["active"] for each in deployment["schedules"]):
+            why = "is not scheduled"
+        elif await self._count_runs(deployment["id"], type=["SCHEDULED", "PENDING", "RUNNING"]):
+            self._without_sweep = 0
+            return []
+        else:
+            # A new deployment's first run is scheduled within a minute.
+            self._without_sweep += 1
+            if self._without_sweep * self._look_seconds <= SCHEDULER_SECONDS:
+                return []
+            why = "has a schedule, but no run comes of it: see the log of Prefect's server"
+        sentence = f"{self._sweep} {why}; files whose event was lost wait for ever"
+        return [Concern("no-sweep", sentence)]
+
+    async def _count_runs(self, deployment_id: str, **state: list[str]) -> int:
+        """Runs of a deployment in a state of one of some types, or names."""
+        query = {
+            "deployments": {"id": {"any_": [deployment_id]}},
+            "flow_runs": {"state": {key: {"any_": values} for key, values in state.items()}},
+        }
+        return int(await self._prefect.call("POST", "/flow_runs/count", json=query))
+
+    async def _events(self, name: str, *, limit: int = 50) -> list[dict[str, Any]]:
+        """The last events of a name, newest first."""
+        since = (datetime.now(UTC) - PAST).isoformat()
+        query = {
+            "filter": {
+                "event": {"name": [name]},
+                "occurred": {"since": since},
+                "order": "DESC",
+            },
+            "limit": limit,
+        }
+        page = await self._prefect.call("POST", "/events/filter", json=query)
+        return list(page["events"])
+
+
+def _times(events: Sequence[Any]) -> str:
+    return "once" if len(events) == 1 else f"{len(events)} times"
+
+
+def _event(name: str, concern: Concern) -> dict[str, Any]:
+    return {
+        "id": str(uuid.uuid4()),
+        "occurred": datetime.now(UTC).isoformat(),
+        "event": name,
+        "resource": {
+            "prefect.resource.id": f"panoptes.concern.{concern.kind}",
+            "prefect.resource.name": concern.kind,
+        },
+        "payload": {"sentence": concern.sentence},
+    }
+
+
+def make_zombie_automation(
+    client: SyncPrefectClient, *, heartbeat_seconds: int = HEARTBEAT_SECONDS
+) -> None:
+    """Mark runs Crashed whose heartbeat stops; three of them may be missed.
+
+    `heartbeat_seconds` is that of the workers: with less than theirs, living runs would be
+    marked. What a wrongly marked run still does is harmless, by its lease and preconditions.
+    Makes the automation, or brings the one of this name up to date.
+    """
+    from prefect.client.schemas.objects import StateType
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+
+    beat = "prefect.flow-run.heartbeat"
+    ends = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed")}
+    automation = AutomationCore(
+        name=ZOMBIES,
+        description="Marks a run as crashed when its heartbeat stops.",
+        trigger=EventTrigger(
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            for_each={"prefect.resource.id"},
+            after={beat},
+            expect={beat, *ends},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=3 * heartbeat_seconds + 30),
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=ZOMBIE_MESSAGE)],
+    )
+    existing = client.read_automations_by_name(ZOMBIES)
+    for found in existing[:1]:
+        client.update_automation(found.id, automation)
+    if not existing:
+        client.create_automation(automation)

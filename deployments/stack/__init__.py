@@ -1,0 +1,1 @@
+"""Processes of the local stack: its server, its port and folder, their end."""
