@@ -34,6 +34,7 @@ LOOKUPS: tuple[Index, ...] = (
     Index("images", ("sequence_id", "time")),
     Index("images", ("unit_id", "time")),
     Index("images", ("night",)),
+    Index("observations", ("sequence_id",)),
     Index("observations", ("unit_id", "time")),
     Index("observations", ("unit_id", "time desc")),
     Index("observations", ("camera_id", "time")),
@@ -47,7 +48,8 @@ LOOKUPS: tuple[Index, ...] = (
     Index("files", ("sequence_id", "arrived desc")),
     Index("files", ("path",)),
     Index("files", ("name",)),
-    Index("files", ("outcome",)),
+    Index("files", ("outcome", "name")),
+    Index("files", ("case_id",)),
     Index("leases", ("expires",)),
 )
 

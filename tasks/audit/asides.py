@@ -1,0 +1,145 @@
+"""What lies in `incoming` and in `quarantine`, and entries that belong to no observation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from blocks.catalog import Query
+from blocks.network import PanoptesNetwork
+from models.audit import Finding, Kind, Repair
+from models.documents import File
+from models.errors import BadInput
+from models.ingest import Source
+from models.names import display_name, document_key, parse_upload
+from tasks.audit.entries import entry_findings
+from tasks.audit.observation import is_held, is_waiting
+from tasks.audit.paging import pages
+from tasks.audit.scope import Scope
+from tasks.ledger import now, read_entry
+from tasks.listing import source_of
+
+_CLOSED = ("archived", "filed", "quarantined")
+_KEPT = re.compile(r"(?P<name>.+)@\d+", re.DOTALL)
+
+
+def waiting_findings(
+    network: PanoptesNetwork, scope: Scope, *, overdue_after: float
+) -> Iterator[Finding]:
+    """Uploads that nobody took for so many seconds, or that were left behind when done."""
+    for info in network.store("incoming").list(scope.name_prefix):
+        source = source_of(info)
+        if not _is_in(network, scope, source.name):
+            continue
+        finding = _waiting(network, source, overdue_after)
+        if finding is None or (finding.sequence_id and is_held(network, finding.sequence_id)):
+            continue
+        if finding == _waiting(network, source, overdue_after) and _is_there(network, source):
+            yield finding
+
+
+def _waiting(network: PanoptesNetwork, source: Source, overdue_after: float) -> Finding | None:
+    entry = read_entry(network, source.name)
+    name, age = display_name(source.name), now() - source.arrived
+    if entry is not None and entry.generation == source.generation:
+        if entry.outcome in _CLOSED:
+            if network.keep_incoming or (entry.outcome == "quarantined" and entry.path is None):
+                return None
+            sentence = f"{name} is {entry.outcome}, but it still lies in incoming."
+            return _told(Kind.LEFT_BEHIND, source, sentence)
+        if entry.outcome == "failed" and entry.failures >= network.failure_limit:
+            return None  # said of its entry
+        if entry.outcome is None and source.upload is not None:
+            return None  # said of its entry
+        if entry.outcome is None and age > timedelta(seconds=network.lease_seconds):
+            return _told(Kind.ENTRY_STUCK, source, f"{name} was begun and never finished.")
+    if age <= timedelta(seconds=overdue_after):
+        return None
+    hours = age.total_seconds() / 3600
+    sentence = f"{name} has waited in incoming for {hours:.1f} hours, and nobody took it."
+    return _told(Kind.OVERDUE, source, sentence)
+
+
+def _is_there(network: PanoptesNetwork, source: Source) -> bool:
+    return is_waiting(network, source.name)
+
+
+def _told(kind: Kind, source: Source, sentence: str) -> Finding:
+    sequence_id = source.upload.sequence_id if source.upload else None
+    return Finding(kind, "incoming", source.name, sentence, sequence_id, Repair.INGEST, source.name)
+
+
+def quarantine_findings(network: PanoptesNetwork, scope: Scope) -> Iterator[Finding]:
+    """Objects in quarantine of which no document speaks.
+
+    A copy of which the ledger has a later word stays as history.
+    """
+    prefixes = [scope.name_prefix]
+    if scope.name_prefix:
+        prefixes.append(f"unnamed/{scope.name_prefix}")
+    for prefix in prefixes:
+        for info in network.store("quarantine").list(prefix):
+            found = _KEPT.fullmatch(info.name)
+            name = found["name"] if found and not info.name.startswith("unnamed/") else None
+            if not _is_in(network, scope, name) or _explained(network, info.name, name):
+                continue
+            sentence = f"{info.name} lies in quarantine, and nobody wrote down why."
+            returned = name is not None and not network.keep_incoming
+            yield Finding(
+                Kind.QUARANTINE_ORPHANED, "quarantine", info.name, sentence,
+                _sequence_id(name), Repair.RETURN if returned else None, name,
+            )  # fmt: skip
+
+
+def _explained(network: PanoptesNetwork, path: str, name: str | None) -> bool:
+    if name is not None and network.documents.get("files", document_key(name)) is not None:
+        return True
+    query = Query("files", where=[("path", "==", path), ("location", "==", "quarantine")], limit=1)
+    return next(iter(network.documents.query(query)), None) is not None
+
+
+def unroutable_findings(network: PanoptesNetwork, scope: Scope, *, deep: bool) -> Iterator[Finding]:
+    """Ledger entries whose names belong to no observation; none of a single night."""
+    if scope.night is not None:
+        return
+    for outcome in ("quarantined", "failed"):
+        where: list[Any] = [("outcome", "==", outcome)]
+        if prefix := scope.name_prefix:
+            behind = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
+            where += [("name", ">=", prefix), ("name", "<", behind)]
+        for stored in pages(network.documents, Query("files", where=where)):
+            if stored.fields.get("sequence_id") is not None:
+                continue
+            try:
+                entry = File.model_validate(stored.fields)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where_ = ".".join(map(str, first["loc"]))
+                sentence = f"The ledger's entry {stored.key} cannot be read: {where_}."
+                name = f"files/{stored.key}"
+                yield Finding(Kind.DOCUMENT_UNREADABLE, "catalog", name, sentence)
+                continue
+            yield from entry_findings(
+                network, entry, lambda name: is_waiting(network, name), deep=deep
+            )
+
+
+def _is_in(network: PanoptesNetwork, scope: Scope, name: str | None) -> bool:
+    if scope.night is None:
+        return True
+    try:
+        sequence = parse_upload(name or "").sequence
+    except BadInput:
+        return False
+    return scope.holds(network, sequence)
+
+
+def _sequence_id(name: str | None) -> str | None:
+    try:
+        return parse_upload(name or "").sequence_id
+    except BadInput:
+        return None

@@ -1,0 +1,129 @@
+"""The audit: bucket against catalogue, in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from pathlib import Path
+
+from blocks.catalog import Query
+from blocks.network import PanoptesNetwork
+from blocks.storage import ObjectInfo
+from models.audit import Finding, Kind, Uploaded
+from models.documents import Location
+from tasks.audit.asides import quarantine_findings, unroutable_findings, waiting_findings
+from tasks.audit.holdings import walk
+from tasks.audit.images import wrong_counts
+from tasks.audit.observation import findings_in, look_again
+from tasks.audit.scope import Scope
+from tasks.audit.truth import read_truth, truth_findings
+from tasks.settle import INGESTED
+
+OVERDUE_SECONDS = 3600.0
+
+Watch = Callable[[str], None]
+"""Is told what is being looked at: an observation's id, or a location."""
+
+
+def audit(
+    network: PanoptesNetwork,
+    *,
+    night: date | str | None = None,
+    unit: str | None = None,
+    deep: bool = False,
+    truth: Iterable[Uploaded] | Path | None = None,
+    overdue_after: float = OVERDUE_SECONDS,
+    watch: Watch | None = None,
+) -> Iterator[Finding]:
+    """Everything that is wrong, one finding at a time, in constant memory.
+
+    `night` is the date of the unit's local noon that began it, `unit` such as ``PAN001``;
+    both narrow what is read. `deep` reads every object back and compares its checksum.
+    `truth` is what was uploaded, or the file that ``simulate --truth`` wrote. Uploads that
+    wait in `incoming` for less than `overdue_after` seconds are as they should be.
+
+    The network may be at work meanwhile: what looks wrong is looked at a second time, and
+    what a live run holds is left out. Raises ValueError for a night or unit that is none,
+    and what stores and catalogue raise.
+    """
+    scope = Scope.of(night, unit)
+    uploads = read_truth(truth) if isinstance(truth, Path) else truth
+    return _audit(network, scope, deep, uploads, overdue_after, watch or (lambda what: None))
+
+
+def _audit(
+    network: PanoptesNetwork,
+    scope: Scope,
+    deep: bool,
+    truth: Iterable[Uploaded] | None,
+    overdue_after: float,
+    watch: Watch,
+) -> Iterator[Finding]:
+    units: dict[str, str] = {}
+    yield from _observations(network, scope, deep, watch, units)
+    for unit_id, sequence_id in units.items():
+        yield from unit_findings(network, unit_id, sequence_id)
+    watch("quarantine")
+    yield from quarantine_findings(network, scope)
+    yield from unroutable_findings(network, scope, deep=deep)
+    watch("incoming")
+    yield from waiting_findings(network, scope, overdue_after=overdue_after)
+    if truth is not None:
+        watch("truth")
+        yield from truth_findings(network, scope, truth)
+
+
+def _observations(
+    network: PanoptesNetwork, scope: Scope, deep: bool, watch: Watch, units: dict[str, str]
+) -> Iterator[Finding]:
+    """`units` gets the units that were met, each with one of its observations."""
+    known: set[str] = set()
+    told: set[str] = set()
+    for stretch in scope.stretches(network):
+        strays: list[tuple[Location, ObjectInfo]] = []
+        for holdings in walk(network, stretch, strays):
+            watch(holdings.sequence_id)
+            yield from _stray(strays)
+            sequence = holdings.sequence
+            if sequence is not None and (holdings.observations or sequence.unit_id not in units):
+                units[sequence.unit_id] = holdings.sequence_id
+            if not findings_in(network, holdings, deep=deep, known=known):
+                continue
+            for finding in look_again(network, holdings.sequence_id, deep=deep):
+                if finding.name.startswith(("units/", "cameras/")):
+                    if finding.name in told:
+                        continue
+                    told.add(finding.name)
+                yield finding
+        yield from _stray(strays)
+
+
+def _stray(strays: list[tuple[Location, ObjectInfo]]) -> Iterator[Finding]:
+    for location, info in strays:
+        sentence = f"{info.name} lies in {location}, and its name belongs to no observation."
+        yield Finding(Kind.OBJECT_ORPHANED, location, info.name, sentence)
+    strays.clear()
+
+
+def unit_findings(network: PanoptesNetwork, unit_id: str, sequence_id: str) -> list[Finding]:
+    """Whether a unit's counts are those of its images and observations, looked at twice."""
+    found = _unit(network, unit_id, sequence_id)
+    return _unit(network, unit_id, sequence_id) if found else []
+
+
+def _unit(network: PanoptesNetwork, unit_id: str, sequence_id: str) -> list[Finding]:
+    catalog = network.documents
+    stored = catalog.get("units", unit_id)
+    if stored is None:
+        return []  # said of its observations
+    images = Query("images", where=[("unit_id", "==", unit_id), ("status", "in", list(INGESTED))])
+    totals = catalog.aggregate(images, sums=["exptime"])
+    observations = catalog.aggregate(Query("observations", where=[("unit_id", "==", unit_id)]))
+    expected = {
+        "num_images": int(totals["count"]),
+        "total_exptime": round(float(totals["exptime"]), 3),
+        "num_observations": int(observations["count"]),
+    }
+    if "num_images" not in stored.fields and not expected["num_images"]:
+        return []  # another program's unit, or all its files are in quarantine
+    return list(wrong_counts("units", unit_id, stored.fields, expected, sequence_id))

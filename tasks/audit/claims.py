@@ -1,0 +1,187 @@
+"""Which object was made of which upload, and whether it is still what was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from blocks.checksums import CHUNK, Crc32c
+from blocks.network import PanoptesNetwork
+from blocks.storage import NotFound, ObjectInfo, Unreadable
+from models.audit import Finding, Kind, Repair
+from models.documents import File, Location, Output
+from models.errors import BadInput
+from tasks.audit.holdings import Holdings, Place
+
+_DERIVED = ("preview", "rgb-r", "rgb-g", "rgb-b")
+"""Roles of outputs that can be made again from another output."""
+
+Waits = Callable[[str], bool]
+"""Whether the upload of this name lies in `incoming`."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An upload's ledger entry says that this object was made of it."""
+
+    entry: File
+    output: Output
+
+
+def claims_of(entries: list[File]) -> dict[Place, list[Claim]]:
+    """The claims on each object. A duplicate names another file's object: no claim of its
+    own, unless nobody else has one."""
+    own: dict[Place, list[Claim]] = {}
+    borrowed: dict[Place, list[Claim]] = {}
+    for entry in entries:
+        for output in entry.outputs or ():
+            lent = entry.duplicate_of and output.role not in _DERIVED
+            found = borrowed if lent else own
+            found.setdefault((output.location, output.path), []).append(Claim(entry, output))
+    return borrowed | own
+
+
+class ObjectChecks:
+    """The objects of one observation against the ledger."""
+
+    def __init__(
+        self, network: PanoptesNetwork, holdings: Holdings, entries: list[File], *, deep: bool
+    ) -> None:
+        self._network, self._holdings, self._deep = network, holdings, deep
+        self._entries = entries
+        self.claims = claims_of(entries)
+
+    def findings(self, waits: Waits) -> list[Finding]:
+        found = []
+        for place, claims in self.claims.items():
+            finding = self._claimed(place, claims, waits)
+            if finding is not None:
+                found.append(finding)
+        open_stems = {_stem(e.image_id or e.name) for e in self._entries if e.outcome is None}
+        for place in self._holdings.objects:
+            # What a broken run put there is claimed once its upload is taken again.
+            if place not in self.claims and not (open_stems & {_stem(place[1])}):
+                found.append(self._orphan(place))
+        return found
+
+    def _claimed(self, place: Place, claims: list[Claim], waits: Waits) -> Finding | None:
+        location, path = place
+        info = self._holdings.objects.get(place)
+        if info is None:
+            info = _stat(self._network, location, path)  # under another observation's prefix
+        if info is None:
+            return self._lost(
+                Kind.OBJECT_MISSING, place, claims, waits,
+                f"{path} is catalogued, but it is not in {location}.",
+            )  # fmt: skip
+        if any(_is(claim.output, info) for claim in claims):
+            checksum = self._read_back(location, info) if self._deep else None
+            if checksum is None or any(claim.output.crc32c == checksum for claim in claims):
+                return None
+        else:
+            checksum = info.crc32c or self._read_back(location, info)
+            same = [c for c in claims if c.output.crc32c == checksum]
+            if same:
+                return Finding(
+                    Kind.OBJECT_MOVED, location, path,
+                    f"{path} in {location} was written anew with the same bytes, perhaps from a "
+                    "backup; the ledger still names the former object.",
+                    self._holdings.sequence_id, Repair.NOTE, same[0].entry.name,
+                )  # fmt: skip
+        return self._lost(
+            Kind.OBJECT_DAMAGED, place, claims, waits,
+            f"The bytes of {path} in {location} are not those that were put there.",
+        )  # fmt: skip
+
+    def _lost(
+        self, kind: Kind, place: Place, claims: list[Claim], waits: Waits, sentence: str
+    ) -> Finding:
+        location, path = place
+        claim = claims[0]
+        repair: Repair | None = None
+        for each in claims:
+            if waits(each.entry.name):
+                claim, repair = each, Repair.INGEST
+        derived = claim.output.role in _DERIVED
+        if repair is None and derived and _record_of(claim.entry) is not None:
+            repair = Repair.REMAKE
+        if repair is None:
+            sentence += " Upload the file again from the unit, or restore it from a backup."
+        return Finding(
+            kind, location, path, sentence, self._holdings.sequence_id, repair, claim.entry.name
+        )
+
+    def _orphan(self, place: Place) -> Finding:
+        location, path = place
+        returned = uploaded_as(location, path)
+        repair = Repair.RETURN if returned and not self._network.keep_incoming else None
+        return Finding(
+            Kind.OBJECT_ORPHANED, location, path,
+            f"{path} lies in {location}, but no uploaded file is known to have become it.",
+            self._holdings.sequence_id, repair, returned,
+        )  # fmt: skip
+
+    def _read_back(self, location: Location, info: ObjectInfo) -> str | None:
+        return read_back(self._network, location, info)
+
+
+def uploaded_as(location: str, path: str) -> str | None:
+    """The name under which an object of record can be uploaded again; None for what we make."""
+    leaf = path.rpartition("/")[2]
+    if location == "images" and path.endswith(".fits.fz"):
+        return path
+    if location == "originals" and path.endswith(".cr2"):
+        return path
+    if location == "timelapse" and path.endswith(".mp4"):
+        return path
+    if location == "previews" and path.endswith(".jpg") and ".preview-" not in leaf:
+        return path
+    return None
+
+
+def read_back(network: PanoptesNetwork, location: Location, info: ObjectInfo) -> str | None:
+    """The CRC32C of an object's bytes, read in pieces; empty if they cannot be read, None if
+    the object changed meanwhile."""
+    store, running = network.store(location), Crc32c()
+    try:
+        while running.size < info.size:
+            data = store.read_range(info.name, running.size, running.size + 8 * CHUNK)
+            if not data:
+                break
+            running.update(data)
+        after = store.stat(info.name)
+    except NotFound:
+        return None
+    except (BadInput, Unreadable):
+        return ""
+    return running.base64 if after.generation == info.generation else None
+
+
+def _stat(network: PanoptesNetwork, location: Location, path: str) -> ObjectInfo | None:
+    try:
+        return network.store(location).stat(path)
+    except NotFound:
+        return None
+
+
+def _is(output: Output, info: ObjectInfo) -> bool:
+    """Whether this is the object, as far as the store's own word goes."""
+    if info.crc32c is not None and info.crc32c != output.crc32c:
+        return False
+    return info.size == output.size and info.generation == output.generation
+
+
+def _record_of(entry: File) -> Output | None:
+    """The output of record: what was archived, byte for byte or in another form."""
+    for output in entry.outputs or ():
+        if output.role in ("archive", "original"):
+            return output
+    return None
+
+
+def _stem(name: str) -> str:
+    """The part of a name or id that is the image's time, or else all but its suffix."""
+    leaf = name.rpartition("/")[2].partition(".")[0]
+    for colour in ("_r", "_g", "_b"):
+        leaf = leaf.removesuffix(colour)
+    return leaf.rpartition("_")[2]

@@ -1,0 +1,108 @@
+"""The ledger's own word: what became of each upload, and whether that can be."""
+
+from __future__ import annotations
+
+from blocks.network import PanoptesNetwork
+from blocks.storage import NotFound
+from models.audit import Finding, Kind, Repair
+from models.documents import File
+from models.errors import ADVICE
+from models.names import document_key
+from tasks.audit.claims import Waits, read_back
+
+
+def entry_findings(
+    network: PanoptesNetwork, entry: File, waits: Waits, *, deep: bool
+) -> list[Finding]:
+    """What is wrong with one entry, its outputs left aside. No run may be at work on it."""
+    match entry.outcome:
+        case None:
+            return [_open(entry, waits)]
+        case "failed":
+            return _failed(network, entry, waits)
+        case "quarantined":
+            return _quarantined(network, entry, waits, deep=deep)
+        case _ if not entry.outputs:
+            return [
+                _finding(
+                    entry, Kind.ENTRY_WRONG,
+                    f"{entry.name} is said to be {entry.outcome}, but not where.",
+                    Repair.INGEST if waits(entry.name) else None,
+                )
+            ]  # fmt: skip
+    return []
+
+
+def _open(entry: File, waits: Waits) -> Finding:
+    if waits(entry.name):
+        sentence = f"{entry.name} was begun and never finished; no run is at work on it."
+        return _finding(entry, Kind.ENTRY_STUCK, sentence, Repair.INGEST)
+    return _gone(entry)
+
+
+def _gone(entry: File) -> Finding:
+    return _finding(
+        entry, Kind.UPLOAD_LOST,
+        f"{entry.name} was never taken to its end, and it is no longer in incoming. "
+        "Upload it again from the unit.",
+    )  # fmt: skip
+
+
+def _failed(network: PanoptesNetwork, entry: File, waits: Waits) -> list[Finding]:
+    if not waits(entry.name):
+        return [_gone(entry)]
+    if entry.failures < network.failure_limit:
+        return []  # the next run tries it again
+    sentence = (
+        f"{entry.name} failed {entry.failures} times and waits for an operator: {entry.reason}. "
+        "Mend the cause, then have it tried again."
+    )
+    return [_finding(entry, Kind.GIVEN_UP, sentence)]
+
+
+def _quarantined(
+    network: PanoptesNetwork, entry: File, waits: Waits, *, deep: bool
+) -> list[Finding]:
+    found = []
+    there = entry.path is not None and entry.location == "quarantine"
+    if entry.code not in ADVICE or not entry.reason:
+        repair = Repair.RETURN if there and not network.keep_incoming else None
+        found.append(
+            _finding(
+                entry, Kind.QUARANTINE_UNEXPLAINED,
+                f"{entry.name} is in quarantine, and nobody wrote down why.",
+                Repair.INGEST if waits(entry.name) else repair,
+            )
+        )  # fmt: skip
+    if not there:
+        return found  # a pipe, a dangling link: it stays where it is
+    assert entry.path is not None
+    again = Repair.INGEST if waits(entry.name) else None
+    try:
+        info = network.store("quarantine").stat(entry.path)
+    except NotFound:
+        sentence = f"{entry.name} was put into quarantine, but it is not there."
+        lost = Finding(
+            Kind.QUARANTINE_MISSING, "quarantine", entry.path, sentence,
+            entry.sequence_id, again, entry.name,
+        )  # fmt: skip
+        return [lost]
+    checksum = read_back(network, "quarantine", info) if deep else info.crc32c
+    if info.size != entry.size or (
+        None not in (checksum, entry.crc32c) and checksum != entry.crc32c
+    ):
+        sentence = f"The bytes of {entry.path} in quarantine are not those that were put there."
+        found.append(
+            Finding(
+                Kind.OBJECT_DAMAGED, "quarantine", entry.path, sentence,
+                entry.sequence_id, again, entry.name,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _finding(entry: File, kind: Kind, sentence: str, repair: Repair | None = None) -> Finding:
+    return Finding(
+        kind, "catalog", f"files/{document_key(entry.name)}", sentence,
+        entry.sequence_id, repair, entry.name,
+    )  # fmt: skip
