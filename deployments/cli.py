@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from deployments.commands import events as event_commands
+from deployments.commands import quarantine as quarantine_commands
 from deployments.commands import services as service_commands
 
 app = typer.Typer(
@@ -149,6 +150,7 @@ def simulate(
 
 
 event_commands.add_to(app)
+quarantine_commands.add_to(app)
 service_commands.add_to(app)
 
 

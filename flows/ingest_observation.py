@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
+from flows.announcing import announce_cases
 from flows.progress import RunProgress
 from flows.taking import Call, Watch, as_tasks, take_all
 from models.errors import ConfigurationError
@@ -88,6 +89,7 @@ def ingest_observation(sequence_id: str, network: str = "default") -> State[Any]
     except AnotherRun:
         return Completed(message="another run is at work on it and will look again")
     progress.finish(results)
+    keep_trying(announce_cases, site, sequence_id=sequence.sequence_id)
     message = summary(results)
     if any(result.outcome is Became.FAILED for result in results):
         return Failed(message=message)

@@ -5,7 +5,8 @@
 3. Observations that have had no files for some hours are received: settle them.
 4. Each observation that waits, or whose last run died, gets one run of
    `ingest-observation`, unless a live run holds its lease or a run of it is still to come.
-5. Say what waits, so that a growing backlog is noticed.
+5. Say what waits, so that a growing backlog is noticed, and what went to quarantine without
+   Prefect having been told.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
+from flows.announcing import announce_cases
 from flows.progress import RunProgress
 from flows.starting import Runs
 from flows.taking import as_tasks, take_all
@@ -27,6 +29,7 @@ from models.backlog import SWEPT
 from models.errors import ConfigurationError
 from models.ingest import Became, FileResult, summary
 from tasks.backlog import Survey, abandoned, fallen_quiet, held, survey
+from tasks.retries import keep_trying
 from tasks.settle import settle
 
 INGEST = "ingest-observation/local"
@@ -59,6 +62,7 @@ def sweep_incoming(
         return Failed(message=str(error))
     found = survey(site)
     results = take_unroutable(site, found, after=unroutable_after)
+    keep_trying(announce_cases, site)
     busy = held(site)
     for sequence in fallen_quiet(site, busy=busy | found.observations.keys()):
         as_tasks(settle, site, sequence)

@@ -237,12 +237,37 @@ class Place(BaseModel):
     generation: int
 
 
+class Rescue(BaseModel):
+    """Somebody's word that a file is to be judged again."""
+
+    model_config = ConfigDict(frozen=True)
+    at: AwareDatetime
+    by: str = Field(description="USER@MACHINE, or what the operator gave")
+
+
+class Case(BaseModel):
+    """How a file was judged before, in its history: the oldest comes first."""
+
+    model_config = ConfigDict(frozen=True)
+    outcome: Literal["quarantined", "failed"]
+    code: str | None = None
+    reason: str | None = None
+    generation: int
+    size: int = Field(description="bytes")
+    crc32c: str | None = None
+    path: str | None = Field(None, description="of the copy in quarantine")
+    arrived: AwareDatetime
+    closed: AwareDatetime | None = None
+    rescued: Rescue | None = Field(None, description="absent where a new upload replaced it")
+
+
 class File(Document):
     """The ledger: what became of one uploaded file, by its percent-encoded name.
 
     It speaks of one generation of the file. `attempts` counts how often work on it began;
     where it is above `returns`, a run ended without a word: killed, or brought down by
-    the file. `outcome` is absent while the file is being worked on.
+    the file. `outcome` is absent while the file is being worked on. `case_id` and `history`
+    stay when a file comes again: one file is one case, however often it was judged.
     """
 
     collection = "files"
@@ -269,6 +294,10 @@ class File(Document):
     path: str | None = Field(None, description="of the first output, in `location`")
     outputs: list[Output] | None = None
     unfinished: bool | None = Field(None, description="an older generation was never closed")
+    case_id: str | None = Field(None, description="of a file that was quarantined: Q and 8 digits")
+    announced: bool | None = Field(None, description="whether Prefect has been told of the case")
+    rescue: Rescue | None = Field(None, description="asked for, and not taken up yet")
+    history: list[Case] | None = Field(None, description="how it was judged before")
     code_version: str | None = None
     opened: AwareDatetime | None = None
     closed: AwareDatetime | None = None

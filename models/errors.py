@@ -41,7 +41,8 @@ ADVICE: dict[str, Advice] = {
     ),
     "too-large": Advice(
         "The file is larger than any image of a PANOPTES camera.",
-        "Check what was uploaded; raise the limit in the network's settings if it is right.",
+        "Check what was uploaded. If it is right, an operator raises the limit in the network's "
+        "settings and rescues the file.",
     ),
     "truncated-file": Advice(
         "The file ends too early: part of it is missing.",
@@ -85,7 +86,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "conflicts-with-archive": Advice(
         "Another file of the same image is already archived, and the two differ.",
-        "Compare the two; an operator can replace the archived one.",
+        "Compare the two; an operator can move the archived one away and rescue this one.",
     ),
     "decoder-crash": Advice(
         "Reading this file brought the decoder down three times.",

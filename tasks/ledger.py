@@ -22,6 +22,7 @@ from models.documents import File, Outcome
 from models.errors import BadInput
 from models.ingest import Derived, Source
 from models.names import display_name, document_key
+from models.quarantine import case_id_of, with_history
 
 
 class Verdict(Enum):
@@ -94,6 +95,8 @@ def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Op
             "path": before.path,
             "duplicate_of": before.duplicate_of,
             "unfinished": before.unfinished or before.outcome is None or None,
+            "case_id": before.case_id,
+            "history": with_history(before),
         }
         return Opened(Verdict.WORK, fresh.model_copy(update=kept))
     if before.outcome == "quarantined" and _quarantine_stands(network, before):
@@ -212,6 +215,8 @@ def close_entry(
             "reason": None,
             "next_step": None,
             "conflicts_with": None,
+            "announced": None,
+            "rescue": None,
         },
     )
 
@@ -232,6 +237,12 @@ def close_quarantined(
             "path": path,
             "crc32c": checksum,
             "conflicts_with": bad.conflicts_with,
+            "case_id": case_id_of(document_key(source.name)),
+            # Another run that comes to the same end has nothing new to tell.
+            "announced": before.get("outcome") == "quarantined"
+            and before.get("code") == bad.code
+            and before.get("announced") is True,
+            "rescue": None,
         },
     )
 

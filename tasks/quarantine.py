@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from blocks.checksums import crc32c
+from blocks.checksums import CHUNK, crc32c
 from blocks.network import PanoptesNetwork
-from blocks.storage import NotFound, PreconditionFailed, Unreadable
+from blocks.storage import NotFound, ObjectStore, PreconditionFailed, Unreadable
 from models.errors import BadInput, TryAgain
 from models.ingest import FileResult, Source
 from models.names import quarantine_name
-from tasks.ledger import close_quarantined
+from tasks.ledger import close_quarantined, read_entry
 from tasks.record import remove_from_incoming
 from tasks.retries import step
 
@@ -17,6 +17,7 @@ def quarantine_file(network: PanoptesNetwork, source: Source, bad: BadInput) -> 
     """Copy a file into quarantine as it is, write down why, and take it from `incoming`."""
     path = quarantine_name(source.name, source.generation)
     try:
+        path = _kept_before(network, source) or path
         checksum = _set_aside(network, source, path)
     except (Unreadable, BadInput):
         # There are no bytes to keep: a pipe, a dangling link. It stays where it is.
@@ -27,6 +28,42 @@ def quarantine_file(network: PanoptesNetwork, source: Source, bad: BadInput) -> 
     return FileResult.from_entry(entry)
 
 
+def _kept_before(network: PanoptesNetwork, source: Source) -> str | None:
+    """The copy of these very bytes from before, when the file has been rescued or sent again."""
+    entry = read_entry(network, source.name)
+    if entry is None or entry.generation != source.generation:
+        return None
+    incoming, quarantine = network.store("incoming"), network.store("quarantine")
+    for case in reversed(entry.history or ()):
+        if case.path is None or case.size != source.size:
+            continue
+        if same_object(incoming, source.name, quarantine, case.path, generation=source.generation):
+            return case.path
+    return None
+
+
+def same_object(
+    store: ObjectStore, name: str, other: ObjectStore, path: str, *, generation: int | None = None
+) -> bool:
+    """Whether two objects have the same bytes; never loads them whole.
+
+    False, too, where one of them is not there, or the first not in this `generation`.
+    """
+    try:
+        one, two = store.stat(name), other.stat(path)
+        if one.size != two.size or generation not in (None, one.generation):
+            return False
+        if one.crc32c and two.crc32c:
+            return one.crc32c == two.crc32c
+        for start in range(0, one.size, CHUNK):
+            end = min(start + CHUNK, one.size)
+            if store.read_range(name, start, end) != other.read_range(path, start, end):
+                return False
+        return store.stat(name) == one and other.stat(path) == two
+    except (NotFound, BadInput):
+        return False
+
+
 def _set_aside(network: PanoptesNetwork, source: Source, path: str) -> str | None:
     """Copy create-only and compare; gives the copy's checksum where the store has one."""
     incoming, quarantine = network.store("incoming"), network.store("quarantine")
@@ -35,8 +72,10 @@ def _set_aside(network: PanoptesNetwork, source: Source, path: str) -> str | Non
             source.name, quarantine, path, generation=source.generation, if_generation=0
         )
     except PreconditionFailed:
-        info = quarantine.stat(path)  # put there by an earlier try at this generation
+        info = quarantine.stat(path)  # put there by an earlier try, or before it was rescued
     except BadInput:
+        if source.size > network.max_file_bytes:
+            raise  # it would have to be loaded: it stays where it is
         # The store's checksum does not hold: the damaged bytes are what must be kept.
         data = incoming.read_range(source.name, 0, source.size)
         try:

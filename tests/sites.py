@@ -179,10 +179,16 @@ def count_calls(make: Callable[[], PanoptesNetwork]) -> list[str]:
     return calls
 
 
-def run_and_die(make: Callable[[], PanoptesNetwork], at: int) -> bool:
+def run_and_die(
+    make: Callable[[], PanoptesNetwork],
+    at: int,
+    *,
+    work: Callable[[PanoptesNetwork], object] = run,
+) -> bool:
     """Run in a process of its own that kills itself at the `at`-th telling of `watched`.
 
-    Gives whether it died; False if it came to its end before.
+    `work` is what is done instead of a whole run. Gives whether the process died; False if
+    it came to its end before.
     """
     child = os.fork()
     if child == 0:
@@ -195,7 +201,7 @@ def run_and_die(make: Callable[[], PanoptesNetwork], at: int) -> bool:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         try:
-            run(watched(make(), tell))
+            work(watched(make(), tell))
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)

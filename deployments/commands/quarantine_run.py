@@ -1,0 +1,215 @@
+"""What the commands of `deployments.commands.quarantine` do. Each gives the exit code."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import socket
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from blocks.network import PanoptesNetwork
+from deployments.commands.choosing import choose_network
+from deployments.commands.quarantine import FAILED, NOT_ALL, OK
+from models.documents import Rescue
+from models.errors import ConfigurationError, TryAgain
+from models.quarantine import CaseReport
+from tasks.cases import Found, NoSuchCase, cases, find_case
+from tasks.rescue import CannotRescue, Rescued, rescue_case
+
+
+def run_list(
+    data: Path | None,
+    network: str | None,
+    *,
+    unit: str | None,
+    night: str | None,
+    code: str | None,
+    as_json: bool,
+) -> int:
+    """`panoptes-network quarantine list`."""
+    try:
+        chosen = choose_network(data, network)
+        with closing(chosen.documents):
+            found = cases(chosen, unit=unit, night=_night(night), code=code)
+            reports = sorted((each.report for each in found), key=_newest_first)
+    except (ConfigurationError, TryAgain) as error:
+        return _complain("list", str(error), as_json=as_json)
+    if as_json:
+        _print_json({"cases": [report.model_dump(mode="json") for report in reports]})
+    else:
+        _show_list(reports)
+    return OK
+
+
+def run_show(case: str, data: Path | None, network: str | None, *, as_json: bool) -> int:
+    """`panoptes-network quarantine show`."""
+    try:
+        chosen = choose_network(data, network)
+        with closing(chosen.documents):
+            report = find_case(chosen, case).report
+    except NoSuchCase as error:
+        _complain("show", str(error), as_json=as_json)
+        return NOT_ALL
+    except (ConfigurationError, TryAgain) as error:
+        return _complain("show", str(error), as_json=as_json)
+    if as_json:
+        _print_json(report.model_dump(mode="json"))
+    else:
+        _show(report)
+    return OK
+
+
+def run_rescue(
+    wanted: Sequence[str],
+    data: Path | None,
+    network: str | None,
+    *,
+    every: bool,
+    unit: str | None,
+    night: str | None,
+    code: str | None,
+    by: str | None,
+    as_json: bool,
+) -> int:
+    """`panoptes-network quarantine rescue`."""
+    try:
+        if bool(wanted) == every:
+            raise ConfigurationError("name the cases, or say --all")
+        if wanted and (unit or night or code):
+            raise ConfigurationError("--unit, --night and --code choose among --all")
+        chosen = choose_network(data, network)
+        with closing(chosen.documents):
+            # The whole list first: what is rescued changes what is listed.
+            found: list[Found | NoSuchCase] = (
+                list(cases(chosen, unit=unit, night=_night(night), code=code))
+                if every
+                else [_find(chosen, each) for each in wanted]
+            )
+            done, left = _rescue(chosen, found, by or _myself(), tell=not as_json)
+    except (ConfigurationError, TryAgain) as error:
+        return _complain("rescue", str(error), as_json=as_json)
+    if as_json:
+        _print_json({"rescued": [asdict(each) for each in done], "left": left})
+    else:
+        sys.stdout.write(f"{len(done)} rescued, {len(left)} left as they are\n")
+    return NOT_ALL if left else OK
+
+
+def _rescue(
+    network: PanoptesNetwork, found: Iterable[Found | NoSuchCase], by: str, *, tell: bool
+) -> tuple[list[Rescued], list[str]]:
+    done: list[Rescued] = []
+    left: list[str] = []
+    for each in found:
+        try:
+            if isinstance(each, NoSuchCase):
+                raise each
+            rescued = rescue_case(network, each, by=by)
+        except (NoSuchCase, CannotRescue, TryAgain) as error:
+            left.append(str(error))
+            if tell:
+                sys.stderr.write(f"panoptes-network quarantine rescue: {error}\n")
+            continue
+        done.append(rescued)
+        if tell:
+            sys.stdout.write(f"{rescued.id} {rescued.file}: {rescued.sentence}\n")
+    return done, left
+
+
+def _find(network: PanoptesNetwork, wanted: str) -> Found | NoSuchCase:
+    try:
+        return find_case(network, wanted)
+    except NoSuchCase as error:
+        return error
+
+
+def _night(text: str | None) -> str | None:
+    """``YYYY-MM-DD``, of that or of ``YYYYMMDD``. Raises ConfigurationError."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(re.sub(r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3", text)).isoformat()
+    except ValueError:
+        raise ConfigurationError(f"--night {text!r} is no date: write 2018-02-15") from None
+
+
+def _myself() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _newest_first(report: CaseReport) -> tuple[str, str]:
+    return report.night, report.file
+
+
+def _show_list(reports: Sequence[CaseReport]) -> None:
+    if not reports:
+        sys.stderr.write("nothing waits in quarantine\n")
+        return
+    table = Table(header_style="bold", box=None, caption_justify="left")
+    for title in ("case", "night", "code"):
+        table.add_column(title, no_wrap=True)
+    for title in ("file", "what is wrong, and what to do"):
+        table.add_column(title, overflow="fold")
+    for report in reports:
+        told = [f"{report.sentence} {report.next_step}", *_told_of(report.rescue)]
+        cells = (report.id, report.night, report.code or "", report.file, "\n".join(told))
+        table.add_row(*map(Text, cells))
+    table.caption = f"{len(reports)} cases"
+    Console().print(table)
+
+
+def _told_of(rescue: Rescue | None) -> list[str]:
+    return [f"Put back {rescue.at:%Y-%m-%d %H:%M} UTC by {rescue.by}."] if rescue else []
+
+
+def _show(report: CaseReport) -> None:
+    rows = {
+        "case": report.id,
+        "file": report.file,
+        "became": report.kind,
+        "code": report.code,
+        "what is wrong": report.sentence,
+        "what to do": report.next_step,
+        "unit": report.unit_id,
+        "observation": report.sequence_id,
+        "night": report.night,
+        "arrived": f"{report.arrived:%Y-%m-%d %H:%M:%S} UTC",
+        "bytes": f"{report.size:,}",
+        "kept as": report.kept_as,
+        "rescue": "".join(_told_of(report.rescue)),
+    }
+    for name, value in rows.items():
+        if value:
+            sys.stdout.write(f"{name:14} {value}\n")
+    for number, past in enumerate(report.history, 1):
+        closed = f"{past.closed:%Y-%m-%d %H:%M} UTC" if past.closed else "?"
+        sys.stdout.write(
+            f"history {number:<6} {past.outcome} {closed}: {past.code}: {past.reason}\n"
+        )
+        for told in _told_of(past.rescued) or ["A new upload took its place."]:
+            sys.stdout.write(f"{'':14} {told}\n")
+
+
+def _print_json(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+
+
+def _complain(command: str, sentence: str, *, as_json: bool) -> int:
+    if as_json:
+        _print_json({"success": False, "message": sentence})
+    sys.stderr.write(f"panoptes-network quarantine {command}: {sentence}\n")
+    return FAILED

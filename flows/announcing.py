@@ -1,0 +1,113 @@
+"""Prefect is told of each file that went to quarantine, so that an automation can tell people.
+
+The ledger says whether Prefect has been told. Its mark is set after Prefect has answered,
+so a case is told of at least once; whoever is killed in between leaves it to the next
+sweep. The event's id is the case's own, and Prefect lets no id that it has just seen
+trigger anything again.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from blocks.catalog import Fields, Operator, Query, Stored, modify
+from blocks.network import PanoptesNetwork
+from models.documents import File
+from models.errors import ADVICE
+from models.quarantine import QUARANTINED, event_id, report_case
+
+AT_ONCE = 100
+"""Events in one request."""
+MOST = 1000
+"""Events that one run sends; a sweep sends the rest later."""
+
+log = logging.getLogger(__name__)
+
+
+def announce_cases(network: PanoptesNetwork, *, sequence_id: str | None = None) -> int:
+    """Tell Prefect of cases that it has not been told of, all or an observation's.
+
+    Gives how many were told. Where Prefect cannot be reached they are left to a later run.
+    """
+    import httpx
+    from prefect.client.orchestration import get_client
+
+    where: list[tuple[str, Operator, Any]] = [
+        ("outcome", "==", "quarantined"),
+        ("announced", "==", False),
+    ]
+    if sequence_id is not None:
+        where.append(("sequence_id", "==", sequence_id))
+    waiting = list(network.documents.query(Query("files", where=where, limit=MOST)))
+    told = 0
+    for start in range(0, len(waiting), AT_ONCE):
+        batch = waiting[start : start + AT_ONCE]
+        try:
+            with get_client(sync_client=True) as client:
+                events = [case_event(stored) for stored in batch]
+                client.request("POST", "/events", json=events).raise_for_status()
+        except httpx.HTTPError as error:
+            log.warning("Prefect was not told of %d quarantined files: %s", len(batch), error)
+            break
+        for stored in batch:
+            _mark(network, stored)
+        told += len(batch)
+    return told
+
+
+def case_event(stored: Stored) -> dict[str, Any]:
+    """The event about a file in quarantine, as ``POST /events`` takes it."""
+    entry = File.model_validate(stored.fields)
+    report = report_case(stored.key, entry)
+    labels = {
+        "panoptes.case.id": report.id,
+        "panoptes.code": report.code,
+        "panoptes.unit.id": entry.unit_id,
+        "panoptes.camera.id": entry.camera_id,
+        "panoptes.observation.id": entry.sequence_id,
+    }
+    owners = (("observation", entry.sequence_id), ("unit", entry.unit_id))
+    advice = ADVICE.get(report.code or "")
+    return {
+        "id": str(event_id(stored.key, entry)),
+        "occurred": datetime.now(UTC).isoformat(),
+        "event": QUARANTINED,
+        "resource": {
+            "prefect.resource.id": f"panoptes.case.{report.id}",
+            "prefect.resource.name": report.file,
+            **{label: value for label, value in labels.items() if value},
+        },
+        "related": [
+            {"prefect.resource.id": f"panoptes.{role}.{name}", "prefect.resource.role": role}
+            for role, name in owners
+            if name
+        ],
+        "payload": {
+            "case": report.id,
+            "file": report.file,
+            "code": report.code,
+            "sentence": advice.sentence if advice else report.sentence,
+            "reason": report.sentence,
+            "advice": report.next_step,
+            "unit": entry.unit_id,
+            "observation": entry.sequence_id,
+            "kept_as": report.kept_as,
+            "size": entry.size,
+            "judged_before": len(report.history),
+        },
+    }
+
+
+def _mark(network: PanoptesNetwork, stored: Stored) -> None:
+    """Write down that Prefect knows, unless the file has been judged anew meanwhile."""
+
+    def change(fields: Fields | None) -> Fields | None:
+        same = fields is not None and all(
+            fields.get(name) == stored.fields.get(name)
+            for name in ("generation", "outcome", "code", "history")
+        )
+        return {"announced": True} if same else None
+
+    modify(network.documents, "files", stored.key, change)

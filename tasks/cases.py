@@ -1,0 +1,93 @@
+"""The cases that wait for somebody: files in quarantine, and files given up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blocks.catalog import Query, Stored
+from blocks.network import PanoptesNetwork
+from models.documents import File, GeoPoint
+from models.names import document_key
+from models.quarantine import CaseReport, report_case
+
+
+class NoSuchCase(LookupError):
+    """Nothing that waits goes by this id or name; the message says so."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A case with the ledger entry that it is about."""
+
+    key: str
+    entry: File
+    report: CaseReport
+
+
+def cases(
+    network: PanoptesNetwork,
+    *,
+    unit: str | None = None,
+    night: str | None = None,
+    code: str | None = None,
+) -> Iterator[Found]:
+    """The cases that wait, of a unit, a night (``YYYY-MM-DD``) or a code.
+
+    A file whose name says no observation belongs to no unit, and to the night in which it
+    arrived. Costs by the cases that the catalog finds by unit and code.
+    """
+    where = [(n, v) for n, v in (("unit_id", unit), ("code", code)) if v is not None]
+    longitudes: dict[str, float | None] = {}
+    for outcome in ("quarantined", "failed"):
+        conditions = [("outcome", outcome), *where]
+        query = Query("files", where=[(name, "==", value) for name, value in conditions])
+        for stored in network.documents.query(query):
+            found = _found(network, stored, longitudes)
+            if found is not None and night in (None, found.report.night):
+                yield found
+
+
+def find_case(network: PanoptesNetwork, wanted: str) -> Found:
+    """The case of this id, or of the file of this name. Raises NoSuchCase.
+
+    A file that is no longer a case is found as well, as long as it has a history.
+    """
+    longitudes: dict[str, float | None] = {}
+    by_name = network.documents.get("files", document_key(wanted)) if wanted else None
+    named = [by_name] if by_name is not None else []
+    for stored in [*named, *network.documents.query(_by_id(wanted))]:
+        if (found := _found(network, stored, longitudes, any_outcome=True)) is not None:
+            return found
+    for found in cases(network):  # judged before cases had ids, or a name that is no clean text
+        if wanted in (found.report.id, found.entry.name):
+            return found
+    raise NoSuchCase(f"there is no case {wanted!r}: `panoptes-network quarantine list` shows all")
+
+
+def _by_id(case_id: str) -> Query:
+    return Query("files", where=[("case_id", "==", case_id)])
+
+
+def _found(
+    network: PanoptesNetwork,
+    stored: Stored,
+    longitudes: dict[str, float | None],
+    *,
+    any_outcome: bool = False,
+) -> Found | None:
+    entry = File.model_validate(stored.fields)
+    given_up = entry.outcome == "failed" and entry.failures >= network.failure_limit
+    is_case = entry.outcome == "quarantined" or given_up
+    if not is_case and not (any_outcome and entry.history):
+        return None
+    if entry.unit_id is not None and entry.unit_id not in longitudes:
+        longitudes[entry.unit_id] = _longitude(network, entry.unit_id)
+    longitude = longitudes.get(entry.unit_id or "")
+    return Found(stored.key, entry, report_case(stored.key, entry, longitude=longitude))
+
+
+def _longitude(network: PanoptesNetwork, unit_id: str) -> float | None:
+    unit = network.documents.get("units", unit_id)
+    place = unit.fields.get("location") if unit else None
+    return place.longitude if isinstance(place, GeoPoint) else None
