@@ -7,7 +7,9 @@ its lock, so create-only and compare-and-set are atomic.
 
 It can also misbehave, for tests: ``POST /faults`` with a JSON list such as
 ``["lose", "damage", 503]`` makes the next requests about objects, in turn, lose their answer
-once done, flip a byte of the body they give back, or fail with a status. ``null`` lets one pass.
+once done, flip a byte of the body they give back, or fail with a status. ``"drop"`` breaks the
+connection off while the request is read, and nothing is done; ``"cut"`` does it half-way through
+the answer; ``"hang"`` does nothing and never answers. ``null`` lets one pass.
 ``GET /requests`` lists the requests about objects since it was last asked.
 
 Uses the standard library alone, so that it starts in a tenth of a second.
@@ -15,10 +17,13 @@ Uses the standard library alone, so that it starts in a tenth of a second.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import http.server
 import json
 import re
+import socket
+import struct
 import sys
 import threading
 from collections import defaultdict, deque
@@ -34,10 +39,11 @@ _OBJECT = re.compile(
 _LAST_CHUNK = re.compile(r"bytes (?:\d+-(?P<last>\d+)|\*)/(?P<total>\d+)")
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host", "date"}
 _REMEMBERED = 1000
+_HANG_SECONDS = 300.0
 
 Key: TypeAlias = tuple[str, str]
 Query: TypeAlias = Mapping[str, str]
-Fault: TypeAlias = Literal["lose", "damage"] | int | None
+Fault: TypeAlias = Literal["lose", "damage", "drop", "cut", "hang"] | int | None
 
 
 class State(NamedTuple):
@@ -121,8 +127,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing of requests."""
 
     def handle_any(self) -> None:
-        body = self._read_body()
         url = urlsplit(self.path)
+        found = _OBJECT.fullmatch(url.path)
+        fault = self.server.begin(f"{self.command} {self.path}") if found else None
+        if fault == "drop":
+            self.rfile.read(int(self.headers.get("Content-Length") or 0) // 2)
+            self._break_off()
+            return
+        body = self._read_body()
         if url.path == "/faults":
             self.server.faults = deque(json.loads(body))
             self._answer(Answer(204, [], b""))
@@ -130,11 +142,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if url.path == "/requests":
             self._answer(Answer(200, [], json.dumps(self.server.take_requests()).encode()))
             return
-        found = _OBJECT.fullmatch(url.path)
         if found is None:
             self._answer(self._forward(body))
             return
-        fault = self.server.begin(f"{self.command} {self.path}")
+        if fault == "hang":
+            self._await_hang_up()
+            return
         if isinstance(fault, int):
             self._answer(_failure(fault))
             return
@@ -146,6 +159,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if fault == "damage" and answer.body:
             answer = answer._replace(body=answer.body[:-1] + bytes([answer.body[-1] ^ 1]))
+        if fault == "cut":
+            self._answer(answer, most=len(answer.body) // 2)
+            self._break_off()
+            return
         self._answer(answer)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
@@ -239,7 +256,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.readline()
         return bytes(body)
 
-    def _answer(self, answer: Answer) -> None:
+    def _break_off(self) -> None:
+        """End the connection as a broken network does: by a reset."""
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+
+    def _await_hang_up(self) -> None:
+        """Say nothing until the client gives up."""
+        self.connection.settimeout(_HANG_SECONDS)
+        with contextlib.suppress(OSError):
+            self.rfile.read(1)
+        self.close_connection = True
+
+    def _answer(self, answer: Answer, *, most: int | None = None) -> None:
         self.send_response(answer.status)
         for key, value in answer.headers:
             self.send_header(key, value)
@@ -247,7 +277,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         if self.command != "HEAD" and answer.status not in (204, 304):
-            self.wfile.write(answer.body)
+            self.wfile.write(answer.body[:most])
 
 
 def _failure(status: int) -> Answer:

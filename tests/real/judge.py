@@ -1,0 +1,286 @@
+"""The world against the truth: what was lost, doubled, miscounted or left lying about.
+
+Runs in a child, like everything that opens a store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from blocks.catalog import Query
+from blocks.checksums import crc32c
+from blocks.network import LOCATIONS, PanoptesNetwork
+from blocks.storage import NotFound
+from models.audit import Uploaded
+from models.documents import File, Image, Location
+from models.names import FileType, UploadName
+from tasks.audit import audit
+from tests import sites
+from tests.real.nights import Night, Upload
+from tests.real.worlds import World
+
+OWN_TO_A_RUN = {
+    "arrived", "recorded", "opened", "closed", "last_arrival", "generation",
+    "attempts", "returns", "failures",
+}  # fmt: skip
+"""Fields that say when and how often: they differ between any two worlds."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that a world holds, but for what is a run's own."""
+
+    documents: Mapping[str, Any]
+    objects: Mapping[str, str]
+    """Digests, by location and name; of colour planes, which name their source's generation
+    in a card, the size."""
+
+
+@dataclass
+class Verdict:
+    """What is wrong, in sentences; all empty where nothing is."""
+
+    lost: list[str] = field(default_factory=list)
+    double: list[str] = field(default_factory=list)
+    counters: list[str] = field(default_factory=list)
+    stray: list[str] = field(default_factory=list)
+    differs: list[str] = field(default_factory=list)
+    """From what a faultless run makes of the same files."""
+    audit: list[str] = field(default_factory=list)
+    """What the network's own auditor finds."""
+    waiting: list[str] = field(default_factory=list)
+    snapshot: Snapshot | None = None
+
+    @property
+    def sentences(self) -> list[str]:
+        parts = ("lost", "double", "counters", "stray", "differs", "audit")
+        return [f"{part}: {sentence}" for part in parts for sentence in getattr(self, part)]
+
+
+def judge(
+    world: World,
+    night: Night,
+    like: Snapshot | None = None,
+    passing: Mapping[str, tuple[str, ...]] | None = None,
+) -> Verdict:
+    """What is wrong with a world in which `night` was uploaded and nothing more is at work.
+
+    `like` is the snapshot of a faultless run; `passing` names fields, by collection, that
+    a fault may change all the same.
+    """
+    return judge_network(world.open(), night, like, passing)
+
+
+def judge_network(
+    network: PanoptesNetwork,
+    night: Night,
+    like: Snapshot | None = None,
+    passing: Mapping[str, tuple[str, ...]] | None = None,
+) -> Verdict:
+    found = Verdict(waiting=sites.waiting(network))
+    entries = {
+        stored.fields["name"]: File.model_validate(stored.fields)
+        for stored in network.documents.query(Query("files"))
+    }
+    for name, each in night.items():
+        found.lost += _lost(network, each, entries.get(name), name in found.waiting)
+    found.double += _double(network, night, entries)
+    found.counters += _counters(network)
+    found.stray += _stray(network, entries)
+    found.audit += _audited(network, night)
+    found.snapshot = snapshot(network)
+    if like is not None:
+        found.differs += differences(like, found.snapshot, passing or {})
+    return found
+
+
+def _lost(
+    network: PanoptesNetwork, each: Upload, entry: File | None, is_waiting: bool
+) -> Iterator[str]:
+    if is_waiting:
+        return  # it is where its unit put it
+    if entry is None:
+        yield f"{each.name} is neither in incoming nor in the ledger"
+        return
+    became, wanted = (entry.outcome, entry.code), (each.sent.fate, each.sent.code)
+    if became != wanted:
+        yield f"{each.name} became {became}, not {wanted}: {entry.reason}"
+        return
+    try:
+        yield from _wrong_bytes(network, each, entry)
+    except NotFound as error:
+        yield f"{each.name}: {error}"
+
+
+def _wrong_bytes(network: PanoptesNetwork, each: Upload, entry: File) -> Iterator[str]:
+    from tasks.fits.archive import same_image, verify_archive
+    from tasks.raw.planes import verify_planes
+
+    def stored(location: Location, path: str) -> bytes:
+        return network.store(location).read(path)[0]
+
+    upload, data = each.upload, each.data
+    if entry.outcome == "quarantined":
+        assert entry.path is not None
+        if stored("quarantine", entry.path) != data:
+            yield f"the copy of {each.name} in quarantine differs"
+        return
+    assert upload is not None
+    kind = upload.file_type
+    if kind is FileType.FITS:
+        verify_archive(data, stored("images", f"{upload.stem}.fits.fz"))
+    elif kind is FileType.FITS_FZ:
+        kept = stored("images", f"{upload.stem}.fits.fz")
+        if kept != data and not same_image(data, kept):
+            yield f"images/{upload.stem}.fits.fz is not the image of {each.name}"
+    elif kind is FileType.CR2:
+        if stored("originals", f"{upload.stem}.cr2") != data:
+            yield f"originals/{upload.stem}.cr2 differs from what was uploaded"
+        planes = {c: stored("rgb", f"{upload.stem}_{c}.fits.fz") for c in ("r", "g", "b")}
+        verify_planes(data, planes)  # type: ignore[arg-type]
+    else:
+        location: Location = "timelapse" if kind is FileType.MP4 else "previews"
+        if stored(location, f"{upload.stem}.{kind.value}") != data:
+            yield f"{location}/{upload.stem}.{kind.value} differs from what was uploaded"
+    yield from _catalogued(network, each, entry, upload)
+
+
+def _catalogued(
+    network: PanoptesNetwork, each: Upload, entry: File, upload: UploadName
+) -> Iterator[str]:
+    """An archived file that is no other's duplicate is a source of its image."""
+    if entry.outcome != "archived" or entry.duplicate_of is not None:
+        return
+    document = network.documents.get("images", str(upload.image_id))
+    if document is None:
+        yield f"{each.name} is archived, but {upload.image_id} has no document"
+        return
+    image = Image.model_validate(document.fields)
+    kind = "cr2" if upload.file_type is FileType.CR2 else "fits"
+    source = (image.sources or {}).get(kind)
+    if source is None or (source.name, source.crc32c) != (each.name, crc32c(each.data)):
+        yield f"{upload.image_id} does not say that it came from {each.name}"
+    if kind == "fits":
+        there = network.store("images").stat(str(image.bucket_path))
+        if (there.size, there.crc32c) != (image.size, image.crc32c):
+            yield f"{upload.image_id} describes other bytes than images/{image.bucket_path}"
+
+
+def _double(network: PanoptesNetwork, night: Night, entries: Mapping[str, File]) -> Iterator[str]:
+    """As many documents as there are things, not one more."""
+    names = Counter(s.fields["name"] for s in network.documents.query(Query("files")))
+    yield from (f"{name} has {count} ledger entries" for name, count in names.items() if count > 1)
+    yield from (f"nobody uploaded {name}" for name in entries.keys() - night.keys())
+    taken = [e for e in night.values() if e.sent.fate == "archived" and e.name in entries]
+    wanted = {
+        "images": {str(e.sent.image_id) for e in taken},
+        "observations": {str(e.sent.sequence_id) for e in taken},
+    }
+    for collection, keys in wanted.items():
+        there = {stored.key for stored in network.documents.query(Query(collection))}
+        yield from (f"{collection}/{key} belongs to no upload" for key in there - keys)
+    for collection in ("units", "cameras"):
+        there = {stored.key for stored in network.documents.query(Query(collection))}
+        if len(there) > 1:
+            yield f"{collection} {sorted(there)}, where there is one"
+
+
+def _counters(network: PanoptesNetwork) -> Iterator[str]:
+    """The counts that documents hold, against the images one by one."""
+    images = [s.fields for s in network.documents.query(Query("images"))]
+    observations = list(network.documents.query(Query("observations")))
+    for collection, key_field in (("observations", "sequence_id"), ("units", "unit_id")):
+        for stored in network.documents.query(Query(collection)):
+            own = [i for i in images if i[key_field] == stored.key and i["status"] != "metadata"]
+            time = round(sum(i.get("exptime") or 0.0 for i in own), 3)
+            wanted: dict[str, float] = {"num_images": len(own), "total_exptime": time}
+            if collection == "units":
+                wanted["num_observations"] = sum(
+                    o.fields["unit_id"] == stored.key for o in observations
+                )
+            for name, value in wanted.items():
+                if stored.fields.get(name) != value:
+                    said = stored.fields.get(name)
+                    yield f"{collection}/{stored.key} says {name} = {said}, and it is {value}"
+    leases = [stored.key for stored in network.documents.query(Query("leases"))]
+    yield from (f"the lease of {key} was left behind" for key in leases)
+
+
+def _stray(network: PanoptesNetwork, entries: Mapping[str, File]) -> Iterator[str]:
+    """Objects that no ledger entry owns."""
+    owned: set[tuple[str, str]] = set()
+    for entry in entries.values():
+        if entry.outcome == "quarantined" and entry.path:
+            owned.add(("quarantine", entry.path))
+        owned |= {(o.location, o.path) for o in entry.outputs or ()}
+    for location in LOCATIONS:
+        store = network.store(location)
+        if location != "incoming":
+            there = {info.name for info in store.list()}
+            own = {path for place, path in owned if place == location}
+            yield from (f"{location}/{name} belongs to no file" for name in there - own)
+        if (root := Path(getattr(network, location))).is_dir():
+            for left in (root / ".panoptes" / "leaving").glob("*"):
+                yield f"{left} was left behind by a removal"
+
+
+def _audited(network: PanoptesNetwork, night: Night) -> Iterator[str]:
+    """The network's own auditor, told the truth."""
+    truth = [Uploaded.from_line(asdict(each.sent)) for each in night.values()]
+    for finding in audit(network, deep=True, truth=truth):
+        yield f"{finding.kind}: {finding.sentence}"
+
+
+def snapshot(network: PanoptesNetwork) -> Snapshot:
+    """Everything that a world holds."""
+    documents = {
+        f"{collection}/{stored.key}": _steady(stored.fields)
+        for collection in sites.COLLECTIONS
+        for stored in network.documents.query(Query(collection))
+    }
+    objects = {}
+    for location in LOCATIONS:
+        if location == "incoming":
+            continue
+        for info in network.store(location).list():
+            data, _ = network.store(location).read(info.name)
+            name = info.name.rpartition("@")[0] if location == "quarantine" else info.name
+            digest = str(len(data)) if location == "rgb" else hashlib.sha256(data).hexdigest()
+            key = f"{location}/{name}"
+            while key in objects:
+                key += " again"
+            objects[key] = digest
+    return Snapshot(documents, objects)
+
+
+def differences(
+    wanted: Snapshot, found: Snapshot, passing: Mapping[str, tuple[str, ...]]
+) -> Iterator[str]:
+    for key in sorted(wanted.objects.keys() | found.objects.keys()):
+        mine, theirs = found.objects.get(key), wanted.objects.get(key)
+        if mine != theirs:
+            yield f"{key} is {mine and mine[:12]}, not {theirs and theirs[:12]}"
+    for key in sorted(wanted.documents.keys() | found.documents.keys()):
+        allowed = passing.get(key.partition("/")[0], ())
+        mine, theirs = found.documents.get(key, {}), wanted.documents.get(key, {})
+        for name in sorted(mine.keys() | theirs.keys()):
+            if mine.get(name) != theirs.get(name) and name not in allowed:
+                yield f"{key} says {name} = {mine.get(name)!r}, not {theirs.get(name)!r}"
+
+
+def _steady(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        dropped = set(OWN_TO_A_RUN)
+        if str(value.get("role", "")).startswith("rgb-"):
+            dropped.add("crc32c")
+        return {k: _steady(v, k) for k, v in value.items() if k not in dropped and v is not None}
+    if isinstance(value, list):
+        return [_steady(each) for each in value]
+    if name == "path" and isinstance(value, str) and "@" in value:
+        return value.rpartition("@")[0]
+    return value

@@ -1,0 +1,184 @@
+"""What children do with a world. Everything here runs in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from blocks.catalog import Query
+from blocks.network import PanoptesNetwork
+from flows.ingest_observation import AnotherRun, ingest
+from flows.taking import as_calls, take_all
+from models.errors import BadInput, ConfigurationError, TryAgain
+from models.ingest import FileResult
+from models.names import parse_sequence_id, parse_upload
+from tasks import isolation, ledger, retries
+from tasks.backlog import survey
+from tests import sites
+from tests.real.worlds import World
+
+TROUBLE = (AnotherRun, TryAgain, ConfigurationError, OSError)
+"""What a run may end with when the world is against it; anything else is a defect."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run is made, and what happens to it."""
+
+    workers: int = 1
+    at: int | None = None
+    """The telling of `sites.watched` at which it happens, from 1."""
+    signal: int = signal.SIGKILL
+    sends: tuple[str, bytes] | None = None
+    """Instead of the signal: this file is uploaded."""
+    answers: float | None = None
+    """How long one answer of Google's services is awaited, seconds; None: as ever."""
+    clock: float = 0.0
+    """Seconds by which this process's clock is ahead."""
+    largest_file: int | None = None
+    """RLIMIT_FSIZE, bytes."""
+    decoders_here: bool = True
+    """Whether suspicious files are decoded in place: a new interpreter costs two seconds."""
+    policies: tuple[tuple[str, Any], ...] = ()
+
+
+def hurry(*, answers: float | None = None) -> None:
+    """Waits of seconds become waits of moments; everything else stays as it is.
+
+    `answers` limits the wait for one answer of Google's services, seconds.
+    """
+    from blocks import firestore_link, gcs
+    from blocks.gcs_calls import Calls
+
+    class HastyCalls(Calls):
+        def __init__(self, timeout: float, patience: float) -> None:
+            super().__init__(answers or timeout, 4 * answers if answers else patience)
+            retry: Any = self.arguments["retry"]
+            self.arguments["retry"] = retry.with_delay(initial=0.01, maximum=0.1)
+
+    usual = firestore_link._retry
+    retries.BACKOFF_SECONDS = 0.01
+    setattr(gcs, "Calls", HastyCalls)  # noqa: B010 - not the type's to know
+    firestore_link._retry = lambda: usual().with_delay(initial=0.01, maximum=0.1)
+    if answers is not None:
+        firestore_link._CALL_SECONDS = answers
+        firestore_link._RETRY_SECONDS = 2 * answers
+
+
+def set_clock(ahead: float) -> None:
+    """Let our clock be wrong; monotonic clocks and those of the stores are right."""
+    right = ledger.now
+
+    def wrong() -> datetime:
+        return right() + timedelta(seconds=ahead)
+
+    for module in list(sys.modules.values()):
+        if module is not None and getattr(module, "now", None) is right:
+            module.now = wrong  # type: ignore[attr-defined]
+
+
+def prepare(world: World, how: Run) -> PanoptesNetwork:
+    hurry(answers=how.answers)
+    if how.clock:
+        set_clock(how.clock)
+    if how.largest_file is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (how.largest_file, how.largest_file))
+    if how.decoders_here:
+        decode_here()
+    network = world.open(workers=how.workers, **dict(how.policies))
+    if how.at is not None:
+        sites.watched(network, _at(world, how))
+    return network
+
+
+def decode_here() -> None:
+    def here(function: Callable[..., Any], *arguments: Any, **limits: float) -> Any:
+        return function(*arguments)
+
+    isolation.call_in_child = here
+
+
+def _at(world: World, how: Run) -> Callable[[str], None]:
+    told = 0
+
+    def tell(call: str) -> None:
+        nonlocal told
+        told += 1
+        if told != how.at:
+            return
+        if how.sends is not None:
+            world.send(*how.sends)
+        else:
+            os.kill(os.getpid(), how.signal)
+
+    return tell
+
+
+def everything(network: PanoptesNetwork, *, also: bool = False) -> dict[str, str]:
+    """What a sweep and the runs that it starts do; gives what became of each file.
+
+    `also` takes up the observations whose lease was left behind, as a sweep does once it
+    has expired.
+    """
+    network.check()
+    found = survey(network)
+    results: list[FileResult] = []
+    taken = take_all(network, found.unroutable, call=as_calls, watch=sites.Nobody())
+    results += taken.values()
+    left = {stored.key for stored in network.documents.query(Query("leases"))} if also else set()
+    for sequence_id in sorted({*found.observations, *left}):
+        results += ingest(
+            network, parse_sequence_id(sequence_id), call=as_calls, watch=sites.Nobody()
+        )
+    return sites.outcomes({result.name: result for result in results})
+
+
+def run(world: World, how: Run = Run()) -> dict[str, str]:
+    """One pass over everything that waits; what stops it is given under the name ``""``."""
+    try:
+        return everything(prepare(world, how))
+    except TROUBLE as error:
+        return {"": f"{type(error).__name__}: {error}"}
+
+
+def take_observation(world: World, name: str, how: Run = Run()) -> dict[str, str]:
+    """What the event of one file starts: a run of its observation; none if it has none."""
+    try:
+        sequence = parse_upload(name).sequence
+        network = prepare(world, how)
+        network.check()
+        results = ingest(network, sequence, call=as_calls, watch=sites.Nobody())
+    except (*TROUBLE, BadInput) as error:
+        return {"": f"{type(error).__name__}: {error}"}
+    return sites.outcomes({result.name: result for result in results})
+
+
+def count_calls(world: World) -> list[str]:
+    """Every call to stores and catalog that a whole run makes, before and after."""
+    calls: list[str] = []
+    network = prepare(world, Run())
+    sites.watched(network, calls.append)
+    everything(network)
+    return calls
+
+
+def recover(world: World, times: int = 6) -> list[dict[str, str]]:
+    """Run again, as the next sweeps do, until nothing waits that a run could take."""
+    hurry()
+    decode_here()
+    network = world.open(workers=1)
+    passes: list[dict[str, str]] = []
+    for _ in range(times):
+        passes.append(everything(network, also=True))
+        found = survey(network)
+        leases = list(network.documents.query(Query("leases")))
+        if not found.observations and not found.unroutable and not leases:
+            break
+    return passes
