@@ -37,6 +37,8 @@ class Lease:
             moment = now()
             mine = (
                 fields is None
+                # Taken by us already: the answer was lost.
+                or fields.get("holder") == self.holder
                 or fields.get("expires", moment) <= moment
                 or has_died(str(fields.get("holder", "")))
             )

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from blocks.catalog import Catalog
+from blocks.catalog import Catalog, Fields, Stored
 from blocks.sqlite import SqliteCatalog
+from models.errors import TryAgain
 from tasks.holder import has_died, myself
 from tasks.lease import Lease, take_when_free
 from tasks.ledger import now
@@ -52,6 +53,29 @@ def test_a_second_run_leaves_word_and_the_holder_looks_once_more(catalog: Catalo
     assert not _lease(catalog).take()
     assert not holder.give_back()
     assert holder.give_back()
+
+
+class _Forgetful(SqliteCatalog):
+    """Creates what it is asked to, and loses its first answer."""
+
+    is_lost = True
+
+    def create(self, collection: str, key: str, fields: Fields) -> Stored:
+        stored = super().create(collection, key, fields)
+        if self.is_lost:
+            self.is_lost = False
+            raise TryAgain("the connection broke")
+        return stored
+
+
+def test_a_run_knows_the_lease_that_it_took_without_hearing_of_it(tmp_path: Path) -> None:
+    catalog = _Forgetful(tmp_path / "catalog.sqlite")
+    lease = _lease(catalog)
+    with pytest.raises(TryAgain):
+        lease.take()
+    assert lease.take()
+    assert lease.give_back()
+    catalog.close()
 
 
 def test_a_run_that_waits_does_not_keep_the_holder_from_giving_back(catalog: Catalog) -> None:
