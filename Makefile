@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check constraints clean witness FORCE
+.PHONY: help demo up test bench check constraints clean witness FORCE
 
 # Another project's settings must not reach ours: a Prefect server or profile chosen in this
 # shell, an active virtual environment, other modules on the path. The one thing let through
@@ -35,6 +35,9 @@ up: $(ready) ## server, worker and deployments on this machine, until Ctrl-C
 
 test: check witness ## check, then all tests (ARGS='-k name' for some of them)
 	@$(bin)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+
+bench: $(ready) witness ## measure against other programs, under 15 minutes (QUICK=1: under 4)
+	@$(bin)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 check: $(ready) ## style, types, and that docs/keywords.md is current
 	@$(bin)/ruff check .

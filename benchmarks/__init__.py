@@ -1,0 +1,1 @@
+"""What this project costs, against what others cost for the same."""

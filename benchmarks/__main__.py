@@ -1,0 +1,67 @@
+"""``python -m benchmarks [--quick] [--only PART ...]``: measure and write the results."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PARTS = ("codec", "colour", "headers", "ingest", "cores", "growth")
+
+
+def main() -> int:
+    arguments = _arguments()
+    # As `make` does for runs: byte code is kept, and no other project's Prefect is asked.
+    for name in [n for n in os.environ if n.startswith(("PREFECT_", "PANOPTES_"))]:
+        del os.environ[name]
+
+    from benchmarks import codec
+    from benchmarks.report import Report
+
+    if missing := codec.missing_peers():
+        print(f"{' and '.join(missing)} must be installed (Debian: libcfitsio-bin).")
+        return 2
+    whole = tuple(arguments.only) == PARTS
+    report = Report("make bench QUICK=1" if arguments.quick else "make bench")
+    with tempfile.TemporaryDirectory(prefix="panoptes-bench-") as scratch:
+        measure(report, Path(scratch), set(arguments.only), quick=arguments.quick)
+    into = HERE if whole else Path(tempfile.mkdtemp(prefix="panoptes-bench-results-"))
+    report.write(into, words=HERE / "words.md")
+    print(f"written: {into / 'RESULTS.md'}")
+    for key in report.missed if whole else []:
+        print(f"missed: {key}")
+    return 0
+
+
+def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> None:
+    """Every part that is wanted, into `report`."""
+    from benchmarks import codec, colour, frames, headers
+    from benchmarks.report import Report
+
+    assert isinstance(report, Report)
+    pair = frames.make_frames(scratch)
+    repeats = 5 if quick else 9
+    if "codec" in parts:
+        codec.run(report, pair, scratch, repeats)
+    if "colour" in parts:
+        colour.run(report, pair, scratch, repeats)
+    if "headers" in parts:
+        headers.run(report, frames.solved_header_frame(scratch), repeats)
+    if parts & {"ingest", "cores", "growth"}:
+        from benchmarks import whole
+
+        whole.run(report, pair, scratch, parts, quick=quick)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repeats and frames")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

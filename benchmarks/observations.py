@@ -1,0 +1,90 @@
+"""Observations to ingest, made of links to the same few frames, and looked at afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from benchmarks.codec import restores
+from benchmarks.frames import Frame
+from benchmarks.measure import require
+from blocks.catalog import Query
+from blocks.network import LOCATIONS, PanoptesNetwork
+from models.documents import File
+from models.names import Sequence as Observation
+from models.names import parse_sequence_id
+
+_NIGHT = datetime(2026, 1, 15, tzinfo=UTC)
+
+
+class Observations:
+    """A network in a folder, and as many observations in it as are asked for."""
+
+    def __init__(self, folder: Path, **policies: Any) -> None:
+        self.network = PanoptesNetwork.in_folder(folder, **policies)
+        self.network.check()
+        self._count = 0
+
+    def upload(self, frames: Sequence[Frame], count: int, *, raws: bool = True) -> Observation:
+        """`count` frames, one of `frames` after the other, as ``.fits`` and ``.cr2``.
+
+        The files are hard links: each has a name and a life of its own, and the disk has
+        room for many.
+        """
+        began = _NIGHT + timedelta(hours=6 * self._count)
+        self._count += 1
+        sequence = parse_sequence_id(f"PAN001_14d3bd_{began:%Y%m%dT%H%M%S}")
+        folder = Path(self.network.incoming, sequence.folder)
+        folder.mkdir(parents=True)
+        for index in range(count):
+            frame = frames[index % len(frames)]
+            stem = f"{began + timedelta(seconds=20 * (index + 1)):%Y%m%dT%H%M%S}"
+            os.link(frame.fits, folder / f"{stem}.fits")
+            if raws:
+                os.link(frame.cr2, folder / f"{stem}.cr2")
+        return sequence
+
+    def check(self, sequence: Observation, frames: Sequence[Frame], count: int) -> None:
+        """Everything is archived and counted, nothing waits; one image is read by others."""
+        entries = self._entries(sequence)
+        outcomes = {entry.outcome for entry in entries}
+        require(outcomes == {"archived"}, f"{sequence.sequence_id}: {outcomes}")
+        document = self.network.documents.get("observations", sequence.sequence_id)
+        counted = document.fields.get("num_images") if document else None
+        require(counted == count, f"{sequence.sequence_id}: {counted} images of {count}")
+        left = list(self.network.store("incoming").list(f"{sequence.folder}/"))
+        require(not left, f"{len(left)} files of {sequence.sequence_id} still wait")
+        first = min(entry.path for entry in entries if entry.location == "images" and entry.path)
+        restores(Path(self.network.images, first), frames[0].fits)
+
+    def bytes_by_location(self, sequence: Observation) -> dict[str, int]:
+        """Of all outputs, by where they lie."""
+        sizes: dict[str, int] = {}
+        for entry in self._entries(sequence):
+            for output in entry.outputs or ():
+                sizes[output.location] = sizes.get(output.location, 0) + output.size
+        return sizes
+
+    def closings(self, sequence: Observation) -> list[datetime]:
+        """When each file was done, in order."""
+        return sorted(e.closed for e in self._entries(sequence) if e.closed is not None)
+
+    def clear(self) -> None:
+        """Make room on the disk; the catalogue stays."""
+        for location in LOCATIONS:
+            shutil.rmtree(getattr(self.network, location), ignore_errors=True)
+        self.network.check()
+
+    def _entries(self, sequence: Observation) -> list[File]:
+        query = Query("files", where=[("sequence_id", "==", sequence.sequence_id)])
+        return [File.model_validate(d.fields) for d in self.network.documents.query(query)]
+
+
+def steady_rate(closings: Sequence[datetime]) -> float:
+    """Files a second, without the run's beginning and its end."""
+    first, last = len(closings) // 6, len(closings) - len(closings) // 12 - 1
+    return (last - first) / (closings[last] - closings[first]).total_seconds()

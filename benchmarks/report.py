@@ -1,0 +1,119 @@
+"""What was measured, as a page for people and as numbers for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+TARGETS: dict[str, tuple[str, str, str]] = {
+    "rice_cpu": ("<= 1.0", "`.fits` to `.fits.fz`, Rice, checksums written", "`fpack -r`, CPU"),
+    "rice_verified_cpu": ("<= 1.9", "the same, read back and compared", "`fpack -r`, CPU"),
+    "archive_size_dark": ("<= 0.86", "size of the default format, dark sky", "`fpack -r`"),
+    "archive_size_bright": ("<= 0.80", "size of the default format, bright sky", "`fpack -r`"),
+    "archive_cpu": ("<= 1.8", "the default format, checksums written", "`fpack -r`, CPU"),
+    "rgb_cpu": ("<= 0.55", "`.cr2` to R, G, B, verified", "the original's call, plain files; CPU"),
+    "header_requests": ("== 1", "requests for the header of a solved frame", ""),
+    "header_speedup": (">= 9", "that header at 30 ms latency", "block by block; wall"),
+    "ingest_cpu": ("<= 1.3", "a run's processes whole, 60 frames; a frame", "the bare calls; CPU"),
+    "ingest_cpu_rice": ("<= 1.0", "the same with Rice", "the bare calls; CPU"),
+    "ingest_cpu_3_frames": ("<= 3.0", "the same at 3 frames a run", "the bare calls; CPU"),
+    "server_cpu": ("<= 0.4", "the Prefect server; a frame of 60", "the bare calls; CPU"),
+    "orchestration_wall": (
+        "<= 1.15",
+        "wall of the flow after its start",
+        "the same as plain calls",
+    ),
+    "growth_cpu": ("<= 1.1", "CPU a frame, many frames", "few frames"),
+    "growth_memory": ("<= 1.2", "peak memory, many frames", "few frames"),
+    "two_core_speedup": (">= 1.6", "frames a second on two cores", "one core"),
+}
+"""Key -> what it must reach, what it is, against what."""
+
+_PACKAGES = ("prefect", "imagecodecs", "numpy", "rawpy", "pillow", "astropy", "fitsio")
+_COMPARED = {"<=": float.__le__, ">=": float.__ge__, "==": float.__eq__}
+
+
+@dataclass
+class Report:
+    """Collects numbers, tables and remarks."""
+
+    command: str
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    numbers: dict[str, float] = field(default_factory=dict)
+    _parts: list[str] = field(default_factory=list)
+
+    def number(self, key: str, value: float) -> None:
+        self.numbers[key] = value
+        print(f"{key:20} {value:8.3f}   must be {TARGETS[key][0]}", flush=True)
+
+    def note(self, text: str) -> None:
+        self._parts.append(text)
+
+    def table(self, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        lines = [head, ["---"] * len(head), *rows]
+        self._parts.append("\n".join([f"### {title}\n", *(f"| {' | '.join(r)} |" for r in lines)]))
+        print("\n".join([title, *("  " + "  ".join(row) for row in rows)]), flush=True)
+
+    @property
+    def missed(self) -> list[str]:
+        return [key for key in TARGETS if not reached(key, self.numbers.get(key))]
+
+    def write(self, folder: Path, *, words: Path) -> None:
+        """RESULTS.md and results.json; `words` is the page of what people have to say of it."""
+        numbers = {key: round(self.numbers[key], 4) for key in TARGETS if key in self.numbers}
+        (folder / "results.json").write_text(json.dumps(numbers, indent=2) + "\n")
+        rows = [
+            f"| `{key}` | {what} | {peer} | {reach} | {_shown(numbers, key)} |"
+            for key, (reach, what, peer) in TARGETS.items()
+        ]
+        page = [
+            "# What it costs",
+            self._made_by(),
+            "| key | what | against | must be | is |\n|---|---|---|---|---|\n" + "\n".join(rows),
+            "Ratios below 1 mean less than the other. CPU seconds are those of the process, its "
+            "threads and its children. Everything is measured in turns with its peer, and what "
+            "is timed is also checked: see the modules of this folder.",
+            words.read_text().strip() if words.exists() else "",
+            "## Details of this run",
+            *self._parts,
+        ]
+        (folder / "RESULTS.md").write_text("\n\n".join(filter(None, page)) + "\n")
+
+    def _made_by(self) -> str:
+        programs = [f"{name} {version(name)}" for name in _PACKAGES]
+        fpack = subprocess.run(["fpack", "-V"], capture_output=True, text=True, check=False)
+        load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+        return (
+            f"Written by `{self.command}` on {self.started:%Y-%m-%d %H:%M} UTC, in "
+            f"{(datetime.now(UTC) - self.started).total_seconds() / 60:.0f} minutes, on "
+            f"{os.cpu_count()} cores of {_processor()}; load at the end {load}. "
+            f"Python {platform.python_version()}, {', '.join(programs)}, "
+            f"fpack {' '.join(fpack.stdout.split())}."
+        )
+
+
+def reached(key: str, value: float | None) -> bool:
+    """Whether a number is what `TARGETS` asks for."""
+    sign, limit = TARGETS[key][0].split()
+    return value is not None and _COMPARED[sign](float(value), float(limit))
+
+
+def _shown(numbers: dict[str, float], key: str) -> str:
+    if key not in numbers:
+        return "not measured"
+    return f"{numbers[key]:.2f}" + ("" if reached(key, numbers[key]) else " (missed)")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), "?")

@@ -1,0 +1,238 @@
+"""The whole ingest, by a worker's runs: against the bare calls, plain calls, and itself."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from benchmarks import colour, frames
+from benchmarks.codec import fpack
+from benchmarks.frames import Frame
+from benchmarks.jobs import Job, Plain, idle_cpu, run_job, run_plainly
+from benchmarks.measure import cost_of
+from benchmarks.observations import Observations, steady_rate
+from benchmarks.report import Report
+from deployments.local import LocalStack, local_stack
+
+
+@dataclass
+class Bench:
+    """What all parts share."""
+
+    report: Report
+    stack: LocalStack
+    site: Observations
+    rice: Observations
+    pair: tuple[Frame, Frame]
+    scratch: Path
+    quick: bool
+
+    def job(self, count: int, *, rice: bool = False) -> Job:
+        """One checked run over `count` frames."""
+        site = self.rice if rice else self.site
+        sequence = site.upload(self.pair, count)
+        job = run_job(self.stack, sequence, network="rice" if rice else "default")
+        site.check(sequence, self.pair, count)
+        return job
+
+
+def run(
+    report: Report, pair: tuple[Frame, Frame], scratch: Path, parts: set[str], *, quick: bool
+) -> None:
+    site = Observations(scratch / "data", previews_wanted=True)
+    rice = Observations(scratch / "rice", compression="RICE_1")
+    with local_stack(scratch / "stack", network=site.network) as stack:
+        with stack.settings():
+            rice.network.save("rice", overwrite=True)
+        bench = Bench(report, stack, site, rice, pair, scratch, quick)
+        bench.job(1)  # what only a first run does
+        if "ingest" in parts:
+            _against_bare(bench)
+        if "cores" in parts:
+            _two_cores(bench)
+        if "growth" in parts:
+            _growth(bench)
+
+
+def bare(pair: Sequence[Frame], scratch: Path) -> float:
+    """CPU seconds a frame of fpack, a header and the original's colour call; no orchestration."""
+    costs = []
+    for frame in pair:
+        calls = (
+            partial(fpack, frame.fits, scratch / "bare.fz"),
+            partial(_first_header, frame.fits),
+            partial(colour.original, frame.cr2, scratch),
+        )
+        costs.append(sum(cost_of(call).cpu for call in calls))
+    return sum(costs) / len(costs)
+
+
+def _first_header(fits: Path) -> None:
+    with fits.open("rb") as file:
+        read = b""
+        while not re.search(rb"END {77}", read):
+            read += file.read(2880)
+
+
+def _against_bare(bench: Bench) -> None:
+    many, repeats = (16, 2) if bench.quick else (60, 5)
+    bare(bench.pair, bench.scratch)
+    bares: list[float] = []
+    jobs: dict[str, list[Job]] = {"": [], "rice": [], "three": []}
+    plains: list[Plain] = []
+    for turn in range(max(repeats, 3)):
+        bares += [bare(bench.pair, bench.scratch)]
+        if turn < repeats:
+            jobs[""].append(bench.job(many))
+            bench.site.clear()
+            bares += [bare(bench.pair, bench.scratch)]
+            sequence = bench.site.upload(bench.pair, many)
+            plains.append(run_plainly(bench.scratch / "data", sequence))
+            bench.site.check(sequence, bench.pair, many)
+            sizes = bench.site.bytes_by_location(sequence)
+            bench.site.clear()
+            bares += [bare(bench.pair, bench.scratch)]
+            jobs["rice"].append(bench.job(many, rice=True))
+            bench.rice.clear()
+        bares += [bare(bench.pair, bench.scratch)]
+        jobs["three"].append(bench.job(3))
+    one = median(bares)
+    frames_of = {"": many, "rice": many, "three": 3}
+    cpu = {name: median(job.cpu for job in jobs[name]) / frames_of[name] for name in jobs}
+    report = bench.report
+    report.number("ingest_cpu", cpu[""] / one)
+    report.number("ingest_cpu_rice", cpu["rice"] / one)
+    report.number("ingest_cpu_3_frames", cpu["three"] / one)
+    server = median(job.server_cpu for job in jobs[""]) / many
+    report.number("server_cpu", server / one)
+    plain = median(each.wall for each in plains)
+    report.number("orchestration_wall", median(job.wall for job in jobs[""]) / plain)
+    rows: list[tuple[str, ...]] = [
+        (
+            f"{frames_of[name]} frames, {title}",
+            f"{cpu[name]:.3f}",
+            f"{cpu[name] / one:.2f}",
+            f"{median(job.server_cpu for job in taken) / frames_of[name]:.3f}",
+            f"{median(job.worker_cpu for job in taken):.2f}",
+            f"{median(job.start for job in taken):.1f}",
+            f"{median(job.wall for job in taken):.1f}",
+            f"{max(job.memory for job in taken) >> 20}",
+        )
+        for (name, taken), title in zip(jobs.items(), ("default", "Rice", "default"), strict=True)
+    ]
+    plain_cpu = median(each.cpu for each in plains) / many
+    shown = [f"{plain_cpu:.3f}", f"{plain_cpu / one:.2f}", "", "", "", f"{plain:.1f}", ""]
+    rows.append((f"{many} frames, plain calls", *shown))
+    rows.append(("the bare calls", f"{one:.3f}", "1.00", "", "", "", "", ""))
+    report.table(
+        "A run over one observation, a `.fits` and a `.cr2` a frame",
+        ("what", "CPU s a frame", "bare = 1", "server CPU s a frame", "worker CPU s",
+         "start, s", "wall, s", "peak MB"),
+        rows,
+    )  # fmt: skip
+    idle = idle_cpu(bench.stack._processes["server"].pid, 4)
+    report.note(
+        f"The server's CPU is all it used from the run's creation until it was idle again; "
+        f"idle, it uses {idle:.3f} CPU seconds a second."
+    )
+    _bytes(bench, sizes, many)
+
+
+def _bytes(bench: Bench, sizes: dict[str, int], count: int) -> None:
+    """What a frame takes of every location, beside what the original kept of it."""
+    original: dict[str, float] = {}
+    for frame in bench.pair:
+        fpack(frame.fits, bench.scratch / "bare.fz")
+        colour.original(frame.cr2, bench.scratch)
+        rgb = sum((bench.scratch / f"original_{c}.fits").stat().st_size for c in "rgb")
+        for place, size in (
+            ("images", (bench.scratch / "bare.fz").stat().st_size),
+            ("originals", frame.cr2.stat().st_size),
+            ("rgb", rgb),
+        ):
+            original[place] = original.get(place, 0) + size / len(bench.pair)
+    places = ("images", "originals", "rgb", "previews")
+    rows = [
+        (place, f"{original.get(place, 0) / 1e6:.2f}", f"{sizes.get(place, 0) / count / 1e6:.2f}")
+        for place in places
+    ]
+    total = sum(original.values()) / 1e6, sum(sizes.values()) / count / 1e6
+    rows.append(("together", f"{total[0]:.2f}", f"{total[1]:.2f}"))
+    bench.report.table(
+        "Megabytes a frame (36.2 MB of pixels) in every location",
+        ("location", "the original services", "here"),
+        rows,
+    )
+
+
+def _two_cores(bench: Bench) -> None:
+    """Frames a second in the middle of a run, by how many cores its processes may use."""
+    worker = bench.stack._processes["worker"].pid
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        bench.report.note("Two cores could not be compared: this machine gives one.")
+        return
+    first, second = sorted(allowed)[:2]
+    count, repeats = (12, 2) if bench.quick else (24, 3)
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(repeats):
+        for cores in (1, 2):
+            _pin(worker, {first} if cores == 1 else {first, second})
+            sequence = bench.site.upload(bench.pair, count)
+            run_job(bench.stack, sequence)
+            bench.site.check(sequence, bench.pair, count)
+            rates[cores].append(steady_rate(bench.site.closings(sequence)) / 2)
+            bench.site.clear()
+    _pin(worker, allowed)
+    bench.report.number("two_core_speedup", median(rates[2]) / median(rates[1]))
+    bench.report.table(
+        "Frames a second in steady state",
+        ("cores", "frames a second"),
+        [(str(cores), f"{median(found):.2f}") for cores, found in rates.items()],
+    )
+
+
+def _pin(process: int, cores: set[int]) -> None:
+    """Bind a process, with its threads and what it starts, to some cores."""
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
+
+
+def _growth(bench: Bench) -> None:
+    """CPU of each further frame and peak memory, of long runs against short ones."""
+    small = (frames.small_frame(bench.scratch),)
+    many, repeats = (100, 1) if bench.quick else (1000, 1)
+
+    def small_job(count: int) -> Job:
+        sequence = bench.site.upload(small, count, raws=False)
+        job = run_job(bench.stack, sequence)
+        bench.site.check(sequence, small, count)
+        return job
+
+    def grown(job: object, few: int, many: int, title: str) -> tuple[float, float, list[str]]:
+        assert callable(job)
+        ones = [job(1) for _ in range(max(3, repeats))]
+        fews = [job(few) for _ in range(max(3, repeats))]
+        manys = [job(many) for _ in range(repeats)]
+        base = median(each.cpu for each in ones)
+        per_few = (median(each.cpu for each in fews) - base) / (few - 1)
+        per_many = (median(each.cpu for each in manys) - base) / (many - 1)
+        memory = [median(each.memory for each in taken) for taken in (fews, manys)]
+        row = [title, str(few), str(many), f"{1000 * per_few:.0f}", f"{1000 * per_many:.0f}"]
+        row += [f"{per_many / per_few:.2f}", *(f"{m / 2**20:.0f}" for m in memory)]
+        return per_many / per_few, memory[1] / memory[0], row
+
+    full_many = 20 if bench.quick else 60
+    results = [grown(small_job, 10, many, "small"), grown(bench.job, 10, full_many, "full")]
+    bench.report.number("growth_cpu", max(cpu for cpu, _, _ in results))
+    bench.report.number("growth_memory", max(memory for _, memory, _ in results))
+    bench.report.table(
+        "Growth with the number of frames of one run, beyond a run of one frame",
+        ("frames", "few", "many", "CPU ms a frame, few", "many", "ratio", "peak MB, few", "many"),
+        [row for _, _, row in results],
+    )
