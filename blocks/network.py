@@ -92,6 +92,12 @@ class PanoptesNetwork(Block):
         ge=2,
         description="How long a run that fell silent keeps others from its observation.",
     )
+    live_nights: int = Field(
+        3,
+        ge=0,
+        description="Observations that began more days ago are ingested behind the others, in "
+        "the work queue 'backfill'.",
+    )
     quiet_hours: float = Field(
         2.0, ge=0, description="An observation counts as received after this time without files."
     )
@@ -208,9 +214,11 @@ class PanoptesNetwork(Block):
         return data
 
     @contextmanager
-    def holding(self, source: Source) -> Iterator[None]:
-        """Share one download of `source` between the steps of this block."""
+    def holding(self, source: Source, data: bytes | None = None) -> Iterator[None]:
+        """Share one download of `source`, or its `data`, between the steps of this block."""
         self._opened.expect(source)
+        if data is not None:
+            self._opened.hold(source, data)
         try:
             yield
         finally:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Literal
+
+from models.names import display_name
 
 Severity = Literal["error", "warning"]
 """An error is a file that is lost, wrong or not to be found; a warning is untidiness."""
@@ -57,7 +59,6 @@ class Repair(StrEnum):
 
     SETTLE = "settle"
     REBUILD = "rebuild"
-    REMAKE = "remake"
     NOTE = "note"
     RETURN = "return"
     INGEST = "ingest"
@@ -66,11 +67,10 @@ class Repair(StrEnum):
 
 DOES: dict[Repair, str] = {
     Repair.SETTLE: "Asks the catalogue for the counts again and writes them down.",
-    Repair.REBUILD: "Writes the documents again, from the archived file and what is known of it.",
-    Repair.REMAKE: "Makes the picture or the colour planes again, from the archived original.",
+    Repair.REBUILD: "Makes documents, pictures and colour planes again, from the archived file.",
     Repair.NOTE: "Writes the present generation into the ledger, once the bytes were compared.",
-    Repair.RETURN: "Copies the object to incoming under its name and ingests it again.",
-    Repair.INGEST: "Ingests the upload that still waits in incoming.",
+    Repair.RETURN: "Copies the object to incoming under its own name and ingests it again.",
+    Repair.INGEST: "Ingests the upload that still lies in incoming.",
     Repair.DROP: "Removes the second document, if the proper one has every field of it.",
 }
 
@@ -92,7 +92,7 @@ class Finding:
     repair: Repair | None = None
     """What ``--repair`` does; None where a person has to decide."""
     subject: str | None = None
-    """The uploaded file concerned: its name in the ledger."""
+    """The uploaded file concerned: its name as it was uploaded."""
 
     @property
     def severity(self) -> Severity:
@@ -110,8 +110,10 @@ class Finding:
     def row(self) -> dict[str, Any]:
         """As it is written as JSON."""
         told = {"severity": self.severity, **asdict(self), "repair_does": self.does or None}
-        return {key: str(value) if isinstance(value, StrEnum) else value
-                for key, value in told.items()}  # fmt: skip
+        return {
+            key: display_name(value) if isinstance(value, str) else value
+            for key, value in told.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -148,15 +150,12 @@ class Uploaded:
             raise ValueError(f"not a line of the truth: {error}") from error
 
 
-def summary(findings: Iterable[Finding]) -> str:
+def counted(kinds: Mapping[tuple[Severity, str], int]) -> str:
     """One line for people: ``2 errors (object-missing), 1 warning (count-wrong)``."""
-    kinds: dict[Severity, dict[str, int]] = {"error": {}, "warning": {}}
-    for finding in findings:
-        counts = kinds[finding.severity]
-        counts[finding.kind.value] = counts.get(finding.kind.value, 0) + 1
     parts = []
-    for severity, counts in kinds.items():
-        if count := sum(counts.values()):
+    for severity in ("error", "warning"):
+        of_it = {kind: count for (each, kind), count in kinds.items() if each == severity}
+        if count := sum(of_it.values()):
             plural = "" if count == 1 else "s"
-            parts.append(f"{count} {severity}{plural} ({', '.join(sorted(counts))})")
+            parts.append(f"{count} {severity}{plural} ({', '.join(sorted(of_it))})")
     return ", ".join(parts) or "nothing is wrong"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 
@@ -35,14 +37,18 @@ def waiting_findings(
         source = source_of(info)
         if not _is_in(network, scope, source.name):
             continue
-        finding = _waiting(network, source, overdue_after)
+        finding = waiting_finding(network, source, overdue_after)
         if finding is None or (finding.sequence_id and is_held(network, finding.sequence_id)):
             continue
-        if finding == _waiting(network, source, overdue_after) and _is_there(network, source):
+        if finding == waiting_finding(network, source, overdue_after) and _is_there(
+            network, source
+        ):
             yield finding
 
 
-def _waiting(network: PanoptesNetwork, source: Source, overdue_after: float) -> Finding | None:
+def waiting_finding(
+    network: PanoptesNetwork, source: Source, overdue_after: float
+) -> Finding | None:
     entry = read_entry(network, source.name)
     name, age = display_name(source.name), now() - source.arrived
     if entry is not None and entry.generation == source.generation:
@@ -85,7 +91,7 @@ def quarantine_findings(network: PanoptesNetwork, scope: Scope) -> Iterator[Find
         for info in network.store("quarantine").list(prefix):
             found = _KEPT.fullmatch(info.name)
             name = found["name"] if found and not info.name.startswith("unnamed/") else None
-            if not _is_in(network, scope, name) or _explained(network, info.name, name):
+            if not _is_in(network, scope, name) or is_explained(network, info.name, name):
                 continue
             sentence = f"{info.name} lies in quarantine, and nobody wrote down why."
             returned = name is not None and not network.keep_incoming
@@ -95,7 +101,7 @@ def quarantine_findings(network: PanoptesNetwork, scope: Scope) -> Iterator[Find
             )  # fmt: skip
 
 
-def _explained(network: PanoptesNetwork, path: str, name: str | None) -> bool:
+def is_explained(network: PanoptesNetwork, path: str, name: str | None) -> bool:
     if name is not None and network.documents.get("files", document_key(name)) is not None:
         return True
     query = Query("files", where=[("path", "==", path), ("location", "==", "quarantine")], limit=1)
@@ -123,9 +129,24 @@ def unroutable_findings(network: PanoptesNetwork, scope: Scope, *, deep: bool) -
                 name = f"files/{stored.key}"
                 yield Finding(Kind.DOCUMENT_UNREADABLE, "catalog", name, sentence)
                 continue
-            yield from entry_findings(
-                network, entry, lambda name: is_waiting(network, name), deep=deep
-            )
+            yield from lone_entry_findings(network, stored.key, entry, deep=deep)
+
+
+def lone_entry_findings(
+    network: PanoptesNetwork, key: str, entry: File, *, deep: bool
+) -> list[Finding]:
+    """What is wrong with an entry that belongs to no observation."""
+    raw = unquote(key, errors="surrogateescape")
+    name = raw if document_key(raw) == key else entry.name
+    found = entry_findings(network, entry, lambda _: is_waiting(network, name), deep=deep)
+    return [
+        replace(
+            finding,
+            name=f"files/{key}" if finding.location == "catalog" else finding.name,
+            subject=name,
+        )
+        for finding in found
+    ]
 
 
 def _is_in(network: PanoptesNetwork, scope: Scope, name: str | None) -> bool:

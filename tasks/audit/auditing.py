@@ -17,6 +17,7 @@ from tasks.audit.images import wrong_counts
 from tasks.audit.observation import findings_in, look_again
 from tasks.audit.scope import Scope
 from tasks.audit.truth import read_truth, truth_findings
+from tasks.retries import keep_trying
 from tasks.settle import INGESTED
 
 OVERDUE_SECONDS = 3600.0
@@ -62,7 +63,7 @@ def _audit(
     units: dict[str, str] = {}
     yield from _observations(network, scope, deep, watch, units)
     for unit_id, sequence_id in units.items():
-        yield from unit_findings(network, unit_id, sequence_id)
+        yield from keep_trying(unit_findings, network, unit_id, sequence_id)
     watch("quarantine")
     yield from quarantine_findings(network, scope)
     yield from unroutable_findings(network, scope, deep=deep)
@@ -87,9 +88,9 @@ def _observations(
             sequence = holdings.sequence
             if sequence is not None and (holdings.observations or sequence.unit_id not in units):
                 units[sequence.unit_id] = holdings.sequence_id
-            if not findings_in(network, holdings, deep=deep, known=known):
+            if not keep_trying(findings_in, network, holdings, deep=deep, known=known):
                 continue
-            for finding in look_again(network, holdings.sequence_id, deep=deep):
+            for finding in keep_trying(look_again, network, holdings.sequence_id, deep=deep):
                 if finding.name.startswith(("units/", "cameras/")):
                     if finding.name in told:
                         continue

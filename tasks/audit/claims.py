@@ -11,9 +11,11 @@ from blocks.storage import NotFound, ObjectInfo, Unreadable
 from models.audit import Finding, Kind, Repair
 from models.documents import File, Location, Output
 from models.errors import BadInput
+from models.names import FileType
 from tasks.audit.holdings import Holdings, Place
+from tasks.sources import recorded_sources
 
-_DERIVED = ("preview", "rgb-r", "rgb-g", "rgb-b")
+DERIVED = ("preview", "rgb-r", "rgb-g", "rgb-b")
 """Roles of outputs that can be made again from another output."""
 
 Waits = Callable[[str], bool]
@@ -35,7 +37,7 @@ def claims_of(entries: list[File]) -> dict[Place, list[Claim]]:
     borrowed: dict[Place, list[Claim]] = {}
     for entry in entries:
         for output in entry.outputs or ():
-            lent = entry.duplicate_of and output.role not in _DERIVED
+            lent = entry.duplicate_of and output.role not in DERIVED
             found = borrowed if lent else own
             found.setdefault((output.location, output.path), []).append(Claim(entry, output))
     return borrowed | own
@@ -74,6 +76,8 @@ class ObjectChecks:
                 Kind.OBJECT_MISSING, place, claims, waits,
                 f"{path} is catalogued, but it is not in {location}.",
             )  # fmt: skip
+        if self._is_of_lost_entry(claims):
+            return None
         if any(_is(claim.output, info) for claim in claims):
             checksum = self._read_back(location, info) if self._deep else None
             if checksum is None or any(claim.output.crc32c == checksum for claim in claims):
@@ -93,6 +97,17 @@ class ObjectChecks:
             f"The bytes of {path} in {location} are not those that were put there.",
         )  # fmt: skip
 
+    def _is_of_lost_entry(self, claims: list[Claim]) -> bool:
+        """Whether it is an image's picture whose FITS file the ledger has lost: said of that."""
+        claim = claims[0]
+        if claim.output.role != "preview" or any(c.entry.file_type != FileType.CR2 for c in claims):
+            return False
+        for stored in self._holdings.images:
+            sources = recorded_sources(stored.fields) if stored.key == claim.entry.image_id else {}
+            if "fits" in sources:
+                return True
+        return False
+
     def _lost(
         self, kind: Kind, place: Place, claims: list[Claim], waits: Waits, sentence: str
     ) -> Finding:
@@ -102,9 +117,11 @@ class ObjectChecks:
         for each in claims:
             if waits(each.entry.name):
                 claim, repair = each, Repair.INGEST
-        derived = claim.output.role in _DERIVED
-        if repair is None and derived and _record_of(claim.entry) is not None:
-            repair = Repair.REMAKE
+        if repair is None and claim.output.role in DERIVED:
+            for each in sorted(claims, key=lambda c: c.entry.file_type == FileType.CR2):
+                if record_of(each.entry) and each.entry.outcome in ("archived", "filed"):
+                    claim, repair = each, Repair.REBUILD
+                    break
         if repair is None:
             sentence += " Upload the file again from the unit, or restore it from a backup."
         return Finding(
@@ -133,7 +150,9 @@ def uploaded_as(location: str, path: str) -> str | None:
     if location == "originals" and path.endswith(".cr2"):
         return path
     if location == "timelapse" and path.endswith(".mp4"):
-        return path
+        above = path.removesuffix(f"/{leaf}")
+        # That of a whole observation is uploaded beside its folder.
+        return f"{above}.mp4" if above.endswith(f"/{leaf[:-4]}") else path
     if location == "previews" and path.endswith(".jpg") and ".preview-" not in leaf:
         return path
     return None
@@ -171,12 +190,10 @@ def _is(output: Output, info: ObjectInfo) -> bool:
     return info.size == output.size and info.generation == output.generation
 
 
-def _record_of(entry: File) -> Output | None:
+def record_of(entry: File) -> Output | None:
     """The output of record: what was archived, byte for byte or in another form."""
-    for output in entry.outputs or ():
-        if output.role in ("archive", "original"):
-            return output
-    return None
+    made = {output.role: output for output in entry.outputs or ()}
+    return made.get("archive") or made.get("original")
 
 
 def _stem(name: str) -> str:

@@ -11,7 +11,7 @@ from blocks.catalog import Fields, Stored
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound
 from models.audit import Finding, Kind, Repair
-from models.documents import File, Image, Location
+from models.documents import IMAGE_STATUS, File, Image, Location
 from models.names import FileType, parse_sequence_id
 from tasks.audit.claims import Claim
 from tasks.audit.holdings import Holdings, Place
@@ -92,33 +92,27 @@ class DocumentChecks:
                 Repair.REBUILD if path else None, source.name,
             )  # fmt: skip
 
-    def _wrong(self, image: Image) -> str | None:
-        """What contradicts the ledger, the image's id or itself."""
+    def _wrong(self, image: Image) -> tuple[str, str | None] | None:
+        """What contradicts the ledger, the image's id or itself, and which upload says better."""
         sequence = parse_sequence_id(self._holdings.sequence_id)
         ids = {"unit_id": sequence.unit_id, "camera_id": sequence.camera_id}
         for name, meant in ids.items():
             if getattr(image, name) != meant:
-                return f"says {name} = {getattr(image, name)}, but belongs to {meant}"
-        if image.status not in INGESTED:
-            return f"is said to be {image.status}, although a file of it is archived"
+                return f"says {name} = {getattr(image, name)}, but belongs to {meant}", None
+        if image.status in IMAGE_STATUS and image.status not in INGESTED:
+            return f"is said to be {image.status}, although a file of it is archived", None
         for kind, source in (image.sources or {}).items():
+            if kind == "fits" and not image.bucket_path:
+                return "does not say where its archived file is", source.name
+            if kind == "cr2" and not image.original_path:
+                return "does not say where its camera raw is", source.name
             entry = self._entries.get(source.name)
             if entry is None or entry.outcome != "archived" or entry.duplicate_of:
                 continue
             if entry.crc32c != source.crc32c:
-                return f"speaks of another version of {source.name} than the ledger"
-            if kind == "fits":
-                archive = next((o for o in entry.outputs or () if o.role == "archive"), None)
-                if archive and (image.bucket_path, image.size, image.crc32c) != (
-                    archive.path,
-                    archive.size,
-                    archive.crc32c,
-                ):
-                    return "names another archived file, size or checksum than the ledger"
-        if "fits" in (image.sources or {}) and not image.bucket_path:
-            return "does not say where its archived file is"
-        if "cr2" in (image.sources or {}) and not image.original_path:
-            return "does not say where its camera raw is"
+                return f"speaks of another version of {source.name} than the ledger", source.name
+            if contradiction := _contradicted(image, entry):
+                return contradiction, source.name
         return None
 
     def _paths(self, image: Image) -> Iterator[Finding]:
@@ -223,7 +217,8 @@ class DocumentChecks:
             for e in self._entries.values()
             if e.image_id == image_id and e.outcome == "archived" and not e.duplicate_of
         ]
-        return min((e.name for e in entries), default=None)
+        entries.sort(key=lambda e: (e.file_type == FileType.CR2, e.name))
+        return entries[0].name if entries else None
 
     def _told(
         self, kind: Kind, name: str, sentence: str,
@@ -231,6 +226,21 @@ class DocumentChecks:
     ) -> Finding:  # fmt: skip
         chosen = Repair(repair) if repair else None
         return Finding(kind, "catalog", name, sentence, self._holdings.sequence_id, chosen, subject)
+
+
+def _contradicted(image: Image, entry: File) -> str | None:
+    """Where ledger and image differ on what lies where."""
+    for output in entry.outputs or ():
+        if output.role == "archive":
+            named = (image.bucket_path, image.size, image.crc32c)
+            if named != (output.path, output.size, output.crc32c):
+                return "names another archived file, size or checksum than the ledger"
+        if output.role == "original" and image.original_path != output.path:
+            return "names another camera raw than the ledger"
+        colour = output.role.removeprefix("rgb-")
+        if output.role.startswith("rgb-") and (image.rgb_paths or {}).get(colour) != output.path:
+            return "names other colour planes than the ledger"
+    return None
 
 
 def wrong_counts(

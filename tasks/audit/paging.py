@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from blocks.catalog import Catalog, Query, Stored
+from tasks.retries import keep_trying
 
 PAGE = 300
 
@@ -19,8 +20,12 @@ def pages(catalog: Catalog, query: Query, *, size: int = PAGE) -> Iterator[Store
     """
     after: Stored | None = query.start_after
     while True:
-        page = list(catalog.query(replace(query, limit=size, start_after=after)))
+        page = keep_trying(_read, catalog, replace(query, limit=size, start_after=after))
         yield from page
         if len(page) < size:
             return
         after = page[-1]
+
+
+def _read(catalog: Catalog, query: Query) -> list[Stored]:
+    return list(catalog.query(query))

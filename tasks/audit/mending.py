@@ -1,0 +1,203 @@
+"""Mending what is safe to mend. Each repair can be broken off anywhere and done again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from blocks.catalog import Conflict, Fields, Stored, modify
+from blocks.network import PanoptesNetwork
+from blocks.storage import NotFound, PreconditionFailed, Unreadable
+from models.audit import Finding, Kind, Repair
+from models.documents import File, Location
+from models.errors import BadInput
+from models.names import document_key, parse_sequence_id
+from tasks.audit.claims import read_back
+from tasks.audit.holdings import holdings_of
+from tasks.audit.rebuilding import CannotMend, rebuild
+from tasks.lease import Lease
+from tasks.ledger import read_entry
+from tasks.quarantine import same_object
+from tasks.settle import settle_observation
+
+log = logging.getLogger(__name__)
+
+_ORDER = (
+    Repair.DROP,
+    Repair.NOTE,
+    Repair.REBUILD,
+    Repair.RETURN,
+    Repair.INGEST,
+    Repair.SETTLE,
+)
+_REOPENED = (
+    Kind.OBJECT_MISSING,
+    Kind.OBJECT_DAMAGED,
+    Kind.ENTRY_WRONG,
+    Kind.QUARANTINE_MISSING,
+    Kind.QUARANTINE_UNEXPLAINED,
+)
+"""What the ledger believes to be done, and is not."""
+_IDS = {"images": "image_id", "observations": "sequence_id"}
+
+
+def mend(network: PanoptesNetwork, findings: Iterable[Finding]) -> bool:
+    """Mends the findings of one observation, or of none; whether it has to be ingested now.
+
+    The observation's lease is held meanwhile; where a run has it, nothing is done. What
+    cannot be mended after all is logged and left as it is.
+    """
+    wanted = sorted(
+        (f for f in findings if f.repair is not None), key=lambda f: _ORDER.index(_repair(f))
+    )
+    if not wanted:
+        return False
+    sequence_id = wanted[0].sequence_id
+    if sequence_id is None:
+        return _mend_all(network, wanted)
+    lease = Lease(network.documents, sequence_id, network.lease_seconds)
+    if not lease.take(leave_word=False):
+        return False
+    with lease.kept_alive():
+        ingest = _mend_all(network, wanted)
+        settle_observation(network, parse_sequence_id(sequence_id))
+        if not lease.give_back():
+            ingest = True  # somebody asked to look again
+            lease.drop()
+    return ingest
+
+
+def _mend_all(network: PanoptesNetwork, findings: list[Finding]) -> bool:
+    ingest = False
+    for finding in findings:
+        ingest = _mend_one(network, finding) or ingest
+    return ingest
+
+
+def _repair(finding: Finding) -> Repair:
+    assert finding.repair is not None
+    return finding.repair
+
+
+def _mend_one(network: PanoptesNetwork, finding: Finding) -> bool:
+    """Whether the observation has to be ingested."""
+    try:
+        match finding.repair:
+            case Repair.DROP:
+                _drop(network, finding)
+            case Repair.NOTE:
+                _note(network, finding)
+            case Repair.REBUILD:
+                rebuild(network, _subject(finding), _image_id(finding))
+            case Repair.RETURN:
+                _return(network, finding)
+            case Repair.INGEST if finding.kind in _REOPENED:
+                _reopen(network, _subject(finding))
+    except CannotMend as error:
+        log.warning("%s: %s", finding.name, error)
+        return False
+    return finding.repair in (Repair.RETURN, Repair.INGEST)
+
+
+def _subject(finding: Finding) -> str:
+    if finding.subject is None:
+        raise CannotMend("it is not known which upload this is about")
+    return finding.subject
+
+
+def _image_id(finding: Finding) -> str | None:
+    collection, _, key = finding.name.partition("/")
+    return key if collection == "images" else None
+
+
+def _drop(network: PanoptesNetwork, finding: Finding) -> None:
+    """Remove a document that stands under a wrong key, if the proper one says all it says."""
+    collection, _, key = finding.name.partition("/")
+    stored = network.documents.get(collection, key)
+    if stored is None:
+        return
+    own = stored.fields.get(_IDS.get(collection, ""))
+    proper = own if collection in _IDS else document_key(str(stored.fields.get("name")))
+    if not isinstance(proper, str) or proper == key:
+        raise CannotMend("it is the proper document")
+    kept = network.documents.get(collection, proper)
+    if kept is None or any(kept.fields.get(k) != v for k, v in stored.fields.items()):
+        raise CannotMend(f"{collection}/{proper} does not say all that it says")
+    try:
+        network.documents.delete(collection, key, version=stored.version)
+    except Conflict as error:
+        raise CannotMend("it has just been changed") from error
+
+
+def _note(network: PanoptesNetwork, finding: Finding) -> None:
+    """Write an object's present generation into the entries that name these very bytes."""
+    location = _location(finding)
+    try:
+        info = network.store(location).stat(finding.name)
+    except NotFound as error:
+        raise CannotMend("it has just gone") from error
+    checksum = read_back(network, location, info)
+    assert finding.sequence_id is not None
+
+    def change(fields: Fields | None) -> Fields | None:
+        outputs = [
+            output.model_copy(update={"generation": info.generation})
+            if (output.location, output.path, output.crc32c, output.size)
+            == (location, finding.name, checksum, info.size)
+            else output
+            for output in (File.model_validate(fields).outputs or () if fields else ())
+        ]
+        return {"outputs": [output.model_dump() for output in outputs]} if outputs else None
+
+    for stored in holdings_of(network, finding.sequence_id).files:
+        if _names(stored, finding):
+            modify(network.documents, "files", stored.key, change)
+
+
+def _names(stored: Stored, finding: Finding) -> bool:
+    outputs = stored.fields.get("outputs") or []
+    return any((o["location"], o["path"]) == (finding.location, finding.name) for o in outputs)
+
+
+def _return(network: PanoptesNetwork, finding: Finding) -> None:
+    """Copy an object back to `incoming`, create-only and compared; it stays where it is too."""
+    name = _subject(finding)
+    if finding.location == "catalog":
+        entry = read_entry(network, name)
+        location, path = "quarantine", entry.path if entry else None
+    else:
+        location, path = finding.location, finding.name
+    if path is None:
+        raise CannotMend("there is no copy of it")
+    store, incoming = network.store(_known(location)), network.store("incoming")
+    try:
+        store.copy_to(path, incoming, name, if_generation=0)
+    except PreconditionFailed:
+        if not same_object(incoming, name, store, path):
+            raise CannotMend("a newer upload of this name waits in incoming") from None
+    except (NotFound, BadInput, Unreadable, ValueError) as error:
+        raise CannotMend(f"it cannot be copied to incoming: {error}") from error
+    if not same_object(incoming, name, store, path):
+        raise CannotMend("it has just been taken up")
+
+
+def _reopen(network: PanoptesNetwork, name: str) -> None:
+    """Have the ledger take a file for unfinished, so that the next run works on it."""
+
+    def change(fields: Fields | None) -> Fields | None:
+        return {"outcome": None} if fields else None
+
+    modify(network.documents, "files", document_key(name), change)
+
+
+def _location(finding: Finding) -> Location:
+    return _known(finding.location)
+
+
+def _known(location: str) -> Location:
+    from blocks.network import LOCATIONS
+
+    for each in LOCATIONS:
+        if each == location:
+            return each
+    raise CannotMend(f"{location} is none of the network's locations")

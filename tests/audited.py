@@ -1,0 +1,130 @@
+"""A small night that was ingested whole, on either pair of backends, to be broken and audited."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from blocks.catalog import Query
+from blocks.network import PanoptesNetwork
+from flows.audit_network import Result, audit_and_repair
+from flows.ingest_observation import ingest
+from flows.taking import as_calls, take_all
+from models.audit import Finding, Uploaded
+from models.documents import Location
+from models.names import document_key, parse_sequence_id
+from tasks.audit import audit
+from tasks.listing import everything_waiting
+from tests.files import IMAGE, LATER, SEQUENCE, jpeg, mp4, tiny_cr2, tiny_fits, tiny_fits_fz
+from tests.sites import Nobody
+
+BAD = f"{SEQUENCE}/20180216T113030.fits"
+FIELD = "PAN001/Wasp 35/14d3bd/20180216T110623/20180216T112830.fits"
+STRAY = "PAN001/from the dome.txt"
+OTHER = "PAN002/aabbcc/20180220T090000"
+OTHER_IMAGE = f"{OTHER}/20180220T090130"
+IMAGE_ID = "PAN001_14d3bd_20180216T112430"
+LATER_ID = "PAN001_14d3bd_20180216T112630"
+
+NIGHT: dict[str, bytes] = {
+    f"{IMAGE}.fits.fz": tiny_fits_fz(),
+    f"{IMAGE}.cr2": tiny_cr2(),
+    f"{IMAGE}.jpg": jpeg(),
+    f"{LATER}.fits": tiny_fits(seed=1),
+    f"{SEQUENCE}.mp4": mp4(),
+    FIELD: tiny_fits(seed=2),
+    BAD: tiny_fits()[:3000],
+    STRAY: b"hello",
+    f"{OTHER_IMAGE}.fits": tiny_fits(seed=3),
+}
+FATES = {BAD: "quarantined", STRAY: "quarantined", f"{IMAGE}.jpg": "filed"}
+FATES[f"{SEQUENCE}.mp4"] = "filed"
+
+
+def truth(names: Callable[[str], bool] = bool) -> list[Uploaded]:
+    """What was uploaded, and what should become of it."""
+    return [
+        Uploaded(name, len(data), hashlib.sha256(data).hexdigest(), FATES.get(name, "archived"))
+        for name, data in NIGHT.items()
+        if names(name)
+    ]
+
+
+def send(network: PanoptesNetwork, *names: str) -> None:
+    for name in names or NIGHT:
+        network.store("incoming").put(name, NIGHT[name])
+
+
+def ingest_all(network: PanoptesNetwork) -> None:
+    waiting = list(everything_waiting(network))
+    unroutable = [source for source in waiting if source.upload is None]
+    take_all(network, unroutable, call=as_calls, watch=Nobody())
+    for sequence_id in sorted({s.upload.sequence_id for s in waiting if s.upload}):
+        ingest(network, parse_sequence_id(sequence_id), call=as_calls, watch=Nobody())
+
+
+def ingested(network: PanoptesNetwork) -> PanoptesNetwork:
+    network.check()
+    send(network)
+    ingest_all(network)
+    return network
+
+
+def found(network: PanoptesNetwork, **options: Any) -> set[tuple[str, str]]:
+    """What an audit finds: the kind, and the location's or collection's name of it."""
+    return {about(finding) for finding in audit(network, **options)}
+
+
+def about(finding: Finding) -> tuple[str, str]:
+    place = finding.name if finding.location == "catalog" else f"{finding.location}/{finding.name}"
+    return finding.kind.value, place
+
+
+def repaired(network: PanoptesNetwork, *, deep: bool = False) -> list[Result]:
+    findings = audit(network, deep=deep)
+    return list(audit_and_repair(network, findings, deep=deep, call=as_calls))
+
+
+def spoil(network: PanoptesNetwork, location: Location, path: str) -> None:
+    """Flip a byte in the middle of an object."""
+    store = network.store(location)
+    data = bytearray(store.read(path)[0])
+    data[len(data) // 2] ^= 1
+    store.put(path, bytes(data))
+
+
+def rewrite(network: PanoptesNetwork, location: Location, path: str) -> None:
+    """Put the same bytes there again, as a restored backup does."""
+    store = network.store(location)
+    data, _ = store.read(path)
+    store.delete(path)
+    store.put(path, data)
+
+
+def forget(network: PanoptesNetwork, collection: str, key: str) -> None:
+    stored = network.documents.get(collection, key)
+    assert stored is not None
+    network.documents.delete(collection, key, version=stored.version)
+
+
+def change(
+    network: PanoptesNetwork, collection: str, key: str, *without: str, **fields: Any
+) -> None:
+    stored = network.documents.get(collection, key)
+    assert stored is not None
+    network.documents.update(collection, key, fields, version=stored.version, remove=without)
+
+
+def copy_document(network: PanoptesNetwork, collection: str, key: str, to: str) -> None:
+    stored = network.documents.get(collection, key)
+    assert stored is not None
+    network.documents.create(collection, to, stored.fields)
+
+
+def entry_key(name: str) -> str:
+    return document_key(name)
+
+
+def keys(network: PanoptesNetwork, collection: str) -> list[str]:
+    return [stored.key for stored in network.documents.query(Query(collection))]

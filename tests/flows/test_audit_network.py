@@ -1,0 +1,240 @@
+"""The world is broken, one thing a test: the audit says so, and mends what is safe to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blocks.network import PanoptesNetwork
+from deployments.demo_backends import emulated_network
+from tests import audited, sites
+from tests.audited import BAD, FIELD, IMAGE_ID, LATER_ID, STRAY, change, forget
+from tests.files import IMAGE, LATER, SEQUENCE, SEQUENCE_ID, jpeg
+
+Break = Callable[[PanoptesNetwork], object]
+Found = set[tuple[str, str]]
+
+
+def entry(name: str) -> str:
+    return audited.entry_key(name)
+
+
+@pytest.fixture
+def on_folders(tmp_path: Path) -> PanoptesNetwork:
+    return sites.drained(tmp_path)
+
+
+@pytest.fixture
+def on_google(
+    gcs_emulator: str, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> PanoptesNetwork:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
+    return emulated_network(gcs_emulator)
+
+
+@pytest.fixture
+def network(on_folders: PanoptesNetwork) -> PanoptesNetwork:
+    return audited.ingested(on_folders)
+
+
+def left_in_incoming(network: PanoptesNetwork) -> None:
+    """As if the run had died between closing the entry and taking the upload away."""
+    info = network.store("incoming").put(f"{LATER}.fits", audited.NIGHT[f"{LATER}.fits"])
+    change(network, "files", entry(f"{LATER}.fits"), generation=info.generation)
+
+
+def reopened(network: PanoptesNetwork) -> None:
+    left_in_incoming(network)
+    change(network, "files", entry(f"{LATER}.fits"), "outcome", attempts=2)
+
+
+def missing_but_sent_again(network: PanoptesNetwork) -> None:
+    left_in_incoming(network)
+    network.store("images").delete(f"{LATER}.fits.fz")
+
+
+MENDED: dict[str, tuple[Break, Found]] = {
+    "a preview was deleted": (
+        lambda n: n.store("previews").delete(f"{IMAGE}.preview-1024.jpg"),
+        {("object-missing", f"previews/{IMAGE}.preview-1024.jpg")},
+    ),
+    "a preview was damaged": (
+        lambda n: audited.spoil(n, "previews", f"{LATER}.preview-1024.jpg"),
+        {("object-damaged", f"previews/{LATER}.preview-1024.jpg")},
+    ),
+    "a colour plane was deleted": (
+        lambda n: n.store("rgb").delete(f"{IMAGE}_g.fits.fz"),
+        {("object-missing", f"rgb/{IMAGE}_g.fits.fz")},
+    ),
+    "a colour plane was damaged": (
+        lambda n: audited.spoil(n, "rgb", f"{IMAGE}_b.fits.fz"),
+        {("object-damaged", f"rgb/{IMAGE}_b.fits.fz")},
+    ),
+    "an archived file is gone, and its upload still there": (
+        missing_but_sent_again,
+        {
+            ("object-missing", f"images/{LATER}.fits.fz"),
+            ("left-behind", f"incoming/{LATER}.fits"),
+        },
+    ),
+    "an archived file came back from a backup": (
+        lambda n: audited.rewrite(n, "images", f"{IMAGE}.fits.fz"),
+        {("object-moved", f"images/{IMAGE}.fits.fz")},
+    ),
+    "the image's document is gone": (
+        lambda n: forget(n, "images", LATER_ID),
+        {
+            ("image-missing", f"images/{LATER_ID}"),
+            ("count-wrong", f"observations/{SEQUENCE_ID}"),
+            ("count-wrong", "units/PAN001"),
+        },
+    ),
+    "the document of an image with a camera raw is gone": (
+        lambda n: forget(n, "images", IMAGE_ID),
+        {
+            ("image-missing", f"images/{IMAGE_ID}"),
+            ("count-wrong", f"observations/{SEQUENCE_ID}"),
+            ("count-wrong", "units/PAN001"),
+        },
+    ),
+    "the image names another archived file": (
+        lambda n: change(n, "images", LATER_ID, bucket_path=f"{IMAGE}.fits.fz"),
+        {("image-wrong", f"images/{LATER_ID}")},
+    ),
+    "the image has a wrong checksum": (
+        lambda n: change(n, "images", IMAGE_ID, crc32c="AAAAAA=="),
+        {("image-wrong", f"images/{IMAGE_ID}")},
+    ),
+    "an image is catalogued a second time": (
+        lambda n: audited.copy_document(n, "images", IMAGE_ID, f"{IMAGE_ID}-copy"),
+        {("catalogued-twice", f"images/{IMAGE_ID}-copy"), ("count-wrong", "units/PAN001")},
+    ),
+    "the observation's document is gone": (
+        lambda n: forget(n, "observations", SEQUENCE_ID),
+        {
+            ("document-missing", f"observations/{SEQUENCE_ID}"),
+            ("count-wrong", "units/PAN001"),
+        },
+    ),
+    "the unit's document is gone": (
+        lambda n: forget(n, "units", "PAN001"),
+        {("document-missing", "units/PAN001")},
+    ),
+    "the camera's document is gone": (
+        lambda n: forget(n, "cameras", "PAN001_14d3bd"),
+        {("document-missing", "cameras/PAN001_14d3bd")},
+    ),
+    "an observation's count is wrong": (
+        lambda n: change(n, "observations", SEQUENCE_ID, num_images=7),
+        {("count-wrong", f"observations/{SEQUENCE_ID}")},
+    ),
+    "an observation's exposure time is wrong": (
+        lambda n: change(n, "observations", SEQUENCE_ID, total_exptime=1.5),
+        {("count-wrong", f"observations/{SEQUENCE_ID}")},
+    ),
+    "a unit's counts are wrong": (
+        lambda n: change(n, "units", "PAN001", num_images=1, num_observations=9),
+        {("count-wrong", "units/PAN001")},
+    ),
+    "the ledger's entry of a compressed file is gone": (
+        lambda n: forget(n, "files", entry(f"{IMAGE}.fits.fz")),
+        {
+            ("entry-missing", f"images/{IMAGE_ID}"),
+            ("object-orphaned", f"images/{IMAGE}.fits.fz"),
+        },
+    ),
+    "the ledger's entry of a plain file is gone": (
+        lambda n: forget(n, "files", entry(FIELD)),
+        {
+            ("entry-missing", "images/PAN001_14d3bd_20180216T112830"),
+            ("object-orphaned", f"images/{SEQUENCE}/20180216T112830.fits.fz"),
+            ("object-orphaned", f"previews/{SEQUENCE}/20180216T112830.preview-1024.jpg"),
+        },
+    ),
+    "the ledger's entry of a camera raw is gone": (
+        lambda n: forget(n, "files", entry(f"{IMAGE}.cr2")),
+        {
+            ("entry-missing", f"images/{IMAGE_ID}"),
+            ("object-orphaned", f"originals/{IMAGE}.cr2"),
+            *(("object-orphaned", f"rgb/{IMAGE}_{c}.fits.fz") for c in "rgb"),
+        },
+    ),
+    "the ledger's entry of a picture is gone": (
+        lambda n: forget(n, "files", entry(f"{IMAGE}.jpg")),
+        {("object-orphaned", f"previews/{IMAGE}.jpg")},
+    ),
+    "the ledger's entry of a timelapse is gone": (
+        lambda n: forget(n, "files", entry(f"{SEQUENCE}.mp4")),
+        {("object-orphaned", f"timelapse/{SEQUENCE}/20180216T110623.mp4")},
+    ),
+    "a picture lies in previews that nobody knows": (
+        lambda n: n.store("previews").put(f"{LATER}.jpg", jpeg(shade=10)),
+        {("object-orphaned", f"previews/{LATER}.jpg")},
+    ),
+    "an entry was never closed": (
+        reopened,
+        {("entry-stuck", f"files/{entry(f'{LATER}.fits')}")},
+    ),
+    "an upload was left behind": (
+        left_in_incoming,
+        {("left-behind", f"incoming/{LATER}.fits")},
+    ),
+    "a ledger entry is there twice": (
+        lambda n: audited.copy_document(n, "files", entry(f"{IMAGE}.jpg"), "copy"),
+        {("catalogued-twice", "files/copy")},
+    ),
+    "an entry in quarantine has no reason": (
+        lambda n: change(n, "files", entry(BAD), "reason", "code"),
+        {("quarantine-unexplained", f"files/{entry(BAD)}")},
+    ),
+    "an unroutable name has no reason": (
+        lambda n: change(n, "files", entry(STRAY), "reason"),
+        {("quarantine-unexplained", f"files/{entry(STRAY)}")},
+    ),
+}
+"""What was done, and what the audit finds. All of it is mended."""
+
+
+@pytest.mark.parametrize("case", MENDED)
+def test_a_broken_world_is_found_mended_and_clean_again(
+    network: PanoptesNetwork, case: str
+) -> None:
+    break_it, expected = MENDED[case]
+    assert audited.found(network, truth=audited.truth()) == set()
+    objects = sites.objects(network)
+    break_it(network)
+    assert audited.found(network) == expected
+    results = audited.repaired(network)
+    assert [r.finding for r in results if not r.mended] == []
+    assert audited.found(network, deep=True, truth=audited.truth()) == set()
+    assert objects.keys() - sites.objects(network).keys() == set()
+
+
+TOGETHER = (
+    "a preview was deleted",
+    "a colour plane was damaged",
+    "an archived file came back from a backup",
+    "an upload was left behind",
+    "the camera's document is gone",
+    "a unit's counts are wrong",
+    "the ledger's entry of a picture is gone",
+    "the ledger's entry of a plain file is gone",
+    "an unroutable name has no reason",
+)
+
+
+def test_buckets_and_firestore_are_audited_and_mended_alike(on_google: PanoptesNetwork) -> None:
+    network = audited.ingested(on_google)
+    assert audited.found(network, deep=True, truth=audited.truth()) == set()
+    expected: Found = set()
+    for case in TOGETHER:
+        break_it, findings = MENDED[case]
+        break_it(network)
+        expected |= findings
+    assert audited.found(network) == expected
+    results = audited.repaired(network)
+    assert [r.finding for r in results if not r.mended] == []
+    assert audited.found(network, deep=True, truth=audited.truth()) == set()
