@@ -25,7 +25,9 @@ from starlette.routing import Route
 
 from deployments.events.announcements import Incoming, announce, shown
 from deployments.events.authentication import Guard, Refused
-from deployments.events.sending import Announcer, Prefect, PrefectAway, RunStarter
+from deployments.events.prefect_api import Prefect, PrefectAway
+from deployments.events.run_starter import RunStarter
+from deployments.events.sending import Announcer
 from deployments.events.settings import ReceiverSettings
 from deployments.events.vigil import Concern, Vigil
 from models.errors import ConfigurationError, TryAgain

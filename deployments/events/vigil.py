@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from deployments.events.announcements import shown
-from deployments.events.sending import Prefect, PrefectAway
+from deployments.events.prefect_api import Prefect, PrefectAway
 from models.backlog import SWEPT, Backlog, is_growing
 
 if TYPE_CHECKING:

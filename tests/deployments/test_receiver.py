@@ -301,7 +301,7 @@ def test_files_that_come_after_the_windows_run_has_ended_get_another_run(
     from prefect.states import Cancelled
 
     sequence_id, folder = sequence
-    monkeypatch.setattr("deployments.events.sending.KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr("deployments.events.run_starter.KNOWN_SECONDS", 0.0)
     with receiving(prefect_stack.api_url, starter="receiver", window=86400) as client:
         for number in range(3):
             deliver(client, push(f"{folder}/20180216T11243{number}.fits.fz"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from deployments.events.sending import Prefect, PrefectAway
+from deployments.events.prefect_api import Prefect, PrefectAway
 from deployments.events.vigil import (
     CONCERN,
     SETTLED,
