@@ -9,17 +9,19 @@ from __future__ import annotations
 import functools
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 
 from blocks.network import PanoptesNetwork
-from models.errors import BadInput
+from models.errors import BadInput, TryAgain
 from models.ingest import Derived, Source
 from tasks.ledger import count_attempt
 
@@ -67,12 +69,16 @@ def call_in_child(
 ) -> Any:
     """What `function` gives or raises, computed in a process of its own.
 
-    Raises ChildDied if the process crashed, ran out of memory or took too long.
+    Raises ChildDied if the process crashed, ran out of memory or took too long, and TryAgain
+    if that is not the function's fault: it did not begin, or there is no room for its answer.
     """
     inner = getattr(function, "__wrapped__", function)
-    with tempfile.TemporaryDirectory(prefix="panoptes-child-") as folder:
-        call, answer = Path(folder, "call"), Path(folder, "answer")
-        call.write_bytes(cloudpickle.dumps((inner, arguments, memory_bytes)))
+    with _scratch() as folder:
+        call, answer = folder / "call", folder / "answer"
+        try:
+            call.write_bytes(cloudpickle.dumps((inner, arguments, memory_bytes)))
+        except OSError as error:
+            raise TryAgain(f"the scratch folder {folder}: {error.strerror}") from error
         command = [sys.executable, "-m", "tasks.isolation", str(call), str(answer)]
         try:
             ended = subprocess.run(
@@ -85,11 +91,15 @@ def call_in_child(
             )
         except subprocess.TimeoutExpired:
             raise ChildDied(f"decoding it took more than {seconds:.0f} seconds") from None
+        last = "".join(ended.stderr.decode(errors="replace").strip().splitlines()[-1:])[:200]
+        if not answer.exists():
+            raise TryAgain(f"the process that should decode did not begin: {last}")
+        if ended.returncode == os.EX_TEMPFAIL:
+            raise TryAgain(f"the scratch folder {folder}: {last}")
         if ended.returncode < 0:
             raise ChildDied(f"decoding it ended with signal {-ended.returncode}")
-        if ended.returncode != 0 or not answer.exists():
-            last = ended.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise ChildDied(f"decoding it failed: {''.join(last)[:200]}")
+        if ended.returncode != 0:
+            raise ChildDied(f"decoding it failed: {last}")
         succeeded, value = pickle.loads(answer.read_bytes())
     if succeeded:
         return value
@@ -98,18 +108,37 @@ def call_in_child(
     raise value
 
 
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A temporary folder. Raises TryAgain where none can be made."""
+    try:
+        folder = tempfile.mkdtemp(prefix="panoptes-child-")
+    except OSError as error:
+        raise TryAgain(f"no scratch folder can be made: {error.strerror}") from error
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def main(call: Path, answer: Path) -> None:
     """The child's side: limit yourself, compute, write the answer down whole."""
     import resource
 
     function, arguments, memory_bytes = cloudpickle.loads(call.read_bytes())
+    answer.touch()  # what comes now is the function's doing
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         outcome = (True, function(*arguments))
     except Exception as error:  # noqa: BLE001 - handed to the parent, which raises it
         outcome = (False, error)
-    answer.write_bytes(cloudpickle.dumps(outcome))
+    written = cloudpickle.dumps(outcome)
+    try:
+        answer.write_bytes(written)
+    except OSError as error:
+        sys.stderr.write(f"{error.strerror}\n")
+        sys.exit(os.EX_TEMPFAIL)
 
 
 if __name__ == "__main__":

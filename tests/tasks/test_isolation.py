@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from blocks.network import PanoptesNetwork
-from models.errors import BadInput
+from models.errors import BadInput, TryAgain
 from models.ingest import Derived, Source
 from tasks.compress import compress_fits_file
 from tasks.isolation import ATTEMPTS, ChildDied, call_in_child, guarded
@@ -37,6 +40,26 @@ def test_a_child_that_needs_too_much_memory_or_time_has_died() -> None:
         call_in_child(hog, memory_bytes=1 << 30)
     with pytest.raises(ChildDied, match="more than 0 seconds"):
         call_in_child(time.sleep, 60, seconds=0.05)
+
+
+def test_a_child_that_cannot_begin_or_answer_says_nothing_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer_where_there_is_no_room() -> bytes:
+        import resource
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 10, 1 << 10))
+        return bytes(1 << 20)
+
+    with pytest.raises(TryAgain, match="File too large"):
+        call_in_child(answer_where_there_is_no_room)
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(TryAgain, match="did not begin"):
+        call_in_child(time.sleep, 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(TryAgain, match="scratch folder"):
+        call_in_child(time.sleep, 0)
 
 
 def test_a_childs_verdict_comes_home_and_its_chatter_does_not(
