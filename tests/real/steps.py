@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ from models.names import parse_sequence_id, parse_upload
 from tasks import isolation, ledger, retries
 from tasks.backlog import survey
 from tests import sites
+from tests.real import poison
+from tests.real.poison import Way
 from tests.real.worlds import World
 
 TROUBLE = (AnotherRun, TryAgain, ConfigurationError, OSError)
@@ -45,6 +48,10 @@ class Run:
     """RLIMIT_FSIZE, bytes."""
     decoders_here: bool = True
     """Whether suspicious files are decoded in place: a new interpreter costs two seconds."""
+    decoder: Way | None = None
+    """What a file with `tests.real.poison.MARK` in it does to the decoder."""
+    scratch: str | None = None
+    """The folder for temporary files."""
     policies: tuple[tuple[str, Any], ...] = ()
 
 
@@ -90,6 +97,10 @@ def prepare(world: World, how: Run) -> PanoptesNetwork:
     if how.largest_file is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (how.largest_file, how.largest_file))
+    if how.scratch is not None:
+        tempfile.tempdir = how.scratch
+    if how.decoder is not None:
+        poison.install(how.decoder)
     if how.decoders_here:
         decode_here()
     network = world.open(workers=how.workers, **dict(how.policies))
