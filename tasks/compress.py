@@ -45,5 +45,5 @@ def verify_compressed(network: PanoptesNetwork, source: Source, derived: Derived
         raise
 
 
-compress = step("compress", cached="1")(compress_fits_file)
+compress = step("compress", cached="2")(compress_fits_file)
 verify = step("verify")(verify_compressed)

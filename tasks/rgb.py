@@ -109,5 +109,5 @@ def _provenance(source: Source, checksum: str) -> Provenance:
     )
 
 
-make_rgb = step("make rgb", cached="1")(make_rgb_files)
+make_rgb = step("make rgb", cached="2")(make_rgb_files)
 verify_rgb = step("verify")(verify_rgb_files)
