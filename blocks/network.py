@@ -224,6 +224,14 @@ class PanoptesNetwork(Block):
         finally:
             self._opened.release(source)
 
+    def remember(self, source: Source, made: object) -> None:
+        """Keep what was made of `source` for its next step, for as long as it is held."""
+        self._opened.remember(source, made)
+
+    def remembered(self, source: Source) -> object | None:
+        """What `remember` was given; None where the step before ran elsewhere."""
+        return self._opened.remembered(source)
+
     def write(self, location: Location, path: str, data: bytes) -> ObjectInfo:
         """Write an object that is made anew from the same source each time.
 
@@ -236,9 +244,18 @@ class PanoptesNetwork(Block):
             present = store.stat(path)
         except NotFound:
             return store.put(path, data, if_generation=0)
-        if present.size == len(data) and present.crc32c == crc32c(data):
+        same = present.size == len(data) and present.crc32c == crc32c(data)
+        if same and _reads_as(store, present, data):
             return present
         return store.put(path, data, if_generation=present.generation)
+
+
+def _reads_as(store: ObjectStore, present: ObjectInfo, data: bytes) -> bool:
+    """Whether an object's bytes are what its checksum says: a disk may have lost some."""
+    try:
+        return store.read(present.name, generation=present.generation)[0] == data
+    except (NotFound, BadInput):
+        return False
 
 
 def _place(address: str) -> str:
@@ -284,6 +301,7 @@ class _Opened:
         self._stores: dict[str, ObjectStore] = {}
         self._catalog: Catalog | None = None
         self._bytes: dict[tuple[str, int], bytes | None] = {}
+        self._made: dict[tuple[str, int], object] = {}
 
     def __reduce__(self) -> tuple[type[_Opened], tuple[()]]:
         return (_Opened, ())
@@ -324,9 +342,19 @@ class _Opened:
         with self._lock:
             return self._bytes.get((source.name, source.generation))
 
+    def remember(self, source: Source, made: object) -> None:
+        with self._lock:
+            if (source.name, source.generation) in self._bytes:
+                self._made[(source.name, source.generation)] = made
+
+    def remembered(self, source: Source) -> object | None:
+        with self._lock:
+            return self._made.get((source.name, source.generation))
+
     def release(self, source: Source) -> None:
         with self._lock:
             self._bytes.pop((source.name, source.generation), None)
+            self._made.pop((source.name, source.generation), None)
 
 
 def open_store(

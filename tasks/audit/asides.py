@@ -35,7 +35,7 @@ def waiting_findings(
     """Uploads that nobody took for so many seconds, or that were left behind when done."""
     for info in network.store("incoming").list(scope.name_prefix):
         source = source_of(info)
-        if not _is_in(network, scope, source.name):
+        if not scope.holds(network, source.name):
             continue
         finding = waiting_finding(network, source, overdue_after)
         if finding is None or (finding.sequence_id and is_held(network, finding.sequence_id)):
@@ -91,7 +91,9 @@ def quarantine_findings(network: PanoptesNetwork, scope: Scope) -> Iterator[Find
         for info in network.store("quarantine").list(prefix):
             found = _KEPT.fullmatch(info.name)
             name = found["name"] if found and not info.name.startswith("unnamed/") else None
-            if not _is_in(network, scope, name) or is_explained(network, info.name, name):
+            is_unnamed = prefix.startswith("unnamed/") and scope.night is None
+            meant = is_unnamed or scope.holds(network, name or info.name)
+            if not meant or is_explained(network, info.name, name):
                 continue
             sentence = f"{info.name} lies in quarantine, and nobody wrote down why."
             returned = name is not None and not network.keep_incoming
@@ -147,16 +149,6 @@ def lone_entry_findings(
         )
         for finding in found
     ]
-
-
-def _is_in(network: PanoptesNetwork, scope: Scope, name: str | None) -> bool:
-    if scope.night is None:
-        return True
-    try:
-        sequence = parse_upload(name or "").sequence
-    except BadInput:
-        return False
-    return scope.holds(network, sequence)
 
 
 def _sequence_id(name: str | None) -> str | None:

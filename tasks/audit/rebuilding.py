@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blocks.checksums import crc32c
 from blocks.network import PanoptesNetwork
-from blocks.storage import NotFound, Unreadable
+from blocks.storage import NotFound, PreconditionFailed, Unreadable
 from models.documents import File, Image, Location, Output
 from models.errors import BadInput
 from models.ingest import Derived, Source
@@ -12,7 +12,7 @@ from models.keywords import known_cards
 from models.names import FileType, display_name, parse_upload
 from tasks.audit.claims import record_of
 from tasks.audit.originals import uploaded_bytes
-from tasks.deposit import output_of
+from tasks.deposit import OutputLost, output_of
 from tasks.ledger import read_entry
 from tasks.preview import preview_of_fits
 from tasks.record import record_image_file
@@ -44,6 +44,8 @@ def rebuild(network: PanoptesNetwork, name: str, image_id: str | None) -> None:
             derived = _from_archive(network, source, record, data)
     except BadInput as error:
         raise CannotMend(f"{record.path} in {record.location} is bad: {error}") from error
+    except (OutputLost, PreconditionFailed) as error:
+        raise CannotMend(f"somebody else has just written {error}") from error
     known = {"crc32c": source.crc32c, "duplicate_of": duplicate_of}
     record_image_file(network, source, derived.model_copy(update=known))
 

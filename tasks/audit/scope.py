@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
 from models.documents import GeoPoint, Location, night_of
-from models.names import Sequence, parse_sequence_id
+from models.errors import BadInput
+from models.names import parse_sequence_id, parse_upload
 
 KEPT: tuple[Location, ...] = ("images", "originals", "rgb", "previews", "timelapse")
 """The locations whose objects lie under ``UNIT/CAMERA/SEQUENCE``."""
@@ -102,11 +103,18 @@ class Scope:
                             f"{unit}_{camera}_{high:%Y%m%dT%H%M%S}",
                         )
 
-    def holds(self, network: PanoptesNetwork, sequence: Sequence) -> bool:
+    def holds(self, network: PanoptesNetwork, name: str | None) -> bool:
+        """Whether a file of this name is meant; a night has only names that can be read."""
+        if self.night is None:
+            return (name or "").startswith(self.name_prefix)
+        try:
+            sequence = parse_upload(name or "").sequence
+        except BadInput:
+            return False
         if self.unit is not None and sequence.unit_id != self.unit:
             return False
-        if self.night is None:
-            return True
+        if abs(sequence.time.date() - self.night) > _DAY:
+            return False
         longitude = _longitude(network, sequence.unit_id)
         return night_of(sequence.time, longitude) == self.night.isoformat()
 

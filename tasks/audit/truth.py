@@ -40,7 +40,7 @@ def truth_findings(
     """Every uploaded file is catalogured with the right bytes, or quarantined with a reason,
     or still in `incoming`; a line of the truth counts once, the last one of a name."""
     for upload in truth:
-        if scope.name_prefix and not upload.name.startswith(scope.name_prefix):
+        if not scope.holds(network, upload.name):
             continue
         found = _compare(network, upload)
         if found is not None and _compare(network, upload) is not None:

@@ -1,0 +1,141 @@
+"""What `panoptes-network audit` does: findings as they come, progress, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from blocks.network import PanoptesNetwork
+from deployments.commands.audit import CLEAN, FAILED, FINDINGS
+from deployments.commands.choosing import choose_network
+from flows.audit_network import Result, Tally, audit_and_repair
+from flows.taking import as_calls
+from models.errors import ConfigurationError, TryAgain
+from models.names import display_name
+from tasks.audit import audit
+from tasks.audit.scope import Scope
+
+_STYLE = {"error": "bold red", "warning": "yellow"}
+
+
+def run(
+    data: Path | None,
+    network: str | None,
+    *,
+    night: str | None,
+    unit: str | None,
+    deep: bool,
+    repair: bool,
+    truth: Path | None,
+    as_json: bool,
+) -> int:
+    """Audit, tell the user, and give the exit code."""
+    if as_json:
+        logging.disable(logging.CRITICAL)  # standard error is for one sentence, if any
+    tell: _Json | _Text = _Json() if as_json else _Text()
+    counts = Tally()
+    try:
+        if truth is not None and not truth.expanduser().is_file():
+            raise ConfigurationError(f"there is no file {truth}")
+        _scope(night, unit)
+        site = choose_network(data, network)
+        site.check()
+        with closing(site.documents), _progress(quiet=as_json) as watch:
+            for result in _results(site, night, unit, deep, repair, truth, watch):
+                counts.add(result)
+                tell.result(result)
+    except (ConfigurationError, TryAgain) as error:
+        tell.end(counts, error=str(error))
+        sys.stderr.write(f"panoptes-network audit: {error}\n")
+        return FAILED
+    finally:
+        logging.disable(logging.NOTSET)
+    tell.end(counts)
+    return FINDINGS if counts.left else CLEAN
+
+
+def _scope(night: str | None, unit: str | None) -> None:
+    try:
+        Scope.of(night, unit)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _results(
+    network: PanoptesNetwork,
+    night: str | None,
+    unit: str | None,
+    deep: bool,
+    repair: bool,
+    truth: Path | None,
+    watch: Callable[[str], None],
+) -> Iterator[Result]:
+    uploads = truth.expanduser() if truth else None
+    findings = audit(network, night=night, unit=unit, deep=deep, truth=uploads, watch=watch)
+    if repair:
+        return audit_and_repair(network, findings, deep=deep, call=as_calls)
+    return (Result(finding) for finding in findings)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    columns = (
+        SpinnerColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    console = Console(stderr=True)
+    disabled = quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=disabled, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what: bar.update(task, advance=1, description=what)
+
+
+class _Json:
+    """One JSON object, written finding by finding: there may be many."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def result(self, result: Result) -> None:
+        sys.stdout.write(",\n" if self._begun else '{"findings": [\n')
+        self._begun = True
+        sys.stdout.write(" " + json.dumps(result.finding.row() | {"mended": result.mended}))
+
+    def end(self, counts: Tally, error: str | None = None) -> None:
+        sys.stdout.write("\n]" if self._begun else '{"findings": []')
+        rest = {"counts": counts.as_json()} | ({"error": error} if error else {})
+        sys.stdout.write(f", {json.dumps(rest)[1:]}\n")
+
+
+class _Text:
+    """A few lines a finding, for people."""
+
+    def __init__(self) -> None:
+        self._console = Console(soft_wrap=True)
+
+    def result(self, result: Result) -> None:
+        finding = result.finding
+        self._print(f"{finding.severity}: {finding.kind.value}", _STYLE[finding.severity])
+        self._print(f"  {finding.location}: {finding.name}")
+        self._print(f"  {finding.sentence}")
+        if result.mended:
+            self._print("  Mended.", "green")
+        elif finding.does:
+            self._print(f"  --repair: {finding.does}", "dim")
+
+    def end(self, counts: Tally, error: str | None = None) -> None:
+        if error is None:
+            self._print(counts.sentence, "bold")
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        clean = display_name(text)
+        self._console.print(clean, style=style, markup=False, highlight=False)
