@@ -8,7 +8,7 @@ from blocks.network import PanoptesNetwork
 from blocks.storage import ObjectInfo
 from models.errors import BadInput
 from models.ingest import Source
-from models.names import Sequence, field_prefixes, listing_prefixes, parse_upload
+from models.names import FileType, Sequence, field_prefixes, listing_prefixes, parse_upload
 
 
 def source_of(info: ObjectInfo) -> Source:
@@ -53,11 +53,16 @@ def waiting_for(network: PanoptesNetwork, sequence: Sequence) -> list[Source]:
 def by_image(sources: Iterable[Source]) -> list[list[Source]]:
     """Files of one image together, so that they are taken one after the other.
 
-    The camera raw comes first: what its pictures show is then covered by the FITS file's.
+    The camera raw comes last: where the FITS file is archived it needs no picture.
     """
     groups: dict[str, list[Source]] = {}
     for source in sources:
         groups.setdefault(source.upload.stem if source.upload else source.name, []).append(source)
     for group in groups.values():
-        group.sort(key=lambda s: (s.upload.file_type.value if s.upload else "", s.name))
+        group.sort(key=_order)
     return list(groups.values())
+
+
+def _order(source: Source) -> tuple[bool, str, str]:
+    kind = source.upload.file_type if source.upload else None
+    return kind is FileType.CR2, kind.value if kind else "", source.name

@@ -30,6 +30,9 @@ def make_rgb_files(network: PanoptesNetwork, source: Source) -> Derived:
     assert source.upload is not None
     data = network.read(source)
     frame = read_raw(data, max_pixels=network.max_pixels)
+    # Decoding is the dearest part of it all; the samples are compared, not decoded, again.
+    frame.pixels.flags.writeable = False
+    network.remember(source, frame)
     provenance = _provenance(source, crc32c(data))
     if network.rawpy_options is None:
         planes = plane_fits(frame, provenance)
@@ -66,11 +69,12 @@ def make_rgb_files(network: PanoptesNetwork, source: Source) -> Derived:
 def verify_rgb_files(network: PanoptesNetwork, source: Source, derived: Derived) -> None:
     """Compare the kept original byte by byte and every plane sample by sample.
 
-    What differs is withdrawn before the error is raised. Planes that LibRaw processed
-    have no samples to compare; they are decoded whole.
+    The samples are those that the planes were made from where this process still has
+    them; else the raw is decoded again. What differs is withdrawn before the error is
+    raised. Planes that LibRaw processed have no samples to compare; they are decoded whole.
     """
     from tasks.fits.archive import check_compressed
-    from tasks.raw.planes import PlanesMismatch, verify_planes
+    from tasks.raw.planes import PlanesMismatch, RawFrame, verify_planes
 
     data = network.read(source)
     original = derived.outputs[0]
@@ -88,7 +92,8 @@ def verify_rgb_files(network: PanoptesNetwork, source: Source, derived: Derived)
             check_compressed(plane, max_pixels=network.max_pixels)
         return
     try:
-        verify_planes(data, stored)
+        frame = network.remembered(source)
+        verify_planes(frame if isinstance(frame, RawFrame) else data, stored)
     except PlanesMismatch:
         for output in outputs.values():
             withdraw(network, output)

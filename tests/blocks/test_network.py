@@ -127,6 +127,20 @@ def test_one_download_is_shared_while_a_file_is_in_the_works(network: PanoptesNe
     assert network.read(source) is not network.read(source)
 
 
+def test_what_was_made_of_a_file_is_remembered_while_it_is_in_the_works(
+    network: PanoptesNetwork,
+) -> None:
+    network.check()
+    info = network.store("incoming").put("a.fits", b"pixels")
+    source = Source(info.name, info.generation, info.size, info.updated)
+    network.remember(source, "outside of any work")
+    assert network.remembered(source) is None
+    with network.holding(source):
+        network.remember(source, "samples")
+        assert network.remembered(source) == "samples"
+    assert network.remembered(source) is None
+
+
 @pytest.mark.parametrize(
     ("field", "address"),
     [

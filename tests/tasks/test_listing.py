@@ -79,12 +79,12 @@ def test_other_observations_of_the_unit_are_not_walked(
     assert len(asked) == few
 
 
-def test_files_of_one_image_go_together_and_the_camera_raw_first(
+def test_files_of_one_image_go_together_and_the_camera_raw_last(
     network: PanoptesNetwork, sequence: Sequence
 ) -> None:
     groups = by_image(waiting_for(network, sequence))
     image = next(g for g in groups if g[0].upload and g[0].upload.stem == IMAGE)
     assert [s.upload.file_type.value for s in image if s.upload] == [
-        "cr2", "fits", "fits", "fits", "fits.fz", "jpg",
+        "fits", "fits", "fits", "fits.fz", "jpg", "cr2",
     ]  # fmt: skip
     assert sum(len(group) for group in groups) == len(OURS)
