@@ -10,6 +10,7 @@ Linux and macOS.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -65,9 +66,12 @@ class LocalStack:
         worker: bool = True,
         ui: bool = False,
         project: Path = PROJECT,
+        database: str | None = None,
     ) -> None:
         """`port` None takes a free one. `network` is saved as the block ``default``.
 
+        `database` is where the server keeps its runs, such as ``postgresql+asyncpg://...``;
+        None for SQLite in the home.
         `worker` False leaves runs scheduled until another worker comes. `ui` serves
         Prefect's user interface. `project` is the folder whose prefect.yaml is deployed.
         """
@@ -75,6 +79,7 @@ class LocalStack:
         self.logs = self.home / "logs"
         self.network = network
         self.project = project
+        self._database = database
         self._worker_wanted = worker
         self._ui = ui
         self._port = port
@@ -123,7 +128,7 @@ class LocalStack:
             self._port = listener.getsockname()[1]
             self._start_server(listener)
         # Deploying spends its first seconds on imports, and then waits on the socket.
-        self._spawn("deploy", ["-m", "deployments.deploy", str(self.project)])
+        self._start_deploying()
         if while_starting is not None:
             while_starting(self)
         deadline = time.monotonic() + timeout
@@ -154,6 +159,23 @@ class LocalStack:
         if self._lock is not None:
             self._lock.close()
 
+    def end_server(self, *, with_signal: int = signal.SIGTERM) -> None:
+        """End the server alone, as an outage does; the others go on without it."""
+        server = self._processes.pop("server")
+        server.send_signal(with_signal)
+        server.wait()
+
+    def start_server_again(self, *, timeout: float = 120.0) -> None:
+        """Start the server where it was, on its database. Raises StackError."""
+        with claim_port(self._port) as listener:
+            self._start_server(listener)
+        self._await_server(time.monotonic() + timeout)
+
+    def deploy_again(self, *, timeout: float = 120.0) -> None:
+        """Apply prefect.yaml once more, as after an update. Raises StackError."""
+        self._start_deploying()
+        self._await_deployments(time.monotonic() + timeout)
+
     def check(self) -> None:
         """Raises StackError if the server or the worker has ended."""
         for name, process in self._processes.items():
@@ -165,6 +187,10 @@ class LocalStack:
     ) -> None:
         """Run ``python ARGUMENTS`` as a part of this stack: reaches its server, ends with it."""
         self._spawn(name, arguments, settings=settings)
+
+    def process_id(self, name: str) -> int:
+        """Of ``server``, ``worker``, or what `run_beside` started."""
+        return self._processes[name].pid
 
     # -- use ----------------------------------------------------------------------------
 
@@ -258,12 +284,14 @@ class LocalStack:
         )
 
     def _start_server(self, listener: socket.socket) -> None:
-        auth = {"PREFECT_SERVER_API_AUTH_STRING": self._auth} if self._auth else {}
+        private = {"PREFECT_SERVER_API_AUTH_STRING": self._auth} if self._auth else {}
+        if self._database:
+            private["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = self._database
         self._spawn(
             "server",
             ["-m", "deployments.stack.serve", str(listener.fileno())],
             pass_fds=[listener.fileno()],
-            settings=auth
+            settings=private
             | {
                 "PREFECT_SERVER_API_HOST": HOST,
                 "PREFECT_SERVER_API_PORT": str(self._port),
@@ -271,6 +299,9 @@ class LocalStack:
                 "PREFECT_UI_STATIC_DIRECTORY": str(self.home / "prefect" / "ui"),
             },
         )
+
+    def _start_deploying(self) -> None:
+        self._spawn("deploy", ["-m", "deployments.deploy", str(self.project)])
 
     def _start_worker(self) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
@@ -347,6 +378,7 @@ def local_stack(
     worker: bool = True,
     ui: bool = False,
     project: Path = PROJECT,
+    database: str | None = None,
     while_starting: Callable[[LocalStack], None] | None = None,
 ) -> Iterator[LocalStack]:
     """A running `LocalStack`, stopped at the end of the ``with`` block.
@@ -354,7 +386,15 @@ def local_stack(
     The arguments are those of `LocalStack` and its `start`. Raises StackError when it
     cannot be started.
     """
-    stack = LocalStack(home, port=port, network=network, worker=worker, ui=ui, project=project)
+    stack = LocalStack(
+        home,
+        port=port,
+        network=network,
+        worker=worker,
+        ui=ui,
+        project=project,
+        database=database,
+    )
     try:
         stack.start(while_starting=while_starting)
         yield stack

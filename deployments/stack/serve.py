@@ -30,18 +30,24 @@ def make_app() -> FastAPI:
 
 
 def main() -> None:
-    """``python -m deployments.stack.serve FILE_DESCRIPTOR``; settings come from the environment."""
+    """``python -m deployments.stack.serve [FILE_DESCRIPTOR]``; settings come from the environment.
+
+    Without a listening socket of the starter's: on PREFECT_SERVER_API_HOST and _PORT.
+    """
     import uvicorn
     from prefect.settings import get_current_settings
 
     server = get_current_settings().server
     config = uvicorn.Config(
         make_app(),
+        host=server.api.host,
+        port=server.api.port,
         timeout_keep_alive=server.api.keepalive_timeout,
         timeout_graceful_shutdown=2,
         log_level=server.logging_level.lower(),
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+    given = [socket.socket(fileno=int(number)) for number in sys.argv[1:2]]
+    uvicorn.Server(config).run(sockets=given or None)
 
 
 if __name__ == "__main__":

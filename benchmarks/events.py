@@ -1,0 +1,179 @@
+"""Storage events under load: ``python -m benchmarks.events --rate 33 --seconds 60``.
+
+Each event is of another observation, so each must have a run of its own: the hardest case
+there is. Needs a machine with nothing else to do; its figures go into docs/events.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from blocks.network import PanoptesNetwork
+from deployments.local import LocalStack, local_stack
+
+SECRET = "only for this measurement"
+MOST_TRIES = 30
+
+
+@dataclass
+class Seen:
+    """What the senders saw."""
+
+    answered: list[float] = field(default_factory=list)
+    """Seconds from POST to 204."""
+    statuses: Counter[int] = field(default_factory=Counter)
+    sent: dict[str, float] = field(default_factory=dict)
+    """When an event was accepted, by observation; seconds since 1970."""
+
+
+def event(number: int, bucket: str) -> tuple[str, dict[str, Any]]:
+    """The observation, and a Pub/Sub push about its first file."""
+    start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
+    sequence = f"{start:%Y%m%dT%H%M%S}"
+    unit, camera = f"PAN{1 + number % 200:03d}", f"{0xABC000 + number % 7:06x}"
+    attributes = {
+        "bucketId": bucket,
+        "objectId": f"{unit}/{camera}/{sequence}/{sequence}.fits",
+        "objectGeneration": str(10**9 + number),
+        "eventType": "OBJECT_FINALIZE",
+        "payloadFormat": "NONE",
+    }
+    message = {"attributes": attributes, "messageId": str(number)}
+    return f"{unit}_{camera}_{sequence}", {"message": message, "subscription": "load"}
+
+
+async def send_all(base: str, count: int, rate: float, bucket: str) -> Seen:
+    """Events at `rate` a second, however long the answers take; who is refused comes again."""
+    seen = Seen()
+    limits = httpx.Limits(max_connections=400)
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    async with httpx.AsyncClient(
+        base_url=base, timeout=60, limits=limits, headers=headers
+    ) as client:
+
+        async def send(number: int) -> None:
+            observation, content = event(number, bucket)
+            for attempt in range(MOST_TRIES):
+                begun = time.time()
+                answer = await client.post("/events", json=content)
+                seen.statuses[answer.status_code] += 1
+                if answer.status_code == 204:
+                    seen.answered.append(time.time() - begun)
+                    seen.sent[observation] = begun
+                    return
+                await asyncio.sleep(1 + attempt)
+
+        begun = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                await asyncio.sleep(max(0.0, begun + number / rate - time.monotonic()))
+                group.create_task(send(number))
+    return seen
+
+
+def await_runs(api: str, seen: Seen, seconds: float) -> list[float]:
+    """Seconds from an event to its run, of the runs that exist `seconds` later at most."""
+    deadline = time.monotonic() + seconds
+    with httpx.Client(base_url=api, timeout=120) as client:
+        while (
+            client.post("/flow_runs/count", json={}).json() < len(seen.sent)
+            and time.monotonic() < deadline
+        ):
+            time.sleep(2)
+        lags: dict[str, float] = {}
+        query: dict[str, Any] = {"limit": 200, "offset": 0, "sort": "ID_DESC"}
+        while page := client.post("/flow_runs/filter", json=query).json():
+            query["offset"] += len(page)
+            for run in page:
+                name = run["parameters"].get("sequence_id")
+                if name in seen.sent:
+                    created = datetime.fromisoformat(run["created"]).timestamp()
+                    lags[name] = created - seen.sent[name]
+    return sorted(lags.values())
+
+
+def await_receiver(base: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{base}/readyz").is_success:
+                time.sleep(3)  # an automation is not awake at once
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.3)
+    sys.exit("the receiver did not become ready")
+
+
+def cpu_seconds(stack: LocalStack, name: str) -> float:
+    """Of a process of the stack so far."""
+    fields = Path(f"/proc/{stack.process_id(name)}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def quantiles(values: Sequence[float]) -> str:
+    if not values:
+        return "none"
+    ordered = sorted(values)
+    parts = [(50, 0.5), (90, 0.9), (99, 0.99)]
+    words = [f"p{name} {ordered[int(len(ordered) * part)]:.2f}" for name, part in parts]
+    return ", ".join([*words, f"most {ordered[-1]:.2f} s"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.events", description=__doc__)
+    parser.add_argument("--rate", type=float, default=33, help="events a second")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--starter", choices=("automation", "receiver"), default="automation")
+    parser.add_argument("--database", help="postgresql+asyncpg://..., for SQLite leave it out")
+    parser.add_argument("--patience", type=float, default=300, help="seconds to wait for runs")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="panoptes-load-") as folder:
+        home = Path(folder)
+        network = PanoptesNetwork.in_folder(home / "data")
+        network.check()
+        with local_stack(
+            home / "prefect", network=network, worker=False, database=given.database
+        ) as stack:
+            measure(stack, network, given)
+
+
+def measure(stack: LocalStack, network: PanoptesNetwork, given: argparse.Namespace) -> None:
+    port = 8477
+    command = ["-m", "deployments.cli", "receiver", "--port", str(port)]
+    stack.run_beside(
+        "receiver",
+        [*command, "--starter", given.starter],
+        settings={"PANOPTES_RECEIVER_SECRET": SECRET},
+    )
+    base = f"http://127.0.0.1:{port}"
+    await_receiver(base)
+    before = {name: cpu_seconds(stack, name) for name in ("server", "receiver")}
+    begun = time.monotonic()
+    count = int(given.rate * given.seconds)
+    seen = asyncio.run(send_all(base, count, given.rate, network.incoming))
+    print(f"{len(seen.sent)} of {count} events accepted in {time.monotonic() - begun:.0f} s")
+    print(f"answers: {dict(seen.statuses)}; POST to 204: {quantiles(seen.answered)}")
+    lags = await_runs(stack.api_url, seen, given.patience)
+    print(f"{len(lags)} runs; event to run: {quantiles(lags)}")
+    print(f"all of it in {time.monotonic() - begun:.0f} s, load {os.getloadavg()[0]:.1f}")
+    for name, spent in before.items():
+        each = (cpu_seconds(stack, name) - spent) / max(1, len(lags))
+        print(f"{name}: {each * 1000:.0f} ms of CPU a run")
+
+
+if __name__ == "__main__":
+    main()

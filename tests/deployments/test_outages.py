@@ -1,0 +1,138 @@
+"""Prefect goes away while files land, and afterwards one sweep leaves nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from blocks.catalog import Query
+from blocks.network import PanoptesNetwork
+from deployments.events.window import set_window
+from deployments.local import LocalStack, local_stack
+from deployments.simulator.night import Night, Sent
+from tests.deployments.events.receiving import receiving
+
+pytestmark = pytest.mark.xdist_group("outages")
+
+WINDOW, MARGIN = timedelta(seconds=15), timedelta(seconds=1)
+"""Long enough for a deployment within it."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A network in folders, its stack and its receiver."""
+
+    network: PanoptesNetwork
+    stack: LocalStack
+    receiver: httpx.Client
+
+    def upload(self, night: Night) -> dict[Sent, int]:
+        """All files of a night; what the receiver answered to the event of each."""
+        return {sent: self._upload(sent, data) for sent, data in night.uploads()}
+
+    def _upload(self, sent: Sent, data: bytes) -> int:
+        stored = self.network.store("incoming").put(sent.name, data)
+        event = {
+            "bucket": self.network.incoming,
+            "name": sent.name,
+            "generation": "1",
+            "metageneration": "1",
+            "size": str(stored.size),
+            "timeCreated": datetime.now(UTC).isoformat(),
+        }
+        headers = {
+            "ce-id": sent.name.replace("/", "-"),
+            "ce-source": f"//storage.googleapis.com/projects/_/buckets/{self.network.incoming}",
+            "ce-specversion": "1.0",
+            "ce-type": "google.cloud.storage.object.v1.finalized",
+            "ce-subject": f"objects/{sent.name}",
+        }
+        return self.receiver.post("/events", json=event, headers=headers).status_code
+
+    def sweep(self) -> None:
+        """One sweep, after which no other comes."""
+        run = self.stack.run_deployment("sweep-incoming/local")
+        (swept,) = self.stack.await_runs([run])
+        assert swept.state is not None
+        assert swept.state.is_completed(), swept.state.message
+
+    def settle(self, *, seconds: float = 120) -> None:
+        """Wait until no run is due or under way."""
+        deadline = time.monotonic() + seconds
+        live = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}}
+        with httpx.Client(base_url=self.stack.api_url, timeout=30) as client:
+            while client.post("/flow_runs/count", json=live).json():
+                assert time.monotonic() < deadline, "runs are left over"
+                time.sleep(0.5)
+
+    def assert_nothing_is_left(self, sent: dict[Sent, int]) -> None:
+        assert list(self.network.store("incoming").list()) == []
+        entries = self.network.documents.query(Query("files"))
+        fates = {entry.fields["name"]: entry.fields["outcome"] for entry in entries}
+        assert {each.name: fates.get(each.name) for each in sent} == {
+            each.name: each.fate for each in sent
+        }
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("outages")
+    network = PanoptesNetwork.in_folder(Path(folder, "data"))
+    network.check()
+    with ExitStack() as open_:
+        stack = open_.enter_context(local_stack(folder / "prefect", network=network))
+        receiver = open_.enter_context(receiving(stack.api_url, incoming=network.incoming))
+        keep_to_one_sweep(stack)
+        yield Site(network, stack, receiver)
+
+
+def keep_to_one_sweep(stack: LocalStack) -> None:
+    """A short window, and no sweep but the test's own."""
+    with stack.client() as client:
+        set_window(client, WINDOW, margin=MARGIN)
+        sweep = client.read_deployment_by_name("sweep-incoming/local")
+        for schedule in client.read_deployment_schedules(sweep.id):
+            client.update_deployment_schedule(sweep.id, schedule.id, active=False)
+
+
+def night(day: int) -> Night:
+    return Night(seed=day, images=2, start=datetime(2026, 1, day, 6, tzinfo=UTC))
+
+
+def test_uploads_while_the_server_is_stopped(site: Site) -> None:
+    site.stack.end_server()
+    sent = site.upload(night(10))
+    assert set(sent.values()) == {503}  # the sender is told, and here it never comes again
+    site.stack.start_server_again()
+    site.sweep()
+    site.settle()
+    site.assert_nothing_is_left(sent)
+
+
+def test_a_server_killed_two_seconds_after_it_took_the_events(site: Site) -> None:
+    sent = site.upload(night(11))
+    assert set(sent.values()) == {204}
+    time.sleep(2)
+    site.stack.end_server(with_signal=signal.SIGKILL)
+    site.stack.start_server_again()
+    site.sweep()
+    site.settle()
+    site.assert_nothing_is_left(sent)
+
+
+def test_a_deployment_within_the_window(site: Site) -> None:
+    sent = site.upload(night(12))
+    assert set(sent.values()) == {204}
+    site.stack.deploy_again()
+    keep_to_one_sweep(site.stack)
+    site.sweep()
+    site.settle()
+    site.assert_nothing_is_left(sent)
