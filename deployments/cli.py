@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from deployments.commands import audit as audit_commands
+from deployments.commands import backfill as backfill_commands
 from deployments.commands import events as event_commands
 from deployments.commands import quarantine as quarantine_commands
 from deployments.commands import services as service_commands
@@ -149,6 +151,8 @@ def simulate(
     sys.exit(run(to, night, files_per_second=pace, truth=truth))
 
 
+backfill_commands.add_to(app)
+audit_commands.add_to(app)
 event_commands.add_to(app)
 quarantine_commands.add_to(app)
 service_commands.add_to(app)

@@ -4,6 +4,7 @@
 2. List what has arrived; files of one image go one after the other, images side by side.
 3. Each file: open its ledger entry, derive, verify, record; or quarantine it with a reason.
 4. List again until nothing is new; settle the observation's counts; give the lease back.
+   A run that may take only so many files stops earlier, and has the rest queued again.
 
 `ingest` is the whole composition. It runs its steps as Prefect tasks from the flow below,
 or as plain calls from the command line.
@@ -20,10 +21,12 @@ from prefect.states import Completed, Failed
 from blocks.network import PanoptesNetwork, load_network
 from flows.announcing import announce_cases
 from flows.progress import RunProgress
+from flows.starting import start_next
 from flows.taking import Call, Watch, as_tasks, take_all
 from models.errors import ConfigurationError
 from models.ingest import Became, FileResult, summary
 from models.names import Sequence, parse_sequence_id
+from tasks.backlog import first_batch
 from tasks.lease import Lease, take_when_free
 from tasks.listing import waiting_for
 from tasks.retries import keep_trying
@@ -47,6 +50,22 @@ def ingest(
     Raises AnotherRun if another run keeps the observation for longer than `patience`
     seconds.
     """
+    return ingest_batch(network, sequence, call=call, watch=watch, patience=patience)[0]
+
+
+def ingest_batch(
+    network: PanoptesNetwork,
+    sequence: Sequence,
+    *,
+    call: Call,
+    watch: Watch,
+    patience: float = 0.0,
+    most_files: int | None = None,
+) -> tuple[list[FileResult], bool]:
+    """As `ingest`, but about `most_files` at most; also says whether another run is due.
+
+    None is due where nothing could be done for any file: it would meet the same again.
+    """
     lease = Lease(network.documents, sequence.sequence_id, network.lease_seconds)
     if not keep_trying(take_when_free, lease, patience=patience):
         raise AnotherRun
@@ -58,16 +77,24 @@ def ingest(
                 for source in keep_trying(waiting_for, network, sequence)
                 if (source.name, source.generation) not in results
             ]
-            if new:
+            if most_files is not None:
+                new = keep_trying(first_batch, network, new, most_files)
+            if new and not (most_files and results):
                 results |= take_all(network, new, call=call, watch=watch)
                 continue
             call(settle, network, sequence)
-            if keep_trying(lease.give_back):
-                return list({name: result for (name, _), result in results.items()}.values())
+            if new:
+                keep_trying(lease.drop)  # the next run lists everything anyway
+            elif not keep_trying(lease.give_back):
+                continue
+            last = list({name: result for (name, _), result in results.items()}.values())
+            return last, bool(new) and any(r.outcome is not Became.FAILED for r in last)
 
 
 @flow(name="ingest-observation", flow_run_name="ingest {sequence_id}", persist_result=False)
-def ingest_observation(sequence_id: str, network: str = "default") -> State[Any]:
+def ingest_observation(
+    sequence_id: str, network: str = "default", most_files: int | None = None
+) -> State[Any]:
     """Archive and catalogue every file that waits for one observation.
 
     Completes when every file is archived, filed or in quarantine with a reason; fails,
@@ -76,6 +103,8 @@ def ingest_observation(sequence_id: str, network: str = "default") -> State[Any]
     Args:
         sequence_id: The observation, UNIT_CAMERA_SEQUENCETIME: PAN001_14d3bd_20180216T110623.
         network: Name of the 'PANOPTES network' block to work on.
+        most_files: About how many files to take before making way for other runs; the rest
+            is queued again behind them. All, if it is empty.
     """
     try:
         sequence = parse_sequence_id(sequence_id)
@@ -85,12 +114,16 @@ def ingest_observation(sequence_id: str, network: str = "default") -> State[Any]
         return Failed(message=str(error))
     progress = RunProgress(sequence.sequence_id)
     try:
-        results = ingest(site, sequence, call=as_tasks, watch=progress)
+        results, more = ingest_batch(
+            site, sequence, call=as_tasks, watch=progress, most_files=most_files
+        )
     except AnotherRun:
         return Completed(message="another run is at work on it and will look again")
     progress.finish(results)
     keep_trying(announce_cases, site, sequence_id=sequence.sequence_id)
     message = summary(results)
+    if more and start_next(sequence_id=sequence_id, network=network, most_files=most_files):
+        message += "; the rest is queued again"
     if any(result.outcome is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)

@@ -54,6 +54,10 @@ class Runs:
             started += 1
         return started
 
+    def count_due(self) -> int:
+        """How many runs have not begun, of any network."""
+        return sum(1 for _ in self._not_begun())
+
     def _not_begun(self) -> Iterator[FlowRun]:
         from prefect.client.schemas.filters import (
             DeploymentFilter,
@@ -82,3 +86,22 @@ class Runs:
                 return
             # Runs begin while we page, and the rest moves up: overlap rather than miss one.
             offset += PAGE // 2
+
+
+def start_next(**parameters: object) -> bool:
+    """Queue the deployment of the present run again, behind what waits there by now.
+
+    Once, however often it is called; gives False where the run has no deployment.
+    """
+    from prefect import runtime
+    from prefect.client.orchestration import get_client
+
+    if runtime.deployment.id is None:
+        return False
+    with get_client(sync_client=True) as client:
+        client.create_flow_run_from_deployment(
+            UUID(str(runtime.deployment.id)),
+            parameters=dict(parameters),
+            idempotency_key=f"next-{runtime.flow_run.id}",
+        )
+    return True

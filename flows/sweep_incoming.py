@@ -5,6 +5,7 @@
 3. Observations that have had no files for some hours are received: settle them.
 4. Each observation that waits, or whose last run died, gets one run of
    `ingest-observation`, unless a live run holds its lease or a run of it is still to come.
+   Those of old nights are queued behind tonight's, as `backfill`.
 5. Say what waits, so that a growing backlog is noticed, and what went to quarantine without
    Prefect having been told.
 """
@@ -28,11 +29,11 @@ from flows.taking import as_tasks, take_all
 from models.backlog import SWEPT
 from models.errors import ConfigurationError
 from models.ingest import Became, FileResult, summary
-from tasks.backlog import Survey, abandoned, fallen_quiet, held, survey
+from tasks.backlog import Survey, abandoned, fallen_quiet, held, is_old, survey
 from tasks.retries import keep_trying
 from tasks.settle import settle
 
-INGEST = "ingest-observation/local"
+INGEST, BACKFILL = "ingest-observation/local", "ingest-observation/backfill"
 
 
 @flow(name="sweep-incoming", flow_run_name="sweep incoming", persist_result=False)
@@ -43,6 +44,7 @@ def sweep_incoming(
     unroutable_after: float = 0.0,
     overdue_after: float = 900.0,
     most_runs: int = 1000,
+    backfill: str = BACKFILL,
 ) -> State[Any]:
     """Quarantine unroutable files and start what waits. Safe to run at any time.
 
@@ -53,7 +55,10 @@ def sweep_incoming(
         unroutable_after: Seconds for which a file in a folder whose name fits no grammar is
             left alone: it may be the beginning of an upload under a passing name.
         overdue_after: Seconds after which a file counts as overdue; three windows.
-        most_runs: How many runs one sweep starts; those that wait longest come first.
+        most_runs: How many runs one sweep starts; those that wait longest come first. Of old
+            nights, how many runs it lets wait at a time.
+        backfill: The deployment to start for observations of old nights, which the network's
+            `live_nights` tells; it makes way for the others.
     """
     try:
         site = load_network(network)
@@ -68,7 +73,9 @@ def sweep_incoming(
         as_tasks(settle, site, sequence)
     started = left = 0
     if start_runs:
-        started, left = start_waiting(site, found, network, deployment, busy=busy, most=most_runs)
+        started, left = start_waiting(
+            site, found, network, (deployment, backfill), busy=busy, most=most_runs
+        )
     backlog = found.backlog(overdue_after=overdue_after, held=busy)
     backlog = backlog.model_copy(update={"started": started, "unroutable": len(results)})
     emit_event(
@@ -103,18 +110,29 @@ def start_waiting(
     site: PanoptesNetwork,
     found: Survey,
     network: str,
-    deployment: str,
+    deployments: tuple[str, str],
     *,
     busy: set[str],
     most: int,
 ) -> tuple[int, int]:
-    """Create a run for what nobody will take otherwise; gives how many, and how many are left."""
+    """Create a run for what nobody will take otherwise; gives how many, and how many are left.
+
+    `deployments` are those for tonight and for old nights. Of the latter no more than `most`
+    runs wait at a time, so that neither Prefect nor the next sweep has to look at thousands.
+    """
     waiting = sorted(found.observations, key=lambda name: found.observations[name].since)
     wanted = [*sorted(abandoned(site) - found.observations.keys()), *waiting]
     with get_client(sync_client=True) as client:
-        runs = Runs(client, deployment, network)
-        taken = busy | runs.due(start_seconds=site.lease_seconds)
+        live, behind = (Runs(client, deployment, network) for deployment in deployments)
+        due = behind.due(start_seconds=site.lease_seconds)
+        taken = busy | due | live.due(start_seconds=site.lease_seconds)
         wanted = [name for name in wanted if name not in taken]
+        ages = {name: is_old(name, found.moment, site.live_nights) for name in wanted}
+        new = [name for name in wanted if not ages[name]]
+        old = [name for name in wanted if ages[name]]
         # One key for all of a sweep's tries, another for each sweep.
-        started = runs.start(wanted[:most], key=str(runtime.flow_run.id))
+        key = str(runtime.flow_run.id)
+        started = live.start(new[:most], key=key)
+        room = max(0, most - max(started, len(due)))
+        started += behind.start(old[:room], key=key)
     return started, len(wanted) - started

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
 from models.backlog import Backlog
+from models.documents import File, GeoPoint, night_of
 from models.ingest import Source
 from models.names import Sequence, parse_sequence_id
 from tasks.ledger import now, read_entry
-from tasks.listing import everything_waiting
+from tasks.listing import by_image, everything_waiting, source_of
 
 MOST_QUIET = 500
 """Observations that one sweep looks at to see whether they are received."""
@@ -74,9 +76,43 @@ def survey(network: PanoptesNetwork) -> Survey:
     return found
 
 
+def waiting_of_nights(
+    network: PanoptesNetwork, first: str, last: str, *, unit: str | None = None
+) -> dict[str, Waiting]:
+    """What waits of the nights from `first` to `last` (``YYYY-MM-DD``), by sequence_id.
+
+    Of one unit costs by what waits of it. Nights are those of the unit's local noon, or of
+    Greenwich's where its longitude is not known.
+    """
+    found: dict[str, Waiting] = {}
+    longitudes: dict[str, float | None] = {}
+    store = network.store("incoming")
+    prefixes = [""] if unit is None else [f"{unit}/", f"{unit}_"]
+    for source in (source_of(info) for prefix in prefixes for info in store.list(prefix)):
+        if source.upload is None:
+            continue
+        sequence = source.upload.sequence
+        if sequence.unit_id not in longitudes:
+            longitudes[sequence.unit_id] = longitude_of(network, sequence.unit_id)
+        night = night_of(sequence.time, longitudes[sequence.unit_id])
+        if first <= night <= last and not is_settled(network, source):
+            found.setdefault(sequence.sequence_id, Waiting()).sources.append(source)
+    return found
+
+
+def longitude_of(network: PanoptesNetwork, unit_id: str) -> float | None:
+    """Of a unit, in degrees, east positive; None where it is not known."""
+    unit = network.documents.get("units", unit_id)
+    place = unit.fields.get("location") if unit else None
+    return place.longitude if isinstance(place, GeoPoint) else None
+
+
 def is_settled(network: PanoptesNetwork, source: Source) -> bool:
     """Whether another run would do nothing for this generation of a file."""
-    entry = read_entry(network, source.name)
+    return _settles(network, source, read_entry(network, source.name))
+
+
+def _settles(network: PanoptesNetwork, source: Source, entry: File | None) -> bool:
     if entry is None or entry.generation != source.generation:
         return False
     if entry.outcome == "failed":
@@ -84,6 +120,31 @@ def is_settled(network: PanoptesNetwork, source: Source) -> bool:
     if entry.outcome == "quarantined" and entry.path is None:
         return True  # a pipe, a dangling link: there was nothing to take away
     return network.keep_incoming and entry.outcome is not None
+
+
+def first_batch(
+    network: PanoptesNetwork, sources: Iterable[Source], most_files: int
+) -> list[Source]:
+    """About the first `most_files`: whole images, and what failed before behind the others.
+
+    Files for which another run would do nothing are left out. Costs by the batch.
+    """
+    batch: list[Source] = []
+    failed: list[Source] = []
+    for group in by_image(sources):
+        for source in group:
+            entry = read_entry(network, source.name)
+            if not _settles(network, source, entry):
+                tried = entry is not None and entry.outcome == "failed"
+                (failed if tried else batch).append(source)
+        if len(batch) >= most_files:
+            return batch
+    return batch + failed[: most_files - len(batch)]
+
+
+def is_old(sequence_id: str, moment: datetime, live_nights: int) -> bool:
+    """Whether an observation began more than `live_nights` days before `moment`."""
+    return moment - parse_sequence_id(sequence_id).time > timedelta(days=live_nights)
 
 
 def held(network: PanoptesNetwork) -> set[str]:

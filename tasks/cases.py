@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from blocks.catalog import Query, Stored
 from blocks.network import PanoptesNetwork
-from models.documents import File, GeoPoint
+from models.documents import File
 from models.names import document_key
 from models.quarantine import CaseReport, report_case
+from tasks.backlog import longitude_of
 
 
 class NoSuchCase(LookupError):
@@ -82,12 +83,6 @@ def _found(
     if not is_case and not (any_outcome and entry.history):
         return None
     if entry.unit_id is not None and entry.unit_id not in longitudes:
-        longitudes[entry.unit_id] = _longitude(network, entry.unit_id)
+        longitudes[entry.unit_id] = longitude_of(network, entry.unit_id)
     longitude = longitudes.get(entry.unit_id or "")
     return Found(stored.key, entry, report_case(stored.key, entry, longitude=longitude))
-
-
-def _longitude(network: PanoptesNetwork, unit_id: str) -> float | None:
-    unit = network.documents.get("units", unit_id)
-    place = unit.fields.get("location") if unit else None
-    return place.longitude if isinstance(place, GeoPoint) else None

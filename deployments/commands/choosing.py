@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,3 +52,11 @@ def choose_network(data: Path | None, network: str | None) -> PanoptesNetwork:
             f"there is no catalogue in {folder}: name the network's folder with --data"
         )
     return PanoptesNetwork.in_folder(folder)
+
+
+def as_night(text: str, option: str = "--night") -> str:
+    """``YYYY-MM-DD``, of that or of ``YYYYMMDD``. Raises ConfigurationError."""
+    try:
+        return date.fromisoformat(re.sub(r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3", text)).isoformat()
+    except ValueError:
+        raise ConfigurationError(f"{option} {text!r} is no date: write 2018-02-15") from None

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import getpass
 import json
-import re
 import socket
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blocks.network import PanoptesNetwork
-from deployments.commands.choosing import choose_network
+from deployments.commands.choosing import as_night, choose_network
 from deployments.commands.quarantine import FAILED, NOT_ALL, OK
 from models.documents import Rescue
 from models.errors import ConfigurationError, TryAgain
@@ -40,7 +38,7 @@ def run_list(
     try:
         chosen = choose_network(data, network)
         with closing(chosen.documents):
-            found = cases(chosen, unit=unit, night=_night(night), code=code)
+            found = cases(chosen, unit=unit, night=as_night(night) if night else None, code=code)
             reports = sorted((each.report for each in found), key=_newest_first)
     except (ConfigurationError, TryAgain) as error:
         return _complain("list", str(error), as_json=as_json)
@@ -91,7 +89,7 @@ def run_rescue(
         with closing(chosen.documents):
             # The whole list first: what is rescued changes what is listed.
             found: list[Found | NoSuchCase] = (
-                list(cases(chosen, unit=unit, night=_night(night), code=code))
+                list(cases(chosen, unit=unit, night=as_night(night) if night else None, code=code))
                 if every
                 else [_find(chosen, each) for each in wanted]
             )
@@ -131,16 +129,6 @@ def _find(network: PanoptesNetwork, wanted: str) -> Found | NoSuchCase:
         return find_case(network, wanted)
     except NoSuchCase as error:
         return error
-
-
-def _night(text: str | None) -> str | None:
-    """``YYYY-MM-DD``, of that or of ``YYYYMMDD``. Raises ConfigurationError."""
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(re.sub(r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3", text)).isoformat()
-    except ValueError:
-        raise ConfigurationError(f"--night {text!r} is no date: write 2018-02-15") from None
 
 
 def _myself() -> str:

@@ -61,7 +61,8 @@ class Site:
         return self.put(f"{sequence.folder}/20180216T112430.fits", age=age)
 
     def sweep(self, **parameters: Any) -> State[Any]:
-        given = {"network": self.name, "deployment": f"stands-in/{self.name}"} | parameters
+        ours = f"stands-in/{self.name}"
+        given = {"network": self.name, "deployment": ours, "backfill": ours} | parameters
         with self.stack.settings():
             state: State[Any] = sweep_incoming(**given, return_state=True)
         return state
@@ -161,6 +162,27 @@ def test_those_that_wait_longest_come_first_and_the_rest_is_said(site: Site) -> 
     assert state.message is not None
     assert "1 more observations wait" in state.message
     assert "1 of them overdue, the oldest for 2.0 h" in state.message
+
+
+def test_old_nights_are_queued_behind_tonight_and_only_so_many_at_a_time(site: Site) -> None:
+    moment = datetime.now(UTC) - timedelta(hours=2)
+    tonight = f"PAN001_14d3bd_{moment:%Y%m%dT%H%M%S}"
+    for sequence_id in (FIRST, SECOND, tonight):
+        site.upload(sequence_id)
+    with site.stack.client() as client:
+        made = client.create_flow(stands_in)
+        client.create_deployment(made, f"{site.name}-old")
+        behind = Runs(client, f"stands-in/{site.name}-old", site.name)
+        state = site.sweep(backfill=f"stands-in/{site.name}-old", most_runs=1)
+        assert site.started() == [tonight]
+        assert state.message is not None
+        assert "2 more observations wait" in state.message
+        site.sweep(backfill=f"stands-in/{site.name}-old", most_runs=1)
+        assert len(behind.due(start_seconds=60)) == 1
+        for _ in range(2):
+            site.sweep(backfill=f"stands-in/{site.name}-old")
+            assert behind.due(start_seconds=60) == {FIRST, SECOND}
+    assert site.started() == [tonight]
 
 
 def test_names_that_say_nothing_go_to_quarantine_once_nobody_writes_them_any_more(
