@@ -36,7 +36,9 @@ from models.ingest import FileResult
 from models.names import parse_sequence_id
 from tasks.audit import audit
 from tasks.audit.again import still_wrong
+from tasks.audit.asides import waiting_now
 from tasks.audit.mending import mend
+from tasks.audit.scope import Scope
 from tasks.listing import source_of
 from tasks.retries import keep_trying
 
@@ -76,10 +78,11 @@ def audit_network(
         deep: Read every object back and compare its checksum; takes as long as reading takes.
         repair: Mend what is safe to mend; nothing is removed that has no replacement.
     """
+    night, unit = night or None, unit or None
     try:
         site = load_network(network)
         site.check()
-        findings = audit(site, night=night or None, unit=unit or None, deep=deep, watch=_told())
+        findings = audit(site, night=night, unit=unit, deep=deep, watch=_told())
     except (ValueError, ConfigurationError) as error:
         return Failed(message=str(error))
     if repair:
@@ -93,9 +96,8 @@ def audit_network(
         if len(shown) < MOST_ROWS:
             shown.append(result)
     _show(network, shown, counts)
-    if counts.left:
-        return Failed(message=counts.sentence)
-    return Completed(message=counts.sentence)
+    message = f"{counts.sentence}; {waiting_now(site, Scope.of(night, unit)).sentence}"
+    return Failed(message=message) if counts.left else Completed(message=message)
 
 
 def _told() -> Callable[[str], None]:
@@ -150,8 +152,10 @@ class Tally:
     @property
     def sentence(self) -> str:
         """One line for people."""
-        parts = [f"{self.mended} mended"] if self.mended else []
-        return ", ".join([counted(self._kinds), *parts])
+        if not self.mended:
+            return counted(self._kinds)
+        left = counted(self._kinds) if self.left else "nothing is wrong any more"
+        return f"{self.mended} mended, {left}"
 
     def as_json(self) -> dict[str, int]:
         kinds: Counter[str] = Counter()

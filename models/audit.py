@@ -36,6 +36,7 @@ class Kind(StrEnum):
     QUARANTINE_ORPHANED = "quarantine-orphaned"
     LEFT_BEHIND = "left-behind"
     OVERDUE = "overdue"
+    LEASE_LEFT = "lease-left"
     TRUTH_LOST = "truth-lost"
     TRUTH_BYTES = "truth-bytes"
     TRUTH_FATE = "truth-fate"
@@ -51,6 +52,7 @@ WARNINGS = {
     Kind.QUARANTINE_ORPHANED,
     Kind.LEFT_BEHIND,
     Kind.OVERDUE,
+    Kind.LEASE_LEFT,
 }
 
 
@@ -148,6 +150,22 @@ class Uploaded:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a line of the truth: {error}") from error
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Uploads that lie in `incoming` and are not done yet."""
+
+    files: int = 0
+    oldest_seconds: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        if not self.files:
+            return "nothing waits in incoming"
+        files = "1 file waits" if self.files == 1 else f"{self.files} files wait"
+        return f"{files} in incoming, the oldest for {self.oldest_seconds / 3600:.1f} h"
 
 
 def counted(kinds: Mapping[tuple[Severity, str], int]) -> str:

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -17,9 +18,11 @@ from deployments.commands.audit import CLEAN, FAILED, FINDINGS
 from deployments.commands.choosing import choose_network
 from flows.audit_network import Result, Tally, audit_and_repair
 from flows.taking import as_calls
+from models.audit import Waiting
 from models.errors import ConfigurationError, TryAgain
 from models.names import display_name
 from tasks.audit import audit
+from tasks.audit.asides import waiting_now
 from tasks.audit.scope import Scope
 
 _STYLE = {"error": "bold red", "warning": "yellow"}
@@ -44,26 +47,27 @@ def run(
     try:
         if truth is not None and not truth.expanduser().is_file():
             raise ConfigurationError(f"there is no file {truth}")
-        _scope(night, unit)
+        scope = _scope(night, unit)
         site = choose_network(data, network)
         site.check()
         with closing(site.documents), _progress(quiet=as_json) as watch:
             for result in _results(site, night, unit, deep, repair, truth, watch):
                 counts.add(result)
                 tell.result(result)
+            waiting = waiting_now(site, scope)
     except (ConfigurationError, TryAgain) as error:
-        tell.end(counts, error=str(error))
+        tell.end(counts, None, error=str(error))
         sys.stderr.write(f"panoptes-network audit: {error}\n")
         return FAILED
     finally:
         logging.disable(logging.NOTSET)
-    tell.end(counts)
+    tell.end(counts, waiting)
     return FINDINGS if counts.left else CLEAN
 
 
-def _scope(night: str | None, unit: str | None) -> None:
+def _scope(night: str | None, unit: str | None) -> Scope:
     try:
-        Scope.of(night, unit)
+        return Scope.of(night, unit)
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
 
@@ -110,9 +114,13 @@ class _Json:
         self._begun = True
         sys.stdout.write(" " + json.dumps(result.finding.row() | {"mended": result.mended}))
 
-    def end(self, counts: Tally, error: str | None = None) -> None:
+    def end(self, counts: Tally, waiting: Waiting | None, error: str | None = None) -> None:
         sys.stdout.write("\n]" if self._begun else '{"findings": []')
-        rest = {"counts": counts.as_json()} | ({"error": error} if error else {})
+        rest: dict[str, object] = {"counts": counts.as_json()}
+        if waiting:
+            rest["waiting"] = asdict(waiting)
+        if error:
+            rest["error"] = error
         sys.stdout.write(f", {json.dumps(rest)[1:]}\n")
 
 
@@ -132,9 +140,9 @@ class _Text:
         elif finding.does:
             self._print(f"  --repair: {finding.does}", "dim")
 
-    def end(self, counts: Tally, error: str | None = None) -> None:
-        if error is None:
-            self._print(counts.sentence, "bold")
+    def end(self, counts: Tally, waiting: Waiting | None, error: str | None = None) -> None:
+        if waiting is not None and error is None:
+            self._print(f"{counts.sentence}; {waiting.sentence}", "bold")
 
     def _print(self, text: str, style: str | None = None) -> None:
         clean = display_name(text)

@@ -41,6 +41,8 @@ def _is_found_aside(network: PanoptesNetwork, finding: Finding, *, deep: bool) -
     collection, _, key = finding.name.partition("/")
     if finding.location == "catalog" and collection == "units" and finding.sequence_id:
         return bool(unit_findings(network, key, finding.sequence_id))
+    if finding.location == "catalog" and collection == "leases":
+        return network.documents.get("leases", key) is not None
     if finding.location == "quarantine" and finding.kind == "quarantine-orphaned":
         return not is_explained(network, finding.name, finding.subject)
     if finding.sequence_id is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,11 +13,11 @@ from pydantic import ValidationError
 
 from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
-from models.audit import Finding, Kind, Repair
+from models.audit import Finding, Kind, Repair, Waiting
 from models.documents import File
 from models.errors import BadInput
 from models.ingest import Source
-from models.names import display_name, document_key, parse_upload
+from models.names import display_name, document_key, parse_sequence_id, parse_upload
 from tasks.audit.entries import entry_findings
 from tasks.audit.observation import is_held, is_waiting
 from tasks.audit.paging import pages
@@ -49,25 +49,66 @@ def waiting_findings(
 def waiting_finding(
     network: PanoptesNetwork, source: Source, overdue_after: float
 ) -> Finding | None:
+    """What is wrong with a file that lies in `incoming`."""
     entry = read_entry(network, source.name)
     name, age = display_name(source.name), now() - source.arrived
     if entry is not None and entry.generation == source.generation:
         if entry.outcome in _CLOSED:
             if network.keep_incoming or (entry.outcome == "quarantined" and entry.path is None):
                 return None
+            if source.upload is None and _is_recent(network, entry.closed):
+                return None  # nobody holds a lease on it: a run may be about to take it away
             sentence = f"{name} is {entry.outcome}, but it still lies in incoming."
             return _told(Kind.LEFT_BEHIND, source, sentence)
         if entry.outcome == "failed" and entry.failures >= network.failure_limit:
             return None  # said of its entry
         if entry.outcome is None and source.upload is not None:
             return None  # said of its entry
-        if entry.outcome is None and age > timedelta(seconds=network.lease_seconds):
+        if entry.outcome is None and not _is_recent(network, entry.opened):
             return _told(Kind.ENTRY_STUCK, source, f"{name} was begun and never finished.")
     if age <= timedelta(seconds=overdue_after):
         return None
     hours = age.total_seconds() / 3600
     sentence = f"{name} has waited in incoming for {hours:.1f} hours, and nobody took it."
     return _told(Kind.OVERDUE, source, sentence)
+
+
+def _is_recent(network: PanoptesNetwork, moment: datetime | None) -> bool:
+    """Whether the run that wrote this may still be at work."""
+    return moment is not None and now() - moment <= timedelta(seconds=network.lease_seconds)
+
+
+def waiting_now(network: PanoptesNetwork, scope: Scope) -> Waiting:
+    """How many uploads lie in `incoming` and are not done yet, and since when."""
+    found = Waiting()
+    for info in network.store("incoming").list(scope.name_prefix):
+        if not scope.holds(network, info.name):
+            continue
+        if network.keep_incoming:
+            entry = read_entry(network, info.name)
+            if entry and entry.generation == info.generation and entry.outcome in _CLOSED:
+                continue
+        age = max(0.0, (now() - info.updated).total_seconds())
+        found = Waiting(found.files + 1, max(found.oldest_seconds, age))
+    return found
+
+
+def lease_findings(
+    network: PanoptesNetwork, scope: Scope, *, overdue_after: float
+) -> Iterator[Finding]:
+    """Observations whose run died before it settled them, and that no run has taken since."""
+    long_ago = now() - timedelta(seconds=overdue_after)
+    for stored in pages(network.documents, Query("leases", where=[("expires", "<=", long_ago)])):
+        try:
+            sequence = parse_sequence_id(stored.key)
+        except ValueError:
+            continue
+        if scope.holds(network, f"{sequence.folder}.mp4"):
+            yield Finding(
+                Kind.LEASE_LEFT, "catalog", f"leases/{stored.key}",
+                f"A run of {stored.key} died, and no other has settled it since.",
+                stored.key, Repair.SETTLE,
+            )  # fmt: skip
 
 
 def _is_there(network: PanoptesNetwork, source: Source) -> bool:

@@ -11,12 +11,18 @@ from blocks.network import PanoptesNetwork
 from blocks.storage import ObjectInfo
 from models.audit import Finding, Kind, Uploaded
 from models.documents import Location
-from tasks.audit.asides import quarantine_findings, unroutable_findings, waiting_findings
+from tasks.audit.asides import (
+    lease_findings,
+    quarantine_findings,
+    unroutable_findings,
+    waiting_findings,
+)
 from tasks.audit.holdings import walk
 from tasks.audit.images import wrong_counts
-from tasks.audit.observation import findings_in, look_again
+from tasks.audit.observation import findings_in, is_held, look_again
 from tasks.audit.scope import Scope
 from tasks.audit.truth import read_truth, truth_findings
+from tasks.backlog import held
 from tasks.retries import keep_trying
 from tasks.settle import INGESTED
 
@@ -69,6 +75,7 @@ def _audit(
     yield from unroutable_findings(network, scope, deep=deep)
     watch("incoming")
     yield from waiting_findings(network, scope, overdue_after=overdue_after)
+    yield from lease_findings(network, scope, overdue_after=overdue_after)
     if truth is not None:
         watch("truth")
         yield from truth_findings(network, scope, truth)
@@ -107,9 +114,24 @@ def _stray(strays: list[tuple[Location, ObjectInfo]]) -> Iterator[Finding]:
 
 
 def unit_findings(network: PanoptesNetwork, unit_id: str, sequence_id: str) -> list[Finding]:
-    """Whether a unit's counts are those of its images and observations, looked at twice."""
-    found = _unit(network, unit_id, sequence_id)
-    return _unit(network, unit_id, sequence_id) if found else []
+    """Whether a unit's counts are those of its images and observations, looked at twice.
+
+    Nothing while a run is at work on one of its observations: it counts at its end.
+    """
+    for _ in range(2):
+        if _is_at_work(network, unit_id):
+            return []
+        found = _unit(network, unit_id, sequence_id)
+        if not found or _is_at_work(network, unit_id):
+            return []
+    return found
+
+
+def _is_at_work(network: PanoptesNetwork, unit_id: str) -> bool:
+    return any(
+        sequence_id.startswith(f"{unit_id}_") and is_held(network, sequence_id)
+        for sequence_id in held(network)
+    )
 
 
 def _unit(network: PanoptesNetwork, unit_id: str, sequence_id: str) -> list[Finding]:

@@ -44,7 +44,17 @@ def findings_in(
 
 
 def look_again(network: PanoptesNetwork, sequence_id: str, *, deep: bool) -> list[Finding]:
-    """What is wrong with an observation just now; nothing while a run is at work on it."""
+    """What is wrong with an observation just now; nothing while a run is at work on it.
+
+    Looks twice: a run may begin and end while documents and objects are being read.
+    """
+    found = _look(network, sequence_id, deep=deep)
+    return (
+        [each for each in _look(network, sequence_id, deep=deep) if each in found] if found else []
+    )
+
+
+def _look(network: PanoptesNetwork, sequence_id: str, *, deep: bool) -> list[Finding]:
     if is_held(network, sequence_id):
         return []
     found = findings_in(network, holdings_of(network, sequence_id), deep=deep, known=set())

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prefect.artifacts import Artifact
 
 from blocks.network import PanoptesNetwork
 from deployments.demo_backends import emulated_network
+from deployments.local import LocalStack
+from flows.audit_network import audit_network
 from tests import audited, sites
 from tests.audited import BAD, FIELD, IMAGE_ID, LATER_ID, STRAY, change, forget
 from tests.files import IMAGE, LATER, SEQUENCE, SEQUENCE_ID, jpeg
@@ -238,3 +241,27 @@ def test_buckets_and_firestore_are_audited_and_mended_alike(on_google: PanoptesN
     results = audited.repaired(network)
     assert [r.finding for r in results if not r.mended] == []
     assert audited.found(network, deep=True, truth=audited.truth()) == set()
+
+
+def test_a_run_leaves_a_table_and_fails_only_for_what_is_left(
+    prefect_api: LocalStack, tmp_path: Path
+) -> None:
+    network = audited.ingested(sites.drained(tmp_path))
+    network.save("audited", overwrite=True)
+    clean = audit_network("audited", return_state=True)
+    assert (clean.name, clean.message) == (
+        "Completed", "nothing is wrong; nothing waits in incoming",
+    )  # fmt: skip
+    network.store("previews").delete(f"{IMAGE}.preview-1024.jpg")
+    found = audit_network("audited", return_state=True)
+    assert found.is_failed()
+    assert str(found.message).startswith("1 error (object-missing)")
+    shown = Artifact.get("audit-audited")
+    assert isinstance(shown, Artifact)
+    assert f"{IMAGE}.preview-1024.jpg is catalogued, but" in str(shown.data)
+    mended = audit_network("audited", repair=True, return_state=True)
+    assert mended.is_completed()
+    assert str(mended.message).startswith("1 mended, nothing is wrong any more")
+    for wrong in ({"night": "tonight"}, {"unit": "PAN1"}, {"network": "none"}):
+        failed = audit_network(**wrong, return_state=True)
+        assert failed.is_failed()

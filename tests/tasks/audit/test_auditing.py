@@ -206,6 +206,35 @@ def test_what_a_live_run_holds_is_left_alone(network: PanoptesNetwork) -> None:
     assert ("object-missing", f"previews/{LATER}.preview-1024.jpg") in found(network)
 
 
+def test_a_network_at_work_shows_nothing_that_is_not_wrong(tmp_path: Path) -> None:
+    network = sites.drained(tmp_path)
+    kept = {name for name in audited.NIGHT if name.startswith("PAN001")}
+    child = os.fork()
+    if child == 0:
+        try:
+            own = PanoptesNetwork.in_folder(tmp_path / "data")
+            for _ in range(4):
+                audited.send(own, *sorted(kept))
+                audited.ingest_all(own)
+        finally:
+            os._exit(0)
+    seen: Found = set()
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        seen |= found(network)
+    assert seen == set()
+    assert found(network, deep=True, truth=truth(kept.__contains__)) == set()
+
+
+def test_a_run_that_died_long_ago_is_found_by_its_lease(network: PanoptesNetwork) -> None:
+    lease = {"holder": "another machine", "expires": now() - timedelta(hours=2), "again": False}
+    network.documents.create("leases", SEQUENCE_ID, lease)
+    assert found(network) == {("lease-left", f"leases/{SEQUENCE_ID}")}
+    assert found(network, unit="PAN002") == set()
+    assert all(result.mended for result in audited.repaired(network))
+    assert found(network) == set()
+    assert network.documents.get("leases", SEQUENCE_ID) is None
+
+
 def test_uploads_that_wait_are_as_they_should_be_for_an_hour(network: PanoptesNetwork) -> None:
     name = f"{SEQUENCE}/20180216T115000.fits"
     network.store("incoming").put(name, tiny_fits(seed=9))
@@ -223,12 +252,14 @@ def test_uploads_that_wait_are_as_they_should_be_for_an_hour(network: PanoptesNe
 def test_a_broken_run_is_one_finding_and_not_one_an_object(tmp_path: Path) -> None:
     network = sites.drained(tmp_path)
     audited.send(network, f"{IMAGE}.cr2", f"{IMAGE}.fits.fz")
+    died = 0
     for at in range(20, 400, 40):
-        sites.run_and_die(lambda: network, at)
+        died += sites.run_and_die(lambda: network, at)
         kinds = {kind for kind, _ in found(network)}
         assert kinds <= {"entry-stuck", "left-behind", "count-wrong", "document-missing"}
         audited.repaired(network)
         audited.send(network, f"{IMAGE}.cr2", f"{IMAGE}.fits.fz")
+    assert died >= 2
     audited.ingest_all(network)
     assert found(network, deep=True) == set()
 
