@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from blocks.network import PanoptesNetwork
+from blocks.storage import Unreadable
 from deployments.commands.audit import CLEAN, FAILED, FINDINGS
 from deployments.commands.choosing import choose_network
 from flows.audit_network import Result, Tally, audit_and_repair
@@ -55,7 +56,7 @@ def run(
                 counts.add(result)
                 tell.result(result)
             waiting = waiting_now(site, scope)
-    except (ConfigurationError, TryAgain) as error:
+    except (ConfigurationError, TryAgain, Unreadable) as error:
         tell.end(counts, None, error=str(error))
         sys.stderr.write(f"panoptes-network audit: {error}\n")
         return FAILED

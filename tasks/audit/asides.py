@@ -18,7 +18,7 @@ from models.documents import File
 from models.errors import BadInput
 from models.ingest import Source
 from models.names import display_name, document_key, parse_sequence_id, parse_upload
-from tasks.audit.entries import entry_findings
+from tasks.audit.entries import entry_findings, is_reopened
 from tasks.audit.observation import is_held, is_waiting
 from tasks.audit.paging import pages
 from tasks.audit.scope import Scope
@@ -62,9 +62,10 @@ def waiting_finding(
             return _told(Kind.LEFT_BEHIND, source, sentence)
         if entry.outcome == "failed" and entry.failures >= network.failure_limit:
             return None  # said of its entry
-        if entry.outcome is None and source.upload is not None:
+        is_open = entry.outcome is None and not is_reopened(entry)
+        if is_open and source.upload is not None:
             return None  # said of its entry
-        if entry.outcome is None and not _is_recent(network, entry.opened):
+        if is_open and not _is_recent(network, entry.opened):
             return _told(Kind.ENTRY_STUCK, source, f"{name} was begun and never finished.")
     if age <= timedelta(seconds=overdue_after):
         return None

@@ -20,6 +20,7 @@ from tasks.audit.asides import (
 from tasks.audit.holdings import walk
 from tasks.audit.images import wrong_counts
 from tasks.audit.observation import findings_in, is_held, look_again
+from tasks.audit.paging import pages
 from tasks.audit.scope import Scope
 from tasks.audit.truth import read_truth, truth_findings
 from tasks.backlog import held
@@ -68,6 +69,10 @@ def _audit(
 ) -> Iterator[Finding]:
     units: dict[str, str] = {}
     yield from _observations(network, scope, deep, watch, units)
+    if scope.night is None:
+        for stored in pages(network.documents, Query("units")):
+            if stored.key.startswith(scope.name_prefix):
+                units.setdefault(stored.key, "")
     for unit_id, sequence_id in units.items():
         yield from keep_trying(unit_findings, network, unit_id, sequence_id)
     watch("quarantine")
@@ -116,7 +121,8 @@ def _stray(strays: list[tuple[Location, ObjectInfo]]) -> Iterator[Finding]:
 def unit_findings(network: PanoptesNetwork, unit_id: str, sequence_id: str) -> list[Finding]:
     """Whether a unit's counts are those of its images and observations, looked at twice.
 
-    Nothing while a run is at work on one of its observations: it counts at its end.
+    `sequence_id` is an observation of it, or empty where it has none. Gives nothing while a
+    run is at work on one of its observations: it counts at its end.
     """
     for _ in range(2):
         if _is_at_work(network, unit_id):
@@ -149,4 +155,4 @@ def _unit(network: PanoptesNetwork, unit_id: str, sequence_id: str) -> list[Find
     }
     if "num_images" not in stored.fields and not expected["num_images"]:
         return []  # another program's unit, or all its files are in quarantine
-    return list(wrong_counts("units", unit_id, stored.fields, expected, sequence_id))
+    return list(wrong_counts("units", unit_id, stored.fields, expected, sequence_id or None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from blocks.catalog import Fields
 from blocks.checksums import CHUNK, Crc32c
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, ObjectInfo, Unreadable
@@ -60,9 +61,11 @@ class ObjectChecks:
             if finding is not None:
                 found.append(finding)
         open_stems = {_stem(e.image_id or e.name) for e in self._entries if e.outcome is None}
+        named = _named_by(self._holdings)
         for place in self._holdings.objects:
             # What a broken run put there is claimed once its upload is taken again.
-            if place not in self.claims and not (open_stems & {_stem(place[1])}):
+            is_open = _stem(place[1]) in open_stems
+            if place not in self.claims and place not in named and not is_open:
                 found.append(self._orphan(place))
         return found
 
@@ -140,6 +143,27 @@ class ObjectChecks:
 
     def _read_back(self, location: Location, info: ObjectInfo) -> str | None:
         return read_back(self._network, location, info)
+
+
+def _named_by(holdings: Holdings) -> set[Place]:
+    """Objects that an image names: should the ledger have lost them, that is said of the image."""
+    named: set[Place] = set()
+    for stored in holdings.images:
+        if recorded_sources(stored.fields):
+            named.update(places_of(stored.fields))
+    return named
+
+
+def places_of(image: Fields) -> list[Place]:
+    """The objects that an image's document names."""
+    planes = image.get("rgb_paths")
+    named: list[tuple[Location, object]] = [
+        ("images", image.get("bucket_path")),
+        ("originals", image.get("original_path")),
+        ("previews", image.get("preview_path")),
+        *(("rgb", path) for path in (planes.values() if isinstance(planes, dict) else ())),
+    ]  # fmt: skip
+    return [(location, path) for location, path in named if isinstance(path, str)]
 
 
 def uploaded_as(location: str, path: str) -> str | None:

@@ -17,7 +17,7 @@ def entry_findings(
     """What is wrong with one entry, its outputs left aside. No run may be at work on it."""
     match entry.outcome:
         case None:
-            return [_open(entry, waits)]
+            return _open(entry, waits)
         case "failed":
             return _failed(network, entry, waits)
         case "quarantined":
@@ -33,11 +33,18 @@ def entry_findings(
     return []
 
 
-def _open(entry: File, waits: Waits) -> Finding:
-    if waits(entry.name):
-        sentence = f"{entry.name} was begun and never finished; no run is at work on it."
-        return _finding(entry, Kind.ENTRY_STUCK, sentence, Repair.INGEST)
-    return _gone(entry)
+def _open(entry: File, waits: Waits) -> list[Finding]:
+    if not waits(entry.name):
+        return [_gone(entry)]
+    if is_reopened(entry):
+        return []
+    sentence = f"{entry.name} was begun and never finished; no run is at work on it."
+    return [_finding(entry, Kind.ENTRY_STUCK, sentence, Repair.INGEST)]
+
+
+def is_reopened(entry: File) -> bool:
+    """Whether it was rescued and waits for its next run, as any upload does."""
+    return entry.outcome is None and entry.attempts == 0
 
 
 def _gone(entry: File) -> Finding:

@@ -13,7 +13,7 @@ from blocks.storage import NotFound
 from models.audit import Finding, Kind, Repair
 from models.documents import IMAGE_STATUS, File, Image, Location
 from models.names import FileType, parse_sequence_id
-from tasks.audit.claims import Claim
+from tasks.audit.claims import Claim, places_of
 from tasks.audit.holdings import Holdings, Place
 from tasks.settle import INGESTED
 from tasks.sources import recorded_sources
@@ -117,14 +117,8 @@ class DocumentChecks:
 
     def _paths(self, image: Image) -> Iterator[Finding]:
         """Objects that the image names and no ledger entry speaks for."""
-        named: list[tuple[Location, str | None]] = [
-            ("images", image.bucket_path),
-            ("originals", image.original_path),
-            ("previews", image.preview_path),
-            *(("rgb", path) for path in (image.rgb_paths or {}).values()),
-        ]  # fmt: skip
-        for location, path in named:
-            if path is None or (location, path) in self._claims:
+        for location, path in places_of(image.model_dump()):
+            if (location, path) in self._claims:
                 continue
             if (location, path) not in self._holdings.objects and not self._stands(location, path):
                 yield Finding(

@@ -89,6 +89,8 @@ def _mend_one(network: PanoptesNetwork, finding: Finding) -> bool:
                 _note(network, finding)
             case Repair.REBUILD:
                 rebuild(network, _subject(finding), _image_id(finding))
+            case Repair.RETURN if _is_claimed(network, finding):
+                return False  # its entry has just been written again
             case Repair.RETURN:
                 _return(network, finding)
             case Repair.INGEST if finding.kind in _REOPENED:
@@ -179,6 +181,13 @@ def _return(network: PanoptesNetwork, finding: Finding) -> None:
         raise CannotMend(f"it cannot be copied to incoming: {error}") from error
     if not same_object(incoming, name, store, path):
         raise CannotMend("it has just been taken up")
+
+
+def _is_claimed(network: PanoptesNetwork, finding: Finding) -> bool:
+    if finding.kind != Kind.OBJECT_ORPHANED or finding.sequence_id is None:
+        return False
+    files = holdings_of(network, finding.sequence_id).files
+    return any(_names(stored, finding) for stored in files)
 
 
 def _reopen(network: PanoptesNetwork, name: str) -> None:

@@ -37,17 +37,17 @@ def rebuild(network: PanoptesNetwork, name: str, image_id: str | None) -> None:
         raise CannotMend(f"{record.path} in {record.location} cannot be read: {error}") from error
     if crc32c(data) != record.crc32c:
         raise CannotMend(f"{record.path} in {record.location} is damaged itself")
+    known = {"crc32c": source.crc32c, "duplicate_of": duplicate_of}
     try:
         if record.role == "original":
             derived = _from_raw(network, source, data)
         else:
             derived = _from_archive(network, source, record, data)
+        record_image_file(network, source, derived.model_copy(update=known))
     except BadInput as error:
-        raise CannotMend(f"{record.path} in {record.location} is bad: {error}") from error
+        raise CannotMend(f"{record.path} in {record.location}: {error}") from error
     except (OutputLost, PreconditionFailed) as error:
         raise CannotMend(f"somebody else has just written {error}") from error
-    known = {"crc32c": source.crc32c, "duplicate_of": duplicate_of}
-    record_image_file(network, source, derived.model_copy(update=known))
 
 
 def _recorded(

@@ -59,6 +59,11 @@ def missing_but_sent_again(network: PanoptesNetwork) -> None:
     network.store("images").delete(f"{LATER}.fits.fz")
 
 
+def only_its_archive(network: PanoptesNetwork) -> None:
+    forget(network, "files", entry(FIELD))
+    forget(network, "images", "PAN001_14d3bd_20180216T112830")
+
+
 MENDED: dict[str, tuple[Break, Found]] = {
     "a preview was deleted": (
         lambda n: n.store("previews").delete(f"{IMAGE}.preview-1024.jpg"),
@@ -144,25 +149,23 @@ MENDED: dict[str, tuple[Break, Found]] = {
     ),
     "the ledger's entry of a compressed file is gone": (
         lambda n: forget(n, "files", entry(f"{IMAGE}.fits.fz")),
-        {
-            ("entry-missing", f"images/{IMAGE_ID}"),
-            ("object-orphaned", f"images/{IMAGE}.fits.fz"),
-        },
+        {("entry-missing", f"images/{IMAGE_ID}")},
     ),
     "the ledger's entry of a plain file is gone": (
         lambda n: forget(n, "files", entry(FIELD)),
-        {
-            ("entry-missing", "images/PAN001_14d3bd_20180216T112830"),
-            ("object-orphaned", f"images/{SEQUENCE}/20180216T112830.fits.fz"),
-            ("object-orphaned", f"previews/{SEQUENCE}/20180216T112830.preview-1024.jpg"),
-        },
+        {("entry-missing", "images/PAN001_14d3bd_20180216T112830")},
     ),
     "the ledger's entry of a camera raw is gone": (
         lambda n: forget(n, "files", entry(f"{IMAGE}.cr2")),
+        {("entry-missing", f"images/{IMAGE_ID}")},
+    ),
+    "an archived file is all that is left of an image": (
+        only_its_archive,
         {
-            ("entry-missing", f"images/{IMAGE_ID}"),
-            ("object-orphaned", f"originals/{IMAGE}.cr2"),
-            *(("object-orphaned", f"rgb/{IMAGE}_{c}.fits.fz") for c in "rgb"),
+            ("object-orphaned", f"images/{SEQUENCE}/20180216T112830.fits.fz"),
+            ("object-orphaned", f"previews/{SEQUENCE}/20180216T112830.preview-1024.jpg"),
+            ("count-wrong", f"observations/{SEQUENCE_ID}"),
+            ("count-wrong", "units/PAN001"),
         },
     ),
     "the ledger's entry of a picture is gone": (
@@ -212,7 +215,9 @@ def test_a_broken_world_is_found_mended_and_clean_again(
     assert audited.found(network) == expected
     results = audited.repaired(network)
     assert [r.finding for r in results if not r.mended] == []
-    assert audited.found(network, deep=True, truth=audited.truth()) == set()
+    # What came back under the archive's own name was uploaded under another.
+    uploaded = audited.truth(lambda name: name != FIELD or break_it is not only_its_archive)
+    assert audited.found(network, deep=True, truth=uploaded) == set()
     assert objects.keys() - sites.objects(network).keys() == set()
 
 
@@ -257,8 +262,7 @@ def test_a_run_leaves_a_table_and_fails_only_for_what_is_left(
     assert found.is_failed()
     assert str(found.message).startswith("1 error (object-missing)")
     shown = Artifact.get("audit-audited")
-    assert isinstance(shown, Artifact)
-    assert f"{IMAGE}.preview-1024.jpg is catalogued, but" in str(shown.data)
+    assert f"{IMAGE}.preview-1024.jpg is catalogued, but" in str(getattr(shown, "data", None))
     mended = audit_network("audited", repair=True, return_state=True)
     assert mended.is_completed()
     assert str(mended.message).startswith("1 mended, nothing is wrong any more")

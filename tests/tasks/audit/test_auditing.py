@@ -17,13 +17,16 @@ from blocks.network import PanoptesNetwork
 from blocks.sqlite import SqliteCatalog
 from models.errors import ConfigurationError
 from tasks.audit import audit
+from tasks.cases import cases
 from tasks.lease import Lease
 from tasks.ledger import now
+from tasks.rescue import rescue_case
 from tests import audited, sites
 from tests.audited import (
     BAD,
     FIELD,
     IMAGE_ID,
+    LATER_ID,
     OTHER,
     STRAY,
     change,
@@ -121,6 +124,19 @@ FOR_PEOPLE: dict[str, tuple[Break, Found]] = {
     "an image is catalogued a second time, and changed": (
         changed_copy,
         {("catalogued-twice", f"images/{IMAGE_ID}-copy"), ("count-wrong", "units/PAN001")},
+    ),
+    "an image was written into another observation": (
+        lambda n: change(n, "images", LATER_ID, sequence_id="PAN001_14d3bd_20180301T000000"),
+        {
+            ("image-missing", f"images/{LATER_ID}"),
+            ("count-wrong", f"observations/{SEQUENCE_ID}"),
+            ("entry-missing", f"images/{LATER_ID}"),
+            ("document-missing", "observations/PAN001_14d3bd_20180301T000000"),
+        },
+    ),
+    "a unit that has no image any more counts some": (
+        lambda n: n.documents.create("units", "PAN009", {"name": "PAN009", "num_images": 3}),
+        {("count-wrong", "units/PAN009")},
     ),
     "an entry cannot be read": (
         lambda n: change(n, "files", entry(f"{IMAGE}.jpg"), generation="many"),
@@ -223,6 +239,17 @@ def test_a_network_at_work_shows_nothing_that_is_not_wrong(tmp_path: Path) -> No
         seen |= found(network)
     assert seen == set()
     assert found(network, deep=True, truth=truth(kept.__contains__)) == set()
+
+
+def test_a_rescued_file_waits_like_any_upload(network: PanoptesNetwork) -> None:
+    failed(network, 2)
+    [case] = [case for case in cases(network) if case.entry.name == f"{LATER}.fits"]
+    rescue_case(network, case, by="me")
+    for case in cases(network):
+        rescue_case(network, case, by="me")
+    assert found(network) == set()
+    audited.ingest_all(network)
+    assert found(network, deep=True, truth=truth()) == set()
 
 
 def test_a_run_that_died_long_ago_is_found_by_its_lease(network: PanoptesNetwork) -> None:
