@@ -25,6 +25,10 @@ PRELOADED = [
     "tests.real.steps",
     "tests.real.judge",
     "deployments.simulator.night",
+    "blocks.sqlite",
+    "blocks.folder",
+    "blocks.gcs",
+    "blocks.firestore",
     "tasks.audit",
     "tasks.fits.archive",
     "tasks.fits.other_codings",
@@ -51,6 +55,15 @@ class Killed(Exception):
     """The child was ended by a signal."""
 
 
+_begun: list[Child] = []
+
+
+def end_all() -> None:
+    """Kill every child that is still there."""
+    while _begun:
+        _begun.pop().end()
+
+
 class Child:
     """A process that works on something."""
 
@@ -62,6 +75,12 @@ class Child:
         assert self._process.pid is not None
         self.pid: int = self._process.pid
         self.begun = time.monotonic()
+        _begun.append(self)
+
+    def end(self) -> None:
+        if self._process.is_alive():
+            os.kill(self.pid, signal.SIGKILL)
+            self._process.join()
 
     def kill_after(self, seconds: float) -> bool:
         """Kill it so long after its start; False if it had come to its end before."""

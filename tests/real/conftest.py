@@ -73,6 +73,13 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return found
 
 
+@pytest.fixture(autouse=True)
+def _no_child_is_left() -> Iterator[None]:
+    """A test that fails may leave one that is stopped."""
+    yield
+    children.end_all()
+
+
 MakeWorld = Callable[..., World]
 
 

@@ -26,7 +26,7 @@ from tests.real.worlds import World
 
 OWN_TO_A_RUN = {
     "arrived", "recorded", "opened", "closed", "last_arrival", "generation",
-    "attempts", "returns", "failures",
+    "attempts", "returns", "failures", "announced",
 }  # fmt: skip
 """Fields that say when and how often: they differ between any two worlds."""
 
@@ -67,13 +67,14 @@ def judge(
     night: Night,
     like: Snapshot | None = None,
     passing: Mapping[str, tuple[str, ...]] | None = None,
+    also: Night | None = None,
 ) -> Verdict:
     """What is wrong with a world in which `night` was uploaded and nothing more is at work.
 
     `like` is the snapshot of a faultless run; `passing` names fields, by collection, that
-    a fault may change all the same.
+    a fault may change all the same; `also` is what may have been archived, or not.
     """
-    return judge_network(world.open(), night, like, passing)
+    return judge_network(world.open(), night, like, passing, also)
 
 
 def judge_network(
@@ -81,6 +82,7 @@ def judge_network(
     night: Night,
     like: Snapshot | None = None,
     passing: Mapping[str, tuple[str, ...]] | None = None,
+    also: Night | None = None,
 ) -> Verdict:
     found = Verdict(waiting=sites.waiting(network))
     entries = {
@@ -89,7 +91,7 @@ def judge_network(
     }
     for name, each in night.items():
         found.lost += _lost(network, each, entries.get(name), name in found.waiting)
-    found.double += _double(network, night, entries)
+    found.double += _double(network, night, entries, also or {})
     found.counters += _counters(network)
     found.stray += _stray(network, entries)
     found.audit += _audited(network, night)
@@ -171,12 +173,15 @@ def _catalogued(
             yield f"{upload.image_id} describes other bytes than images/{image.bucket_path}"
 
 
-def _double(network: PanoptesNetwork, night: Night, entries: Mapping[str, File]) -> Iterator[str]:
+def _double(
+    network: PanoptesNetwork, night: Night, entries: Mapping[str, File], also: Night
+) -> Iterator[str]:
     """As many documents as there are things, not one more."""
     names = Counter(s.fields["name"] for s in network.documents.query(Query("files")))
     yield from (f"{name} has {count} ledger entries" for name, count in names.items() if count > 1)
-    yield from (f"nobody uploaded {name}" for name in entries.keys() - night.keys())
-    taken = [e for e in night.values() if e.sent.fate == "archived" and e.name in entries]
+    yield from (f"nobody uploaded {name}" for name in entries.keys() - night.keys() - also.keys())
+    uploads = [*night.values(), *also.values()]
+    taken = [e for e in uploads if e.sent.fate == "archived" and e.name in entries]
     wanted = {
         "images": {str(e.sent.image_id) for e in taken},
         "observations": {str(e.sent.sequence_id) for e in taken},
@@ -204,7 +209,7 @@ def _counters(network: PanoptesNetwork) -> Iterator[str]:
                     o.fields["unit_id"] == stored.key for o in observations
                 )
             for name, value in wanted.items():
-                if stored.fields.get(name) != value:
+                if stored.fields.get(name, 0) != value:
                     said = stored.fields.get(name)
                     yield f"{collection}/{stored.key} says {name} = {said}, and it is {value}"
     leases = [stored.key for stored in network.documents.query(Query("leases"))]

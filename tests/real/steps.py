@@ -20,6 +20,7 @@ from models.errors import BadInput, ConfigurationError, TryAgain
 from models.ingest import FileResult
 from models.names import parse_sequence_id, parse_upload
 from tasks import isolation, ledger, retries
+from tasks.audit import audit
 from tasks.backlog import survey
 from tests import sites
 from tests.real import poison
@@ -193,3 +194,22 @@ def recover(world: World, times: int = 6) -> list[dict[str, str]]:
         if not found.observations and not found.unroutable and not leases:
             break
     return passes
+
+
+def repair(world: World) -> list[str]:
+    """What ``panoptes-network audit --repair`` does; gives what it found."""
+    from flows.audit_network import audit_and_repair
+
+    hurry()
+    decode_here()
+    network = world.open(workers=1)
+    results = audit_and_repair(network, audit(network, deep=True), deep=True, call=as_calls)
+    return [result.finding.sentence for result in results]
+
+
+def count_waiting(world: World) -> int:
+    """Files that a run could take, and observations whose lease somebody left behind."""
+    network = world.open()
+    found = survey(network)
+    leases = sum(1 for _ in network.documents.query(Query("leases")))
+    return sum(len(w.sources) for w in found.observations.values()) + len(found.unroutable) + leases

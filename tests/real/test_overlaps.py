@@ -10,8 +10,8 @@ from tests.files import IMAGE, tiny_fits
 from tests.real import children
 from tests.real.conftest import MakeWorld, scale
 from tests.real.judge import Snapshot, judge
-from tests.real.nights import Night, small_night, tiny_night, upload
-from tests.real.steps import Run, count_calls, recover, run, take_observation
+from tests.real.nights import BAD, Night, small_night, tiny_night, upload
+from tests.real.steps import Run, count_calls, recover, repair, run, take_observation
 from tests.real.tally import Tally
 from tests.real.worlds import Backend, World
 
@@ -49,6 +49,28 @@ def test_a_file_that_is_overwritten_while_it_is_ingested(
         tally.add(
             f"overwritten while it is ingested ({backend})", f"{at}", verdict, files=len(night)
         )
+
+
+def test_a_file_that_is_overwritten_by_a_damaged_one_after_its_run_was_killed(
+    make_world: MakeWorld, backend: Backend, tally: Tally, chance: random.Random
+) -> None:
+    """What the run had archived but not written down, the auditor writes down."""
+    night = small_night()
+    bad = upload(FITS, tiny_fits()[:3000], *BAD)
+    # An archive that nobody owns is returned to incoming under its own name.
+    also = {FITS: night[FITS], f"{FITS}.fz": upload(f"{FITS}.fz", b"", "archived")}
+    most = scale(2, {"folder": 60, "google": 10}[backend])
+    for at in _places(make_world(), night, chance, most):
+        world = make_world()
+        world.send_all(night)
+        assert children.died(run, world, Run(at=at))
+        world.send(FITS, bad.data)
+        children.call(recover, world)
+        found = children.call(repair, world)
+        verdict = children.call(judge, world, {**night, FITS: bad}, None, None, also)
+        label = f"{at}, {len(found)} findings repaired"
+        kind = f"killed, overwritten by a damaged file, audit --repair ({backend})"
+        tally.add(kind, label, verdict, files=len(night), faults=2)
 
 
 def test_a_run_that_stalls_until_another_has_done_its_work(

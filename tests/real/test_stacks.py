@@ -1,0 +1,255 @@
+"""The whole stack: workers are killed, the server is restarted, events come as they like."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from blocks.catalog import Query
+from deployments.local import LocalStack
+from deployments.stack.claims import claim_port
+from tests.deployments.events.receiving import receiving
+from tests.files import IMAGE, SEQUENCE_ID
+from tests.models.test_events import push
+from tests.real import children
+from tests.real.conftest import scale
+from tests.real.judge import Snapshot, judge
+from tests.real.nights import Night, tiny_night
+from tests.real.steps import count_waiting, run
+from tests.real.tally import Tally
+from tests.real.test_overlaps import BY_THE_ORDER
+from tests.real.worlds import World, folder_world
+
+INGEST, SWEEP = "ingest-observation/local", "sweep-incoming/local"
+LEASE_SECONDS = 3.0
+
+
+@dataclass
+class Site:
+    """A network on folders that a stack works on."""
+
+    stack: LocalStack
+    world: World
+    name: str
+    """Of its block."""
+
+    def ingest(self) -> UUID:
+        return self.stack.run_deployment(INGEST, {"network": self.name, "sequence_id": SEQUENCE_ID})
+
+    def sweep(self) -> UUID:
+        return self.stack.run_deployment(SWEEP, {"network": self.name})
+
+    def runs(self, but: Collection[UUID] = ()) -> set[UUID]:
+        """Runs of this network's observations."""
+        with self.stack.client() as client:
+            found = client.read_flow_runs()
+        return {
+            each.id
+            for each in found
+            if each.parameters.get("network") == self.name
+            and "sequence_id" in each.parameters
+            and each.id not in but
+        }
+
+    def until_taken_up(self, files: int) -> None:
+        """Wait until so many files have a ledger entry."""
+        network = self.world.open()
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            if sum(1 for _ in network.documents.query(Query("files"))) >= files:
+                network.documents.close()
+                return
+            time.sleep(0.01)
+        raise TimeoutError(f"{files} files were not taken up")
+
+    def until_nothing_waits(self, *, seconds: float = 180.0) -> int:
+        """Sweep until nothing is left; gives how many sweeps it took."""
+        dead = self.runs()
+        deadline = time.monotonic() + seconds
+        for sweeps in range(1, 100):
+            self.stack.await_runs([self.sweep()])
+            # What was killed may be taken for alive for ever; what this sweep began is not.
+            started = self.runs(dead)
+            self.stack.await_runs(list(started))
+            if not children.call(count_waiting, self.world):
+                return sweeps
+            if time.monotonic() > deadline:
+                break
+            time.sleep(LEASE_SECONDS / 2)
+        raise TimeoutError("files still wait")
+
+
+@pytest.fixture(scope="module")
+def stack(prefect_stack: LocalStack) -> Iterator[LocalStack]:
+    """No sweep by the clock: one that dies with its worker keeps others away for minutes."""
+    with prefect_stack.client() as client:
+        sweep = client.read_deployment_by_name(SWEEP)
+        schedules = [each.id for each in client.read_deployment_schedules(sweep.id)]
+        for each in schedules:
+            client.update_deployment_schedule(sweep.id, each, active=False)
+    yield prefect_stack
+    with prefect_stack.client() as client:
+        for each in schedules:
+            client.update_deployment_schedule(sweep.id, each, active=True)
+
+
+@pytest.fixture
+def make_site(stack: LocalStack, tmp_path: Path) -> Callable[[], Site]:
+    made = iter(range(1000))
+
+    def make() -> Site:
+        name = f"faults-{tmp_path.name.replace('_', '-')}-{next(made)}"
+        world = folder_world(tmp_path / name, lease_seconds=LEASE_SECONDS)
+        with stack.settings():
+            world.open().save(name, overwrite=True)
+        return Site(stack, world, name)
+
+    return make
+
+
+@pytest.fixture
+def like(tmp_path: Path) -> Callable[[Night], Snapshot]:
+    def of(night: Night) -> Snapshot:
+        world = folder_world(tmp_path / "faultless")
+        world.send_all(night)
+        children.call(run, world)
+        snapshot = children.call(judge, world, night).snapshot
+        assert snapshot is not None
+        return snapshot
+
+    return of
+
+
+def test_a_worker_that_is_killed_with_its_run_at_work(
+    make_site: Callable[[], Site],
+    like: Callable[[Night], Snapshot],
+    tally: Tally,
+    chance: random.Random,
+) -> None:
+    night = tiny_night()
+    wanted = like(night)
+    for index in range(scale(1, 4)):
+        site = make_site()
+        site.world.send_all(night)
+        site.ingest()
+        taken = chance.randint(1, 6)
+        site.until_taken_up(taken)
+        kill_worker(site.stack, with_runs=index % 2 == 0)
+        site.stack._start_worker()
+        sweeps = site.until_nothing_waits()
+        verdict = children.call(judge, site.world, night, wanted)
+        how = "with its runs" if index % 2 == 0 else "alone"
+        label = f"at file {taken}, {sweeps} sweeps after"
+        tally.add(f"worker killed {how} (folder)", label, verdict, files=len(night))
+
+
+def test_a_server_that_is_restarted_while_a_run_is_at_work(
+    make_site: Callable[[], Site],
+    like: Callable[[Night], Snapshot],
+    tally: Tally,
+    chance: random.Random,
+) -> None:
+    if not scale(False, True):
+        pytest.skip("takes half a minute: make faults does it")
+    night = tiny_night()
+    wanted = like(night)
+    for index in range(4):
+        site = make_site()
+        site.world.send_all(night)
+        site.ingest()
+        taken = chance.randint(1, 6)
+        site.until_taken_up(taken)
+        how = (signal.SIGKILL, signal.SIGTERM)[index % 2]
+        restart_server(site.stack, how, away=chance.uniform(0, 5))
+        sweeps = site.until_nothing_waits()
+        verdict = children.call(judge, site.world, night, wanted)
+        label = f"{how.name} at file {taken}, {sweeps} sweeps after"
+        tally.add("Prefect's server restarted (folder)", label, verdict, files=len(night))
+
+
+def test_events_ten_times_at_once_in_any_order_late_or_lost(
+    make_site: Callable[[], Site],
+    like: Callable[[Night], Snapshot],
+    tally: Tally,
+    chance: random.Random,
+) -> None:
+    """Through the receiver; whatever was not told is found by one sweep."""
+    night = {name: each for name, each in tiny_night().items() if name != f"{IMAGE}.fits.fz"}
+    site = make_site()
+    told = sorted(night)
+    dropped = {told.pop(chance.randrange(len(told)))}  # a tenth of ten files or fewer
+    deliveries = told * 10
+    chance.shuffle(deliveries)
+    late = [deliveries.pop() for _ in range(len(deliveries) // 10)]
+    with receiving(
+        site.stack.api_url, starter="receiver", network=site.name, window=2, margin=0.5
+    ) as receiver:
+
+        def deliver(name: str, event_time: str) -> None:
+            event = push(name, eventTime=event_time)
+            deadline = time.monotonic() + 60
+            while receiver.post("/events", json=event).status_code != 204:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)  # as a sender that is asked to come again
+
+        with ThreadPoolExecutor(8) as senders:
+            # Some are told of before they are there, as a slow listing would have it.
+            posted = [senders.submit(deliver, name, "2026-01-01T00:00:00Z") for name in deliveries]
+            for name, each in night.items():
+                site.world.send(name, each.data)
+            for each_post in posted:
+                each_post.result()
+        site.stack.await_runs(list(site.runs()))
+        for name in late:
+            deliver(name, "2025-12-31T23:00:00Z")
+        site.stack.await_runs(list(site.runs()))
+    assert site.until_nothing_waits() == 1
+    verdict = children.call(judge, site.world, night, like(night), BY_THE_ORDER)
+    label = f"{len(late)} late, {', '.join(dropped)} dropped, {len(site.runs())} runs"
+    kind = "events through the receiver, ten times each (folder)"
+    tally.add(kind, label, verdict, files=len(night), faults=len(told) * 10)
+
+
+def kill_worker(stack: LocalStack, *, with_runs: bool) -> None:
+    """As a power cut does, or as an operator who finds the wrong process."""
+    worker = stack._processes["worker"]
+    doomed = _descendants(worker.pid) if with_runs else []
+    for pid in (worker.pid, *doomed):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    worker.wait()
+
+
+def restart_server(stack: LocalStack, how: signal.Signals, *, away: float) -> None:
+    """End it, be away for some seconds, and come back on the same port with the same database."""
+    server = stack._processes["server"]
+    server.send_signal(how)
+    server.wait()
+    time.sleep(away)
+    with claim_port(stack._port) as listener:
+        stack._start_server(listener)
+    stack._await_server(time.monotonic() + 120)
+
+
+def _descendants(pid: int) -> list[int]:
+    parents: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = status.read_text().rpartition(")")[2].split()
+            parents.setdefault(int(fields[1]), []).append(int(status.parent.name))
+    found, open_ = [], [pid]
+    while open_:
+        below = parents.get(open_.pop(), [])
+        found += below
+        open_ += below
+    return found
