@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -269,3 +271,76 @@ def test_a_run_leaves_a_table_and_fails_only_for_what_is_left(
     for wrong in ({"night": "tonight"}, {"unit": "PAN1"}, {"network": "none"}):
         failed = audit_network(**wrong, return_state=True)
         assert failed.is_failed()
+
+
+BROKEN = (
+    "a preview was deleted",
+    "a colour plane was damaged",
+    "the image's document is gone",
+    "an image is catalogued a second time",
+    "the ledger's entry of a camera raw is gone",
+    "the ledger's entry of a timelapse is gone",
+    "the observation's document is gone",
+    "an entry in quarantine has no reason",
+)
+
+
+def broken(network: PanoptesNetwork) -> PanoptesNetwork:
+    for case in BROKEN:
+        MENDED[case][0](network)
+    return network
+
+
+def _names(network: PanoptesNetwork) -> set[str]:
+    return {name.partition("@")[0] for name in sites.objects(network)}
+
+
+@pytest.mark.parametrize("part", range(1, 6))
+def test_a_repair_that_is_killed_anywhere_is_done_by_the_next(
+    network: PanoptesNetwork, part: int
+) -> None:
+    names = _names(network)
+    broken(network)
+    data = Path(network.images).parent
+    network.documents.close()
+    child = os.fork()
+    if child == 0:
+        told = 0
+
+        def tell(call: str) -> None:
+            nonlocal told
+            told += 1
+            if told == 80 * part:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            audited.repaired(sites.watched(PanoptesNetwork.in_folder(data), tell))
+        finally:
+            os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    audited.ingest_all(network)
+    audited.repaired(network)
+    assert audited.found(network, deep=True, truth=audited.truth()) == set()
+    assert names <= _names(network)
+    assert sites.waiting(network) == []
+
+
+def test_two_repairs_at_once_mend_what_one_does(network: PanoptesNetwork) -> None:
+    broken(network)
+    data = Path(network.images).parent
+    network.documents.close()
+    children = []
+    for _ in range(2):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                audited.repaired(PanoptesNetwork.in_folder(data))
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    audited.repaired(network)
+    assert audited.found(network, deep=True, truth=audited.truth()) == set()
+    assert sites.waiting(network) == []
