@@ -87,10 +87,22 @@ class PanoptesNetwork(Block):
     max_pixels: int = Field(
         200_000_000, gt=0, description="Images of more pixels are quarantined, not decoded."
     )
+    max_header_bytes: int = Field(
+        1 << 21,
+        gt=0,
+        description="FITS files whose headers together are larger are quarantined; bytes. A "
+        "solved PANOPTES frame has 20,000.",
+    )
     lease_seconds: float = Field(
         120.0,
         ge=2,
         description="How long a run that fell silent keeps others from its observation.",
+    )
+    stall_seconds: float = Field(
+        1800.0,
+        ge=5,
+        description="A run that takes no file for so long ends itself, so that another can "
+        "take over.",
     )
     live_nights: int = Field(
         3,

@@ -40,7 +40,7 @@ ADVICE: dict[str, Advice] = {
         "Upload it again from the unit if the original there is not empty.",
     ),
     "too-large": Advice(
-        "The file is larger than any image of a PANOPTES camera.",
+        "The file, its image or its header is larger than any of a PANOPTES camera.",
         "Check what was uploaded. If it is right, an operator raises the limit in the network's "
         "settings and rescues the file.",
     ),

@@ -23,6 +23,8 @@ FIRST_READ = 1 << 16
 MAX_HEADER = 1 << 21
 """Bytes; more than 26,000 cards."""
 MAX_HDUS = 256
+MAX_HEADERS = 1 << 23
+"""Bytes of all headers that one answer is read from."""
 
 _END = re.compile(rb"END {5}(?!=)")
 
@@ -49,7 +51,7 @@ def read_headers(store: ObjectStore, name: str) -> list[HduHeader]:
     """The headers of every HDU of an object.
 
     Raises NotFound, and BadInput ``empty-file``, ``not-fits``, ``truncated-file``,
-    ``bad-header`` and ``unsupported-format``.
+    ``bad-header``, ``unsupported-format``, and ``too-large`` beyond `MAX_HEADERS` bytes.
     """
     return list(_walk(_Window(store, name)))
 
@@ -120,9 +122,12 @@ def _walk(window: _Window) -> Iterator[HduHeader]:
     first = window.upto(0, FIRST_READ)
     if not first.startswith(b"SIMPLE  ="):
         walk_hdus(first[:80])  # says what it is instead
-    position = 0
+    position = total = 0
     for index in range(MAX_HDUS):
         header = _read(window, position)
+        total += header.length
+        if total > MAX_HEADERS:
+            raise BadInput("too-large", f"its headers together exceed {MAX_HEADERS:,} bytes")
         hdu, size = _describe(header, index)
         yield hdu
         position += header.length + padded(size)

@@ -23,7 +23,9 @@ def keep_compressed_fits(network: PanoptesNetwork, source: Source) -> Derived:
     from tasks.fits.archive import check_compressed
 
     data = network.read(source)
-    content = check_compressed(data, max_pixels=network.max_pixels)
+    content = check_compressed(
+        data, max_pixels=network.max_pixels, max_header=network.max_header_bytes
+    )
     return archive_image(network, source, data, data, content)
 
 

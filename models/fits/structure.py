@@ -94,16 +94,21 @@ class Hdu:
         return memoryview(file)[self.data_offset : self.data_offset + self.data_size]
 
 
-def walk_hdus(data: bytes | memoryview) -> list[Hdu]:
+def walk_hdus(data: bytes | memoryview, *, max_header: int | None = None) -> list[Hdu]:
     """The HDUs of a whole file, at least one.
+
+    `max_header` limits the bytes of all headers together, since a card costs many times its
+    80 bytes once it is read.
 
     Where nothing but the padding of the last block is missing, every reader takes the file
     and nothing is lost, so it is accepted; so are zero bytes or blanks behind the last
     HDU. Anything else there (special records, section 3.5) could not be archived.
 
-    Raises BadInput ``empty-file``, ``not-fits``, ``truncated-file``, ``bad-header``, and
-    ``unsupported-format`` for special records.
+    Raises BadInput ``empty-file``, ``not-fits``, ``truncated-file``, ``bad-header``,
+    ``too-large`` for headers beyond `max_header`, and ``unsupported-format`` for special
+    records.
     """
+    left = len(data) if max_header is None else max_header
     view = memoryview(data)
     if not len(view):
         raise BadInput("empty-file")
@@ -116,7 +121,9 @@ def walk_hdus(data: bytes | memoryview) -> list[Hdu]:
             break
         if len(hdus) >= MAX_HDUS:
             raise BadInput("unsupported-format", f"more than {MAX_HDUS} HDUs")
-        hdu = _read_hdu(data, position, len(hdus))
+        header = _read_header(data, position, left)
+        left -= header.length
+        hdu = _read_hdu(data, header, len(hdus))
         hdus.append(hdu)
         position = hdu.end
     return hdus
@@ -168,12 +175,16 @@ def _check_rest(view: memoryview, position: int) -> None:
     )
 
 
-def _read_header(data: bytes | memoryview, start: int) -> Header:
-    """The header at `start`, up to its END card (section 3.3.1)."""
+def _read_header(data: bytes | memoryview, start: int, most: int) -> Header:
+    """The header at `start`, up to its END card (section 3.3.1), of up to `most` bytes."""
     step = 36 * CARD
     position = start
     size = len(data)
     while position < size:
+        if position - start >= most:
+            raise BadInput(
+                "too-large", f"its headers, up to byte {position:,}, are beyond the limit"
+            )
         block = bytes(data[position : position + step])
         for found in _END.finditer(block):
             if found.start() % CARD == 0 and len(block) - found.start() >= 8:
@@ -188,8 +199,7 @@ def _read_header(data: bytes | memoryview, start: int) -> Header:
     )
 
 
-def _read_hdu(data: bytes | memoryview, start: int, index: int) -> Hdu:
-    header = _read_header(data, start)
+def _read_hdu(data: bytes | memoryview, header: Header, index: int) -> Hdu:
     lead = [Header(card).cards[0] for card in header.raw_cards()[:3]]
     if len(lead) < 3 or [card.keyword for card in lead[1:]] != ["BITPIX", "NAXIS"]:
         raise BadInput("bad-header", f"HDU {index} does not begin with BITPIX and NAXIS")
@@ -219,7 +229,7 @@ def _read_hdu(data: bytes | memoryview, start: int, index: int) -> Hdu:
             raise BadInput("bad-header", f"HDU {index}: PCOUNT {pcount}, GCOUNT {gcount}")
     values = math.prod(lengths[1:] if groups else lengths) if naxis else 0
     size = abs(bitpix) // 8 * gcount * (pcount + values)
-    data_offset = start + header.length
+    data_offset = header.offset + header.length
     present = max(0, len(data) - data_offset)
     if size > present:
         raise BadInput(

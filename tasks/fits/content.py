@@ -21,6 +21,8 @@ ChecksumState: TypeAlias = Literal["absent", "hold", "stale"]
 
 MAX_PIXELS = 1 << 28
 """Nearly fifteen frames of a Canon EOS 100D."""
+MAX_HEADER = 1 << 21
+"""Bytes of all headers of a file; more than 26,000 cards."""
 
 _STRUCTURE = frozenset(
     {
@@ -97,7 +99,9 @@ def _dtype(bitpix: int) -> np.dtype[np.generic]:
     return np.dtype(f">{kind}{abs(bitpix) // 8}")
 
 
-def check_source(fits: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageContent:
+def check_source(
+    fits: bytes, *, max_pixels: int = MAX_PIXELS, max_header: int = MAX_HEADER
+) -> ImageContent:
     """Read a `.fits` whole: its structure, its image, its checksums.
 
     Stale checksums are reported, not refused: real frames carry them, edited by software
@@ -105,10 +109,12 @@ def check_source(fits: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageContent:
     ``too-large``, ``unsupported-format`` and, for an HDU compressed inside,
     ``corrupt-data``.
     """
-    return _content(fits, max_pixels, strict=False)
+    return _content(fits, max_pixels, max_header, strict=False)
 
 
-def check_compressed(fz: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageContent:
+def check_compressed(
+    fz: bytes, *, max_pixels: int = MAX_PIXELS, max_header: int = MAX_HEADER
+) -> ImageContent:
     """Read a `.fits.fz` whole: every tile decoded, the checksums of what is stored held.
 
     A wrong CHECKSUM or DATASUM of a compressed image means that the file was damaged:
@@ -119,11 +125,11 @@ def check_compressed(fz: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageContent
     too. A file that is plain FITS is taken for what it is. Raises BadInput as
     `check_source` does.
     """
-    return _content(fz, max_pixels, strict=True)
+    return _content(fz, max_pixels, max_header, strict=True)
 
 
-def _content(file: bytes, max_pixels: int, *, strict: bool) -> ImageContent:
-    hdus = _walk(file, max_pixels)
+def _content(file: bytes, max_pixels: int, max_header: int, *, strict: bool) -> ImageContent:
+    hdus = _walk(file, max_pixels, max_header)
     left = max_pixels - sum(hdu.pixels for hdu in hdus)
     image: tuple[Header, Array] | None = None
     states: list[str] = []
@@ -183,8 +189,8 @@ def _which(checks: Checksums) -> str:
     )
 
 
-def _walk(file: bytes, max_pixels: int) -> list[Hdu]:
-    hdus = walk_hdus(file)
+def _walk(file: bytes, max_pixels: int, max_header: int | None = None) -> list[Hdu]:
+    hdus = walk_hdus(file, max_header=max_header)
     if any(hdu.kind == "random-groups" for hdu in hdus):
         raise BadInput("unsupported-format", "random groups")
     pixels = sum(hdu.pixels for hdu in hdus)
