@@ -24,7 +24,7 @@ def test_a_kill_before_or_after_any_call_to_a_store_or_the_catalog(
 ) -> None:
     # Firestore's emulator takes ten milliseconds a call: there, every call of a small night
     # and a sample of those of the whole.
-    google = [(small_night(), scale(2, None)), (tiny_night(), scale(2, 60))]
+    google = [(small_night(), scale(2, None)), (tiny_night(), scale(2, 24))]
     for night, most in {"folder": [(tiny_night(), scale(8, None))], "google": google}[backend]:
         like = faultless(night)
         counted = make_world()
@@ -56,7 +56,7 @@ def test_a_kill_at_a_random_moment(
     begun = time.monotonic()
     children.call(run, counted, Run(workers=2))
     usual = time.monotonic() - begun
-    for index in range(scale(3, 100)):
+    for index in range(scale(3, {"folder": 60, "google": 40}[backend])):
         moments = [chance.uniform(0, usual) for _ in range(chance.choice((1, 1, 2, 3)))]
         world = make_world()
         world.send_all(night)

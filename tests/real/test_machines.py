@@ -48,7 +48,7 @@ def test_a_disk_that_fills_up_anywhere(
     """Uploads, archive, catalogue and the stores' own files are all on it."""
     night = tiny_night()
     like = _faultless(tmp_path / "faultless", night)
-    for index in range(scale(3, 60)):
+    for index in range(scale(3, 40)):
         disk.grow()
         world = folder_world(disk.folder / f"{index}")
         world.send_all(night)
@@ -66,7 +66,7 @@ def test_files_that_may_not_grow(tmp_path: Path, tally: Tally, chance: random.Ra
     """What a quota does; needs nobody's permission, unlike a small disk."""
     night = tiny_night()
     like = _faultless(tmp_path / "faultless", night)
-    for index in range(scale(1, 20)):
+    for index in range(scale(1, 12)):
         world = folder_world(tmp_path / f"{index}")
         world.send_all(night)
         children.call(make_catalog, world)
@@ -115,7 +115,7 @@ def test_clocks_that_are_hours_wrong(
     counted = make_world()
     counted.send_all(night)
     count = len(children.call(count_calls, counted))
-    for _ in range(scale(1, {"folder": 30, "google": 10}[backend])):
+    for _ in range(scale(1, {"folder": 20, "google": 6}[backend])):
         clocks = [chance.uniform(-5, 5) * HOUR for _ in range(2)]
         at = chance.randrange(1, count + 1)
         world = make_world()

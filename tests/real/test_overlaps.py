@@ -38,9 +38,7 @@ def test_a_file_that_is_overwritten_while_it_is_ingested(
 ) -> None:
     night, after = small_night(), newer(small_night())
     like = faultless(after)
-    for at in _places(
-        make_world(), night, chance, scale(4, {"folder": 400, "google": 40}[backend])
-    ):
+    for at in _places(make_world(), night, chance, scale(4, {"folder": 80, "google": 24}[backend])):
         world = make_world()
         world.send_all(night)
         children.call(run, world, Run(at=at, sends=(FITS, after[FITS].data)))
@@ -59,7 +57,7 @@ def test_a_file_that_is_overwritten_by_a_damaged_one_after_its_run_was_killed(
     bad = upload(FITS, tiny_fits()[:3000], *BAD)
     # An archive that nobody owns is returned to incoming under its own name.
     also = {FITS: night[FITS], f"{FITS}.fz": upload(f"{FITS}.fz", b"", "archived")}
-    most = scale(2, {"folder": 60, "google": 10}[backend])
+    most = scale(2, {"folder": 40, "google": 8}[backend])
     for at in _places(make_world(), night, chance, most):
         world = make_world()
         world.send_all(night)
@@ -82,7 +80,7 @@ def test_a_run_that_stalls_until_another_has_done_its_work(
 ) -> None:
     """It wakes up behind a lease that ran out, with what it had read long ago."""
     night = small_night()
-    most = scale(3, {"folder": 400, "google": 40}[backend])
+    most = scale(3, {"folder": 60, "google": 20}[backend])
     for at in _places(make_world(), night, chance, most):
         is_newer = chance.random() < 0.5
         after = newer(night) if is_newer else night
@@ -111,7 +109,7 @@ def test_runs_of_one_observation_at_the_same_time(
 ) -> None:
     night = tiny_night()
     like = faultless(night)
-    for index in range(scale(2, {"folder": 30, "google": 10}[backend])):
+    for index in range(scale(2, {"folder": 20, "google": 6}[backend])):
         # Every second time the lease keeps nobody out: their clocks are an hour apart.
         hours = [0.0, HOUR, 2 * HOUR] if index % 2 else [0.0] * 3
         world = make_world()
@@ -138,7 +136,7 @@ def test_events_many_times_in_any_order_and_late_or_never(
     """
     night = {name: each for name, each in tiny_night().items() if name != f"{IMAGE}.fits.fz"}
     like = faultless(night)
-    for index in range(scale(1, {"folder": 6, "google": 2}[backend])):
+    for index in range(scale(1, {"folder": 4, "google": 1}[backend])):
         world = make_world()
         told = [name for name in night if chance.random() >= 0.1]
         deliveries = [name for name in told for _ in range(scale(3, 10))]

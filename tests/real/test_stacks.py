@@ -138,7 +138,7 @@ def test_a_worker_that_is_killed_with_its_run_at_work(
 ) -> None:
     night = tiny_night()
     wanted = like(night)
-    for index in range(scale(1, 4)):
+    for index in range(scale(1, 2)):
         site = make_site()
         site.world.send_all(night)
         site.ingest()
@@ -163,7 +163,7 @@ def test_a_server_that_is_restarted_while_a_run_is_at_work(
         pytest.skip("takes half a minute: make faults does it")
     night = tiny_night()
     wanted = like(night)
-    for index in range(4):
+    for index in range(2):
         site = make_site()
         site.world.send_all(night)
         site.ingest()
