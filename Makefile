@@ -47,7 +47,7 @@ check: $(ready) ## style, types, and that docs/keywords.md is current
 
 faults: $(ready) ## everything that can break, broken; report in build/faults.md (FAULT_SEED=n repeats one)
 	@FAULTS=long FAULT_SEED="$${FAULT_SEED:-$$(date +%s)}" $(bin)/python -m pytest tests/real \
-	    -q -n 3 --dist loadgroup -o faulthandler_timeout=2400 $(ARGS)
+	    -q -n 3 --dist loadfile -o faulthandler_timeout=2400 $(ARGS)
 
 constraints: ## renew the pins in constraints.txt from the package index
 	@$(find_python); \
