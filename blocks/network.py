@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
-from urllib.parse import unquote, urlsplit
+from typing import Any, Literal, Self, get_args
 
 from prefect.blocks.core import Block
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
+from blocks.addresses import checked_catalog, checked_store, first_line, place_of
 from blocks.catalog import Catalog
 from blocks.checksums import crc32c
+from blocks.opened import Opened
 from blocks.storage import NotFound, ObjectInfo, ObjectStore
 from models.documents import Location
 from models.errors import BadInput, ConfigurationError
 from models.ingest import Source
 
-if TYPE_CHECKING:
-    from google.auth.credentials import Credentials
-
 LOCATIONS: tuple[Location, ...] = get_args(Location)
 Compression = Literal["GZIP_2", "RICE_1"]
-
-# https://cloud.google.com/storage/docs/buckets#naming
-_BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[^\0\r\n]*)?")
-_CATALOG = re.compile(
-    r"sqlite:///[^\0]+|firestore://[a-z0-9][a-z0-9.:-]*(?:/(?:\(default\)|[\w-]+))?"
-)
 
 _WHERE = "A folder, or gs://BUCKET or gs://BUCKET/PREFIX."
 
@@ -117,27 +106,17 @@ class PanoptesNetwork(Block):
         10, ge=1, description="A file that failed this often waits for an operator."
     )
 
-    _opened: _Opened = PrivateAttr(default_factory=lambda: _Opened())
+    _opened: Opened = PrivateAttr(default_factory=Opened)
 
     @field_validator(*LOCATIONS)
     @classmethod
     def _is_a_place_of_files(cls, value: str) -> str:
-        if value.startswith("gs:"):
-            if not _BUCKET.fullmatch(value):
-                raise ValueError(f"{value!r} is no bucket: gs://BUCKET or gs://BUCKET/PREFIX")
-        elif not value.strip() or urlsplit(value).scheme not in ("", "file"):
-            raise ValueError(f"{value!r} is neither a folder nor gs://BUCKET/PREFIX")
-        return value
+        return checked_store(value)
 
     @field_validator("catalog")
     @classmethod
     def _is_a_catalog(cls, value: str) -> str:
-        if not _CATALOG.fullmatch(value):
-            raise ValueError(
-                f"{value!r} is no catalogue: sqlite:///FOLDER/catalog.sqlite, or "
-                "firestore://PROJECT or firestore://PROJECT/DATABASE"
-            )
-        return value
+        return checked_catalog(value)
 
     @classmethod
     def in_folder(cls, data: Path, *, incoming: Path | None = None, **policies: Any) -> Self:
@@ -184,7 +163,7 @@ class PanoptesNetwork(Block):
 
         Raises ConfigurationError, in one sentence.
         """
-        places = {name: _place(getattr(self, name)) for name in LOCATIONS}
+        places = {name: place_of(getattr(self, name)) for name in LOCATIONS}
         for name, place in places.items():
             if list(places.values()).count(place) > 1:
                 raise ConfigurationError(
@@ -198,9 +177,9 @@ class PanoptesNetwork(Block):
 
     def _refuse_places_in_incoming(self) -> None:
         """What lies there is taken for an upload and removed."""
-        above = f"{_place(self.incoming)}/"
+        above = f"{place_of(self.incoming)}/"
         for name in (*LOCATIONS[1:], "catalog"):
-            if _place(getattr(self, name).removeprefix("sqlite:///")).startswith(above):
+            if place_of(getattr(self, name).removeprefix("sqlite:///")).startswith(above):
                 raise ConfigurationError(
                     f"{name} lies in incoming, {self.incoming}, which is drained: "
                     "give it a place of its own"
@@ -270,15 +249,6 @@ def _reads_as(store: ObjectStore, present: ObjectInfo, data: bytes) -> bool:
         return False
 
 
-def _place(address: str) -> str:
-    """An address in the one spelling of its place."""
-    parts = urlsplit(address)
-    if parts.scheme in ("gs", "firestore"):
-        return f"{parts.scheme}://{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
-    path = unquote(parts.path) if parts.scheme == "file" else address
-    return str(Path(os.path.expanduser(path)).resolve())  # noqa: PTH111 - leaves ~nobody alone
-
-
 def _settings(block: type[PanoptesNetwork]) -> list[str]:
     return [name for name in block.model_fields if not name.startswith("_")]
 
@@ -294,7 +264,7 @@ def load_network(name: str) -> PanoptesNetwork:
         network = PanoptesNetwork.load(name)
     except RuntimeError as error:
         raise ConfigurationError(
-            f"the 'PANOPTES network' block {name!r} is not valid: {_first_line(error)}"
+            f"the 'PANOPTES network' block {name!r} is not valid: {first_line(error)}"
         ) from error
     except ValueError as error:
         raise ConfigurationError(
@@ -303,141 +273,3 @@ def load_network(name: str) -> PanoptesNetwork:
         ) from error
     assert isinstance(network, PanoptesNetwork)
     return network
-
-
-class _Opened:
-    """What a block has opened in this process; never pickled or stored."""
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._stores: dict[str, ObjectStore] = {}
-        self._catalog: Catalog | None = None
-        self._bytes: dict[tuple[str, int], bytes | None] = {}
-        self._made: dict[tuple[str, int], object] = {}
-
-    def __reduce__(self) -> tuple[type[_Opened], tuple[()]]:
-        return (_Opened, ())
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Opened:
-        return _Opened()
-
-    def store(self, network: PanoptesNetwork, location: Location) -> ObjectStore:
-        with self._lock:
-            if location not in self._stores:
-                self._stores[location] = open_store(
-                    getattr(network, location),
-                    read_only=location == "incoming" and network.keep_incoming,
-                    # In a user's own folder links are theirs; where others upload they are not.
-                    follow_links=location != "incoming" or network.keep_incoming,
-                    gcp_credentials=network.gcp_credentials,
-                )
-            return self._stores[location]
-
-    def documents(self, network: PanoptesNetwork) -> Catalog:
-        with self._lock:
-            if self._catalog is None:
-                self._catalog = open_catalog(
-                    network.catalog, gcp_credentials=network.gcp_credentials
-                )
-            return self._catalog
-
-    def expect(self, source: Source) -> None:
-        with self._lock:
-            self._bytes.setdefault((source.name, source.generation), None)
-
-    def hold(self, source: Source, data: bytes) -> None:
-        with self._lock:
-            if (source.name, source.generation) in self._bytes:
-                self._bytes[(source.name, source.generation)] = data
-
-    def held(self, source: Source) -> bytes | None:
-        with self._lock:
-            return self._bytes.get((source.name, source.generation))
-
-    def remember(self, source: Source, made: object) -> None:
-        with self._lock:
-            if (source.name, source.generation) in self._bytes:
-                self._made[(source.name, source.generation)] = made
-
-    def remembered(self, source: Source) -> object | None:
-        with self._lock:
-            return self._made.get((source.name, source.generation))
-
-    def release(self, source: Source) -> None:
-        with self._lock:
-            self._bytes.pop((source.name, source.generation), None)
-            self._made.pop((source.name, source.generation), None)
-
-
-def open_store(
-    address: str,
-    *,
-    read_only: bool = False,
-    follow_links: bool = True,
-    gcp_credentials: str | None = None,
-) -> ObjectStore:
-    """The store at an address: a folder, or ``gs://BUCKET/PREFIX``.
-
-    `read_only` and `follow_links` are a folder's.
-    """
-    parts = urlsplit(address)
-    if parts.scheme == "gs":
-        from blocks.gcs import GcsStore
-
-        return GcsStore(
-            parts.netloc,
-            parts.path.strip("/"),
-            credentials=BlockCredentials(gcp_credentials) if gcp_credentials else None,
-        )
-    from blocks.folder import FolderStore
-
-    path = unquote(parts.path) if parts.scheme == "file" else address
-    return FolderStore(Path(_place(path)), read_only=read_only, follow_links=follow_links)
-
-
-def open_catalog(address: str, *, gcp_credentials: str | None = None) -> Catalog:
-    """The catalog at an address: ``sqlite:///PATH`` or ``firestore://PROJECT/DATABASE``."""
-    parts = urlsplit(address)
-    if parts.scheme == "firestore":
-        from blocks.firestore import FirestoreCatalog
-
-        return FirestoreCatalog(
-            parts.netloc,
-            parts.path.strip("/") or "(default)",
-            credentials=BlockCredentials(gcp_credentials)() if gcp_credentials else None,
-        )
-    from blocks.sqlite import SqliteCatalog
-
-    path = address.removeprefix("sqlite:///") if parts.scheme == "sqlite" else address
-    return SqliteCatalog(Path(_place(path)))
-
-
-@dataclass(frozen=True)
-class BlockCredentials:
-    """Gives the credentials of a prefect-gcp block; equal to others of that block."""
-
-    block: str
-
-    def __call__(self) -> Credentials:
-        from google.auth.exceptions import GoogleAuthError
-        from prefect_gcp import GcpCredentials
-
-        try:
-            loaded = GcpCredentials.load(self.block)
-            assert isinstance(loaded, GcpCredentials)
-            credentials: Credentials = loaded.get_credentials_from_service_account()
-        except (ValueError, RuntimeError, GoogleAuthError) as error:
-            raise ConfigurationError(
-                f"the 'GCP Credentials' block {self.block!r} cannot be used: {_first_line(error)}; "
-                "mend it in the Prefect UI under Blocks, or leave the field empty to use the "
-                "machine's own credentials"
-            ) from error
-        return credentials
-
-
-def _first_line(error: BaseException) -> str:
-    cause = error.__cause__ if isinstance(error.__cause__, ValidationError) else error
-    if isinstance(cause, ValidationError):
-        first = cause.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return str(error).strip().partition("\n")[0]

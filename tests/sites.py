@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from blocks.catalog import Catalog, Query
-from blocks.network import LOCATIONS, PanoptesNetwork, _Opened
+from blocks.network import LOCATIONS, PanoptesNetwork
+from blocks.opened import Opened
 from blocks.storage import ObjectStore
 from flows.ingest_folder import files_in, ingest_folder
 from models.documents import File, Location
@@ -151,7 +152,7 @@ class _Watched:
         return call
 
 
-class _Telling(_Opened):
+class _Telling(Opened):
     def __init__(self, tell: Callable[[str], None]) -> None:
         super().__init__()
         self._tell = tell

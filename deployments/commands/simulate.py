@@ -13,7 +13,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from blocks.network import open_store
+from blocks.addresses import open_store
 from deployments.simulator.headers import Generation
 from deployments.simulator.night import Night, Sent
 from models.errors import ConfigurationError

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from blocks.addresses import BlockCredentials, open_store
 from blocks.gcs import GcsStore
 from blocks.network import (
     LOCATIONS,
-    BlockCredentials,
     PanoptesNetwork,
     load_network,
-    open_store,
 )
 from deployments.local import LocalStack
 from models.errors import ConfigurationError
