@@ -145,11 +145,18 @@ class _Watched:
 
         def call(*arguments: Any, **options: Any) -> Any:
             self._tell(f"before {self._name}.{method}")
-            result = found(*arguments, **options)
+            result = found(*map(_bucket_itself, arguments), **options)
             self._tell(f"after {self._name}.{method}")
             return result
 
         return call
+
+
+def _bucket_itself(argument: object) -> object:
+    """Buckets copy among themselves, and must know each other for one."""
+    if isinstance(argument, _Watched) and hasattr(argument._target, "bucket"):
+        return argument._target
+    return argument
 
 
 class _Telling(Opened):
