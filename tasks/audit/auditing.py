@@ -17,8 +17,8 @@ from tasks.audit.asides import (
     unroutable_findings,
     waiting_findings,
 )
+from tasks.audit.counts import wrong_counts
 from tasks.audit.holdings import walk
-from tasks.audit.images import wrong_counts
 from tasks.audit.observation import findings_in, is_held, look_again
 from tasks.audit.paging import pages
 from tasks.audit.scope import Scope

@@ -14,6 +14,7 @@ from models.audit import Finding, Kind, Repair
 from models.documents import IMAGE_STATUS, File, Image, Location
 from models.names import FileType, parse_sequence_id
 from tasks.audit.claims import Claim, places_of
+from tasks.audit.counts import number, wrong_counts
 from tasks.audit.holdings import Holdings, Place
 from tasks.settle import INGESTED
 from tasks.sources import recorded_sources
@@ -195,7 +196,7 @@ class DocumentChecks:
         ]
         expected: dict[str, Any] = {
             "num_images": len(counted),
-            "total_exptime": round(sum(_number(f.get("exptime")) for f in counted), 3),
+            "total_exptime": round(sum(number(f.get("exptime")) for f in counted), 3),
         }
         arrivals = [e.arrived for e in self._entries.values()]
         if arrivals:
@@ -235,34 +236,6 @@ def _contradicted(image: Image, entry: File) -> str | None:
         if output.role.startswith("rgb-") and (image.rgb_paths or {}).get(colour) != output.path:
             return "names other colour planes than the ledger"
     return None
-
-
-def wrong_counts(
-    collection: str, key: str, fields: Fields, expected: Fields, sequence_id: str | None
-) -> Iterator[Finding]:
-    """A finding where derived fields are not what the catalogue's documents give."""
-    wrong = [
-        f"{name} is {fields.get(name)} and should be {value}"
-        for name, value in expected.items()
-        if not _same(fields.get(name), value)
-    ]
-    if wrong:
-        yield Finding(
-            Kind.COUNT_WRONG, "catalog", f"{collection}/{key}",
-            f"Of {key}, {'; '.join(wrong)}.", sequence_id,
-            Repair.SETTLE if sequence_id else None,
-        )  # fmt: skip
-
-
-def _same(stored: object, expected: object) -> bool:
-    if isinstance(expected, float) and isinstance(stored, int | float):
-        # Sums are added in no certain order, and then rounded to the millisecond.
-        return abs(stored - expected) < 0.0015
-    return stored == expected
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
 
 def _kind(entry: File) -> str:
