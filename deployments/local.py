@@ -45,6 +45,8 @@ TUNING = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
+    # A run that fell silent is found after three and a half of them (`deployments.deploy`).
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
 
 # Settings of other installations that would reach our processes, and what slows them down.

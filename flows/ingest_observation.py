@@ -23,7 +23,7 @@ from flows.announcing import announce_cases
 from flows.progress import RunProgress
 from flows.starting import start_next
 from flows.taking import Call, Watch, as_tasks, take_all
-from models.errors import ConfigurationError
+from models.errors import ConfigurationError, TryAgain
 from models.ingest import Became, FileResult, summary
 from models.names import Sequence, parse_sequence_id
 from tasks.backlog import first_batch
@@ -31,6 +31,7 @@ from tasks.lease import Lease, take_when_free
 from tasks.listing import waiting_for
 from tasks.retries import keep_trying
 from tasks.settle import settle
+from tasks.stalling import ended_when_stalled
 
 
 class AnotherRun(Exception):
@@ -110,8 +111,15 @@ def ingest_observation(
         sequence = parse_sequence_id(sequence_id)
         site = load_network(network)
         site.check()
-    except (ValueError, ConfigurationError) as error:
+    except (ValueError, ConfigurationError, TryAgain) as error:
         return Failed(message=str(error))
+    with ended_when_stalled(site.stall_seconds):
+        return _ingest_as_flow(site, sequence, network, most_files)
+
+
+def _ingest_as_flow(
+    site: PanoptesNetwork, sequence: Sequence, network: str, most_files: int | None
+) -> State[Any]:
     progress = RunProgress(sequence.sequence_id)
     try:
         results, more = ingest_batch(
@@ -119,11 +127,18 @@ def ingest_observation(
         )
     except AnotherRun:
         return Completed(message="another run is at work on it and will look again")
+    except TryAgain as away:
+        return Failed(message=f"broken off, the next sweep goes on: {away}")
     progress.finish(results)
     keep_trying(announce_cases, site, sequence_id=sequence.sequence_id)
     message = summary(results)
-    if more and start_next(sequence_id=sequence_id, network=network, most_files=most_files):
+    if more and _queue_rest(sequence, network, most_files):
         message += "; the rest is queued again"
     if any(result.outcome is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)
+
+
+def _queue_rest(sequence: Sequence, network: str, most_files: int | None) -> bool:
+    parameters = {"sequence_id": sequence.sequence_id, "network": network}
+    return start_next(**parameters, most_files=most_files)

@@ -12,9 +12,17 @@ from prefect.artifacts import (
 )
 from prefect.logging import get_run_logger
 
+from models.errors import TryAgain
 from models.ingest import Became, FileResult, summary
+from tasks.stalling import progressed
 
 UPDATE_SECONDS = 2.0
+IN_VAIN = 8
+"""Files one after the other that passing trouble kept from being taken; then a run ends."""
+
+
+class Away(TryAgain):
+    """A store or the catalogue is away: going on would cost a minute for each file left."""
 
 
 class RunProgress:
@@ -23,19 +31,25 @@ class RunProgress:
     def __init__(self, sequence_id: str) -> None:
         self.key = sequence_id.lower().replace("_", "-")
         self._artifact: UUID | None = None
-        self._planned = self._taken = 0
+        self._planned = self._taken = self._in_vain = 0
         self._updated = 0.0
         self._log = get_run_logger()
 
     def planned(self, files: int) -> None:
+        progressed()
         self._planned += files
         self._show(force=True)
 
     def taken(self, result: FileResult) -> None:
+        progressed()
         self._taken += 1
+        away = result.outcome is Became.FAILED and result.code == "passing-trouble"
+        self._in_vain = self._in_vain + 1 if away else 0
         if result.outcome in (Became.QUARANTINED, Became.FAILED):
             self._log.warning("%s: %s: %s", result.name, result.outcome.value, result.reason)
         self._show(force=self._taken == self._planned)
+        if self._in_vain >= IN_VAIN:
+            raise Away(f"{self._in_vain} files in a row could not be taken; {result.reason}")
 
     def _show(self, *, force: bool) -> None:
         if not force and time.monotonic() - self._updated < UPDATE_SECONDS:

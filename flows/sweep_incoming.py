@@ -27,11 +27,12 @@ from flows.progress import RunProgress
 from flows.starting import Runs
 from flows.taking import as_tasks, take_all
 from models.backlog import SWEPT
-from models.errors import ConfigurationError
+from models.errors import ConfigurationError, TryAgain
 from models.ingest import Became, FileResult, summary
 from tasks.backlog import Survey, abandoned, fallen_quiet, held, is_old, survey
 from tasks.retries import keep_trying
 from tasks.settle import settle
+from tasks.stalling import ended_when_stalled, progressing
 
 INGEST, BACKFILL = "ingest-observation/local", "ingest-observation/backfill"
 
@@ -62,20 +63,34 @@ def sweep_incoming(
     """
     try:
         site = load_network(network)
-        site.check()
-    except ConfigurationError as error:
+        with ended_when_stalled(site.stall_seconds):
+            site.check()
+            return _sweep(
+                site, network, start_runs, (deployment, backfill),
+                unroutable_after, overdue_after, most_runs,
+            )  # fmt: skip
+    except (ConfigurationError, TryAgain) as error:
         return Failed(message=str(error))
+
+
+def _sweep(
+    site: PanoptesNetwork,
+    network: str,
+    start_runs: bool,
+    deployments: tuple[str, str],
+    unroutable_after: float,
+    overdue_after: float,
+    most_runs: int,
+) -> State[Any]:
     found = survey(site)
     results = take_unroutable(site, found, after=unroutable_after)
     keep_trying(announce_cases, site)
     busy = held(site)
-    for sequence in fallen_quiet(site, busy=busy | found.observations.keys()):
+    for sequence in progressing(fallen_quiet(site, busy=busy | found.observations.keys())):
         as_tasks(settle, site, sequence)
     started = left = 0
     if start_runs:
-        started, left = start_waiting(
-            site, found, network, (deployment, backfill), busy=busy, most=most_runs
-        )
+        started, left = start_waiting(site, found, network, deployments, busy=busy, most=most_runs)
     backlog = found.backlog(overdue_after=overdue_after, held=busy)
     backlog = backlog.model_copy(update={"started": started, "unroutable": len(results)})
     emit_event(
@@ -132,7 +147,7 @@ def start_waiting(
         old = [name for name in wanted if ages[name]]
         # One key for all of a sweep's tries, another for each sweep.
         key = str(runtime.flow_run.id)
-        started = live.start(new[:most], key=key)
+        started = live.start(progressing(new[:most]), key=key)
         room = max(0, most - max(started, len(due)))
-        started += behind.start(old[:room], key=key)
+        started += behind.start(progressing(old[:room]), key=key)
     return started, len(wanted) - started

@@ -14,6 +14,7 @@ from models.ingest import Source
 from models.names import Sequence, parse_sequence_id
 from tasks.ledger import now, read_entry
 from tasks.listing import by_image, everything_waiting, source_of
+from tasks.stalling import progressing
 
 MOST_QUIET = 500
 """Observations that one sweep looks at to see whether they are received."""
@@ -64,7 +65,7 @@ def survey(network: PanoptesNetwork) -> Survey:
     it is done and kept) does not wait.
     """
     found = Survey(now(), {}, [])
-    for source in everything_waiting(network):
+    for source in progressing(everything_waiting(network)):
         if is_settled(network, source):
             continue
         if source.upload is None:

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from prefect import Task, task
@@ -27,12 +28,18 @@ RETRIES = 4
 BACKOFF_SECONDS = 1.0
 """Before the first retry; doubled for each one after it."""
 JITTER = 0.5
+PATIENCE_SECONDS = 60.0
+"""After so long nothing is tried again: where no answer comes, each try costs half a minute."""
 
 Result = TypeVar("Result")
 
 
 def retry_if_passing(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Prefect's retry condition: only what passes with time is tried again."""
+    """Prefect's retry condition: only what passes with time is tried again, for a while."""
+    if run.start_time is not None:
+        spent = datetime.now(UTC) - run.start_time
+        if spent.total_seconds() >= PATIENCE_SECONDS:
+            return False
     error = state.result(raise_on_failure=False)
     return isinstance(error, BaseException) and is_passing(error)
 
@@ -103,11 +110,17 @@ def call_plainly(made: Task[..., Result], *arguments: Any) -> Result:
 
 def keep_trying(function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
     """Call a function, again while its trouble is passing, under the one retry policy."""
-    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+    from tenacity import (
+        Retrying,
+        retry_if_exception,
+        stop_after_attempt,
+        stop_after_delay,
+        wait_exponential_jitter,
+    )
 
     retrying = Retrying(
         retry=retry_if_exception(is_passing),
-        stop=stop_after_attempt(RETRIES + 1),
+        stop=stop_after_attempt(RETRIES + 1) | stop_after_delay(PATIENCE_SECONDS),
         wait=wait_exponential_jitter(multiplier=BACKOFF_SECONDS, jitter=BACKOFF_SECONDS * JITTER),
         reraise=True,
     )

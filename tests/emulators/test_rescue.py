@@ -1,0 +1,51 @@
+"""Cases and rescues on Cloud Storage and Firestore."""
+
+from __future__ import annotations
+
+import pytest
+
+from blocks.catalog import Query
+from blocks.network import PanoptesNetwork
+from deployments.demo_backends import emulated_network
+from tasks.cases import cases, find_case
+from tasks.rescue import rescue_case
+from tests.files import IMAGE, LATER, tiny_fits
+from tests.flows.test_both_worlds import ingest_all
+
+BAD, LARGE = f"{LATER}.fits", f"{IMAGE}.fits"
+
+
+@pytest.fixture
+def network(
+    gcs_emulator: str, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> PanoptesNetwork:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
+    return emulated_network(gcs_emulator)
+
+
+def outcomes(network: PanoptesNetwork) -> dict[str, str | None]:
+    return {result.name: result.code or result.outcome for result in ingest_all(network)}
+
+
+def test_files_come_out_of_quarantine_with_their_history(network: PanoptesNetwork) -> None:
+    small = network.model_copy(update={"max_file_bytes": 100})
+    for name, data in ((BAD, b"junk"), (LARGE, tiny_fits())):
+        network.store("incoming").put(name, data)
+    assert outcomes(small) == {BAD: "not-fits", LARGE: "too-large"}
+    assert {found.entry.name for found in cases(network, unit="PAN001", night="2018-02-15")} == {
+        BAD,
+        LARGE,
+    }
+    for found in list(cases(network)):
+        for _ in range(2):
+            rescue_case(network, find_case(network, found.report.id), by="me")
+    assert outcomes(network) == {BAD: "not-fits", LARGE: "catalogued"}
+    (case,) = cases(network)
+    assert [(past.code, past.rescued is not None) for past in case.report.history] == [
+        ("not-fits", True)
+    ]
+    assert find_case(network, LARGE).report.kind == "closed"
+    assert len(list(network.store("quarantine").list())) == 2, "no bytes are kept twice"
+    untold = Query("files", where=[("outcome", "==", "quarantined"), ("announced", "==", False)])
+    assert [stored.fields["name"] for stored in network.documents.query(untold)] == [BAD]
