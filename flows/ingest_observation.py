@@ -110,10 +110,13 @@ def ingest_observation(
     try:
         sequence = parse_sequence_id(sequence_id)
         site = load_network(network)
-        site.check()
-    except (ValueError, ConfigurationError, TryAgain) as error:
+    except (ValueError, ConfigurationError) as error:
         return Failed(message=str(error))
     with ended_when_stalled(site.stall_seconds):
+        try:
+            site.check()
+        except (ConfigurationError, TryAgain) as error:
+            return Failed(message=str(error))
         return _ingest_as_flow(site, sequence, network, most_files)
 
 
