@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -72,6 +73,14 @@ def rescue(
     by: Annotated[
         str | None, typer.Option(help="Who asks for it; you on this machine by default.")
     ] = None,
+    incoming: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Your own folder, where `panoptes-network ingest FOLDER` took the files from.",
+            file_okay=False,
+        ),
+    ] = None,
     data: Data = None,
     network: Network = None,
     as_json: AsJson = False,
@@ -93,6 +102,7 @@ def rescue(
             night=night,
             code=code,
             by=by,
+            incoming=incoming,
             as_json=as_json,
         )
     )

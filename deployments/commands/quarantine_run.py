@@ -77,6 +77,7 @@ def run_rescue(
     night: str | None,
     code: str | None,
     by: str | None,
+    incoming: Path | None,
     as_json: bool,
 ) -> int:
     """`panoptes-network quarantine rescue`."""
@@ -85,7 +86,8 @@ def run_rescue(
             raise ConfigurationError("name the cases, or say --all")
         if wanted and (unit or night or code):
             raise ConfigurationError("--unit, --night and --code choose among --all")
-        chosen = choose_network(data, network)
+        chosen = choose_network(data, network, incoming=incoming)
+        _require_incoming(chosen)
         with closing(chosen.documents):
             # The whole list first: what is rescued changes what is listed.
             found: list[Found | NoSuchCase] = (
@@ -101,6 +103,15 @@ def run_rescue(
     else:
         sys.stdout.write(f"{len(done)} rescued, {len(left)} left as they are\n")
     return NOT_ALL if left else OK
+
+
+def _require_incoming(network: PanoptesNetwork) -> None:
+    """Raises ConfigurationError where nothing would ever take up what is put back."""
+    if not network.incoming.startswith("gs:") and not Path(network.incoming).is_dir():
+        raise ConfigurationError(
+            "these files came from a folder of your own: name it with --incoming FOLDER, and "
+            "ingest it again afterwards"
+        )
 
 
 def _rescue(

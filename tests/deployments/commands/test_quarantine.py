@@ -125,6 +125,20 @@ def test_wrong_arguments_are_answered_in_a_sentence(
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_what_came_from_a_folder_of_ones_own_is_reopened_there(tmp_path: Path) -> None:
+    small = sites.kept(tmp_path, max_file_bytes=100)
+    place(sites.incoming(small), LARGE, tiny_fits())
+    sites.run(small)
+    refused = call(small, "rescue", "--all")
+    assert refused.exit_code == 1
+    assert "--incoming FOLDER" in refused.stderr
+    done = call(small, "rescue", "--all", "--incoming", small.incoming)
+    assert done.exit_code == 0
+    assert "reopened" in done.stdout
+    network = sites.kept(tmp_path, previews_wanted=False)
+    assert sites.outcomes(sites.run(network)) == {LARGE: "catalogued"}
+
+
 def test_an_empty_quarantine_is_said(tmp_path: Path) -> None:
     network = sites.drained(tmp_path)
     network.documents.check()
