@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -80,27 +80,28 @@ def _first_header(fits: Path) -> None:
 
 
 def _against_bare(bench: Bench) -> None:
-    many, repeats = (16, 2) if bench.quick else (60, 5)
+    many, rounds = (12, 1) if bench.quick else (60, 3)
+    small_rounds = 2 if bench.quick else 5
     bare(bench.pair, bench.scratch)
     bares: list[float] = []
     jobs: dict[str, list[Job]] = {"": [], "rice": [], "three": []}
     plains: list[Plain] = []
-    for turn in range(max(repeats, 3)):
-        bares += [bare(bench.pair, bench.scratch)]
-        if turn < repeats:
+    for turn in range(small_rounds):
+        bares.append(bare(bench.pair, bench.scratch))
+        jobs["three"].append(bench.job(3))
+        if turn < rounds:
+            bares.append(bare(bench.pair, bench.scratch))
             jobs[""].append(bench.job(many))
             bench.site.clear()
-            bares += [bare(bench.pair, bench.scratch)]
             sequence = bench.site.upload(bench.pair, many)
             plains.append(run_plainly(bench.scratch / "data", sequence))
             bench.site.check(sequence, bench.pair, many)
             sizes = bench.site.bytes_by_location(sequence)
             bench.site.clear()
-            bares += [bare(bench.pair, bench.scratch)]
+            bares.append(bare(bench.pair, bench.scratch))
             jobs["rice"].append(bench.job(many, rice=True))
             bench.rice.clear()
-        bares += [bare(bench.pair, bench.scratch)]
-        jobs["three"].append(bench.job(3))
+        bares.append(bare(bench.pair, bench.scratch))
     one = median(bares)
     frames_of = {"": many, "rice": many, "three": 3}
     cpu = {name: median(job.cpu for job in jobs[name]) / frames_of[name] for name in jobs}
@@ -178,7 +179,7 @@ def _two_cores(bench: Bench) -> None:
         bench.report.note("Two cores could not be compared: this machine gives one.")
         return
     first, second = sorted(allowed)[:2]
-    count, repeats = (12, 2) if bench.quick else (24, 3)
+    count, repeats = (12, 1) if bench.quick else (24, 3)
     rates: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(repeats):
         for cores in (1, 2):
@@ -204,9 +205,8 @@ def _pin(process: int, cores: set[int]) -> None:
 
 
 def _growth(bench: Bench) -> None:
-    """CPU of each further frame and peak memory, of long runs against short ones."""
+    """CPU of each further frame and peak memory, late in long runs against early."""
     small = (frames.small_frame(bench.scratch),)
-    many, repeats = (100, 1) if bench.quick else (1000, 1)
 
     def small_job(count: int) -> Job:
         sequence = bench.site.upload(small, count, raws=False)
@@ -214,25 +214,49 @@ def _growth(bench: Bench) -> None:
         bench.site.check(sequence, small, count)
         return job
 
-    def grown(job: object, few: int, many: int, title: str) -> tuple[float, float, list[str]]:
-        assert callable(job)
-        ones = [job(1) for _ in range(max(3, repeats))]
-        fews = [job(few) for _ in range(max(3, repeats))]
-        manys = [job(many) for _ in range(repeats)]
-        base = median(each.cpu for each in ones)
-        per_few = (median(each.cpu for each in fews) - base) / (few - 1)
-        per_many = (median(each.cpu for each in manys) - base) / (many - 1)
-        memory = [median(each.memory for each in taken) for taken in (fews, manys)]
-        row = [title, str(few), str(many), f"{1000 * per_few:.0f}", f"{1000 * per_many:.0f}"]
-        row += [f"{per_many / per_few:.2f}", *(f"{m / 2**20:.0f}" for m in memory)]
-        return per_many / per_few, memory[1] / memory[0], row
+    def full_job(count: int) -> Job:
+        job = bench.job(count)
+        bench.site.clear()
+        return job
 
-    full_many = 20 if bench.quick else 60
-    results = [grown(small_job, 10, many, "small"), grown(bench.job, 10, full_many, "full")]
-    bench.report.number("growth_cpu", max(cpu for cpu, _, _ in results))
-    bench.report.number("growth_memory", max(memory for _, memory, _ in results))
+    small_counts, full_counts = (10, 100, 1000), (10, 30, 60)
+    if bench.quick:
+        small_counts, full_counts = (10, 50, 150), (2, 7, 14)
+    grown = [
+        _grown("small", small_job, small_counts),
+        _grown("full", full_job, full_counts),
+    ]
+    bench.report.number("growth_cpu", max(each.cpu for each in grown))
+    bench.report.number("growth_memory", max(each.memory for each in grown))
     bench.report.table(
-        "Growth with the number of frames of one run, beyond a run of one frame",
-        ("frames", "few", "many", "CPU ms a frame, few", "many", "ratio", "peak MB, few", "many"),
-        [row for _, _, row in results],
+        "Growth with the number of frames of one run",
+        ("frames", "from, to, to", "CPU ms of each further frame", "ratio", "peak MB", "ratio"),
+        [each.row for each in grown],
     )
+
+
+@dataclass(frozen=True)
+class _Grown:
+    cpu: float
+    memory: float
+    row: tuple[str, ...]
+
+
+def _grown(title: str, job: Callable[[int], Job], counts: tuple[int, int, int]) -> _Grown:
+    """Runs of three lengths: a frame's CPU between the last two over that between the first two.
+
+    Whole runs would flatter: their start weighs most in the short ones.
+    """
+    few, some, many = (job(count) for count in counts)
+    early = (some.cpu - few.cpu) / (counts[1] - counts[0])
+    late = (many.cpu - some.cpu) / (counts[2] - counts[1])
+    peaks = [each.memory for each in (few, some, many)]
+    row = (
+        title,
+        ", ".join(map(str, counts)),
+        f"{1000 * early:.0f}, {1000 * late:.0f}",
+        f"{late / early:.2f}",
+        ", ".join(f"{peak / 2**20:.0f}" for peak in peaks),
+        f"{peaks[2] / peaks[0]:.2f}",
+    )
+    return _Grown(late / early, peaks[2] / peaks[0], row)
