@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import require
-from deployments.deploy import KEEP_MEMORY
 from deployments.local import LocalStack
 from models.names import Sequence
 
@@ -72,11 +71,7 @@ def run_plainly(data: Path, sequence: Sequence) -> Plain:
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "benchmarks.plain", str(data), sequence.sequence_id]
-    # With the memory settings of a worker's runs, and without their command and engine.
-    environment = {**os.environ, "GLIBC_TUNABLES": KEEP_MEMORY}
-    said = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, env=environment
-    ).stdout
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Plain(cpu, float(said.split()[-1]))

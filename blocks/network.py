@@ -59,7 +59,7 @@ class PanoptesNetwork(Block):
     compression: Compression = Field(
         "GZIP_2",
         description="How archived images are compressed, always without loss: GZIP_2 is "
-        "smaller, RICE_1 faster.",
+        "smaller and takes less time, RICE_1 is what fpack writes.",
     )
     rawpy_options: dict[str, Any] | None = Field(
         None,

@@ -43,7 +43,7 @@ def ingest(
     ],
     data: DataFolder = Path("panoptes-data"),
     compression: Annotated[
-        str, typer.Option(help="GZIP_2 (smaller) or RICE_1 (faster); both without loss.")
+        str, typer.Option(help="GZIP_2 (smaller) or RICE_1 (as fpack); both without loss.")
     ] = "GZIP_2",
     workers: Annotated[int, typer.Option(min=0, help="Images at once; 0: one a core.")] = 0,
     dry_run: Annotated[
