@@ -66,13 +66,14 @@ def ours(cr2: Path, folder: Path, *, verified: bool = True, method: Method | Non
     from tasks.raw.planes import Provenance, plane_fits, read_raw, verify_planes
 
     data = cr2.read_bytes()
-    planes = plane_fits(read_raw(data), Provenance(source=cr2.name))
+    frame = read_raw(data)
+    planes = plane_fits(frame, Provenance(source=cr2.name))
     for colour, plane in planes.items():
         if method is not None:
             plane = compress_fits(plane, method=method).data
         (folder / f"ours_{colour}.fits").write_bytes(plane)
     if verified:
-        verify_planes(data, {c: (folder / f"ours_{c}.fits").read_bytes() for c in planes})
+        verify_planes(frame, {c: (folder / f"ours_{c}.fits").read_bytes() for c in planes})
 
 
 def _check(cr2: Path, folder: Path) -> None:
