@@ -157,7 +157,7 @@ def measure(stack: LocalStack, network: PanoptesNetwork, given: argparse.Namespa
     stack.run_beside(
         "receiver",
         [*command, "--starter", given.starter],
-        settings={"PANOPTES_RECEIVER_SECRET": SECRET},
+        settings={"PANOPTES_RECEIVER_SECRET": SECRET, "PANOPTES_RECEIVER_LIVE_NIGHTS": "36500"},
     )
     base = f"http://127.0.0.1:{port}"
     await_receiver(base)

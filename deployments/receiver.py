@@ -112,7 +112,11 @@ class Receiver:
             log.warning("%s tells of %s, which is not incoming", who, shown(arrived.bucket))
             return Response(status_code=204)
         announcement = announce(
-            arrived, name, starter=self.settings.starter, received=datetime.now(UTC)
+            arrived,
+            name,
+            starter=self.settings.starter,
+            received=datetime.now(UTC),
+            live_nights=self.settings.live_nights,
         )
         assert self.announcer is not None
         try:

@@ -65,8 +65,12 @@ def run(
 def _start_events(stack: LocalStack, network: PanoptesNetwork, port: int) -> None:
     """The receiver, and the watcher that tells it; nobody else knows their secret."""
     secret = {"PANOPTES_RECEIVER_SECRET": secrets.token_hex(24)}
+    # What somebody puts there by hand is often old, and wanted now.
+    patience = {"PANOPTES_RECEIVER_LIVE_NIGHTS": "36500"}
     receiver = ["-m", "deployments.cli", "receiver", "--port", str(port)]
-    stack.run_beside("receiver", [*receiver, "--incoming", network.incoming], settings=secret)
+    stack.run_beside(
+        "receiver", [*receiver, "--incoming", network.incoming], settings=secret | patience
+    )
     to = f"http://127.0.0.1:{port}/events"
     watch = ["-m", "deployments.cli", "watch", network.incoming, "--to", to]
     stack.run_beside("watch", watch, settings=secret)

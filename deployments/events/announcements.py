@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -21,6 +21,8 @@ UNROUTABLE = "panoptes.file.unroutable"
 
 Starter: TypeAlias = Literal["automation", "receiver"]
 """Who creates the run: Prefect, by the automation; or the receiver itself."""
+SWEEP = "sweep"
+"""Who creates the runs of old nights instead: behind tonight's, and not thousands at once."""
 
 _MOST_SHOWN = 300
 
@@ -56,31 +58,35 @@ class Announcement:
     """As ``POST /events`` takes it."""
     sequence_id: str | None
     """The observation to be ingested; None where the name fits no grammar."""
+    is_live: bool = True
+    """Whether it is to be ingested at once; else the sweep sees to it."""
 
 
 def announce(
-    arrived: FileArrived, name: str, *, starter: Starter, received: datetime
+    arrived: FileArrived, name: str, *, starter: Starter, received: datetime, live_nights: int
 ) -> Announcement:
     """The event of a file that lies in `incoming` as `name`.
 
     `received` is the receiver's own clock: the automation counts time by it, and the
-    clocks of others may be wrong.
+    clocks of others may be wrong. An observation that began more than `live_nights` days
+    before is left to the sweep: a unit that was offline for weeks uploads thousands.
     """
     try:
         upload = parse_upload(name)
     except BadInput as bad:
         return _unroutable(arrived, name, bad, received)
     sequence = upload.sequence
+    is_old = received - sequence.time > timedelta(days=live_nights)
     resource = {
         "prefect.resource.id": f"panoptes.observation.{sequence.sequence_id}",
         "prefect.resource.name": sequence.sequence_id,
         "panoptes.observation.id": sequence.sequence_id,
         "panoptes.unit.id": sequence.unit_id,
         "panoptes.camera.id": sequence.camera_id,
-        "panoptes.starter": starter,
+        "panoptes.starter": SWEEP if is_old else starter,
     }
     document = _event(arrived, ARRIVED, resource, _payload(arrived, name, upload), received)
-    return Announcement(document, sequence.sequence_id)
+    return Announcement(document, sequence.sequence_id, is_live=not is_old)
 
 
 def _unroutable(arrived: FileArrived, name: str, bad: BadInput, received: datetime) -> Announcement:

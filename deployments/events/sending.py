@@ -22,7 +22,11 @@ class Announcer:
         """Returns once Prefect has it. Raises PrefectAway."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                if self._starter is not None and announcement.sequence_id is not None:
+                if (
+                    self._starter is not None
+                    and announcement.sequence_id is not None
+                    and announcement.is_live
+                ):
                     await self._starter.start(announcement.sequence_id)
                 await self._batches.add(announcement)
         except TimeoutError:

@@ -58,6 +58,12 @@ class ReceiverSettings(BaseSettings):
     margin: float = Field(
         10, ge=0, description="Seconds after its window at which such a run is due."
     )
+    live_nights: int = Field(
+        3,
+        ge=0,
+        description="Files of observations that began more days ago are left to the sweep, which "
+        "has them ingested behind the others; as in the network's block.",
+    )
     max_body_bytes: int = Field(
         262_144, gt=0, description="Larger requests are refused; a notification has a few KB."
     )

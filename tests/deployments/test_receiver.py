@@ -295,6 +295,19 @@ def test_a_receiver_that_makes_the_runs_makes_one_a_window_and_leaves_the_automa
         assert len(runs_of(prefect_stack, sequence_id)) == 1
 
 
+@pytest.mark.parametrize("starter", ["automation", "receiver"])
+def test_an_old_nights_file_makes_no_run_by_itself(
+    prefect_stack: LocalStack, sequence: tuple[str, str], starter: str
+) -> None:
+    sequence_id, folder = sequence
+    with receiving(prefect_stack.api_url, starter=starter, live_nights=3) as client:
+        deliver(client, push(f"{folder}/20180216T112430.fits.fz"))
+        resource = f"panoptes.observation.{sequence_id}"
+        (event,) = until(lambda: events_of(prefect_stack, resource))
+    assert event["resource"]["panoptes.starter"] == "sweep"
+    assert runs_of(prefect_stack, sequence_id) == []
+
+
 def test_files_that_come_after_the_windows_run_has_ended_get_another_run(
     prefect_stack: LocalStack, sequence: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

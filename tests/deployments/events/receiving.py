@@ -30,7 +30,9 @@ def receiving(
     is_open = guard is None and not settings.keys() & {"secret", "audience", "service_accounts"}
     with ExitStack() as stack:
         stack.enter_context(temporary_settings({PREFECT_API_URL: api_url}))
-        app = create_app(ReceiverSettings(**{"open": is_open} | settings), guard)
+        # The tests' nights are of a fixed date.
+        given = {"open": is_open, "live_nights": 36_500} | settings
+        app = create_app(ReceiverSettings(**given), guard)
         config = uvicorn.Config(app, port=0, log_config=None, proxy_headers=False)
         server = uvicorn.Server(config)
         # Prefect's settings are of a context, and a new thread has one of its own.

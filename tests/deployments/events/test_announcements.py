@@ -20,9 +20,9 @@ from tests.models.test_events import NAME, push
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def announced(name: str) -> Announcement:
+def announced(name: str, *, live_nights: int = 36_500) -> Announcement:
     arrived = FileArrived("incoming", name, 7, 5, NOW, "OBJECT_FINALIZE", "17")
-    return announce(arrived, name, starter="automation", received=NOW)
+    return announce(arrived, name, starter="automation", received=NOW, live_nights=live_nights)
 
 
 def trigger(repository: Path) -> dict[str, Any]:
@@ -49,6 +49,16 @@ def test_the_automation_matches_the_event_and_nothing_that_a_receiver_starts(
     event["resource"] = event["resource"] | {"panoptes.starter": "receiver"}
     assert not matches(event)
     assert not matches(dict(announced("no name").document))
+    assert not matches(dict(announced(NAME, live_nights=3).document))
+
+
+def test_an_old_night_is_left_to_the_sweep() -> None:
+    recent = announced("PAN001/14d3bd/20251231T110623/20251231T112430.fits", live_nights=3)
+    assert recent.is_live
+    assert recent.document["resource"]["panoptes.starter"] == "automation"
+    old = announced(NAME, live_nights=3)
+    assert not old.is_live
+    assert old.document["resource"]["panoptes.starter"] == "sweep"
 
 
 def test_the_window_of_prefect_yaml_is_the_same_in_its_three_places(repository: Path) -> None:
