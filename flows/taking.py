@@ -10,6 +10,7 @@ from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
 from prefect import Task
+from prefect.utilities.annotations import quote
 
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound
@@ -49,7 +50,8 @@ class Watch(Protocol):
 def as_tasks(made: Task[..., Result], *arguments: Any, fresh: bool = False) -> Result:
     """Run a step as a Prefect task; `fresh` passes over a cached result."""
     chosen = made.with_options(refresh_cache=True) if fresh else made
-    return chosen(*arguments)
+    # As quotations: else Prefect looks for futures in every field of every argument.
+    return chosen(*map(quote, arguments))
 
 
 def as_calls(made: Task[..., Result], *arguments: Any, fresh: bool = False) -> Result:
@@ -144,7 +146,7 @@ def _report_failure(network: PanoptesNetwork, source: Source, error: Exception) 
             if entry is not None and entry.generation != source.generation:
                 return FileResult.from_entry(entry, Became.ALREADY)  # replaced under our hands
         entry = keep_trying(close_failed, network, source, error, passing=is_passing(error))
-        return FileResult.from_entry(entry, Became.FAILED)
+        return FileResult.from_entry(entry)  # which another run may have brought to its end
     except Exception as second:  # even the ledger is out of reach
         log.exception("the failure of %s could not be written down", source.label)
         return FileResult(

@@ -252,29 +252,37 @@ def close_failed(
 ) -> File:
     """Write down that a file could not be taken this time, through no fault of its own.
 
-    Passing trouble does not count towards the limit after which an operator is needed.
+    Passing trouble does not count towards the limit after which an operator is needed. What
+    another run, or this one before the trouble, brought to its end stays as it is.
     """
-    return _close(
-        network,
-        source,
-        lambda before: {
+
+    def outcome(before: Fields) -> Fields | None:
+        if before.get("outcome") in ("archived", "filed", "quarantined"):
+            return None
+        return {
             "outcome": "failed",
             "code": "passing-trouble" if passing else "unexpected-error",
             "reason": f"{type(error).__name__}: {error}",
             "next_step": None,
             "failures": before.get("failures", 0) + (0 if passing else 1),
-        },
-    )
+        }
+
+    return _close(network, source, outcome)
 
 
-def _close(network: PanoptesNetwork, source: Source, outcome: Callable[[Fields], Fields]) -> File:
+def _close(
+    network: PanoptesNetwork, source: Source, outcome: Callable[[Fields], Fields | None]
+) -> File:
     def change(fields: Fields | None) -> Fields | None:
         before = _new_entry(source).fields() if fields is None else fields
         if before["generation"] != source.generation:
             return None  # a newer generation has been taken up meanwhile
+        became = outcome(before)
+        if became is None:
+            return None
         known = {"returns": before.get("attempts", 0)}
         base = before if fields is None else {}
-        return base | known | {"closed": now(), "code_version": code_version()} | outcome(before)
+        return base | known | {"closed": now(), "code_version": code_version()} | became
 
     stored = modify(network.documents, "files", document_key(source.name), change)
     return File.model_validate(stored)

@@ -7,9 +7,9 @@ image's notes say so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from blocks.catalog import Fields, modify
 from blocks.network import PanoptesNetwork
@@ -90,8 +90,26 @@ class _Recording:
         assert self.upload.image_id is not None
         self._write("images", self.upload.image_id, lambda before: self._image(before, longitude))
 
-    def _write(self, collection: str, key: str, change: Any) -> Fields:
-        return modify(self.network.documents, collection, key, change)
+    def _write(
+        self, collection: str, key: str, change: Callable[[Fields | None], Fields | None]
+    ) -> Fields:
+        """Write under compare-and-set, unless a newer generation has been taken up.
+
+        The ledger is asked between reading and writing, so a stalled run of an older
+        generation can never cover what a newer one says.
+        """
+
+        def unless_newer(before: Fields | None) -> Fields | None:
+            fields = change(before)
+            stored = before or {}
+            if fields is None or all(stored.get(k) == v for k, v in fields.items()):
+                return fields  # nothing will be written
+            entry = read_entry(self.network, self.source.name)
+            if entry is not None and entry.generation != self.source.generation:
+                return None
+            return fields
+
+        return modify(self.network.documents, collection, key, unless_newer)
 
     def _longitude(self, unit: Fields) -> float | None:
         said = self.said.unit.get("longitude")
@@ -142,19 +160,12 @@ class _Recording:
         )
         return _keep_foreign(observation.fields(), stored, ("time", "night", "night_is_rough"))
 
-    def _image(self, before: Fields | None, longitude: float | None) -> Fields | None:
-        """This file's part of the image; nothing if a newer generation has been taken up.
-
-        The ledger is asked between reading and writing the image under compare-and-set,
-        so a stalled run of an older generation can never cover a newer one.
-        """
+    def _image(self, before: Fields | None, longitude: float | None) -> Fields:
+        """This file's part of the image."""
         upload, stored = self.upload, before or {}
         sources = recorded_sources(stored)
         kind = "fits" if upload.file_type in _FITS else upload.file_type.value
         earlier = sources.get(kind)
-        entry = read_entry(self.network, self.source.name)
-        if entry is not None and entry.generation != self.source.generation:
-            return None
         own_sequence(upload, stored)
         sources[kind] = self._provenance(earlier).model_dump()
         # The FITS file has the last word; what only an older generation said is unsaid.

@@ -199,6 +199,16 @@ def test_a_stalled_run_cannot_take_an_older_generation_up_again(
     assert sites.entry_of(network, NAME).generation == newer.generation
 
 
+def test_a_run_that_fails_leaves_what_another_brought_to_its_end(
+    network: PanoptesNetwork, source: Source
+) -> None:
+    open_entry(network, source)  # it stalls; another run takes the file to its end
+    _archive(network, source)
+    entry = close_failed(network, source, FileNotFoundError(NAME), passing=False)
+    assert (entry.outcome, entry.failures) == ("archived", 0)
+    assert sites.entry_of(network, NAME) == entry
+
+
 def test_a_stalled_run_cannot_close_the_entry_of_a_newer_generation(
     network: PanoptesNetwork, source: Source
 ) -> None:
