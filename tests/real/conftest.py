@@ -139,8 +139,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _all.notes.append(f"{report.nodeid.rpartition('::')[2]} failed in its {report.when}")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not IS_LONG or not _all.kinds:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if not IS_LONG or not _all.kinds or hasattr(config, "workerinput"):
         return
     text = _all.markdown(scale="long", seconds=time.monotonic() - _started)
     REPORT.mkdir(exist_ok=True)

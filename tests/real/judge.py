@@ -217,12 +217,17 @@ def _counters(network: PanoptesNetwork) -> Iterator[str]:
 
 
 def _stray(network: PanoptesNetwork, entries: Mapping[str, File]) -> Iterator[str]:
-    """Objects that no ledger entry owns."""
+    """Objects that no ledger entry owns, and no image names."""
     owned: set[tuple[str, str]] = set()
     for entry in entries.values():
         if entry.outcome == "quarantined" and entry.path:
             owned.add(("quarantine", entry.path))
         owned |= {(o.location, o.path) for o in entry.outputs or ()}
+    for stored in network.documents.query(Query("images")):
+        image = Image.model_validate(stored.fields)
+        owned |= {("images", str(image.bucket_path)), ("previews", str(image.preview_path))}
+        owned |= {("originals", str(image.original_path))}
+        owned |= {("rgb", path) for path in (image.rgb_paths or {}).values()}
     for location in LOCATIONS:
         store = network.store(location)
         if location != "incoming":
