@@ -221,7 +221,7 @@ def _growth(bench: Bench) -> None:
 
     small_counts, full_counts = (10, 100, 1000), (10, 30, 60)
     if bench.quick:
-        small_counts, full_counts = (10, 50, 150), (2, 7, 14)
+        small_counts, full_counts = (20, 120, 220), (2, 8, 14)
     grown = [
         _grown("small", small_job, small_counts),
         _grown("full", full_job, full_counts),
