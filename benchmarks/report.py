@@ -45,6 +45,8 @@ class Report:
     """Collects numbers, tables and remarks."""
 
     command: str
+    extent: str
+    """How many frames and rounds, in a sentence."""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     numbers: dict[str, float] = field(default_factory=dict)
     _parts: list[str] = field(default_factory=list)
@@ -88,14 +90,14 @@ class Report:
 
     def _made_by(self) -> str:
         programs = [f"{name} {version(name)}" for name in _PACKAGES]
-        fpack = subprocess.run(["fpack", "-V"], capture_output=True, text=True, check=False)
+        fpack = _version_of_fpack()
         load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
         return (
             f"Written by `{self.command}` on {self.started:%Y-%m-%d %H:%M} UTC, in "
             f"{(datetime.now(UTC) - self.started).total_seconds() / 60:.0f} minutes, on "
             f"{os.cpu_count()} cores of {_processor()}; load at the end {load}. "
             f"Python {platform.python_version()}, {', '.join(programs)}, "
-            f"fpack {' '.join(fpack.stdout.split())}."
+            f"fpack {fpack}. {self.extent}"
         )
 
 
@@ -109,6 +111,14 @@ def _shown(numbers: dict[str, float], key: str) -> str:
     if key not in numbers:
         return "not measured"
     return f"{numbers[key]:.2f}" + ("" if reached(key, numbers[key]) else " (missed)")
+
+
+def _version_of_fpack() -> str:
+    try:
+        said = subprocess.run(["fpack", "-V"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "(not installed)"
+    return " ".join(said.stdout.split())
 
 
 def _processor() -> str:
