@@ -12,6 +12,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from blocks.catalog import Fields, Operator, Query, Stored, modify
 from blocks.network import PanoptesNetwork
 from models.documents import File
@@ -29,7 +31,8 @@ log = logging.getLogger(__name__)
 def announce_cases(network: PanoptesNetwork, *, sequence_id: str | None = None) -> int:
     """Tell Prefect of cases that it has not been told of, all or an observation's.
 
-    Gives how many were told. Where Prefect cannot be reached they are left to a later run.
+    Gives how many were told. Where Prefect cannot be reached they are left to a later run;
+    an entry of the ledger that cannot be read is told of in the log and left as it is.
     """
     import httpx
     from prefect.client.orchestration import get_client
@@ -40,21 +43,30 @@ def announce_cases(network: PanoptesNetwork, *, sequence_id: str | None = None) 
     ]
     if sequence_id is not None:
         where.append(("sequence_id", "==", sequence_id))
-    waiting = list(network.documents.query(Query("files", where=where, limit=MOST)))
+    found = network.documents.query(Query("files", where=where, limit=MOST))
+    waiting = [(stored, event) for stored in found if (event := _event_of(stored))]
     told = 0
     for start in range(0, len(waiting), AT_ONCE):
         batch = waiting[start : start + AT_ONCE]
         try:
             with get_client(sync_client=True) as client:
-                events = [case_event(stored) for stored in batch]
+                events = [event for _, event in batch]
                 client.request("POST", "/events", json=events).raise_for_status()
         except httpx.HTTPError as error:
             log.warning("Prefect was not told of %d quarantined files: %s", len(batch), error)
             break
-        for stored in batch:
+        for stored, _ in batch:
             _mark(network, stored)
         told += len(batch)
     return told
+
+
+def _event_of(stored: Stored) -> dict[str, Any] | None:
+    try:
+        return case_event(stored)
+    except ValidationError as error:
+        log.warning("the ledger's entry %s cannot be read: %s", stored.key, error)
+        return None
 
 
 def case_event(stored: Stored) -> dict[str, Any]:

@@ -49,10 +49,14 @@ def night_of(moment: datetime, longitude: float | None) -> str:
     """The date of the local noon that began the night of `moment`, as ``YYYY-MM-DD``.
 
     `longitude` in degrees, east positive; local mean solar time is UTC plus
-    longitude / 15 hours. Where it is not known, Greenwich stands in.
+    longitude / 15 hours. Where it is not known, Greenwich stands in. At the ends of the
+    calendar, where that noon is none of its days, it is the date of `moment`.
     """
     east = ((longitude or 0.0) + 180.0) % 360.0 - 180.0
-    noon_to_noon = moment + timedelta(hours=east / 15.0 - 12.0)
+    try:
+        noon_to_noon = moment + timedelta(hours=east / 15.0 - 12.0)
+    except OverflowError:
+        noon_to_noon = moment
     night: date = noon_to_noon.date()
     return night.isoformat()
 

@@ -22,6 +22,10 @@ from models.errors import BadInput
 MAX_NAME_BYTES = 1024
 """Cloud Storage's limit on an object name, https://cloud.google.com/storage/docs/objects#naming"""
 
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+"""The years that names may speak of: wider than any unit's life, and far from the ends of the
+calendar, where a night or the end of an exposure has no date."""
+
 
 class FileType(StrEnum):
     """What a file is, by its suffix in either case."""
@@ -56,9 +60,18 @@ _SUFFIX = re.compile(
 def parse_time(text: str) -> datetime:
     """The UTC moment that a compact time such as ``20180216T112430`` names.
 
-    Raises ValueError when there is no such date or time of day.
+    Raises ValueError, with a sentence, when there is no such date or time of day, or none
+    in which a unit can have observed: see `FIRST_YEAR`.
     """
-    return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    try:
+        moment = datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"{text} is no real date and time") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(
+            f"{text} is no time of an observation: its year is not in {FIRST_YEAR} to {LAST_YEAR}"
+        )
+    return moment
 
 
 @dataclass(frozen=True)
@@ -158,8 +171,8 @@ def parse_upload(name: str) -> UploadName:
         if moment is not None:
             try:
                 parse_time(moment)
-            except ValueError:
-                raise BadInput("unroutable-name", f"{moment} is no real date and time") from None
+            except ValueError as error:
+                raise BadInput("unroutable-name", str(error)) from None
     return UploadName(
         name=name,
         sequence=sequence,

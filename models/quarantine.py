@@ -119,6 +119,7 @@ def report_case(key: str, entry: File, *, longitude: float | None = None) -> Cas
 
 def _moment(entry: File) -> datetime:
     """When the file was taken, as far as its name says; else when it arrived."""
-    if entry.sequence_id is None:
+    try:
+        return parse_time((entry.sequence_id or "").rpartition("_")[2])
+    except ValueError:  # none, or one that was taken before such times were refused
         return entry.arrived
-    return parse_time(entry.sequence_id.rpartition("_")[2])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from blocks.catalog import Query
+from pydantic import ValidationError
+
+from blocks.catalog import Query, Stored
 from blocks.network import PanoptesNetwork
 from models.backlog import Backlog
 from models.documents import File, GeoPoint, night_of
@@ -18,6 +21,8 @@ from tasks.stalling import progressing
 
 MOST_QUIET = 500
 """Observations that one sweep looks at to see whether they are received."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -110,7 +115,19 @@ def longitude_of(network: PanoptesNetwork, unit_id: str) -> float | None:
 
 def is_settled(network: PanoptesNetwork, source: Source) -> bool:
     """Whether another run would do nothing for this generation of a file."""
-    return _settles(network, source, read_entry(network, source.name))
+    return _settles(network, source, _entry_of(network, source))
+
+
+def _entry_of(network: PanoptesNetwork, source: Source) -> File | None:
+    """The ledger's entry; where it cannot be read, none, so that a run meets the file and says so.
+
+    One bad entry must not hold up every other file of a sweep or a backfill.
+    """
+    try:
+        return read_entry(network, source.name)
+    except ValidationError as error:
+        log.warning("the ledger's entry of %s cannot be read: %s", source.label, error)
+        return None
 
 
 def _settles(network: PanoptesNetwork, source: Source, entry: File | None) -> bool:
@@ -134,7 +151,7 @@ def first_batch(
     failed: list[Source] = []
     for group in by_image(sources):
         for source in group:
-            entry = read_entry(network, source.name)
+            entry = _entry_of(network, source)
             if not _settles(network, source, entry):
                 tried = entry is not None and entry.outcome == "failed"
                 (failed if tried else batch).append(source)
@@ -157,7 +174,7 @@ def held(network: PanoptesNetwork) -> set[str]:
 def abandoned(network: PanoptesNetwork) -> set[str]:
     """Observations whose run died before it settled them, whether files wait or not."""
     query = Query("leases", where=[("expires", "<=", now())])
-    return {stored.key for stored in network.documents.query(query)}
+    return {stored.key for stored in network.documents.query(query) if _readable(stored)}
 
 
 def fallen_quiet(network: PanoptesNetwork, *, busy: set[str]) -> list[Sequence]:
@@ -173,9 +190,19 @@ def fallen_quiet(network: PanoptesNetwork, *, busy: set[str]) -> list[Sequence]:
         limit=MOST_QUIET,
     )
     return [
-        parse_sequence_id(stored.key)
+        sequence
         for stored in network.documents.query(query)
         if stored.key not in busy
         and (last := stored.fields.get("last_arrival")) is not None
         and last <= quiet
+        and (sequence := _readable(stored)) is not None
     ]
+
+
+def _readable(stored: Stored) -> Sequence | None:
+    """The observation that a document is about; None, and word in the log, for a strange id."""
+    try:
+        return parse_sequence_id(stored.key)
+    except ValueError as error:
+        log.warning("left alone: %s", error)
+        return None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from blocks.catalog import Query, Stored
 from blocks.network import PanoptesNetwork
@@ -11,6 +14,8 @@ from models.documents import File
 from models.names import document_key
 from models.quarantine import CaseReport, report_case
 from tasks.backlog import longitude_of
+
+log = logging.getLogger(__name__)
 
 
 class NoSuchCase(LookupError):
@@ -34,6 +39,8 @@ def cases(
     code: str | None = None,
 ) -> Iterator[Found]:
     """The cases that wait, of a unit, a night (``YYYY-MM-DD``) or a code.
+
+    An entry of the ledger that cannot be read is told of in the log and left out.
 
     A file whose name says no observation belongs to no unit, and to the night in which it
     arrived. Costs by the cases that the catalog finds by unit and code.
@@ -77,7 +84,11 @@ def _found(
     *,
     any_outcome: bool = False,
 ) -> Found | None:
-    entry = File.model_validate(stored.fields)
+    try:
+        entry = File.model_validate(stored.fields)
+    except ValidationError as error:
+        log.warning("the ledger's entry %s cannot be read: %s", stored.key, error)
+        return None
     given_up = entry.outcome == "failed" and entry.failures >= network.failure_limit
     is_case = entry.outcome == "quarantined" or given_up
     if not is_case and not (any_outcome and entry.history):

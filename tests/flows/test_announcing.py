@@ -90,6 +90,18 @@ def test_a_case_is_told_of_once_and_again_only_when_it_was_judged_again(
     assert second["payload"]["judged_before"] == 1
 
 
+def test_an_entry_that_cannot_be_read_keeps_no_other_from_being_told_of(
+    network: PanoptesNetwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = sites.document(network, "files", KEY)
+    network.documents.create("files", "A-bad-entry", fields | {"failures": "x"})
+    network.documents.create(
+        "files", "Of-year-1", fields | {"sequence_id": "PAN001_14d3bd_00010101T000000"}
+    )
+    assert announce_cases(network) == 2
+    assert "A-bad-entry cannot be read" in caplog.text
+
+
 def test_whoever_died_before_writing_down_that_it_told_lets_the_next_one_tell_again(
     network: PanoptesNetwork, prefect_stack: LocalStack
 ) -> None:

@@ -150,6 +150,16 @@ def test_a_name_that_says_no_image_is_refused_with_a_reason(name: str, code: str
     refused.value.reason.encode()  # clean text, for volunteers and catalogs
 
 
+@pytest.mark.parametrize("year", ["0001", "1970", "2101", "9999"])
+def test_a_year_in_which_no_unit_observes_is_refused_in_a_sentence(year: str) -> None:
+    for name in (f"{year}1231T235959/{IMAGE}", f"{SEQUENCE}/{year}0101T000000"):
+        with pytest.raises(BadInput, match=r"its year is not in 1990 to 2100") as refused:
+            parse_upload(f"PAN001/14d3bd/{name}.fits")
+        assert refused.value.code == "unroutable-name"
+    with pytest.raises(ValueError, match=r"its year is not in 1990 to 2100"):
+        parse_sequence_id(f"PAN001_14d3bd_{year}0101T000000")
+
+
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=60))
 @example("x.f\u0131ts")
 @example("x.fit\u017f")

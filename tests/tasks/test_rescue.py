@@ -10,6 +10,7 @@ import pytest
 
 from blocks.network import PanoptesNetwork
 from models.errors import BadInput
+from models.names import document_key
 from models.quarantine import CaseReport
 from tasks.cases import NoSuchCase, cases, find_case
 from tasks.ledger import close_failed, open_entry
@@ -37,6 +38,18 @@ def rescue(network: PanoptesNetwork, wanted: str = NAME) -> str:
 
 def listed(network: PanoptesNetwork, **chosen: str) -> list[CaseReport]:
     return [found.report for found in cases(network, **chosen)]
+
+
+def test_one_bad_entry_of_the_ledger_hides_no_other_case(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = refused(tmp_path)
+    fields = sites.document(network, "files", document_key(NAME))
+    network.documents.create("files", "A-bad-entry", fields | {"failures": "x"})
+    old = fields | {"sequence_id": "PAN001_14d3bd_00010101T000000", "case_id": None, "name": "old"}
+    network.documents.create("files", "Of-year-1", old)
+    assert {case.file for case in listed(network)} == {NAME, "old"}
+    assert "A-bad-entry cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize("keep", [True, False])
