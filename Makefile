@@ -68,7 +68,7 @@ $(ready): pyproject.toml constraints.txt
 	@$(find_python); \
 	if [ ! -f $(ready) ] || [ "$$(cat $(ready))" != "$$(pwd -P)" ]; then \
 	    rm -rf .venv; \
-	    echo "Building .venv with $$("$$python" -V) (1-2 minutes, once)..."; \
+	    echo "Building .venv with $$("$$python" -V) (some minutes, once)..."; \
 	    "$$python" -m venv .venv || exit 1; \
 	else \
 	    echo 'pyproject.toml or constraints.txt has changed: bringing .venv up to date...'; \

@@ -28,21 +28,23 @@ def run_receiver(*, verbose: bool = False, **given: Any) -> int:
     import uvicorn
 
     from deployments.events.settings import ReceiverSettings
+    from deployments.http.listening import listen
+    from deployments.http.punctual import PunctualProtocol
     from deployments.receiver import create_app
 
     _log_to_stderr(verbose=verbose)
     try:
         settings = ReceiverSettings(**{k: v for k, v in given.items() if v is not None})
         app = create_app(settings)
+        listener = listen(settings.host, settings.port)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         return _complain("receiver", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
     except ConfigurationError as error:
         return _complain("receiver", str(error))
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
+        http=PunctualProtocol,
         # Who is at the other end must not be what a header says.
         proxy_headers=False,
         server_header=False,
@@ -52,6 +54,7 @@ def run_receiver(*, verbose: bool = False, **given: Any) -> int:
         limit_concurrency=_MOST_AT_ONCE,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    uvicorn.Server(config).run(sockets=[listener])
     return OK
 
 

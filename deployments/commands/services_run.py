@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -43,6 +42,8 @@ def run_services(**given: Any) -> int:
     """
     import uvicorn
 
+    from deployments.http.listening import listen
+    from deployments.http.punctual import PunctualProtocol
     from deployments.http.settings import ServiceSettings
     from deployments.services import create_app
 
@@ -64,7 +65,7 @@ def run_services(**given: Any) -> int:
         if named == {"network"}:
             settings = settings.model_copy(update={"data": None})
         app = create_app(settings.open_network(), settings)
-        listener = _listen(settings.host, settings.port)
+        listener = listen(settings.host, settings.port)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         return _complain("serve", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
@@ -76,6 +77,7 @@ def run_services(**given: Any) -> int:
     sys.stdout.flush()
     config = uvicorn.Config(
         app,
+        http=PunctualProtocol,
         # Who is at the other end must not be what a header says.
         proxy_headers=False,
         server_header=False,
@@ -84,21 +86,6 @@ def run_services(**given: Any) -> int:
     )
     uvicorn.Server(config).run(sockets=[listener])
     return OK
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{host} port {port} cannot be used ({error.strerror}): stop what listens there, or "
-            "choose another port"
-        ) from error
-    listener.listen(256)
-    return listener
 
 
 def run_lookup(search_string: str, time: datetime | None, data: Path, *, as_json: bool) -> int:

@@ -159,7 +159,7 @@ class SharedSecret:
     async def admit(self, request: Request) -> str:
         if not hmac.compare_digest(_digest(bearer(request)), self._digest):
             raise Refused("the shared secret is wrong")
-        return "shared secret"
+        return "a sender with the shared secret"
 
 
 def _digest(secret: str) -> bytes:

@@ -33,6 +33,8 @@ LATE_RUNS = 20
 FRESH_SECONDS = 2.0
 READY_SECONDS = 3.0
 SCHEDULER_SECONDS = 180.0
+RUNS = "run-deployment"
+"""The type of action that the network's files depend on."""
 ZOMBIES = "panoptes: runs that fell silent"
 ZOMBIE_MESSAGE = "No heartbeat: the process of this run is gone."
 HEARTBEAT_SECONDS = 180
@@ -147,13 +149,24 @@ class Vigil:
     async def _failures(self) -> list[Concern]:
         concerns = []
         failed = await self._events("prefect.automation.action.failed")
-        if failed:
-            why = failed[0]["payload"].get("reason") or failed[0]["payload"]
+        failed = [event for event in failed if not _came_too_late(event)]
+        no_runs = [each for each in failed if each["payload"].get("action_type") == RUNS]
+        others = [each for each in failed if each not in no_runs]
+        if no_runs:
             concerns.append(
                 Concern(
                     "action-failed",
-                    f"an automation's action failed {_times(failed)} in the last hour, so runs "
-                    f"are missing until the next sweep; the latest: {shown(str(why))}",
+                    f"an automation could not make a run {_times(no_runs)} in the last hour, so "
+                    f"runs are missing until the next sweep; the latest: {_reason(no_runs[0])}",
+                )
+            )
+        if others:
+            name = others[0]["resource"].get("prefect.resource.name", "")
+            concerns.append(
+                Concern(
+                    "other-action-failed",
+                    f"the action of an automation failed {_times(others)} in the last hour, the "
+                    f"latest that of {shown(name)!r}: {_reason(others[0])}",
                 )
             )
         crashed = await self._events("prefect.flow-run.Crashed")
@@ -229,6 +242,16 @@ class Vigil:
         }
         page = await self._prefect.call("POST", "/events/filter", json=query)
         return list(page["events"])
+
+
+def _reason(failed: dict[str, Any]) -> str:
+    return shown(str(failed["payload"].get("reason") or failed["payload"]))
+
+
+def _came_too_late(failed: dict[str, Any]) -> bool:
+    """Whether a run was to be ended that had ended by itself: its last heartbeat can be heard
+    after its end, and then there is no end to wait for."""
+    return "already in terminal state" in _reason(failed)
 
 
 def _times(events: Sequence[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,16 @@ def test_a_receiver_that_cannot_work_says_why_in_one_sentence(
     assert sentence in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "short" not in ended.stderr
+
+
+def test_a_receiver_whose_port_is_taken_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        api = "http://127.0.0.1:1/api"
+        ended = run("receiver", "--open", "--port", port, PREFECT_API_URL=api)
+    assert ended.returncode == 1
+    assert f"port {port} cannot be used" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_receiver_without_prefects_address_says_so() -> None:

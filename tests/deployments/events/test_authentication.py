@@ -197,7 +197,7 @@ def test_a_token_that_cannot_be_verified_now_is_not_refused_for_good(
 
 def test_the_shared_secret_is_admitted_and_nothing_else() -> None:
     guard = SharedSecret(SECRET)
-    assert admit(guard, bearing(SECRET)) == "shared secret"
+    assert admit(guard, bearing(SECRET)) == "a sender with the shared secret"
     for wrong in (SECRET[:-1], f"{SECRET}x", SECRET.upper(), "é"):
         with pytest.raises(Refused) as refused:
             admit(guard, bearing(wrong))
@@ -206,7 +206,7 @@ def test_the_shared_secret_is_admitted_and_nothing_else() -> None:
 
 def test_either_of_two_proofs_is_enough(guard: GoogleTokens) -> None:
     either = AnyOf((SharedSecret(SECRET), guard))
-    assert admit(either, bearing(SECRET)) == "shared secret"
+    assert admit(either, bearing(SECRET)) == "a sender with the shared secret"
     assert admit(either, bearing(google().sign(claims()))) == ACCOUNT
     with pytest.raises(Refused):
         admit(either, bearing("neither"))

@@ -119,6 +119,17 @@ def test_an_action_of_an_automation_that_failed_is_noticed(prefect_stack: LocalS
     assert "until the next sweep" in found["action-failed"].sentence
 
 
+def test_a_failed_action_that_hurts_no_run_is_told_apart(prefect_stack: LocalStack) -> None:
+    def failed(**payload: str) -> None:
+        post(prefect_stack, "prefect.automation.action.failed", payload=payload)
+
+    failed(action_type="change-flow-run-state", reason="Run is already in terminal state FAILED.")
+    failed(action_type="send-notification", reason="no such block")
+    found = look(prefect_stack, lambda found: "other-action-failed" in found)
+    assert "failed once" in found["other-action-failed"].sentence
+    assert "no such block" in found["other-action-failed"].sentence
+
+
 def test_a_run_that_fell_silent_is_noticed(prefect_stack: LocalStack) -> None:
     from prefect.states import Crashed
 
