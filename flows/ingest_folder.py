@@ -56,13 +56,16 @@ def ingest_folder(
         waiting = observations[sequence_id]
         seen = _Seen(watch)
         try:
-            results += ingest(
+            done = ingest(
                 network,
                 parse_sequence_id(sequence_id),
                 call=as_calls,
                 watch=seen,
                 patience=PATIENCE_SECONDS,
             )
+            names = {result.name for result in done}
+            unseen = [s for s in waiting if display_name(s.name) not in names]
+            results += done + [_not_met(network, source) for source in unseen]
         except (AnotherRun, TryAgain) as error:
             log.warning("%s was broken off: %s", sequence_id, error)
             results += seen.results.values()
@@ -84,6 +87,21 @@ class _Seen:
     def taken(self, result: FileResult) -> None:
         self.results[result.name] = result
         self._watch.taken(result)
+
+
+def _not_met(network: PanoptesNetwork, source: Source) -> FileResult:
+    """The row of a file that was listed, and that the run of its observation did not find."""
+    entry = read_entry(network, source.name)
+    if entry is not None and entry.outcome is not None:  # another run has taken it meanwhile
+        done = entry.outcome in ("archived", "filed")
+        return FileResult.from_entry(entry, Became.ALREADY if done else None)
+    return FileResult(
+        display_name(source.name),
+        Became.FAILED,
+        code="passing-trouble",
+        reason="it was there when the folder was listed, and not when it was to be taken",
+        next_step="Run it again.",
+    )
 
 
 def _broken_off(source: Source, error: Exception) -> FileResult:

@@ -40,8 +40,8 @@ class FileType(StrEnum):
 _UNIT = r"(?P<unit>PAN\d{3})"
 _CAMERA = r"(?P<camera>[0-9A-Za-z]{6})"
 _SEQUENCE = r"(?P<sequence>\d{8}T\d{6})"
-_STEM = re.compile(
-    rf"{_UNIT}(?:/(?P<field>[^/]+(?:/[^/]+)?)/|_(?P<name>[^/]+?)_|[/_]){_CAMERA}[/_]{_SEQUENCE}"
+_STEM = re.compile(  # read without a field wherever that can be
+    rf"{_UNIT}(?:[/_]|/(?P<field>[^/]+(?:/[^/]+)?)/|_(?P<name>[^/]+?)_){_CAMERA}[/_]{_SEQUENCE}"
     r"(?:[/_](?P<leaf>[^/]+))?",
     re.ASCII,
 )
@@ -166,6 +166,11 @@ def parse_upload(name: str) -> UploadName:
     if found is None:
         raise BadInput("unroutable-name", _where_it_begins(suffixed["stem"]))
     sequence = Sequence(found["unit"], found["camera"], found["sequence"])
+    if (found["field"] or "").startswith(f"{sequence.camera_id}/"):
+        # Observations lie there, which a listing must not have to walk in search of fields.
+        raise BadInput(
+            "unroutable-name", f"a field's folder lies within the camera's own, {found['camera']}"
+        )
     leaf, image_time = _read_leaf(found["leaf"], sequence, file_type)
     for moment in (sequence.sequence_time, image_time):
         if moment is not None:

@@ -42,7 +42,7 @@ def waiting_for(network: PanoptesNetwork, sequence: Sequence) -> list[Source]:
     prefixes = listing_prefixes(sequence)
     for folder in store.folders(f"{sequence.unit_id}/"):
         prefixes += field_prefixes(sequence, folder)
-        if folder != f"{sequence.unit_id}/{sequence.camera_id}/":
+        if folder != f"{sequence.unit_id}/{sequence.camera_id}/":  # where no name has a field
             for inner in store.folders(folder):
                 prefixes += field_prefixes(sequence, inner)
     found = {info.name: info for prefix in prefixes for info in store.list(prefix)}

@@ -281,6 +281,25 @@ def test_every_file_has_one_row_in_the_order_of_their_names(network: PanoptesNet
     assert rows == sorted(NIGHT)
 
 
+def test_a_file_that_is_gone_when_its_turn_comes_still_has_a_row(network: PanoptesNetwork) -> None:
+    sources = files_in(network, Path(network.images).parent)
+    (sites.incoming(network) / f"{IMAGE}.jpg").unlink()
+    rows = ingest_folder(network, sources, watch=sites.Nobody())
+    assert [r.name for r in rows] == sorted(NIGHT)
+    (gone,) = [r for r in rows if r.name == f"{IMAGE}.jpg"]
+    assert (gone.outcome, gone.code) == ("failed", "passing-trouble")
+    assert "not when it was to be taken" in (gone.reason or "")
+
+
+def test_what_another_run_took_meanwhile_is_already_done(tmp_path: Path) -> None:
+    network = sites.drained(tmp_path, previews_wanted=False)
+    place(sites.incoming(network), f"{IMAGE}.fits", tiny_fits())
+    sources = files_in(network, Path(network.images).parent)
+    sites.run(network)
+    (row,) = ingest_folder(network, sources, watch=sites.Nobody())
+    assert row.outcome == "already"
+
+
 def test_the_ledger_has_an_entry_for_every_file(network: PanoptesNetwork) -> None:
     sites.run(network)
     for name in NIGHT:

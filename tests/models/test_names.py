@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,13 +30,17 @@ IMAGE = "20180216T112430"
 SEQUENCE = "20180216T110623"
 STEM = f"PAN001/14d3bd/{SEQUENCE}/{IMAGE}"
 
-times = st.datetimes().map(lambda moment: f"{moment:%Y%m%dT%H%M%S}".rjust(15, "0"))
+times = st.datetimes(datetime(1989, 1, 1), datetime(2101, 12, 31)).map(
+    lambda moment: f"{moment:%Y%m%dT%H%M%S}"
+)
 units = st.from_regex(re.compile(r"PAN[0-9]{3}", re.ASCII), fullmatch=True)
 cameras = st.from_regex(re.compile(r"[0-9A-Za-z]{6}", re.ASCII), fullmatch=True)
 fields = st.one_of(
     st.just(""),
     st.from_regex(re.compile(r"[A-Za-z][A-Za-z0-9 .+_-]{0,12}/", re.ASCII), fullmatch=True),
     cameras.map(lambda camera: f"{camera}/"),
+    cameras.map(lambda camera: f"{camera}/fld/"),
+    cameras.map(lambda camera: f"fld/{camera}/"),
 )
 suffixes = st.sampled_from(["fits", "fits.fz", "FITS.FZ", "FITS", "cr2", "CR2", "jpg", "JPEG"])
 separators = st.sampled_from("/_")
@@ -133,6 +138,9 @@ def test_a_timelapse_is_of_a_whole_observation(name: str) -> None:
         (f"PAN001/14d3bd/{SEQUENCE}/{IMAGE}.fits.fits", "unroutable-name"),
         (f"PAN001/14d3bd/{SEQUENCE}.fits", "unroutable-name"),
         (f"PAN001/14d3bd/{SEQUENCE}/a/{IMAGE}.fits", "unroutable-name"),
+        (f"PAN001/14d3bd/fld/14d3bd/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
+        (f"PAN001/14d3bd/{SEQUENCE}/ffffff_{SEQUENCE}.mp4", "unroutable-name"),
+        (f"PAN001/14d3bd/{SEQUENCE}/14d3bd/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
         (f"PAN001//14d3bd/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
         (f"../PAN001/14d3bd/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
         (f"PAN001/../14d3bd/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
@@ -180,6 +188,8 @@ def test_any_name_at_all_is_understood_or_refused(name: str) -> None:
 @example("PAN001", "_", "Wasp 35/", "14d3bd", "/", SEQUENCE, "/", IMAGE, "fits")
 @example("PAN001", "_", "14d3bd/", "abcdef", "/", SEQUENCE, "/", IMAGE, "fits")
 @example("PAN001", "/", "14d3bd/", "14d3bd", "/", SEQUENCE, "/", IMAGE, "fits")
+@example("PAN001", "/", "14d3bd/fld/", "14d3bd", "/", SEQUENCE, "/", IMAGE, "fits")
+@example("PAN001", "/", "14d3bd/fld/", "abcdef", "/", SEQUENCE, "_", IMAGE, "fits")
 def test_a_name_that_is_understood_is_found_by_the_listing_of_its_observation(
     unit: str, a: str, field: str, camera: str, b: str, start: str, c: str, image: str, suffix: str
 ) -> None:
@@ -191,8 +201,10 @@ def test_a_name_that_is_understood_is_found_by_the_listing_of_its_observation(
     below = f"{unit}/"
     prefixes = listing_prefixes(upload.sequence)
     if name.startswith(below) and name.count("/") > 1:
-        folder = f"{unit}/{name.split('/')[1]}/"
-        prefixes += field_prefixes(upload.sequence, folder)
+        outer, inner = f"{unit}/{name.split('/')[1]}/", name.split("/")[2]
+        prefixes += field_prefixes(upload.sequence, outer)
+        if outer != f"{unit}/{camera}/":
+            prefixes += field_prefixes(upload.sequence, f"{outer}{inner}/")
     assert any(name.startswith(prefix) for prefix in prefixes)
 
 

@@ -22,12 +22,14 @@ OURS = [
     "PAN001/Wasp 35/14d3bd/20180216T110623/20180216T112430.fits",
     "PAN001/Wasp 35/14d3bd_20180216T110623_20180216T112630.fits",
     "PAN001/14d3bd/14d3bd/20180216T110623/20180216T112430.fits",
+    "PAN001/ffffff/fld/14d3bd/20180216T110623/20180216T112430.fits",
 ]
 OTHERS = [
     "PAN001/14d3bd/20180216T110624/20180216T112430.fits",
     "PAN001/ffffff/20180216T110623/20180216T112430.fits",
     "PAN002/14d3bd/20180216T110623/20180216T112430.fits",
     f"{SEQUENCE}/notes.txt",
+    "PAN001/14d3bd/fld/14d3bd/20180216T110623/20180216T112430.fits",
     f"{SEQUENCE}/deep/20180216T112430.fits",
     "elsewhere/a.fits",
 ]
@@ -85,6 +87,6 @@ def test_files_of_one_image_go_together_and_the_camera_raw_last(
     groups = by_image(waiting_for(network, sequence))
     image = next(g for g in groups if g[0].upload and g[0].upload.stem == IMAGE)
     assert [s.upload.file_type.value for s in image if s.upload] == [
-        "fits", "fits", "fits", "fits.fz", "jpg", "cr2",
+        "fits", "fits", "fits", "fits", "fits.fz", "jpg", "cr2",
     ]  # fmt: skip
     assert sum(len(group) for group in groups) == len(OURS)
