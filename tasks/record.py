@@ -28,6 +28,7 @@ from models.documents import (
     healpix_of,
     night_of,
 )
+from models.errors import BadInput
 from models.ingest import Became, Derived, FileResult, Source
 from models.keywords import Described, describe
 from models.names import FileType, UploadName, display_name, parse_time
@@ -35,6 +36,7 @@ from tasks.describing import describe_earliest, rank
 from tasks.ledger import close_entry, code_version, now, read_entry
 from tasks.retries import step
 from tasks.sources import own_sequence, recorded_sources
+from tasks.unclaimed import withdraw_unclaimed
 
 _FITS = (FileType.FITS, FileType.FITS_FZ)
 
@@ -43,13 +45,18 @@ def record_image_file(network: PanoptesNetwork, source: Source, derived: Derived
     """Write the documents of one file, close its ledger entry, and take it from `incoming`.
 
     Every write may have happened before. The file leaves last, and only in the generation
-    that was read.
+    that was read. Raises BadInput if another observation has recorded the image meanwhile;
+    what was made of the file is taken back then.
     """
     upload = source.upload
     assert upload is not None
     makes_image = upload.image_id is not None and upload.file_type in (*_FITS, FileType.CR2)
     if makes_image and derived.duplicate_of is None:
-        _Recording(network, source, derived, upload, describe(derived.header)).write()
+        try:
+            _Recording(network, source, derived, upload, describe(derived.header)).write()
+        except BadInput:
+            withdraw_unclaimed(network, source, derived.outputs)
+            raise
     outcome: Outcome = "archived" if makes_image else "filed"
     entry = close_entry(network, source, outcome, derived)
     remove_from_incoming(network, source)

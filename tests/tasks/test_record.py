@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,16 @@ import pytest
 
 from blocks.network import PanoptesNetwork
 from models.documents import GeoPoint
+from models.errors import BadInput
 from models.ingest import Source
+from models.names import document_key, parse_upload
+from tasks.audit import audit
 from tasks.compress import compress_fits_file
 from tasks.ledger import open_entry
+from tasks.listing import everything_waiting
+from tasks.quarantine import quarantine_file
 from tasks.record import record_image_file
+from tasks.unclaimed import withdraw_unclaimed
 from tests import sites
 from tests.files import (
     IMAGE,
@@ -284,3 +291,51 @@ def test_a_newer_generation_takes_back_what_only_the_older_said(network: Panopte
     assert "airmass" not in image
     assert "notes" not in image
     assert image["guider"] == "theirs"
+
+
+def test_what_lost_the_race_for_an_image_is_quarantined_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    network = sites.drained(tmp_path)
+    other = IMAGE.replace("20180216T110623", "20180216T110624")
+    place(sites.incoming(network), f"{IMAGE}.fits", tiny_fits())
+    place(sites.incoming(network), f"{other}.fits", tiny_fits(seed=2))
+    sources = {source.name: source for source in everything_waiting(network)}
+    mine, late = sources[f"{IMAGE}.fits"], sources[f"{other}.fits"]
+    open_entry(network, mine)
+    open_entry(network, late)
+    refused = compress_fits_file(network, late)  # nobody has recorded the image yet
+    record_image_file(network, mine, compress_fits_file(network, mine))
+    with pytest.raises(BadInput, match="conflicts-with-archive") as bad:
+        record_image_file(network, late, refused)
+    quarantine_file(network, late, bad.value)
+    assert [name for name in sites.objects(network) if "20180216T110624" in name] == [
+        f"quarantine/{other}.fits@{late.generation}"
+    ]
+    assert [f for f in audit(network, deep=True) if f.kind == "object-orphaned"] == []
+
+
+def test_what_is_refused_is_not_taken_back_while_somebody_else_has_it(
+    network: PanoptesNetwork,
+) -> None:
+    _take(network, f"{IMAGE}.fits", tiny_fits())
+    source = Source(
+        name=f"{IMAGE}.fits.fz",
+        generation=1,
+        size=1,
+        arrived=UPLOADED,
+        crc32c=None,
+        upload=parse_upload(f"{IMAGE}.fits.fz"),
+    )
+    made = sites.entry_of(network, f"{IMAGE}.fits").outputs or ()
+    before = sites.objects(network, "images")
+    withdraw_unclaimed(network, source, made)  # the upload itself is gone
+    info = network.store("incoming").put(source.name, b"x")
+    withdraw_unclaimed(network, replace(source, generation=info.generation), made)
+    assert sites.objects(network, "images") == before
+    key = document_key(f"{IMAGE}.fits")
+    stored = network.documents.get("files", key)
+    assert stored is not None
+    network.documents.delete("files", key, version=stored.version)
+    withdraw_unclaimed(network, replace(source, generation=info.generation), made)
+    assert sites.objects(network, "images") == before  # the image's document still names it
