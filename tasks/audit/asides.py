@@ -50,7 +50,7 @@ def waiting_finding(
     network: PanoptesNetwork, source: Source, overdue_after: float
 ) -> Finding | None:
     """What is wrong with a file that lies in `incoming`."""
-    entry = read_entry(network, source.name)
+    entry = _readable(network, source.name)
     name, age = display_name(source.name), now() - source.arrived
     if entry is not None and entry.generation == source.generation:
         if entry.outcome in _CLOSED:
@@ -74,6 +74,14 @@ def waiting_finding(
     return _told(Kind.OVERDUE, source, sentence)
 
 
+def _readable(network: PanoptesNetwork, name: str) -> File | None:
+    """The ledger's entry; None, too, for one that cannot be read, which is said of it elsewhere."""
+    try:
+        return read_entry(network, name)
+    except ValidationError:
+        return None
+
+
 def _is_recent(network: PanoptesNetwork, moment: datetime | None) -> bool:
     """Whether the run that wrote this may still be at work."""
     return moment is not None and now() - moment <= timedelta(seconds=network.lease_seconds)
@@ -86,7 +94,7 @@ def waiting_now(network: PanoptesNetwork, scope: Scope) -> Waiting:
         if not scope.holds(network, info.name):
             continue
         if network.keep_incoming:
-            entry = read_entry(network, info.name)
+            entry = _readable(network, info.name)
             if entry and entry.generation == info.generation and entry.outcome in _CLOSED:
                 continue
         age = max(0.0, (now() - info.updated).total_seconds())

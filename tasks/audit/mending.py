@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 from blocks.catalog import Conflict, Fields, Stored, modify
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, PreconditionFailed, Unreadable
 from models.audit import Finding, Kind, Repair
 from models.documents import File, Location
-from models.errors import BadInput
+from models.errors import ADVICE, BadInput, ConfigurationError
 from models.names import document_key, parse_sequence_id
-from tasks.audit.claims import read_back
 from tasks.audit.holdings import holdings_of
-from tasks.audit.rebuilding import CannotMend, rebuild
+from tasks.audit.rebuilding import CannotMend, readable_entry, rebuild
 from tasks.lease import Lease
-from tasks.ledger import read_entry
 from tasks.quarantine import same_object
+from tasks.reading_back import read_back
 from tasks.settle import settle_observation
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def _mend_one(network: PanoptesNetwork, finding: Finding) -> bool:
                 _return(network, finding)
             case Repair.INGEST if finding.kind in _REOPENED:
                 _reopen(network, _subject(finding))
-    except CannotMend as error:
+    except (CannotMend, ConfigurationError) as error:  # the other findings are mended all the same
         log.warning("%s: %s", finding.name, error)
         return False
     return finding.repair in (Repair.RETURN, Repair.INGEST)
@@ -157,18 +158,23 @@ def _note(network: PanoptesNetwork, finding: Finding) -> None:
 
 
 def _names(stored: Stored, finding: Finding) -> bool:
-    outputs = stored.fields.get("outputs") or []
-    return any((o["location"], o["path"]) == (finding.location, finding.name) for o in outputs)
+    try:
+        outputs = File.model_validate(stored.fields).outputs or ()
+    except ValidationError:  # a finding of its own
+        return False
+    return any((o.location, o.path) == (finding.location, finding.name) for o in outputs)
 
 
 def _return(network: PanoptesNetwork, finding: Finding) -> None:
     """Copy an object back to `incoming`, create-only and compared; it stays where it is too."""
     name = _subject(finding)
     if finding.location == "catalog":
-        entry = read_entry(network, name)
+        entry = readable_entry(network, name)
         location, path = "quarantine", entry.path if entry else None
     else:
         location, path = finding.location, finding.name
+        if finding.kind == Kind.OBJECT_ORPHANED:
+            _refuse_what_is_judged(network, name, _known(location), path)
     if path is None:
         raise CannotMend("there is no copy of it")
     store, incoming = network.store(_known(location)), network.store("incoming")
@@ -181,6 +187,47 @@ def _return(network: PanoptesNetwork, finding: Finding) -> None:
         raise CannotMend(f"it cannot be copied to incoming: {error}") from error
     if not same_object(incoming, name, store, path):
         raise CannotMend("it has just been taken up")
+
+
+def _refuse_what_is_judged(
+    network: PanoptesNetwork, name: str, location: Location, path: str
+) -> None:
+    """Raises CannotMend for an object that would but be quarantined once more.
+
+    Its upload, under its own name or as the `.fits` that it was made of, is a case already,
+    and quarantine has the same bytes, or the same image.
+    """
+    names = [name]
+    if name.endswith(".fits.fz"):
+        names.append(name.removesuffix(".fz"))
+    for each in names:
+        entry = readable_entry(network, each)
+        if entry is None or entry.outcome != "quarantined" or entry.code not in ADVICE:
+            continue
+        if entry.path is None or entry.location != "quarantine":
+            continue
+        if _holds_the_same(network, entry.path, location, path, bytewise=each == name):
+            raise CannotMend(
+                f"its upload, {entry.name}, is in quarantine already, whole: rescue that "
+                f"case once its cause is mended, or remove {path} from {location}"
+            )
+
+
+def _holds_the_same(
+    network: PanoptesNetwork, kept: str, location: Location, path: str, *, bytewise: bool
+) -> bool:
+    from tasks.fits.archive import same_image
+
+    quarantine, store = network.store("quarantine"), network.store(location)
+    if bytewise:
+        return same_object(quarantine, kept, store, path)
+    try:
+        infos = quarantine.stat(kept), store.stat(path)
+        if max(info.size for info in infos) > network.max_file_bytes:
+            return False
+        return same_image(quarantine.read(kept)[0], store.read(path)[0])
+    except (NotFound, BadInput, Unreadable):
+        return False
 
 
 def _is_claimed(network: PanoptesNetwork, finding: Finding) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from blocks.checksums import crc32c
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, PreconditionFailed, Unreadable
@@ -9,7 +11,7 @@ from models.documents import File, Image, Location, Output
 from models.errors import BadInput
 from models.ingest import Derived, Source
 from models.keywords import known_cards
-from models.names import FileType, display_name, parse_upload
+from models.names import FileType, display_name, document_key, parse_upload
 from tasks.audit.claims import record_of
 from tasks.audit.originals import uploaded_bytes
 from tasks.deposit import OutputLost, output_of
@@ -54,13 +56,26 @@ def _recorded(
     network: PanoptesNetwork, name: str, image_id: str | None
 ) -> tuple[Source, Output, str | None]:
     """The upload, its output of record, and whose archive it equals."""
-    entry = read_entry(network, name)
+    entry = readable_entry(network, name)
     if entry is None:
         return (*_from_image(network, name, image_id), None)
     record = record_of(entry)
     if record is None or entry.outcome not in ("archived", "filed"):
         raise CannotMend(f"the ledger does not say what was archived of {name}")
     return _source(entry), record, entry.duplicate_of
+
+
+def readable_entry(network: PanoptesNetwork, name: str) -> File | None:
+    """The ledger's entry of an upload. Raises CannotMend for one that is none of ours."""
+    try:
+        return read_entry(network, name)
+    except ValidationError as error:
+        raise CannotMend(_unreadable(f"files/{document_key(name)}", error)) from error
+
+
+def _unreadable(document: str, error: ValidationError) -> str:
+    where = ", ".join(sorted({".".join(map(str, each["loc"])) for each in error.errors()}))
+    return f"{document} cannot be read: correct {where} in it by hand"
 
 
 def _source(entry: File) -> Source:
@@ -76,7 +91,10 @@ def _source(entry: File) -> Source:
 
 def _from_image(network: PanoptesNetwork, name: str, image_id: str | None) -> tuple[Source, Output]:
     stored = network.documents.get("images", image_id) if image_id else None
-    image = Image.model_validate(stored.fields) if stored else None
+    try:
+        image = Image.model_validate(stored.fields) if stored else None
+    except ValidationError as error:
+        raise CannotMend(_unreadable(f"images/{image_id}", error)) from error
     for kind, source in (image.sources or {}).items() if image else ():
         if source.name != name:
             continue

@@ -33,7 +33,7 @@ from tests.audited import (
     found,
     truth,
 )
-from tests.files import IMAGE, LATER, SEQUENCE, SEQUENCE_ID, jpeg, tiny_fits
+from tests.files import IMAGE, LATER, SEQUENCE, SEQUENCE_ID, jpeg, tiny_fits, tiny_fits_fz
 
 Break = Callable[[PanoptesNetwork], object]
 Found = set[tuple[str, str]]
@@ -185,6 +185,62 @@ def test_a_quarantined_file_of_which_no_document_speaks_is_judged_again(
     assert found(network) == set()
     assert sites.entry_of(network, name).outcome == "quarantined"
     assert sites.waiting(network) == []
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".fits.fz"])
+def test_a_stray_whose_upload_is_a_case_already_is_left_to_a_person(
+    network: PanoptesNetwork, suffix: str
+) -> None:
+    stem = IMAGE.replace("20180216T110623", "20180216T110624")
+    data = tiny_fits(seed=9) if suffix == ".fits" else tiny_fits_fz(tiny_fits(seed=9))
+    network.store("images").put(f"{stem}.fits.fz", tiny_fits_fz(tiny_fits(seed=9)))
+    network.store("incoming").put(f"{stem}{suffix}", data)
+    audited.ingest_all(network)
+    assert sites.entry_of(network, f"{stem}{suffix}").code == "conflicts-with-archive"
+    before = sites.objects(network), sites.documents(network)
+    for _ in range(2):
+        left = {audited.about(r.finding) for r in audited.repaired(network) if not r.mended}
+        assert left == {("object-orphaned", f"images/{stem}.fits.fz")}
+        assert (sites.objects(network), sites.documents(network)) == before
+
+
+def test_a_stray_that_differs_from_what_is_in_quarantine_is_judged(
+    network: PanoptesNetwork,
+) -> None:
+    stem = IMAGE.replace("20180216T110623", "20180216T110624")
+    network.store("images").put(f"{stem}.fits.fz", tiny_fits_fz(tiny_fits(seed=9)))
+    network.store("incoming").put(f"{stem}.fits", tiny_fits(seed=8))
+    audited.ingest_all(network)
+    audited.repaired(network)
+    assert sites.entry_of(network, f"{stem}.fits.fz").code == "conflicts-with-archive"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_entry_that_cannot_be_read_holds_up_no_other_repair(
+    network: PanoptesNetwork, again: bool
+) -> None:
+    broken = entry(f"{IMAGE}.fits.fz")
+    if again:
+        audited.send(network, f"{IMAGE}.fits.fz")
+    change(network, "files", broken, failures="x")
+    network.store("previews").delete(f"{LATER}.preview-1024.jpg")
+    results = audited.repaired(network)
+    mended = {audited.about(r.finding) for r in results if r.mended}
+    assert mended == {("object-missing", f"previews/{LATER}.preview-1024.jpg")}
+    left = {audited.about(r.finding) for r in results if not r.mended}
+    assert ("document-unreadable", f"files/{broken}") in left
+
+
+def test_a_file_where_a_folder_should_be_holds_up_no_other_repair(
+    network: PanoptesNetwork,
+) -> None:
+    network.store("quarantine").put("a/b.txt@12", b"one")
+    network.store("quarantine").put("c.txt@12", b"two")
+    sites.incoming(network).joinpath("a").write_bytes(b"")
+    mended = {r.finding.name for r in audited.repaired(network) if r.mended}
+    assert mended == {"c.txt@12"}
+    sites.incoming(network).joinpath("a").unlink()
+    assert all(r.mended for r in audited.repaired(network))
 
 
 def test_only_reading_back_finds_damage_that_left_no_trace(network: PanoptesNetwork) -> None:
