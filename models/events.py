@@ -97,7 +97,7 @@ def parse_push(envelope: Document) -> FileArrived | OtherEvent:
     event_type = _text(attributes, "eventType")
     if event_type not in _FINALIZED:
         return OtherEvent(event_type[:100])
-    bucket, name = _bucket(_text(attributes, "bucketId")), _name(_text(attributes, "objectId"))
+    bucket, name = _bucket(_text(attributes, "bucketId")), _name(attributes, "objectId")
     generation = _integer(attributes, "objectGeneration", least=1)
     size = None
     if data := message.get("data"):
@@ -115,7 +115,7 @@ def parse_push(envelope: Document) -> FileArrived | OtherEvent:
         size=size,
         time=_time(attributes.get("eventTime"), "eventTime"),
         event_type=event_type,
-        delivery=str(message.get("messageId", ""))[:200],
+        delivery=_clean(str(message.get("messageId", "")), "messageId")[:200],
     )
 
 
@@ -156,7 +156,7 @@ def _cloud_event(attributes: Document, data: Any) -> FileArrived | OtherEvent:
         raise MalformedEvent("its attributes and its data name different buckets")
     return FileArrived(
         bucket=bucket,
-        name=_name(_text(data, "name")),
+        name=_name(data, "name"),
         generation=_integer(data, "generation", least=1),
         size=_integer(data, "size", least=0) if "size" in data else None,
         time=_time(attributes.get("time"), "time"),
@@ -223,10 +223,23 @@ def _mapping(document: Document, key: str) -> Document:
 
 
 def _text(document: Document, key: str) -> str:
+    return _clean(_any_text(document, key), key)
+
+
+def _any_text(document: Document, key: str) -> str:
     value = document.get(key)
     if not isinstance(value, str) or not value:
         raise MalformedEvent(f"it has no {key}")
     return value
+
+
+def _clean(text: str, key: str) -> str:
+    """Text that a log, an answer and Prefect can hold: JSON may name half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise MalformedEvent(f"its {key} is broken text") from None
+    return text
 
 
 def _bucket(bucket: str) -> str:
@@ -235,7 +248,8 @@ def _bucket(bucket: str) -> str:
     return bucket
 
 
-def _name(name: str) -> str:
+def _name(document: Document, key: str) -> str:
+    name = _any_text(document, key)
     try:
         name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

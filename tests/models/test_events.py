@@ -95,6 +95,18 @@ def test_all_three_forms_tell_of_the_same_file() -> None:
     assert [each.delivery for each in files] == ["17", "18", "18"]
 
 
+def test_half_a_character_in_what_is_logged_or_answered_is_malformed() -> None:
+    broken = push()
+    broken["message"]["messageId"] = "\ud800"
+    with pytest.raises(MalformedEvent, match="messageId is broken text"):
+        read(broken)
+    with pytest.raises(MalformedEvent, match="eventType is broken text"):
+        read(push(eventType="\ud800"))
+    for key in ("id", "type", "source"):
+        with pytest.raises(MalformedEvent, match=f"{key} is broken text"):
+            read_structured(cloud_event(**{key: "a\udce9"}))
+
+
 def test_a_notification_without_an_object_resource_is_enough() -> None:
     envelope = push(payloadFormat="NONE")
     del envelope["message"]["data"]
