@@ -102,7 +102,11 @@ class Tally:
                 lines += ["", f"## {title}", "", *(f"- {item}" for item in items)]
         if self.inventory:
             lines += ["", "## Calls of one run", ""]
-            lines += ["A process is killed before and after every one of these."]
+            lines += [
+                "On folders a process is killed before every one of these, and after those that "
+                "returned; on Google's emulators at every one of the small night and at a sample of "
+                "the whole."
+            ]
         for backend, calls in sorted(self.inventory.items()):
             listed = ", ".join(f"{name} {count}" for name, count in calls.items())
             lines += ["", f"{backend} ({sum(calls.values())}): {listed}."]

@@ -67,7 +67,7 @@ def test_storage_that_fails_at_any_request(
     world.take_requests()
     children.call(run, world)
     requests = len(world.take_requests())
-    for fault in STORAGE_FAULTS:
+    for fault in scale(chance.sample(STORAGE_FAULTS, 3), STORAGE_FAULTS):
         places = range(1, requests + 1)
         for place in sorted(chance.sample(places, min(scale(1, 6), requests))):
             faults = schedule([(place, fault)])
@@ -79,7 +79,7 @@ def test_storage_that_fails_again_and_again(
 ) -> None:
     night = tiny_night()
     wanted = like(night)
-    for _ in range(scale(2, 12)):
+    for _ in range(scale(1, 12)):
         rate = chance.choice((0.05, 0.2, 0.5))
         kinds = [each for each in STORAGE_FAULTS if each != "hang" or rate < 0.1]
         faults = [chance.choice(kinds) if chance.random() < rate else None for _ in range(300)]
@@ -122,7 +122,7 @@ def test_firestore_that_fails_at_any_call(
     world.send_all(night)
     children.call(run, world.reached_by(FIRESTORE_EMULATOR_HOST=firestore_proxy.address))
     calls = list(firestore_proxy.calls)
-    for fault in FIRESTORE_FAULTS:
+    for fault in scale(chance.sample(FIRESTORE_FAULTS, 3), FIRESTORE_FAULTS):
         places = range(1, len(calls) + 1)
         for place in sorted(chance.sample(places, min(scale(1, 6), len(calls)))):
             faults = schedule([(place, fault)])
@@ -139,7 +139,7 @@ def test_firestore_that_fails_again_and_again(
 ) -> None:
     night = tiny_night()
     wanted = like(night)
-    for _ in range(scale(2, 12)):
+    for _ in range(scale(1, 12)):
         rate = chance.choice((0.02, 0.1, 0.3))
         kinds = [each for each in FIRESTORE_FAULTS if each != "hang" or rate < 0.05]
         faults = [chance.choice(kinds) if chance.random() < rate else None for _ in range(600)]

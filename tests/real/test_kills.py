@@ -25,7 +25,7 @@ def test_a_kill_before_or_after_any_call_to_a_store_or_the_catalog(
     # Firestore's emulator takes ten milliseconds a call: there, every call of a small night
     # and a sample of those of the whole.
     google = [(small_night(), scale(2, None)), (tiny_night(), scale(2, 24))]
-    for night, most in {"folder": [(tiny_night(), scale(8, None))], "google": google}[backend]:
+    for night, most in {"folder": [(tiny_night(), scale(6, None))], "google": google}[backend]:
         like = faultless(night)
         counted = make_world()
         counted.send_all(night)
