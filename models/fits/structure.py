@@ -36,6 +36,9 @@ Kind: TypeAlias = Literal[
 ]
 BITPIX = frozenset({8, 16, 32, 64, -32, -64})
 MAX_NAXIS = 999
+MAX_DIMENSIONS = 64
+"""Axes of an array that numpy can hold, https://numpy.org/doc/2.0/release/2.0.0-notes.html;
+the standard's 999 cannot be decoded, and so not be archived and compared."""
 MAX_HDUS = 10_000
 
 _END = re.compile(rb"END {5}(?!=)")
@@ -211,6 +214,8 @@ def _read_hdu(data: bytes | memoryview, header: Header, index: int) -> Hdu:
         raise BadInput("bad-header", f"HDU {index}: BITPIX is {bitpix}")
     if not 0 <= naxis <= MAX_NAXIS:
         raise BadInput("bad-header", f"HDU {index}: NAXIS is {naxis}")
+    if naxis > MAX_DIMENSIONS:
+        raise BadInput("unsupported-format", f"HDU {index} has {naxis} axes")
     axes = [Header(card).cards[0] for card in header.raw_cards()[3 : 3 + naxis]]
     if [card.keyword for card in axes] != [f"NAXIS{n}" for n in range(1, naxis + 1)]:
         raise BadInput("bad-header", f"HDU {index}: NAXIS1 to NAXIS{naxis} are not in order")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.errors import BadInput
 from models.fits.cards import Header, format_card, header_of, keyword_of
-from models.fits.structure import Hdu
+from models.fits.structure import MAX_DIMENSIONS, MAX_NAXIS, Hdu
 from tasks.fits.tile_table import image_cards
 from tasks.fits.tiles import RICE_BLOCK, Bytes, Coding, TileDecoder, decode_runs
 
@@ -206,8 +206,10 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
     if bitpix not in (8, 16, 32, 64, -32, -64) or not isinstance(bitpix, int):
         raise BadInput("bad-header", f"HDU {hdu.index}: ZBITPIX is {bitpix!r}")
     naxis = _integer(hdu, "ZNAXIS", low=1)
-    if naxis > 999:
+    if naxis > MAX_NAXIS:
         raise BadInput("bad-header", f"HDU {hdu.index}: ZNAXIS is {naxis}")
+    if naxis > MAX_DIMENSIONS:
+        raise BadInput("unsupported-format", f"HDU {hdu.index}: its image has {naxis} axes")
     axes = [_integer(hdu, f"ZNAXIS{n}") for n in range(1, naxis + 1)]
     if math.prod(axes) > max_pixels:
         raise BadInput("too-large", f"HDU {hdu.index} claims {math.prod(axes)} pixels")

@@ -211,6 +211,8 @@ GOOD = ("SIMPLE  =                    T", "BITPIX  =                   16")
         (structure(*GOOD, "NAXIS   = -1"), "bad-header", "-1"),
         (structure(*GOOD, "NAXIS   = 1000"), "bad-header", "1000"),
         (structure(*GOOD, "NAXIS   = 1", "NAXIS1  = -5"), "bad-header", "negative"),
+        (structure(*GOOD, "NAXIS   = 2.0"), "bad-header", "whole"),
+        (structure(*GOOD, "NAXIS   = 65"), "unsupported-format", "65 axes"),
         (structure(*GOOD, "NAXIS   = 2", "NAXIS1  = 5"), "bad-header", "order"),
         (structure(*GOOD, "NAXIS   = 1", "NAXIS1  = 5", "NAXIS1  = 6"), "bad-header", "twice"),
         (

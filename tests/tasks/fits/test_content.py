@@ -179,6 +179,13 @@ def test_the_sources_own_sum_finds_damage_where_the_table_has_none() -> None:
         (b"ZNAXIS1 =                   90", b"ZNAXIS1 =           1000000000", "too-large"),
         (b"ZNAXIS1 =                   90", b"ZNAXIS1 =                  -90", "bad-header"),
         (b"ZNAXIS1 =                   90", b"ZNAXIS1 =                   91", "corrupt-data"),
+        (
+            b"ZNAXIS  =                    2",
+            b"ZNAXIS  =                   65",
+            "unsupported-format",
+        ),
+        (b"ZNAXIS  =                    2", b"ZNAXIS  =                 1000", "bad-header"),
+        (b"ZNAXIS  =                    2", b"ZNAXIS  =                  2.0", "bad-header"),
         (b"ZBITPIX =                   16", b"ZBITPIX =                   17", "bad-header"),
         (b"ZTILE2  =                    1", b"ZTILE2  =                    2", "corrupt-data"),
         (b"ZTILE2  =                    1", b"ZTILE2  =                    0", "bad-header"),
