@@ -23,6 +23,7 @@ from models.errors import BadInput
 from models.ingest import Derived, Source
 from models.names import display_name, document_key
 from models.quarantine import case_id_of, with_history
+from tasks.reading_back import holds
 
 
 class Verdict(Enum):
@@ -86,7 +87,7 @@ def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Op
     if before.generation != source.generation:
         if not _is_current(network, source):
             return Opened(Verdict.GONE, before)
-        if _same_bytes(network, source, before) and _outputs_stand(network, before):
+        if _same_bytes(network, source, before) and _outputs_stand(network, before, closely=True):
             return Opened(Verdict.DONE, before)
         fresh = _new_entry(source)
         kept = {
@@ -101,7 +102,8 @@ def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Op
         return Opened(Verdict.WORK, fresh.model_copy(update=kept))
     if before.outcome == "quarantined" and _quarantine_stands(network, before):
         return Opened(Verdict.QUARANTINED, before)
-    if before.outcome in ("archived", "filed") and _outputs_stand(network, before):
+    is_done = before.outcome in ("archived", "filed")
+    if is_done and _outputs_stand(network, before, closely=not network.keep_incoming):
         return Opened(Verdict.DONE, before)
     if before.failures >= network.failure_limit:
         return Opened(Verdict.GIVEN_UP, before)
@@ -147,8 +149,11 @@ def _same_bytes(network: PanoptesNetwork, source: Source, before: File) -> bool:
     return before.crc32c == (source.crc32c or crc32c(network.read(source)))
 
 
-def _outputs_stand(network: PanoptesNetwork, entry: File) -> bool:
-    """Whether everything that was made of the file is still where it was put."""
+def _outputs_stand(network: PanoptesNetwork, entry: File, *, closely: bool) -> bool:
+    """Whether everything that was made of the file is still where it was put.
+
+    `closely`: by their very bytes, for an upload that will be removed because of them.
+    """
     for output in entry.outputs or ():
         try:
             found = network.store(output.location).stat(output.path)
@@ -157,6 +162,8 @@ def _outputs_stand(network: PanoptesNetwork, entry: File) -> bool:
         if output.role == "preview":
             continue  # another file of the image may have made a better one
         if found.generation != output.generation and found.crc32c != output.crc32c:
+            return False
+        if closely and not holds(network, output, found):
             return False
     return bool(entry.outputs)
 

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from blocks.catalog import Fields
-from blocks.checksums import CHUNK, Crc32c
 from blocks.network import PanoptesNetwork
-from blocks.storage import NotFound, ObjectInfo, Unreadable
+from blocks.storage import NotFound, ObjectInfo
 from models.audit import Finding, Kind, Repair
 from models.documents import File, Location, Output
-from models.errors import BadInput
 from models.names import FileType
 from tasks.audit.holdings import Holdings, Place
+from tasks.reading_back import read_back
 from tasks.sources import recorded_sources
 
 DERIVED = ("preview", "rgb-r", "rgb-g", "rgb-b")
@@ -180,24 +179,6 @@ def uploaded_as(location: str, path: str) -> str | None:
     if location == "previews" and path.endswith(".jpg") and ".preview-" not in leaf:
         return path
     return None
-
-
-def read_back(network: PanoptesNetwork, location: Location, info: ObjectInfo) -> str | None:
-    """The CRC32C of an object's bytes, read in pieces; empty if they cannot be read, None if
-    the object changed meanwhile."""
-    store, running = network.store(location), Crc32c()
-    try:
-        while running.size < info.size:
-            data = store.read_range(info.name, running.size, running.size + 8 * CHUNK)
-            if not data:
-                break
-            running.update(data)
-        after = store.stat(info.name)
-    except NotFound:
-        return None
-    except (BadInput, Unreadable):
-        return ""
-    return running.base64 if after.generation == info.generation else None
 
 
 def _stat(network: PanoptesNetwork, location: Location, path: str) -> ObjectInfo | None:

@@ -8,7 +8,8 @@ from models.audit import Finding, Kind, Repair
 from models.documents import File
 from models.errors import ADVICE
 from models.names import document_key
-from tasks.audit.claims import Waits, read_back
+from tasks.audit.claims import Waits
+from tasks.reading_back import read_back
 
 
 def entry_findings(

@@ -1,0 +1,32 @@
+"""What the audit says to do is done: the file is uploaded again, and that mends it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blocks.network import PanoptesNetwork
+from tests import audited, sites
+from tests.audited import found, truth
+from tests.files import IMAGE, LATER, SEQUENCE
+from tests.tasks.audit.test_auditing import path_of, quietly_spoil
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> PanoptesNetwork:
+    return audited.ingested(sites.drained(tmp_path))
+
+
+def test_damage_without_a_trace_is_mended_by_uploading_the_file_again(
+    network: PanoptesNetwork,
+) -> None:
+    quietly_spoil(network, "images", f"{IMAGE}.fits.fz")
+    quietly_spoil(network, "images", f"{LATER}.fits.fz")
+    quietly_spoil(network, "originals", f"{IMAGE}.cr2")
+    quietly_spoil(network, "timelapse", path_of(network, f"{SEQUENCE}.mp4"))
+    assert len(found(network, deep=True)) == 4
+    audited.send(network)
+    audited.ingest_all(network)
+    assert sites.waiting(network) == []
+    assert found(network, deep=True, truth=truth()) == set()
