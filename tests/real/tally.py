@@ -104,8 +104,8 @@ class Tally:
             lines += ["", "## Calls of one run", ""]
             lines += [
                 "On folders a process is killed before every one of these, and after those that "
-                "returned; on Google's emulators at every one of the small night and at a sample of "
-                "the whole."
+                "returned; on Google's emulators at every one of the small night and at a sample "
+                "of the whole."
             ]
         for backend, calls in sorted(self.inventory.items()):
             listed = ", ".join(f"{name} {count}" for name, count in calls.items())

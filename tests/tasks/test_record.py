@@ -168,6 +168,7 @@ def test_a_stalled_run_of_an_older_generation_does_not_cover_a_newer_one(
     network: PanoptesNetwork,
 ) -> None:
     name = f"{IMAGE}.fits"
+    older: dict[str, str | int | float | None]
     older = {"AIRMASS": 9.0, "EXPTIME": 300.0, "OBSERVER": "Elsewhere", "ISO": 800}
     place(sites.incoming(network), name, tiny_fits(older))
     stalled = sites.source_named(network, name)
