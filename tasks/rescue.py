@@ -16,7 +16,7 @@ from blocks.catalog import Fields, modify
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, ObjectInfo, PreconditionFailed, Unreadable
 from models.documents import File, Rescue
-from models.errors import BadInput, TryAgain
+from models.errors import BadInput, ConfigurationError, TryAgain
 from models.ingest import Source
 from models.names import display_name, document_key
 from models.quarantine import with_history
@@ -88,6 +88,11 @@ def _put_back(network: PanoptesNetwork, found: Found, name: str, rescue: Rescue)
     except (BadInput, Unreadable) as error:
         raise CannotRescue(
             f"the copy {entry.path} in quarantine is damaged ({error}): upload {entry.name} again"
+        ) from None
+    except ConfigurationError as error:  # a file where its folder should be, say
+        raise CannotRescue(
+            f"{entry.name} cannot be put back into incoming: {error}; put that right, then "
+            "rescue it again"
         ) from None
     except ValueError as error:
         raise CannotRescue(

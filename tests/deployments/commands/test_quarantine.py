@@ -98,6 +98,22 @@ def test_rescuing_all_of_a_code_and_then_all(network: PanoptesNetwork) -> None:
     }
 
 
+def test_a_name_that_is_blocked_in_incoming_holds_up_no_other_rescue(tmp_path: Path) -> None:
+    network = sites.drained(tmp_path)
+    for name in ("a/b.txt", "c.txt"):
+        place(sites.incoming(network), name, b"x")
+    sites.run(network)
+    sites.incoming(network).joinpath("a").rmdir()
+    sites.incoming(network).joinpath("a").write_bytes(b"")
+    done = call(network, "rescue", "--all")
+    assert done.exit_code == 3
+    assert "a/b.txt cannot be put back into incoming" in done.stderr
+    assert "1 rescued, 1 left as they are" in done.stdout
+    assert sites.waiting(network) == ["a", "c.txt"]
+    sites.incoming(network).joinpath("a").unlink()
+    assert call(network, "rescue", "a/b.txt").exit_code == 0
+
+
 def test_what_cannot_be_rescued_is_said_and_holds_up_no_other(network: PanoptesNetwork) -> None:
     done = call(network, "rescue", "Q00000000", LARGE)
     assert done.exit_code == 3
