@@ -36,11 +36,15 @@ _TRAILER_BYTES = 1 << 20
 """Some cameras append data of their own behind the picture."""
 
 
+MOST_BOXES = 1_000_000
+"""At the top of an MP4; one that is sent in fragments has two a fragment."""
+
+
 def check_mp4(data: bytes) -> None:
     """Walk the top-level boxes of an MP4 (ISO/IEC 14496-12, section 4.2). Raises BadInput."""
     if data[4:8] != b"ftyp":
         raise BadInput("not-a-picture", "it does not begin like an MP4")
-    offset, kinds = 0, set()
+    offset, boxes, has_index = 0, 0, False
     while offset < len(data):
         head = data[offset : offset + 16]
         if len(head) < 8:
@@ -57,7 +61,10 @@ def check_mp4(data: bytes) -> None:
                 "truncated-file",
                 f"{offset + size} bytes are announced, {len(data)} are there",
             )
-        kinds.add(kind)
+        boxes += 1
+        if boxes > MOST_BOXES:
+            raise BadInput("too-large", f"more than {MOST_BOXES} boxes")
+        has_index = has_index or kind in (b"moov", b"moof")
         offset += size
-    if not kinds & {b"moov", b"moof"}:
+    if not has_index:
         raise BadInput("truncated-file", "it has no index of its pictures (no 'moov' box)")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import BadInput
+from tasks import media
 from tasks.media import check_jpeg, check_mp4
 from tests.files import jpeg, mp4, tiny_fits
 
@@ -26,6 +30,24 @@ def _code(check: object, *arguments: object, **options: object) -> str | None:
 def test_a_whole_picture_and_a_whole_video_pass() -> None:
     check_jpeg(JPEG, max_pixels=64 * 48)
     check_mp4(mp4())
+
+
+def test_a_video_of_boxes_without_end_is_refused_without_remembering_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    count = 5_000
+    monkeypatch.setattr(media, "MOST_BOXES", count)
+    kinds = np.random.default_rng(1).integers(97, 123, (count, 4)).astype(np.uint8)
+    boxes = np.empty((count, 8), np.uint8)
+    boxes[:, :4] = (0, 0, 0, 8)
+    boxes[:, 4:] = kinds
+    data = mp4() + boxes.tobytes()
+    tracemalloc.start()
+    try:
+        assert _code(check_mp4, data) == "too-large"
+        assert tracemalloc.get_traced_memory()[1] < 50_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
