@@ -76,6 +76,12 @@ class PanoptesNetwork(Block):
     max_pixels: int = Field(
         200_000_000, gt=0, description="Images of more pixels are quarantined, not decoded."
     )
+    max_decoded_bytes: int = Field(
+        1 << 30,
+        gt=0,
+        description="Compressed FITS images that take more room once decoded are quarantined, "
+        "not decoded; bytes. A run may take twice as much for each of its workers.",
+    )
     max_header_bytes: int = Field(
         1 << 21,
         gt=0,

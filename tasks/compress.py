@@ -20,7 +20,12 @@ def compress_fits_file(network: PanoptesNetwork, source: Source) -> Derived:
     from tasks.fits.archive import check_source, compress_fits
 
     data = network.read(source)
-    content = check_source(data, max_pixels=network.max_pixels, max_header=network.max_header_bytes)
+    content = check_source(
+        data,
+        max_pixels=network.max_pixels,
+        max_decoded=network.max_decoded_bytes,
+        max_header=network.max_header_bytes,
+    )
     packed = compress_fits(data, method=network.compression).data
     return archive_image(network, source, data, packed, content)
 

@@ -24,7 +24,10 @@ def keep_compressed_fits(network: PanoptesNetwork, source: Source) -> Derived:
 
     data = network.read(source)
     content = check_compressed(
-        data, max_pixels=network.max_pixels, max_header=network.max_header_bytes
+        data,
+        max_pixels=network.max_pixels,
+        max_decoded=network.max_decoded_bytes,
+        max_header=network.max_header_bytes,
     )
     return archive_image(network, source, data, data, content)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def preview(
     pattern: str | None = None,
     long_side: int = LONG_SIDE,
     bottom_up: bool = False,
+    physical: Callable[[Pixels], Pixels] | None = None,
 ) -> bytes:
     """A JPEG of at most `long_side` pixels, stretched so that faint stars show.
 
@@ -33,7 +35,9 @@ def preview(
     before them, of which the first plane is shown; values that are not finite are black.
     `pattern` is the Bayer pattern of its first two rows and columns, such as ``GBRG``: then
     the picture is in colour, with a neutral sky. Set `bottom_up` where the first row is the
-    lowest, as FITS viewers show it. Raises ValueError for an image without pixels.
+    lowest, as FITS viewers show it. `physical` turns pixels into the values that are shown; it
+    gets a part of them at a time, for all of a large image may not fit into memory. Raises
+    ValueError for an image without pixels.
     """
     import numpy as np
     from PIL import Image
@@ -44,7 +48,7 @@ def preview(
     plane = np.atleast_2d(plane)
     if not plane.size:
         raise ValueError("an image without pixels has no picture")
-    colours = _colours(plane, pattern, long_side)
+    colours = _colours(plane, pattern, long_side, physical or _as_they_are)
     shown = np.stack([_stretched(colour) for colour in colours], axis=-1)
     if bottom_up:
         shown = shown[::-1]
@@ -54,21 +58,27 @@ def preview(
     return out.getvalue()
 
 
-def _colours(plane: Pixels, pattern: str | None, long_side: int) -> list[Floats]:
+def _as_they_are(pixels: Pixels) -> Pixels:
+    return pixels
+
+
+def _colours(
+    plane: Pixels, pattern: str | None, long_side: int, physical: Callable[[Pixels], Pixels]
+) -> list[Floats]:
     """Red, green and blue, or grey alone, binned to at most `long_side`."""
     rows, columns = plane.shape
     if pattern is None or min(rows, columns) < 2:
-        return [_binned(plane, long_side)]
+        return [_binned(plane, long_side, physical)]
     planes: list[Floats] = []
     for colour in "RGB":
         # One green tells a picture enough, at half the cost.
         row, column = divmod(pattern.index(colour), 2)
         part = plane[row : rows - rows % 2 : 2, column : columns - columns % 2 : 2]
-        planes.append(_binned(part, long_side))
+        planes.append(_binned(part, long_side, physical))
     return planes
 
 
-def _binned(plane: Pixels, long_side: int) -> Floats:
+def _binned(plane: Pixels, long_side: int, physical: Callable[[Pixels], Pixels]) -> Floats:
     """Means of whole blocks, as small as `long_side` asks for."""
     import numpy as np
 
@@ -80,8 +90,8 @@ def _binned(plane: Pixels, long_side: int) -> Floats:
     # Values beyond single precision or not finite stay visible as such, and come out black.
     with np.errstate(invalid="ignore", over="ignore"):
         for row in range(down):
+            part = physical(plane[row : row + (rows - 1) * step + 1 : step])
             for column in range(across):
-                part = plane[row : row + (rows - 1) * step + 1 : step]
                 total += part[:, column : column + (columns - 1) * step + 1 : step]
         total /= np.float32(down * across)
     return total

@@ -29,7 +29,13 @@ def preview_of_fits(
         return ()
     # POCS turns the frame upside down and keeps the camera's word: RGGB is GBRG in array order.
     pattern = "GBRG" if content.header.get("FILTER") == "RGGB" else None
-    jpeg = preview(content.pixels, pattern=pattern, long_side=LONG_SIDE, bottom_up=True)
+    jpeg = preview(
+        content.stored,
+        pattern=pattern,
+        long_side=LONG_SIDE,
+        bottom_up=True,
+        physical=content.physical,
+    )
     return (store_preview(network, source, jpeg),)
 
 

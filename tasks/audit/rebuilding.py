@@ -121,13 +121,14 @@ def _from_image(network: PanoptesNetwork, name: str, image_id: str | None) -> tu
 def _from_archive(network: PanoptesNetwork, source: Source, record: Output, data: bytes) -> Derived:
     from tasks.fits.archive import check_compressed, check_source
 
-    content = check_compressed(data, max_pixels=network.max_pixels)
+    limits = {"max_pixels": network.max_pixels, "max_decoded": network.max_decoded_bytes}
+    content = check_compressed(data, **limits)
     checksums = content.checksums
     assert source.upload is not None
     if source.upload.file_type is FileType.FITS:
         for candidate in uploaded_bytes(source.upload.file_type, data):
             if crc32c(candidate) == source.crc32c:
-                checksums = check_source(candidate, max_pixels=network.max_pixels).checksums
+                checksums = check_source(candidate, **limits).checksums
     info = network.store(record.location).stat(record.path)
     present = output_of(record.role, record.location, info, record.crc32c)
     return Derived(

@@ -21,6 +21,8 @@ ChecksumState: TypeAlias = Literal["absent", "hold", "stale"]
 
 MAX_PIXELS = 1 << 28
 """Nearly fifteen frames of a Canon EOS 100D."""
+MAX_DECODED = 1 << 30
+"""Bytes of all compressed images of a file, once decoded."""
 MAX_HEADER = 1 << 21
 """Bytes of all headers of a file; more than 26,000 cards."""
 
@@ -70,14 +72,18 @@ class ImageContent:
 
     @property
     def pixels(self) -> Array:
-        """Physical values, native byte order: BZERO + BSCALE x stored (section 4.4.2.5).
+        """All physical values, see `physical`; may take four times the room of `stored`."""
+        return self.physical(self.stored)
 
-        Unsigned integers where the header follows their convention, the stored kind where
-        it scales nothing, else float64.
+    def physical(self, stored: Array) -> Array:
+        """Physical values of some `stored` ones: BZERO + BSCALE x stored (section 4.4.2.5).
+
+        In native byte order. Unsigned integers where the header follows their convention,
+        the stored kind where it scales nothing, else float64.
         """
         scale, zero = _number(self.header, "BSCALE", 1), _number(self.header, "BZERO", 0)
-        dtype: np.dtype[np.generic] = self.stored.dtype.newbyteorder("=")
-        native = self.stored.astype(dtype)
+        dtype: np.dtype[np.generic] = stored.dtype.newbyteorder("=")
+        native = stored.astype(dtype)
         kind = native.dtype.kind
         if scale == 1 and zero == 0:
             return native
@@ -86,7 +92,10 @@ class ImageContent:
             # Adding half the range flips the highest bit.
             flipped: Array = native.view(f"u{bits // 8}") ^ np.array(zero, f"u{bits // 8}")
             return flipped
-        return native.astype(np.float64) * scale + zero
+        values = native.astype(np.float64)
+        values *= scale
+        values += zero
+        return values
 
 
 def _number(header: Header, keyword: str, default: float) -> float:
@@ -100,7 +109,11 @@ def _dtype(bitpix: int) -> np.dtype[np.generic]:
 
 
 def check_source(
-    fits: bytes, *, max_pixels: int = MAX_PIXELS, max_header: int = MAX_HEADER
+    fits: bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    max_decoded: int = MAX_DECODED,
+    max_header: int = MAX_HEADER,
 ) -> ImageContent:
     """Read a `.fits` whole: its structure, its image, its checksums.
 
@@ -109,11 +122,15 @@ def check_source(
     ``too-large``, ``unsupported-format`` and, for an HDU compressed inside,
     ``corrupt-data``.
     """
-    return _content(fits, max_pixels, max_header, strict=False)
+    return _content(fits, max_pixels, max_decoded, max_header, strict=False)
 
 
 def check_compressed(
-    fz: bytes, *, max_pixels: int = MAX_PIXELS, max_header: int = MAX_HEADER
+    fz: bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    max_decoded: int = MAX_DECODED,
+    max_header: int = MAX_HEADER,
 ) -> ImageContent:
     """Read a `.fits.fz` whole: every tile decoded, the checksums of what is stored held.
 
@@ -125,12 +142,14 @@ def check_compressed(
     too. A file that is plain FITS is taken for what it is. Raises BadInput as
     `check_source` does.
     """
-    return _content(fz, max_pixels, max_header, strict=True)
+    return _content(fz, max_pixels, max_decoded, max_header, strict=True)
 
 
-def _content(file: bytes, max_pixels: int, max_header: int, *, strict: bool) -> ImageContent:
+def _content(
+    file: bytes, max_pixels: int, max_decoded: int, max_header: int, *, strict: bool
+) -> ImageContent:
     hdus = _walk(file, max_pixels, max_header)
-    left = max_pixels - sum(hdu.pixels for hdu in hdus)
+    left, room = max_pixels - sum(hdu.pixels for hdu in hdus), max_decoded
     image: tuple[Header, Array] | None = None
     states: list[str] = []
     for hdu in hdus:
@@ -141,6 +160,9 @@ def _content(file: bytes, max_pixels: int, max_header: int, *, strict: bool) -> 
                 raise BadInput("checksum-mismatch", f"HDU {hdu.index}: {_which(checks)}")
             table = read_table(file, hdu, max_pixels=left)
             left -= table.pixels
+            room -= table.pixels * table.itemsize
+            if room < 0:
+                raise BadInput("too-large", f"more than {max_decoded} bytes, once decoded")
             stored, source_sum = _decoded(table)
             if strict and checks.state == "absent":
                 _ask_another_reader(file, hdu)

@@ -31,6 +31,19 @@ def test_a_mosaic_becomes_a_colour_picture_of_at_most_the_asked_size() -> None:
     assert picture.shape[1] / picture.shape[0] == pytest.approx(1.5, abs=0.02)
 
 
+@pytest.mark.parametrize("pattern", [None, "GBRG"])
+def test_a_large_image_is_scaled_part_by_part_and_looks_the_same(pattern: str | None) -> None:
+    stored, parts = sky(600, 900), []
+
+    def physical(part: np.ndarray) -> np.ndarray:
+        parts.append(part.size)
+        return part * 2.0 + 1
+
+    picture = preview(stored, pattern=pattern, long_side=100, physical=physical)
+    assert picture == preview(stored * 2.0 + 1, pattern=pattern, long_side=100)
+    assert max(parts) <= stored.size / 9
+
+
 def test_an_image_without_a_pattern_is_grey() -> None:
     assert shown(preview(sky(60, 90))).shape == (60, 90)
 

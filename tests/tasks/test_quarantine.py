@@ -95,6 +95,12 @@ def test_an_image_of_too_many_pixels_is_quarantined_and_not_decoded(tmp_path: Pa
     assert set(sites.outcomes(sites.run(network)).values()) == {"quarantined: too-large"}
 
 
+def test_an_image_of_too_many_bytes_once_decoded_is_quarantined(tmp_path: Path) -> None:
+    network = sites.drained(tmp_path, max_decoded_bytes=100)
+    place(sites.incoming(network), f"{IMAGE}.fits.fz", tiny_fits_fz())
+    assert set(sites.outcomes(sites.run(network)).values()) == {"quarantined: too-large"}
+
+
 def _pipe(path: Path) -> None:
     os.mkfifo(path)
 

@@ -233,6 +233,14 @@ def test_an_image_over_the_limit_is_refused_compressed_or_not() -> None:
         assert refused.value.code == "too-large"
 
 
+def test_an_image_that_decodes_to_more_than_the_limit_is_refused() -> None:
+    archive = compress_fits(image(noise("f8", (70, 90)))).data
+    assert check_compressed(archive, max_decoded=8 * 6300).shape == (70, 90)
+    with pytest.raises(BadInput) as refused:
+        check_compressed(archive, max_decoded=8 * 6300 - 1)
+    assert refused.value.code == "too-large"
+
+
 def test_a_file_without_pixels_is_no_image() -> None:
     for check in (check_source, check_compressed, compress_fits):
         with pytest.raises(BadInput) as refused:
