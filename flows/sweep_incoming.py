@@ -30,6 +30,7 @@ from models.backlog import SWEPT
 from models.errors import ConfigurationError, TryAgain
 from models.ingest import Became, FileResult, summary
 from tasks.backlog import Survey, abandoned, fallen_quiet, held, is_old, survey
+from tasks.ledger import now
 from tasks.retries import keep_trying
 from tasks.settle import settle
 from tasks.stalling import ended_when_stalled, progressing
@@ -111,10 +112,12 @@ def _sweep(
 def take_unroutable(network: PanoptesNetwork, found: Survey, *, after: float) -> list[FileResult]:
     """Put files aside whose names say nothing; in a folder, once nobody writes them any more.
 
-    An object of a bucket is there only when it is complete.
+    An object of a bucket is there only when it is complete. A file dated so far ahead that no
+    writer can have done it just now would else wait for that day.
     """
-    quiet = found.moment - timedelta(seconds=0.0 if network.incoming.startswith("gs:") else after)
-    ripe = [source for source in found.unroutable if source.arrived <= quiet]
+    patience = timedelta(seconds=0.0 if network.incoming.startswith("gs:") else after)
+    quiet, ahead = found.moment - patience, now() + patience
+    ripe = [s for s in found.unroutable if s.arrived <= quiet or s.arrived > ahead]
     progress = RunProgress("sweep-incoming")
     results = list(take_all(network, ripe, call=as_tasks, watch=progress).values())
     progress.finish(results)

@@ -102,6 +102,7 @@ def _next_begun(network: PanoptesNetwork, sequence: Sequence) -> bool:
             ("unit_id", "==", sequence.unit_id),
             ("camera_id", "==", sequence.camera_id),
             ("time", ">", sequence.time),
+            ("time", "<=", now()),  # a camera's clock that is ahead has begun nothing
         ],
         order_by=[("time", "asc")],
         limit=1,
@@ -110,7 +111,12 @@ def _next_begun(network: PanoptesNetwork, sequence: Sequence) -> bool:
 
 
 def _end_earlier(network: PanoptesNetwork, sequence: Sequence) -> None:
-    """This camera has begun `sequence`: what it observed before is complete."""
+    """This camera has begun `sequence`: what it observed before is complete.
+
+    Unless the sequence is dated later than now: its camera's clock is wrong.
+    """
+    if sequence.time > now():
+        return
     earlier = Query(
         "observations",
         where=[

@@ -199,6 +199,13 @@ def test_names_that_say_nothing_go_to_quarantine_once_nobody_writes_them_any_mor
     assert kept == {"notes.txt", "PAN001/14d3bd/20180216T110623/20180216T112430.fits.part"}
 
 
+def test_a_file_dated_in_the_future_does_not_wait_for_that_day(site: Site) -> None:
+    site.put("notes.txt", age=-86400)
+    site.put("soon.txt", age=-300)
+    site.sweep(unroutable_after=600)
+    assert site.waiting() == {"soon.txt"}
+
+
 def test_hostile_names_end_in_quarantine_and_nowhere_else(site: Site) -> None:
     names = {"%2e%2e/x.fits", "é" * 100 + ".fits", "a b\x7f.fits", ".hidden", "x" * 250}
     for name in names:

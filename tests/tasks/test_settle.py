@@ -95,6 +95,16 @@ def test_an_observation_is_received_once_its_camera_begins_the_next(
     assert sites.document(network, "observations", NEXT_ID)["status"] == "receiving_files"
 
 
+@pytest.mark.parametrize("future_first", [True, False])
+def test_an_observation_dated_in_the_future_ends_none_of_today(
+    network: PanoptesNetwork, future_first: bool
+) -> None:
+    future = "PAN001/14d3bd/20990101T000000/20990101T000100"
+    for stem in (future, IMAGE) if future_first else (IMAGE, future):
+        _arrive(network, stem, seconds=1.0, moment=now())
+    assert sites.document(network, "observations", SEQUENCE_ID)["status"] == "receiving_files"
+
+
 def test_an_observation_that_comes_late_is_received_at_once(network: PanoptesNetwork) -> None:
     _arrive(network, "PAN001/14d3bd/20180216T120000/20180216T120100", seconds=1.0, moment=now())
     _arrive(network, IMAGE, seconds=1.0, moment=now())
