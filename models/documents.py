@@ -298,7 +298,7 @@ class File(Document):
     path: str | None = Field(None, description="of the first output, in `location`")
     outputs: list[Output] | None = None
     unfinished: bool | None = Field(None, description="an older generation was never closed")
-    case_id: str | None = Field(None, description="of a file that was quarantined: Q and 8 digits")
+    case_id: str | None = Field(None, description="of a file that was quarantined: Q and 12 digits")
     announced: bool | None = Field(None, description="whether Prefect has been told of the case")
     rescue: Rescue | None = Field(None, description="asked for, and not taken up yet")
     history: list[Case] | None = Field(None, description="how it was judged before")

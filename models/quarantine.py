@@ -22,8 +22,11 @@ Kind = Literal["quarantined", "given-up", "closed"]
 
 
 def case_id_of(key: str) -> str:
-    """The id of the case of a file, by the key of its ledger entry: ``Q`` and 8 hex digits."""
-    return "Q" + hashlib.sha256(key.encode()).hexdigest()[:8]
+    """The id of the case of a file, by the key of its ledger entry: ``Q`` and 12 hex digits.
+
+    Earlier ids were the first 8 of these digits.
+    """
+    return "Q" + hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
 def event_id(key: str, entry: File) -> uuid.UUID:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -57,24 +58,47 @@ def cases(
 
 
 def find_case(network: PanoptesNetwork, wanted: str) -> Found:
-    """The case of this id, or of the file of this name. Raises NoSuchCase.
+    """The case of this id, or of the file of this name.
+
+    Raises NoSuchCase, also for an id that more than one file has: it names them.
 
     A file that is no longer a case is found as well, as long as it has a history.
     """
     longitudes: dict[str, float | None] = {}
     by_name = network.documents.get("files", document_key(wanted)) if wanted else None
-    named = [by_name] if by_name is not None else []
-    for stored in [*named, *network.documents.query(_by_id(wanted))]:
-        if (found := _found(network, stored, longitudes, any_outcome=True)) is not None:
-            return found
-    for found in cases(network):  # judged before cases had ids, or a name that is no clean text
-        if wanted in (found.report.id, found.entry.name):
-            return found
-    raise NoSuchCase(f"there is no case {wanted!r}: `panoptes-network quarantine list` shows all")
+    if by_name is not None and (named := _found(network, by_name, longitudes, any_outcome=True)):
+        return named
+    answers = network.documents.query(_by_id(wanted))
+    found = [_found(network, stored, longitudes, any_outcome=True) for stored in answers]
+    matches = [each for each in found if each is not None]
+    if not matches:  # judged before cases had ids, or a name that is no clean text
+        matches = [
+            each
+            for each in cases(network)
+            if wanted == each.entry.name or _is_id(wanted, each.report.id)
+        ]
+    if len(matches) > 1:
+        names = ", ".join(sorted(each.entry.name for each in matches))
+        raise NoSuchCase(f"{wanted!r} is the case of more than one file; name the file: {names}")
+    if not matches:
+        raise NoSuchCase(
+            f"there is no case {wanted!r}: `panoptes-network quarantine list` shows all"
+        )
+    return matches[0]
 
 
-def _by_id(case_id: str) -> Query:
-    return Query("files", where=[("case_id", "==", case_id)])
+_SHORT = re.compile(r"Q[0-9a-f]{8}", re.ASCII)
+"""An id as it was given out when ids were shorter."""
+
+
+def _is_id(wanted: str, case_id: str) -> bool:
+    return wanted == case_id or bool(_SHORT.fullmatch(wanted) and case_id.startswith(wanted))
+
+
+def _by_id(wanted: str) -> Query:
+    if _SHORT.fullmatch(wanted):
+        return Query("files", where=[("case_id", ">=", wanted), ("case_id", "<", f"{wanted}~")])
+    return Query("files", where=[("case_id", "==", wanted)])
 
 
 def _found(

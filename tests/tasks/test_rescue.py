@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from blocks.catalog import modify
 from blocks.network import PanoptesNetwork
 from models.errors import BadInput
 from models.names import document_key
@@ -50,6 +51,36 @@ def test_one_bad_entry_of_the_ledger_hides_no_other_case(
     network.documents.create("files", "Of-year-1", old)
     assert {case.file for case in listed(network)} == {NAME, "old"}
     assert "A-bad-entry cannot be read" in caplog.text
+
+
+def test_an_id_of_two_files_names_both_and_an_id_of_one_finds_it(tmp_path: Path) -> None:
+    network = sites.drained(tmp_path)
+    names = ["note173230.txt", "note57620.txt"]
+    for name in names:
+        place(sites.incoming(network), name, b"x")
+    sites.run(network)
+    ids = {case.file: case.id for case in listed(network)}
+    assert len(set(ids.values())) == 2
+    short = {case_id[:9] for case_id in ids.values()}
+    assert short == {"Qc47aa64a"}, "as ids were once"
+    with pytest.raises(NoSuchCase, match=r"more than one file.*: note173230.txt, note57620.txt"):
+        find_case(network, "Qc47aa64a")
+    for name in names:
+        assert find_case(network, ids[name]).entry.name == name
+        assert find_case(network, name).entry.name == name
+
+
+@pytest.mark.parametrize("stored", ["short", None])
+def test_a_case_is_found_by_the_shorter_id_under_which_it_was_once_told_of(
+    tmp_path: Path, stored: str | None
+) -> None:
+    network = refused(tmp_path)
+    short = listed(network)[0].id[:9]
+    assert find_case(network, short).entry.name == NAME
+    told = short if stored else None
+    modify(network.documents, "files", document_key(NAME), lambda before: {"case_id": told})
+    assert find_case(network, short).entry.name == NAME
+    assert find_case(network, listed(network)[0].id).entry.name == NAME
 
 
 @pytest.mark.parametrize("keep", [True, False])
