@@ -49,6 +49,7 @@ LOOKUPS: tuple[Index, ...] = (
     Index("files", ("path",)),
     Index("files", ("name",)),
     Index("files", ("outcome", "name")),
+    Index("files", ("code",)),
     Index("files", ("case_id",)),
     Index("leases", ("expires",)),
 )

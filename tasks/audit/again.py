@@ -8,6 +8,7 @@ from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound
 from models.audit import Finding
 from models.documents import File
+from models.names import document_key
 from tasks.audit.asides import is_explained, lone_entry_findings, waiting_finding
 from tasks.audit.auditing import OVERDUE_SECONDS, unit_findings
 from tasks.audit.observation import look_again
@@ -48,10 +49,20 @@ def _is_found_aside(network: PanoptesNetwork, finding: Finding, *, deep: bool) -
     if finding.sequence_id is not None:
         return False
     if finding.location == "catalog" and collection == "files":
-        stored = network.documents.get("files", key)
-        try:
-            entry = File.model_validate(stored.fields) if stored else None
-        except ValidationError:
-            return True
-        return entry is not None and bool(lone_entry_findings(network, key, entry, deep=deep))
+        found = _of_lone_entry(network, key, deep=deep)
+        return found is None or bool(found)
+    if finding.location == "quarantine" and finding.subject is not None:
+        # Judged anew, the file may have another copy: then nothing is said of this one.
+        found = _of_lone_entry(network, document_key(finding.subject), deep=deep)
+        return found is None or _about(finding) in map(_about, found)
     return True
+
+
+def _of_lone_entry(network: PanoptesNetwork, key: str, *, deep: bool) -> list[Finding] | None:
+    """What is wrong with an entry of no observation; None where it cannot be read."""
+    stored = network.documents.get("files", key)
+    try:
+        entry = File.model_validate(stored.fields) if stored else None
+    except ValidationError:
+        return None
+    return lone_entry_findings(network, key, entry, deep=deep) if entry else []

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from blocks.catalog import Query
+from blocks.catalog import Query, Stored
 from blocks.network import PanoptesNetwork
 from models.audit import Finding, Kind, Repair, Waiting
 from models.documents import File
@@ -26,6 +26,13 @@ from tasks.ledger import now, read_entry
 from tasks.listing import source_of
 
 _CLOSED = ("archived", "filed", "quarantined")
+_OPEN = (
+    Query("files", where=[("returns", "==", 0)]),
+    Query("files", where=[("code", ">", "")]),
+)
+"""Among what these find are the entries without an outcome that belong to no observation: no
+attempt has come to an end, or the last one did with a code. No catalog can be asked for what
+lacks a field."""
 _KEPT = re.compile(r"(?P<name>.+)@\d+", re.DOTALL)
 
 
@@ -164,13 +171,11 @@ def unroutable_findings(network: PanoptesNetwork, scope: Scope, *, deep: bool) -
     """Ledger entries whose names belong to no observation; none of a single night."""
     if scope.night is not None:
         return
-    for outcome in ("quarantined", "failed"):
-        where: list[Any] = [("outcome", "==", outcome)]
-        if prefix := scope.name_prefix:
-            behind = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
-            where += [("name", ">=", prefix), ("name", "<", behind)]
-        for stored in pages(network.documents, Query("files", where=where)):
+    for query in _queries(scope):
+        for stored in pages(network.documents, query):
             if stored.fields.get("sequence_id") is not None:
+                continue
+            if query in _OPEN and not _is_left_open(network, scope, stored):
                 continue
             try:
                 entry = File.model_validate(stored.fields)
@@ -184,12 +189,42 @@ def unroutable_findings(network: PanoptesNetwork, scope: Scope, *, deep: bool) -
             yield from lone_entry_findings(network, stored.key, entry, deep=deep)
 
 
+def _queries(scope: Scope) -> Iterator[Query]:
+    for outcome in ("quarantined", "failed"):
+        where: list[Any] = [("outcome", "==", outcome)]
+        if prefix := scope.name_prefix:
+            behind = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
+            where += [("name", ">=", prefix), ("name", "<", behind)]
+        yield Query("files", where=where)
+    yield from _OPEN
+
+
+def _is_left_open(network: PanoptesNetwork, scope: Scope, stored: Stored) -> bool:
+    """Whether the file has no outcome, and no upload that could still be given one.
+
+    What waits is said of `incoming`. The entry is read once more: a run may have closed it
+    and then taken the upload away.
+    """
+    if stored.fields.get("outcome") is not None:
+        return False
+    name = str(stored.fields.get("name"))
+    if not name.startswith(scope.name_prefix) or is_waiting(network, _raw(stored.key, name)):
+        return False
+    still = network.documents.get("files", stored.key)
+    return still is not None and still.fields.get("outcome") is None
+
+
+def _raw(key: str, name: str) -> str:
+    """The name as it was uploaded, of the entry with this key and readable name."""
+    raw = unquote(key, errors="surrogateescape")
+    return raw if document_key(raw) == key else name
+
+
 def lone_entry_findings(
     network: PanoptesNetwork, key: str, entry: File, *, deep: bool
 ) -> list[Finding]:
     """What is wrong with an entry that belongs to no observation."""
-    raw = unquote(key, errors="surrogateescape")
-    name = raw if document_key(raw) == key else entry.name
+    name = _raw(key, entry.name)
     found = entry_findings(network, entry, lambda _: is_waiting(network, name), deep=deep)
     return [
         replace(

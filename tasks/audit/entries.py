@@ -18,7 +18,7 @@ def entry_findings(
     """What is wrong with one entry, its outputs left aside. No run may be at work on it."""
     match entry.outcome:
         case None:
-            return _open(entry, waits)
+            return _open(network, entry, waits)
         case "failed":
             return _failed(network, entry, waits)
         case "quarantined":
@@ -34,9 +34,9 @@ def entry_findings(
     return []
 
 
-def _open(entry: File, waits: Waits) -> list[Finding]:
+def _open(network: PanoptesNetwork, entry: File, waits: Waits) -> list[Finding]:
     if not waits(entry.name):
-        return [_gone(entry)]
+        return [_gone(network, entry)]
     if is_reopened(entry):
         return []
     sentence = f"{entry.name} was begun and never finished; no run is at work on it."
@@ -48,7 +48,14 @@ def is_reopened(entry: File) -> bool:
     return entry.outcome is None and entry.attempts == 0
 
 
-def _gone(entry: File) -> Finding:
+def _gone(network: PanoptesNetwork, entry: File) -> Finding:
+    if _is_kept(network, entry):
+        sentence = (
+            f"{entry.name} was to be judged again and never was; its copy is in quarantine as "
+            f"{entry.path}."
+        )
+        repair = None if network.keep_incoming else Repair.RETURN
+        return _finding(entry, Kind.ENTRY_STUCK, sentence, repair)
     return _finding(
         entry, Kind.UPLOAD_LOST,
         f"{entry.name} was never taken to its end, and it is no longer in incoming. "
@@ -56,9 +63,22 @@ def _gone(entry: File) -> Finding:
     )  # fmt: skip
 
 
+def _is_kept(network: PanoptesNetwork, entry: File) -> bool:
+    """Whether quarantine has this very generation of the file.
+
+    A newer one and one that failed keep the path of an older judgement, but not its code.
+    """
+    if entry.code not in ADVICE or entry.location != "quarantine" or entry.path is None:
+        return False
+    try:
+        return network.store("quarantine").stat(entry.path).size == entry.size
+    except NotFound:
+        return False
+
+
 def _failed(network: PanoptesNetwork, entry: File, waits: Waits) -> list[Finding]:
     if not waits(entry.name):
-        return [_gone(entry)]
+        return [_gone(network, entry)]
     if entry.failures < network.failure_limit:
         return []  # the next run tries it again
     sentence = (
@@ -86,10 +106,11 @@ def _quarantined(
         return found  # a pipe, a dangling link: it stays where it is
     assert entry.path is not None
     again = Repair.INGEST if waits(entry.name) else None
+    step = "" if again else " Upload the file again from the unit, or restore it from a backup."
     try:
         info = network.store("quarantine").stat(entry.path)
     except NotFound:
-        sentence = f"{entry.name} was put into quarantine, but it is not there."
+        sentence = f"{entry.name} was put into quarantine, but it is not there.{step}"
         lost = Finding(
             Kind.QUARANTINE_MISSING, "quarantine", entry.path, sentence,
             entry.sequence_id, again, entry.name,
@@ -99,7 +120,9 @@ def _quarantined(
     if info.size != entry.size or (
         None not in (checksum, entry.crc32c) and checksum != entry.crc32c
     ):
-        sentence = f"The bytes of {entry.path} in quarantine are not those that were put there."
+        sentence = (
+            f"The bytes of {entry.path} in quarantine are not those that were put there.{step}"
+        )
         found.append(
             Finding(
                 Kind.OBJECT_DAMAGED, "quarantine", entry.path, sentence,

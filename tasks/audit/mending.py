@@ -15,6 +15,7 @@ from models.documents import File, Location
 from models.errors import ADVICE, BadInput, ConfigurationError
 from models.names import document_key, parse_sequence_id
 from tasks.audit.holdings import holdings_of
+from tasks.audit.observation import is_waiting
 from tasks.audit.rebuilding import CannotMend, readable_entry, rebuild
 from tasks.lease import Lease
 from tasks.quarantine import same_object
@@ -238,9 +239,14 @@ def _is_claimed(network: PanoptesNetwork, finding: Finding) -> bool:
 
 
 def _reopen(network: PanoptesNetwork, name: str) -> None:
-    """Have the ledger take a file for unfinished, so that the next run works on it."""
+    """Have the ledger take a file for unfinished, so that the next run works on it.
+
+    Raises CannotMend where no upload of it waits: then its judgement is all there is of it.
+    """
 
     def change(fields: Fields | None) -> Fields | None:
+        if not is_waiting(network, name):
+            raise CannotMend("its upload is no longer in incoming")
         return {"outcome": None} if fields else None
 
     modify(network.documents, "files", document_key(name), change)
