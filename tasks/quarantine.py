@@ -9,6 +9,7 @@ from models.errors import BadInput, TryAgain
 from models.ingest import FileResult, Source
 from models.names import quarantine_name
 from tasks.ledger import close_quarantined, read_entry
+from tasks.reading_back import read_back
 from tasks.record import remove_from_incoming
 from tasks.retries import step
 
@@ -37,9 +38,21 @@ def _kept_before(network: PanoptesNetwork, source: Source) -> str | None:
     for case in reversed(entry.history or ()):
         if case.path is None or case.size != source.size:
             continue
-        if same_object(incoming, source.name, quarantine, case.path, generation=source.generation):
+        at = source.generation
+        if same_object(incoming, source.name, quarantine, case.path, generation=at) and (
+            _is_whole(network, case.path)
+        ):
             return case.path
     return None
+
+
+def _is_whole(network: PanoptesNetwork, path: str) -> bool:
+    """Whether a copy still reads as its store says; a disk may have lost bits of it."""
+    store = network.store("quarantine")
+    info = store.stat(path)
+    if info.crc32c is None or store.local_path(path) is None:
+        return True  # it has just been read, or a bucket vouches for it
+    return info.crc32c == read_back(network, "quarantine", info)
 
 
 def same_object(

@@ -8,7 +8,7 @@ import pytest
 
 from blocks.network import PanoptesNetwork
 from tests import audited, sites
-from tests.audited import found, truth
+from tests.audited import BAD, STRAY, found, truth
 from tests.files import IMAGE, LATER, SEQUENCE
 from tests.tasks.audit.test_auditing import path_of, quietly_spoil
 
@@ -30,3 +30,14 @@ def test_damage_without_a_trace_is_mended_by_uploading_the_file_again(
     audited.ingest_all(network)
     assert sites.waiting(network) == []
     assert found(network, deep=True, truth=truth()) == set()
+
+
+@pytest.mark.parametrize("name", [BAD, STRAY])
+def test_a_copy_that_lost_bits_is_not_taken_for_that_of_the_upload_sent_again(
+    network: PanoptesNetwork, name: str
+) -> None:
+    quietly_spoil(network, "quarantine", path_of(network, name))
+    audited.send(network, name)
+    audited.ingest_all(network)
+    assert network.store("quarantine").read(path_of(network, name))[0] == audited.NIGHT[name]
+    assert found(network, deep=True) == set()
