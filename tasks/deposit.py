@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 from blocks.catalog import Query
@@ -12,6 +12,7 @@ from blocks.storage import NotFound, ObjectInfo, PreconditionFailed
 from models.documents import File, Location, Output
 from models.errors import BadInput, TryAgain
 from models.ingest import Source
+from models.names import display_name
 from tasks.ledger import read_entry
 
 
@@ -44,7 +45,8 @@ def deposit(
 
     Gives the output, and the name of another file if its object, which `same` finds to be
     equal in content, stands there. An object of an older generation of this source is
-    replaced. Raises BadInput ``conflicts-with-archive`` where the content differs.
+    replaced, unless it is all that is left of another upload that was found equal to it.
+    Raises BadInput ``conflicts-with-archive`` where the content differs.
     """
     store, checksum = network.store(location), crc32c(data)
     for _ in range(5):
@@ -73,7 +75,9 @@ def deposit(
         equal = _equal(same, stored)
         # An object that we made and that is no longer what we made has been damaged.
         damaged = not equal and owner is None and _was_made_of(own, source, location, path)
-        if damaged or _may_replace(own, source, owner):
+        intact = owner is not None and _is_as_made(owner, location, path, stored)
+        lent = equal is not True and intact and _is_lent(network, source, location, path)
+        if damaged or (_may_replace(own, source, owner) and not lent):
             try:
                 info = store.put(path, data, if_generation=present.generation)
             except PreconditionFailed:
@@ -104,6 +108,26 @@ def _was_made_of(own: File | None, source: Source, location: Location, path: str
     return (location, path) in ((o.location, o.path) for o in own.outputs or ())
 
 
+def _is_as_made(owner: File, location: Location, path: str, stored: bytes) -> bool:
+    made = ((o.location, o.path, o.crc32c) for o in owner.outputs or ())
+    return (location, path, crc32c(stored)) in made
+
+
+def _is_lent(network: PanoptesNetwork, source: Source, location: Location, path: str) -> bool:
+    """Whether another upload that was taken has this object, and none of its own."""
+    return any(
+        entry.name != display_name(source.name)
+        and entry.duplicate_of is not None
+        and entry.outcome in ("archived", "filed")
+        for entry in _entries_at(network, location, path)
+    )
+
+
+def _entries_at(network: PanoptesNetwork, location: Location, path: str) -> Iterator[File]:
+    query = Query("files", where=[("path", "==", path), ("location", "==", location)])
+    return (File.model_validate(stored.fields) for stored in network.documents.query(query))
+
+
 def owner_of(
     network: PanoptesNetwork, own: File | None, location: Location, path: str, present: ObjectInfo
 ) -> File | None:
@@ -112,9 +136,7 @@ def owner_of(
     The source's `own` entry is asked first: its path may be that of a later generation's
     place in quarantine.
     """
-    query = Query("files", where=[("path", "==", path), ("location", "==", location)])
-    others = (File.model_validate(stored.fields) for stored in network.documents.query(query))
-    for entry in chain([own] if own else [], others):
+    for entry in chain([own] if own else [], _entries_at(network, location, path)):
         made = ((o.location, o.path, o.generation) for o in entry.outputs or ())
         if not entry.duplicate_of and (location, path, present.generation) in made:
             return entry

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, Unreadable
 from models.audit import Finding, Kind, Uploaded
-from models.documents import File, Image, Location
+from models.documents import File, Image, Location, Output
 from models.errors import BadInput, ConfigurationError
 from models.names import document_key
 from tasks.audit.originals import uploaded_bytes
@@ -99,7 +99,7 @@ def _kept(network: PanoptesNetwork, upload: Uploaded, entry: File) -> Finding | 
     first = next(iter(entry.outputs or ()), None)
     if first is None or not (
         _has(network, first.location, first.path, upload, entry)
-        or (entry.duplicate_of and _is_of_record(network, entry))
+        or (entry.duplicate_of and _is_of_record(network, entry, first))
     ):
         return _bytes(upload, "in the archive", entry)
     if entry.outcome != "archived" or upload.image_id is None:
@@ -118,10 +118,14 @@ def _kept(network: PanoptesNetwork, upload: Uploaded, entry: File) -> Finding | 
     return None
 
 
-def _is_of_record(network: PanoptesNetwork, entry: File) -> bool:
-    """Whether the file whose archive a duplicate equals still has it."""
+def _is_of_record(network: PanoptesNetwork, entry: File, lent: Output) -> bool:
+    """Whether the archive that a duplicate was found equal to is still the one of record.
+
+    Its owner names it with the same bytes, whatever became of a later upload of the owner.
+    """
     other = read_entry(network, entry.duplicate_of or "")
-    return other is not None and other.outcome in ("archived", "filed")
+    made = ((o.location, o.path, o.crc32c) for o in (other.outputs or () if other else ()))
+    return (lent.location, lent.path, lent.crc32c) in made
 
 
 def _has(

@@ -133,6 +133,36 @@ def test_a_newer_generation_of_a_duplicate_never_replaces_the_others_archive(
     assert sites.objects(network, "images") == {ARCHIVE: tiny_fits_fz()}
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((FITS, tiny_fits), (PACKED, tiny_fits_fz)),
+        ((PACKED, tiny_fits_fz), (FITS, tiny_fits)),
+        ((FITS, tiny_fits), (FIELD.replace(".fits.fz", ".FITS"), tiny_fits)),
+    ],
+    ids=["packed later", "plain later", "older path"],
+)
+def test_an_archive_that_stands_for_another_upload_too_is_never_replaced(
+    network: PanoptesNetwork,
+    first: tuple[str, Callable[[], bytes]],
+    second: tuple[str, Callable[[], bytes]],
+) -> None:
+    for name, make in (first, second):
+        _send(network, name, make())
+        _outcome(network, name)
+    archived = sites.objects(network, "images")
+    name = first[0]
+    newer = tiny_fits(seed=1)
+    newer = tiny_fits_fz(newer) if name == PACKED else newer
+    _send(network, name, newer, hours=1)
+    assert _outcome(network, name) == "quarantined: conflicts-with-archive"
+    assert sites.objects(network, "images") == archived
+    assert list(sites.objects(network, "quarantine").values()) == [newer]
+    _send(network, name, first[1](), hours=2)
+    assert _outcome(network, name) in ("catalogued", "already")
+    assert sites.objects(network, "images") == archived
+
+
 def test_two_pictures_under_one_name_are_one_or_the_second_goes_aside(
     network: PanoptesNetwork,
 ) -> None:
