@@ -80,24 +80,33 @@ def identity(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def generation_of(found: os.stat_result | None) -> int:
+def generation_of(found: os.stat_result | None, *, by_change: bool = False) -> int:
     """The opaque generation, 1 to 2**53 - 1 so that JSON keeps it; 0 where nothing is.
 
+    `by_change` takes in the change time, too, which no program can set: ``cp -p`` and
+    ``rsync -t`` bring the modification time along, and may write into the same inode. New
+    permissions and names then make a new generation, though the bytes are the same. A file
+    with several names goes without: its change time is that of all of them.
     Bytes rewritten in place within one tick of the file system's clock are not noticed.
     """
     if found is None:
         return 0
-    text = "{}:{}:{}".format(*identity(found)).encode("ascii")
-    digest = hashlib.blake2b(text, digest_size=8).digest()
+    parts: tuple[int, ...] = identity(found)
+    if by_change and found.st_nlink == 1:
+        parts = (*parts, found.st_ctime_ns)
+    digest = hashlib.blake2b(":".join(map(str, parts)).encode("ascii"), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) or 1
 
 
-def info_of(name: str, found: os.stat_result, crc32c: str | None) -> ObjectInfo:
+def info_of(
+    name: str, found: os.stat_result, crc32c: str | None, *, by_change: bool = False
+) -> ObjectInfo:
     try:
         updated = _EPOCH + timedelta(microseconds=found.st_mtime_ns // 1000)
     except OverflowError:
         updated = datetime.max.replace(tzinfo=UTC)
-    return ObjectInfo(name, found.st_size, generation_of(found), crc32c, updated)
+    generation = generation_of(found, by_change=by_change)
+    return ObjectInfo(name, found.st_size, generation, crc32c, updated)
 
 
 def kept_checksum(file: int | Path, found: os.stat_result) -> str | None:
@@ -163,10 +172,10 @@ def opened(
         yield file, found
 
 
-def look_again(path: Path, file: BinaryIO, seen: ObjectInfo) -> None:
+def look_again(path: Path, file: BinaryIO, seen: ObjectInfo, *, by_change: bool = False) -> None:
     """Raises TryAgain unless the open file and its path are still what was `seen`."""
-    still = generation_of(os.fstat(file.fileno())) == seen.generation
-    if not still or generation_of(look(path)) != seen.generation:
+    now = (os.fstat(file.fileno()), look(path))
+    if any(generation_of(each, by_change=by_change) != seen.generation for each in now):
         raise TryAgain(f"{seen.name!r} changed while it was read")
 
 

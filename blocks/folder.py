@@ -37,6 +37,8 @@ class FolderStore:
     A `read_only` store never writes anything below its root, not even its own files.
     Where links to files are not followed, reading one raises BadInput ``not-a-file``: what
     others may write into must not show them our other files.
+    What others write into is told apart `by_change`, see `files.generation_of`; our own
+    objects need not be, and keep their generation when somebody links or chowns them.
     A `durable` one has every write on the disk before it answers.
 
     Two things that other programs do it cannot notice: replacing a file between the last
@@ -48,6 +50,7 @@ class FolderStore:
     read_only: bool = False
     durable: bool = True
     follow_links: bool = True
+    by_change: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root).absolute())
@@ -64,7 +67,7 @@ class FolderStore:
             if found is None:
                 raise NotFound(f"there is no {name!r} in {self.root}")
             is_file = stat.S_ISREG(found.st_mode)
-            return files.info_of(name, found, files.kept_checksum(path, found) if is_file else None)
+            return self._info(name, found, files.kept_checksum(path, found) if is_file else None)
 
     def read(self, name: str, *, generation: int | None = None) -> tuple[bytes, ObjectInfo]:
         with self._opened(name, generation) as source:
@@ -136,7 +139,7 @@ class FolderStore:
                 raise NotFound(f"there is no {name!r} in {self.root}")
             if stat.S_ISDIR(found.st_mode):
                 raise ConfigurationError(f"{name!r} is a folder; remove it by hand")
-            if if_generation is not None and files.generation_of(found) != if_generation:
+            if if_generation is not None and self._generation(found) != if_generation:
                 raise PreconditionFailed(f"{name!r} is not in the expected generation")
             if not placing.remove(path, name, seen, self._private("leaving")):
                 raise PreconditionFailed(f"{name!r} was replaced while it was removed")
@@ -156,7 +159,7 @@ class FolderStore:
             with files.reading(name):
                 found = files.look(path)
             if found is not None:
-                yield files.info_of(name, found, None)
+                yield self._info(name, found, None)
 
     def folders(self, prefix: str) -> Iterator[str]:
         if prefix and not prefix.endswith("/"):
@@ -250,10 +253,14 @@ class FolderStore:
         path = self._readable(name)
         opening = files.opened(path, name, follow_links=self.follow_links)
         with files.reading(name), opening as (file, found):
-            info = files.info_of(name, found, files.kept_checksum(file.fileno(), found))
+            info = self._info(name, found, files.kept_checksum(file.fileno(), found))
             if generation is not None and info.generation != generation:
                 raise NotFound(f"{name!r} is no longer in the generation that was asked for")
-            yield Source(info, file, lambda: files.look_again(path, file, info))
+            yield Source(
+                info,
+                file,
+                lambda: files.look_again(path, file, info, by_change=self.by_change),
+            )
 
     def _commit(
         self,
@@ -279,18 +286,27 @@ class FolderStore:
         made = os.fstat(file.fileno())
         with placing.locked(self._private("locks"), name):
             placed = False
-            if if_generation is None or files.generation_of(files.look(path)) == if_generation:
+            if if_generation is None or self._generation(files.look(path)) == if_generation:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 placed = if_generation != 0 or placing.give_name(temporary, path)
                 if if_generation != 0:
                     temporary.replace(path)
+            if placed and self.by_change:  # being named was a change, too
+                temporary.unlink(missing_ok=True)
+                made = os.fstat(file.fileno())
         if not placed:
             if path.is_dir():
                 raise ConfigurationError(f"{name!r} is a folder where a file is needed")
             same = files.same_bytes(file, path, name) if if_generation == 0 else None
             if same is None:
                 raise PreconditionFailed(f"{name!r} is not in the expected generation")
-            return files.info_of(name, same, written.base64)
+            return self._info(name, same, written.base64)
         if self.durable:
             placing.sync_folder(path.parent)
-        return files.info_of(name, made, written.base64)
+        return self._info(name, made, written.base64)
+
+    def _info(self, name: str, found: os.stat_result, crc32c: str | None) -> ObjectInfo:
+        return files.info_of(name, found, crc32c, by_change=self.by_change)
+
+    def _generation(self, found: os.stat_result | None) -> int:
+        return files.generation_of(found, by_change=self.by_change)

@@ -22,8 +22,8 @@ from tasks.deposit import OutputLost
 from tasks.keep import keep_fits, keep_media, verify_kept
 from tasks.ledger import Verdict, close_failed, open_entry, read_entry
 from tasks.listing import by_image
-from tasks.quarantine import quarantine
-from tasks.record import record, remove_from_incoming
+from tasks.quarantine import quarantine, remove_if_judged
+from tasks.record import record
 from tasks.retries import call_plainly, keep_trying
 from tasks.rgb import make_rgb, verify_rgb
 from tasks.sources import require_own_sequence
@@ -109,11 +109,14 @@ def _take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
         opened = keep_trying(open_entry, network, source)
         match opened.verdict:
             case Verdict.DONE:
-                keep_trying(remove_from_incoming, network, source)
+                if not keep_trying(remove_if_judged, network, source, opened.entry):
+                    return _changed_unseen(source)
                 return FileResult.from_entry(opened.entry, Became.ALREADY)
             case Verdict.QUARANTINED:
-                if opened.entry.path is not None:  # else there is no copy of it
-                    keep_trying(remove_from_incoming, network, source)
+                # Without a path there is no copy of it, and it stays.
+                removable = opened.entry.path is not None
+                if removable and not keep_trying(remove_if_judged, network, source, opened.entry):
+                    return _changed_unseen(source)
                 return FileResult.from_entry(opened.entry)
             case Verdict.GIVEN_UP:
                 return FileResult.from_entry(opened.entry, Became.FAILED)
@@ -137,6 +140,18 @@ def _work(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
         return call(record, network, source, derived)
     except BadInput as bad:
         return call(quarantine, network, source, bad)
+
+
+def _changed_unseen(source: Source) -> FileResult:
+    """The folder's times and sizes say that it was judged, its bytes say otherwise: it stays."""
+    return FileResult(
+        name=display_name(source.name),
+        outcome=Became.FAILED,
+        code="changed-unseen",
+        reason="Its bytes are not those that were judged before, though the folder gives the "
+        "same time and size.",
+        next_step="Give it a new time (touch) and it is taken as a new upload.",
+    )
 
 
 def _report_failure(network: PanoptesNetwork, source: Source, error: Exception) -> FileResult:

@@ -72,6 +72,10 @@ def open_entry(network: PanoptesNetwork, source: Source) -> Opened:
     def change(before: Fields | None) -> Fields | None:
         nonlocal opened
         opened = _decide(network, source, File.model_validate(before) if before else None)
+        if opened.verdict is Verdict.DONE and network.keep_incoming:
+            # The same bytes under a new generation are compared once, not at every run.
+            moved = opened.entry.generation != source.generation
+            return {"generation": source.generation} if moved else None
         if opened.verdict is not Verdict.WORK:
             return None
         cleared = dict.fromkeys(k for k in before or () if k in File.model_fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from blocks.checksums import CHUNK, crc32c
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, ObjectStore, PreconditionFailed, Unreadable
+from models.documents import File
 from models.errors import BadInput, TryAgain
 from models.ingest import FileResult, Source
 from models.names import quarantine_name
@@ -53,6 +54,39 @@ def _is_whole(network: PanoptesNetwork, path: str) -> bool:
     if info.crc32c is None or store.local_path(path) is None:
         return True  # it has just been read, or a bucket vouches for it
     return info.crc32c == read_back(network, "quarantine", info)
+
+
+def remove_if_judged(network: PanoptesNetwork, source: Source, entry: File) -> bool:
+    """Take away an upload that the ledger has closed already, if it has the bytes of then.
+
+    False, and it stays, if it has others. Only a run that died before it took the file away
+    leaves one behind, so hardly any file is read for this.
+    """
+    if network.keep_incoming:
+        return True
+    if entry.generation == source.generation and not _was_judged(network, source, entry):
+        return False
+    remove_from_incoming(network, source)
+    return True
+
+
+def _was_judged(network: PanoptesNetwork, source: Source, entry: File) -> bool:
+    incoming = network.store("incoming")
+    if entry.outcome == "quarantined" and entry.path is not None:
+        quarantine, at = network.store("quarantine"), source.generation
+        if same_object(incoming, source.name, quarantine, entry.path, generation=at):
+            return True
+    elif entry.crc32c is not None:
+        try:
+            return entry.crc32c == (source.crc32c or crc32c(network.read(source)))
+        except BadInput:
+            return False
+        except NotFound:
+            return True
+    try:
+        return incoming.stat(source.name).generation != source.generation
+    except NotFound:
+        return True  # it has gone
 
 
 def same_object(

@@ -66,7 +66,7 @@ class Watcher:
         self.folder = folder.expanduser().resolve()
         self.started = asyncio.Event()
         self._send, self._patience, self._poll = send, patience or Patience(), poll
-        self._store = FolderStore(self.folder, read_only=True)
+        self._store = FolderStore(self.folder, read_only=True, by_change=True)
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._told: dict[str, int] = {}
         self._telling: set[asyncio.Task[None]] = set()

@@ -76,6 +76,68 @@ def test_a_rewrite_by_another_program_is_another_generation(store: FolderStore, 
         store.put("a", b"ours again", if_generation=before.generation)
 
 
+def _write_with_its_times(path: Path, data: bytes) -> None:
+    """As ``cp -p`` does: into the same inode, the modification time brought along."""
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # the next tick of its clock
+        path.write_bytes(data)
+        os.utime(path, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_rewrite_that_brings_its_times_along_is_another_generation_by_change(root: Path) -> None:
+    store = FolderStore(root, durable=False, by_change=True)
+    root.mkdir()
+    (root / "a").write_bytes(b"good")
+    before = store.stat("a")
+    _write_with_its_times(root / "a", b"bad!")
+    assert store.stat("a").generation != before.generation
+    assert [info.generation for info in store.list()] == [store.read("a")[1].generation]
+    for late in (
+        lambda: store.delete("a", if_generation=before.generation),
+        lambda: store.put("a", b"ours", if_generation=before.generation),
+    ):
+        with pytest.raises(PreconditionFailed):
+            late()
+    with pytest.raises(NotFound):
+        store.read("a", generation=before.generation)
+    store.delete("a", if_generation=store.stat("a").generation)
+    assert names(store) == []
+
+
+def test_what_a_store_by_change_wrote_is_in_the_generation_that_it_said(root: Path) -> None:
+    store = FolderStore(root, durable=False, by_change=True)
+    made = store.put("a", b"one", if_generation=0)
+    assert store.stat("a") == made
+    assert store.put("a", b"one", if_generation=0) == made
+    made = store.put("a", b"two", if_generation=made.generation)
+    assert store.stat("a") == made
+    made = store.copy_to("a", store, "b", generation=made.generation, if_generation=0)
+    assert store.stat("b") == made
+    assert in_private(root) == []
+
+
+def test_a_name_more_or_less_of_a_file_with_several_is_no_other_generation(root: Path) -> None:
+    store = FolderStore(root, durable=False, by_change=True)
+    root.mkdir()
+    (root / "a").write_bytes(b"one frame")
+    (root / "b").hardlink_to(root / "a")
+    before = store.stat("a")
+    (root / "c").hardlink_to(root / "a")
+    store.delete("c")
+    assert store.stat("a") == before
+
+
+def test_a_link_or_new_permissions_leave_our_own_objects_in_their_generation(
+    store: FolderStore, root: Path
+) -> None:
+    made = store.put("a", b"ours")
+    (root / "linked").hardlink_to(root / "a")
+    (root / "a").chmod(0o600)
+    assert store.stat("a") == made
+
+
 def test_silent_damage_is_found(store: FolderStore, root: Path) -> None:
     info = store.put("a", b"pixels")
     if store.stat("a").crc32c is None:

@@ -13,13 +13,13 @@ from blocks.checksums import crc32c
 from blocks.network import PanoptesNetwork
 from flows.ingest_folder import ingest_folder
 from flows.taking import DERIVATIONS, as_calls, take_all
-from models.errors import ConfigurationError, TryAgain
+from models.errors import BadInput, ConfigurationError, TryAgain
 from models.ingest import FileResult
 from models.names import FileType
 from tasks import retries
 from tasks.compress import compress_fits_file
 from tasks.deposit import output_of
-from tasks.ledger import close_entry, open_entry
+from tasks.ledger import close_entry, close_quarantined, open_entry
 from tasks.listing import everything_waiting
 from tests import sites
 from tests.files import IMAGE, LATER, UPLOADED, jpeg, place, tiny_cr2, tiny_fits, tiny_fits_fz
@@ -236,4 +236,77 @@ def test_a_file_that_is_done_but_lingers_is_taken_away(network: PanoptesNetwork)
     open_entry(network, source)
     close_entry(network, source, "archived", compress_fits_file(network, source))
     assert sites.outcomes(sites.run(network))[FITS] == "already"
+    assert sites.waiting(network) == []
+
+
+def _send_again(network: PanoptesNetwork, data: bytes) -> None:
+    """Into the same inode with the same size and modification time, as ``cp -p`` does."""
+    path = sites.incoming(network) / FITS
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        place(sites.incoming(network), FITS, data)
+    after = path.stat()
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+    assert after.st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_kept_source_takes_what_was_sent_again_with_the_same_size_and_times(
+    tmp_path: Path,
+) -> None:
+    network = sites.kept(tmp_path, previews_wanted=False)
+    good = tiny_fits()
+    place(sites.incoming(network), FITS, b"X" * len(good))
+    assert sites.outcomes(sites.run(network)) == {FITS: "quarantined: not-fits"}
+    _send_again(network, good)
+    assert sites.outcomes(sites.run(network)) == {FITS: "catalogued"}
+    _send_again(network, tiny_fits(seed=1))
+    assert sites.outcomes(sites.run(network)) == {FITS: "catalogued"}
+    _send_again(network, b"Y" * len(good))
+    assert sites.outcomes(sites.run(network)) == {FITS: "quarantined: not-fits"}
+    kept = sites.objects(network, "quarantine").values()
+    assert sorted(kept) == [b"X" * len(good), b"Y" * len(good)]
+
+
+def test_a_drained_folder_takes_what_was_sent_again_before_the_first_was_taken_away(
+    network: PanoptesNetwork,
+) -> None:
+    place(sites.incoming(network), FITS, b"X" * len(tiny_fits()))
+    source = sites.source_named(network, FITS)
+    open_entry(network, source)
+    close_quarantined(network, source, BadInput("not-fits"), None, None)
+    _send_again(network, tiny_fits())
+    assert sites.outcomes(sites.run(network))[FITS] == "catalogued"
+
+
+def test_a_kept_source_whose_permissions_changed_is_compared_once(tmp_path: Path) -> None:
+    network = sites.kept(tmp_path, previews_wanted=False)
+    path = place(sites.incoming(network), FITS, tiny_fits())
+    sites.run(network)
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        path.chmod(0o600)
+        path.chmod(0o644)
+    for reads in (1, 0):
+        calls: list[str] = []
+        assert sites.outcomes(sites.run(sites.watched(network, calls.append))) == {FITS: "already"}
+        assert calls.count("before incoming.read") == reads
+
+
+@pytest.mark.parametrize(
+    "first", [tiny_fits(), b"X" * len(tiny_fits())], ids=["archived", "quarantined"]
+)
+def test_nothing_is_taken_away_unread_where_the_folder_shows_no_change(
+    network: PanoptesNetwork, first: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "blocks.files.generation_of", lambda found, **_: found.st_size if found else 0
+    )  # a file system that keeps no times
+    place(sites.incoming(network), FITS, first)
+    sites.run(network)
+    place(sites.incoming(network), FITS, tiny_fits(seed=7))
+    result = sites.run(network)[FITS]
+    assert (result.outcome, result.code) == ("failed", "changed-unseen")
+    assert (sites.incoming(network) / FITS).read_bytes() == tiny_fits(seed=7)
+    place(sites.incoming(network), FITS, first)
+    assert sites.run(network)[FITS].outcome in ("already", "quarantined")
     assert sites.waiting(network) == []
