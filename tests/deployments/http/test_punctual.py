@@ -73,5 +73,6 @@ def test_a_request_under_way_has_the_time_it_needs(port: int) -> None:
         connection.sendall(b"ow")
         said = b""
         while not said.endswith(b"slow"):
-            assert (part := connection.recv(1000)), said
+            part = connection.recv(1000)
+            assert part, said
             said += part
