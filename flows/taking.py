@@ -10,6 +10,7 @@ from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
 from prefect import Task
+from prefect.context import FlowRunContext
 from prefect.utilities.annotations import quote
 
 from blocks.network import PanoptesNetwork
@@ -51,7 +52,12 @@ def as_tasks(made: Task[..., Result], *arguments: Any, fresh: bool = False) -> R
     """Run a step as a Prefect task; `fresh` passes over a cached result."""
     chosen = made.with_options(refresh_cache=True) if fresh else made
     # As quotations: else Prefect looks for futures in every field of every argument.
-    return chosen(*map(quote, arguments))
+    result = chosen(*map(quote, arguments))
+    running = FlowRunContext.get()
+    if running is not None:
+        # Prefect keeps the state behind every result, for a task that might be given it.
+        running.run_results.clear()
+    return result
 
 
 def as_calls(made: Task[..., Result], *arguments: Any, fresh: bool = False) -> Result:
