@@ -7,7 +7,6 @@ of start-up.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import sys
@@ -27,10 +26,12 @@ KEEP_MEMORY = ":".join(
 """A frame of 36 MB is freed and needed again many times a second. By default the C library
 gives such memory back each time, and the system clears every page of it anew: a fifth of a
 run's CPU. Other systems do not know the variable."""
+_ENGINE = " -m prefect.engine"
+COMMAND = shlex.quote(sys.executable) + _ENGINE
 JOB_TEMPLATE: dict[str, Any] = {
     "job_configuration": {
         "env": "{{ env }}",
-        "command": f"{shlex.quote(sys.executable)} -m prefect.engine",
+        "command": COMMAND,
     },
     "variables": {
         "properties": {
@@ -52,19 +53,26 @@ watches, one that looks for a project to install, and the run."""
 
 
 def make_work_pool(client: SyncPrefectClient) -> None:
-    """Make the process work pool where it is missing."""
-    from prefect.client.schemas.actions import WorkPoolCreate
+    """Make the process work pool where it is missing.
+
+    One that is there stays as its operator set it, but for the place of this installation,
+    which may have been moved.
+    """
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.exceptions import ObjectAlreadyExists
     from prefect.workers.process import ProcessWorker
 
-    with contextlib.suppress(ObjectAlreadyExists):
+    try:
         client.create_work_pool(
-            WorkPoolCreate(
-                name=WORK_POOL,
-                type=ProcessWorker.type,
-                base_job_template=JOB_TEMPLATE,
-            )
+            WorkPoolCreate(name=WORK_POOL, type=ProcessWorker.type, base_job_template=JOB_TEMPLATE)
         )
+    except ObjectAlreadyExists:
+        template = client.read_work_pool(WORK_POOL).base_job_template
+        configuration = template.get("job_configuration", {})
+        present = configuration.get("command") or ""
+        if present.endswith(_ENGINE) and present != COMMAND:
+            template["job_configuration"] = configuration | {"command": COMMAND}
+            client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=template))
 
 
 def main() -> None:
