@@ -68,7 +68,11 @@ async def send_all(base: str, count: int, rate: float, bucket: str) -> Seen:
             observation, content = event(number, bucket)
             for attempt in range(MOST_TRIES):
                 begun = time.time()
-                answer = await client.post("/events", json=content)
+                try:
+                    answer = await client.post("/events", json=content)
+                except httpx.TransportError:  # an idle connection was just being closed
+                    seen.statuses[0] += 1
+                    continue
                 seen.statuses[answer.status_code] += 1
                 if answer.status_code == 204:
                     seen.answered.append(time.time() - begun)
