@@ -37,7 +37,7 @@ class Job:
 
 def run_job(stack: LocalStack, sequence: Sequence, *, network: str = "default") -> Job:
     """Have the worker run ``ingest-observation``, and wait without asking the server."""
-    server, worker = (stack._processes[name].pid for name in ("server", "worker"))
+    server, worker = map(stack.process_id, ("server", "worker"))
     before, worker_before, server_before = _of_children(worker), _own(worker), _own(server)
     run = stack.run_deployment(
         "ingest-observation/local", {"sequence_id": sequence.sequence_id, "network": network}

@@ -136,7 +136,7 @@ def _against_bare(bench: Bench) -> None:
          "start, s", "wall, s", "peak MB"),
         rows,
     )  # fmt: skip
-    idle = idle_cpu(bench.stack._processes["server"].pid, 4)
+    idle = idle_cpu(bench.stack.process_id("server"), 4)
     report.note(
         f"The server's CPU is all it used from the run's creation until it was idle again; "
         f"idle, it uses {idle:.3f} CPU seconds a second."
@@ -173,7 +173,7 @@ def _bytes(bench: Bench, sizes: dict[str, int], count: int) -> None:
 
 def _two_cores(bench: Bench) -> None:
     """Frames a second in the middle of a run, by how many cores its processes may use."""
-    worker = bench.stack._processes["worker"].pid
+    worker = bench.stack.process_id("worker")
     allowed = os.sched_getaffinity(0)
     if len(allowed) < 2:
         bench.report.note("Two cores could not be compared: this machine gives one.")

@@ -12,10 +12,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,8 +21,8 @@ from typing import IO, TYPE_CHECKING, Any
 from uuid import UUID
 
 from deployments.deploy import PROJECT, WORK_POOL, make_work_pool
-from deployments.stack import guard
 from deployments.stack.claims import GRACE_SECONDS, HOST, StackError, claim_home, claim_port
+from deployments.stack.processes import Processes
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -85,12 +83,14 @@ class LocalStack:
         self._worker_wanted = worker
         self._ui = ui
         self._port = port
-        self.stack_id = uuid.uuid4().hex
         self._auth = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._log_starts: dict[str, int] = {}
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._processes = Processes(self.logs, grace=GRACE_SECONDS, folder=self.home)
         self._lock: IO[str] | None = None
+
+    @property
+    def stack_id(self) -> str:
+        """The mark of every process of this stack."""
+        return self._processes.stack_id
 
     @property
     def url(self) -> str:
@@ -125,7 +125,7 @@ class LocalStack:
         """
         self.logs.mkdir(parents=True, exist_ok=True)
         self._lock = claim_home(self.home)
-        self._guard = self._start_guard(self._lock)
+        self._processes.begin(self._lock)
         with claim_port(self._port) as listener:
             self._port = listener.getsockname()[1]
             self._start_server(listener)
@@ -146,32 +146,23 @@ class LocalStack:
 
     def stop(self) -> None:
         """End everything that was started: runs and worker, then the server. Idempotent."""
-        if self._guard is None:
-            return
-        server = self._processes.get("server")
-        spare = {server.pid} if server else set()
-        guard.end_processes(self.stack_id, grace=GRACE_SECONDS, spare=spare)
-        guard.end_processes(self.stack_id, grace=GRACE_SECONDS)
-        for process in self._processes.values():
-            process.wait()
-        assert self._guard.stdin is not None
-        self._guard.stdin.close()
-        self._guard.wait()
-        self._guard = None
+        self._processes.end_all(last="server")
         if self._lock is not None:
             self._lock.close()
 
-    def end_server(self, *, with_signal: int = signal.SIGTERM) -> None:
-        """End the server alone, as an outage does; the others go on without it."""
-        server = self._processes.pop("server")
-        server.send_signal(with_signal)
-        server.wait()
+    def end_process(self, name: str, *, with_signal: int = signal.SIGTERM) -> None:
+        """End one alone, as an outage does; the others go on without it."""
+        self._processes.end(name, with_signal=with_signal)
 
     def start_server_again(self, *, timeout: float = 120.0) -> None:
         """Start the server where it was, on its database. Raises StackError."""
         with claim_port(self._port) as listener:
             self._start_server(listener)
         self._await_server(time.monotonic() + timeout)
+
+    def start_worker_again(self) -> None:
+        """Start a worker; it comes when it is ready."""
+        self._start_worker()
 
     def deploy_again(self, *, timeout: float = 120.0) -> None:
         """Apply prefect.yaml once more, as after an update. Raises StackError."""
@@ -180,9 +171,9 @@ class LocalStack:
 
     def check(self) -> None:
         """Raises StackError if the server or the worker has ended."""
-        for name, process in self._processes.items():
-            if name != "deploy" and process.poll() is not None:
-                raise StackError(self._failure(name, f"ended with status {process.returncode}"))
+        for name, status in self._processes.ended().items():
+            if name != "deploy":
+                raise self._failure(name, f"ended with status {status}")
 
     def run_beside(
         self, name: str, arguments: Sequence[str], *, settings: dict[str, str] | None = None
@@ -192,7 +183,7 @@ class LocalStack:
 
     def process_id(self, name: str) -> int:
         """Of ``server``, ``worker``, or what `run_beside` started."""
-        return self._processes[name].pid
+        return self._processes.process_id(name)
 
     # -- use ----------------------------------------------------------------------------
 
@@ -270,20 +261,10 @@ class LocalStack:
                         if run.state is None or not run.state.is_final()
                     )
                     reason = f"left runs unfinished after {timeout:.0f} s ({waiting})"
-                    raise StackError(self._failure("worker", reason))
+                    raise self._failure("worker", reason)
                 time.sleep(0.25)
 
     # -- parts --------------------------------------------------------------------------
-
-    def _start_guard(self, lock: IO[str]) -> subprocess.Popen[bytes]:
-        """The guard holds the home's lock as well, until it has cleared up."""
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, self.stack_id, str(GRACE_SECONDS)],
-            stdin=subprocess.PIPE,
-            env={},
-            pass_fds=[lock.fileno()],
-            start_new_session=True,
-        )
 
     def _start_server(self, listener: socket.socket) -> None:
         private = {"PREFECT_SERVER_API_AUTH_STRING": self._auth} if self._auth else {}
@@ -325,18 +306,12 @@ class LocalStack:
             for key, value in os.environ.items()
             if not key.startswith("PREFECT_") and key not in _FOREIGN
         }
-        with (self.logs / f"{name}.log").open("ab") as log:
-            self._log_starts[name] = log.tell()
-            self._processes[name] = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=self.home,
-                env=inherited | self.environment | (settings or {}) | {guard.MARK: self.stack_id},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=pass_fds,
-                start_new_session=True,
-            )
+        self._processes.start(
+            name,
+            [sys.executable, *arguments],
+            inherited | self.environment | (settings or {}),
+            pass_fds=pass_fds,
+        )
 
     def _await_server(self, deadline: float) -> None:
         import httpx
@@ -349,26 +324,20 @@ class LocalStack:
             self._check_start("server", deadline)
 
     def _await_deployments(self, deadline: float) -> None:
-        process = self._processes["deploy"]
-        while process.poll() is None:
+        while self._processes.status("deploy", within=0.25) is None:
             self._check_start("deploy", deadline)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.25)
         self._check_start("deploy", deadline)
 
     def _check_start(self, awaited: str, deadline: float) -> None:
         """Raises StackError if a process has failed, or `awaited` is late."""
-        for name, process in self._processes.items():
-            if (status := process.poll()) is not None and (name, status) != ("deploy", 0):
-                raise StackError(self._failure(name, f"ended with status {status} at its start"))
+        for name, status in self._processes.ended().items():
+            if (name, status) != ("deploy", 0):
+                raise self._failure(name, f"ended with status {status} at its start")
         if time.monotonic() > deadline:
-            raise StackError(self._failure(awaited, "was not ready in time"))
+            raise self._failure(awaited, "was not ready in time")
 
-    def _failure(self, name: str, reason: str) -> str:
-        log = self.logs / f"{name}.log"
-        tail = log.read_bytes()[self._log_starts.get(name, 0) :].decode(errors="replace")
-        lines = tail.splitlines()[-30:]
-        return "\n".join([f"The local stack's {name} {reason}. The end of {log}:", *lines])
+    def _failure(self, name: str, reason: str) -> StackError:
+        return StackError(f"The local stack's {name} {reason}. {self._processes.last_words(name)}")
 
 
 @contextmanager

@@ -12,18 +12,16 @@ import importlib.util
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from deployments.emulators import preconditions
-from deployments.stack import guard
+from deployments.stack.processes import Processes
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 5.0
@@ -56,10 +54,13 @@ class Emulators:
         """`logs` is the folder for what the emulators say."""
         self.environment: dict[str, str] = {}
         """What Google's libraries need in their environment to reach what was started."""
-        self._logs = logs
-        self._id = f"emulators-{uuid.uuid4().hex}"
-        self._guard: subprocess.Popen[bytes] | None = None
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes = Processes(logs, grace=GRACE_SECONDS)
+        self._names: list[str] = []
+
+    @property
+    def stack_id(self) -> str:
+        """The mark of every process that was started."""
+        return self._processes.stack_id
 
     def __enter__(self) -> Self:
         return self
@@ -127,52 +128,24 @@ class Emulators:
 
     def stop(self) -> None:
         """End whatever was started; does nothing the second time."""
-        if self._guard is None:
-            return
-        for process in self._processes:
-            process.terminate()
-        guard.end_processes(self._id, grace=GRACE_SECONDS)
-        for process in self._processes:
-            process.wait()
-        self._processes.clear()
+        self._processes.end_all()
+        self._names.clear()
         self.environment.clear()
-        assert self._guard.stdin is not None
-        self._guard.stdin.close()
-        self._guard.wait()
-        self._guard = None
 
     def _start(
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> None:
-        if self._guard is None:
-            self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", guard.__file__, self._id, str(GRACE_SECONDS)],
-                stdin=subprocess.PIPE,
-                env={},
-                start_new_session=True,
-            )
-        self._logs.mkdir(parents=True, exist_ok=True)
-        with (self._logs / f"{name}-{len(self._processes)}.log").open("wb") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, **(environment or {}), guard.MARK: self._id},
-                    start_new_session=True,
-                )
-            )
+        self._names.append(f"{name}-{len(self._names)}")
+        self._processes.start(self._names[-1], command, {**os.environ, **(environment or {})})
 
     def _await(self, name: str, url: str) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not _answers(url):
-            ended = [process for process in self._processes if process.poll() is not None]
+            ended = self._processes.ended()
             if ended or time.monotonic() > deadline:
                 reason = "ended at once" if ended else f"did not answer in {START_SECONDS:.0f} s"
-                logs = sorted(self._logs.glob("*.log"))
-                tails = [f"{log.name}:\n{log.read_text(errors='replace')[-2000:]}" for log in logs]
-                raise EmulatorError("\n".join([f"the emulator {name} {reason}", *tails]))
+                said = map(self._processes.last_words, self._names)
+                raise EmulatorError("\n".join([f"the emulator {name} {reason}", *said]))
             time.sleep(0.05)
 
 

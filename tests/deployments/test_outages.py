@@ -117,7 +117,7 @@ def night(day: int) -> Night:
 
 
 def test_uploads_while_the_server_is_stopped(site: Site) -> None:
-    site.stack.end_server()
+    site.stack.end_process("server")
     sent = site.upload(night(10))
     assert set(sent.values()) == {503}  # the sender is told, and here it never comes again
     site.stack.start_server_again()
@@ -130,7 +130,7 @@ def test_a_server_killed_two_seconds_after_it_took_the_events(site: Site) -> Non
     sent = site.upload(night(11), tries=10)
     assert set(sent.values()) == {204}
     time.sleep(2)
-    site.stack.end_server(with_signal=signal.SIGKILL)
+    site.stack.end_process("server", with_signal=signal.SIGKILL)
     site.stack.start_server_again()
     site.sweep()
     site.settle()

@@ -17,7 +17,6 @@ import pytest
 
 from blocks.catalog import Query
 from deployments.local import LocalStack
-from deployments.stack.claims import claim_port
 from tests.deployments.events.receiving import receiving
 from tests.files import IMAGE, SEQUENCE_ID
 from tests.models.test_events import push
@@ -145,7 +144,7 @@ def test_a_worker_that_is_killed_with_its_run_at_work(
         taken = chance.randint(1, 6)
         site.until_taken_up(taken)
         kill_worker(site.stack, with_runs=index % 2 == 0)
-        site.stack._start_worker()
+        site.stack.start_worker_again()
         sweeps = site.until_nothing_waits()
         verdict = children.call(judge, site.world, night, wanted)
         how = "with its runs" if index % 2 == 0 else "alone"
@@ -222,23 +221,18 @@ def test_events_ten_times_at_once_in_any_order_late_or_lost(
 
 def kill_worker(stack: LocalStack, *, with_runs: bool) -> None:
     """As a power cut does, or as an operator who finds the wrong process."""
-    worker = stack._processes["worker"]
-    doomed = _descendants(worker.pid) if with_runs else []
-    for pid in (worker.pid, *doomed):
+    doomed = _descendants(stack.process_id("worker")) if with_runs else []
+    stack.end_process("worker", with_signal=signal.SIGKILL)
+    for pid in doomed:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    worker.wait()
 
 
 def restart_server(stack: LocalStack, how: signal.Signals, *, away: float) -> None:
     """End it, be away for some seconds, and come back on the same port with the same database."""
-    server = stack._processes["server"]
-    server.send_signal(how)
-    server.wait()
+    stack.end_process("server", with_signal=how)
     time.sleep(away)
-    with claim_port(stack._port) as listener:
-        stack._start_server(listener)
-    stack._await_server(time.monotonic() + 120)
+    stack.start_server_again()
 
 
 def _descendants(pid: int) -> list[int]:

@@ -36,7 +36,7 @@ def test_emulators_end_with_the_process_that_started_them(
         "from deployments.emulators.servers import Emulators\n"
         "emulators = Emulators(pathlib.Path(sys.argv[1]))\n"
         "emulators.storage()\n"
-        "print(emulators._id, flush=True)\n"
+        "print(emulators.stack_id, flush=True)\n"
         "time.sleep(600)\n"
     )
     with subprocess.Popen(
@@ -57,7 +57,7 @@ def test_stopping_ends_everything_and_may_be_repeated(gcs_emulator: str, tmp_pat
     with Emulators(tmp_path) as emulators:
         url = emulators.storage()
         assert emulators.environment == {"STORAGE_EMULATOR_HOST": url}
-        mark = emulators._id
+        mark = emulators.stack_id
     emulators.stop()
 
     assert guard.marked_processes(mark) == set()
