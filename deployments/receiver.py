@@ -35,6 +35,8 @@ from models.events import FileArrived, MalformedEvent, OtherEvent, parse_event
 
 MOST_HEADER_BYTES = 16_384
 BODY_SECONDS = 10.0
+FINISH_SECONDS = 5.0
+"""For the runs that are still to be made when the receiver is told to stop."""
 AWAY_SECONDS = "5"
 """After which a sender may try again, where it asks."""
 
@@ -81,6 +83,8 @@ class Receiver:
             finally:
                 self.watching.cancel()
                 await asyncio.wait([self.watching])
+                if starter is not None:
+                    await starter.finish(within=FINISH_SECONDS)
 
     async def receive(self, request: Request) -> Response:
         """``POST /events``."""
@@ -199,12 +203,6 @@ def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starle
         ],
         lifespan=receiver.running,
     )
-
-
-def from_environment() -> Starlette:
-    """For ``uvicorn --factory deployments.receiver:from_environment``, as in a container."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    return create_app(ReceiverSettings())
 
 
 def _say_how_it_ended(watching: asyncio.Task[None]) -> None:

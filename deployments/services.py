@@ -111,13 +111,6 @@ def create_app(
     return app
 
 
-def from_environment() -> FastAPI:
-    """For ``uvicorn --factory deployments.services:from_environment``, as in a container."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    settings = ServiceSettings()
-    return create_app(settings.open_network(), settings)
-
-
 def _admission(guard: Guard) -> Any:
     async def admit(request: Request) -> None:
         await guard.admit(request)

@@ -27,9 +27,14 @@ class Batches(Generic[Item, Result]):
         hand_on: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         *,
         most: int = EVENTS_AT_ONCE,
+        pause: float = 0.0,
     ) -> None:
-        """`hand_on` gives a result for each item, in their order."""
-        self._hand_on, self._most = hand_on, most
+        """`hand_on` gives a result for each item, in their order.
+
+        Between batches of fewer than `most` there is a pause of so many seconds, in which
+        the next batch grows.
+        """
+        self._hand_on, self._most, self._pause = hand_on, most, pause
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -66,3 +71,5 @@ class Batches(Generic[Item, Result]):
                     done.set_exception(failure)
             if isinstance(failure, asyncio.CancelledError):
                 raise failure
+            if len(batch) < self._most:
+                await asyncio.sleep(self._pause)

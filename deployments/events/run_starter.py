@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -10,18 +11,33 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from tenacity import (
+    AsyncRetrying,
+    before_sleep_log,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential_jitter,
+)
+
 from deployments.events.batches import Batches
 from deployments.events.prefect_api import Prefect, PrefectAway
 
 RUNS_AT_ONCE = 4
 RUNS_IN_A_BATCH = 20
 """A run made with others costs Prefect three fifths of one made alone."""
-MOST_OBSERVATIONS = 128
-"""For which a run is being made; Prefect makes 10 to 40 a second."""
+PAUSE_SECONDS = 0.5
+"""Between batches, so that there are others."""
+MOST_OBSERVATIONS = 2_000
+"""For which a run is still to be made; Prefect makes 10 to 40 a second."""
+TRY_SECONDS = 300.0
+"""For so long a run is tried to be made while Prefect is away; a sweep comes as often."""
+MOST_WAIT_SECONDS = 20.0
 KNOWN_SECONDS = 10.0
 """For so long a run that was seen to be due is not asked for again: a burst is one question."""
 MOST_KNOWN = 10_000
 MOST_TRIES = 8
+log = logging.getLogger(__name__)
+
 _ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED", "CANCELLING")
 """States of runs that take no more files."""
 
@@ -50,32 +66,56 @@ class RunStarter:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._known: dict[str, float] = {}
         self._free = asyncio.Semaphore(RUNS_AT_ONCE)
-        self._batches = Batches(self._create_first, most=RUNS_IN_A_BATCH)
+        self._batches = Batches(self._create_first, most=RUNS_IN_A_BATCH, pause=PAUSE_SECONDS)
 
-    async def start(self, sequence_id: str) -> None:
-        """See that a run will start; files that come at the same time share the request.
+    def check_room(self) -> None:
+        """Raises PrefectAway where more observations wait than can be served in time."""
+        if len(self._under_way) >= MOST_OBSERVATIONS:
+            raise PrefectAway("more observations arrive than Prefect makes runs")
 
-        Raises PrefectAway, at once where more observations wait than can be served in time.
+    def begin(self, sequence_id: str) -> None:
+        """See that a run will start; files that come meanwhile share it.
+
+        What is not done when Prefect stays away, or this process ends, is left to the sweep.
         """
-        if self._clock() < self._known.get(sequence_id, 0.0):
+        if self._clock() < self._known.get(sequence_id, 0.0) or sequence_id in self._under_way:
             return
-        task = self._under_way.get(sequence_id)
-        if task is None:
-            if len(self._under_way) >= MOST_OBSERVATIONS:
-                raise PrefectAway("more observations arrive than Prefect makes runs")
-            task = asyncio.create_task(self._see_to(sequence_id))
-            self._under_way[sequence_id] = task
-            task.add_done_callback(lambda _: self._under_way.pop(sequence_id))
-        await asyncio.shield(task)  # one sender that hangs up does not take the others along
+        task = asyncio.create_task(self._see_to(sequence_id))
+        self._under_way[sequence_id] = task
+        task.add_done_callback(lambda _: self._under_way.pop(sequence_id))
+
+    async def finish(self, *, within: float) -> None:
+        """Wait for the runs that are being made, for so many seconds."""
+        if self._under_way:
+            await asyncio.wait(list(self._under_way.values()), timeout=within)
+        for sequence_id, task in list(self._under_way.items()):
+            log.warning("no run was made of %s; the sweep comes to it", sequence_id)
+            task.cancel()
 
     async def _see_to(self, sequence_id: str) -> None:
         end = (math.floor(self._clock() / self._window) + 1) * self._window
-        state = await self._batches.add(_Wanted(sequence_id, end))
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(PrefectAway),
+                wait=wait_exponential_jitter(max=MOST_WAIT_SECONDS),
+                stop=stop_after_delay(TRY_SECONDS),
+                before_sleep=before_sleep_log(log, logging.WARNING),
+                reraise=True,
+            ):
+                with attempt:
+                    await self._make(sequence_id, end)
+        except PrefectAway as away:
+            log.error("no run was made of %s; the sweep comes to it: %s", sequence_id, away)  # noqa: TRY400  it says all
+        else:
+            self._remember(sequence_id, until=min(end, self._clock() + KNOWN_SECONDS))
+
+    async def _make(self, sequence_id: str, end: float) -> None:
+        """There is a run that is still to come, or just begins. Raises PrefectAway."""
+        state = await self._batches.add(_Wanted(sequence_id, self._network, end))
         for attempt in range(1, MOST_TRIES):
             if state not in _ENDED:
-                self._remember(sequence_id, until=min(end, self._clock() + KNOWN_SECONDS))
                 return
-            state = await self._create(_Wanted(sequence_id, end, attempt))
+            state = await self._create(_Wanted(sequence_id, self._network, end, attempt))
         raise PrefectAway(f"the runs of {sequence_id} keep ending before they are due")
 
     def _remember(self, sequence_id: str, *, until: float) -> None:
@@ -128,7 +168,7 @@ class RunStarter:
     def _run(self, wanted: _Wanted) -> dict[str, Any]:
         due = datetime.fromtimestamp(wanted.end + self._margin, UTC).isoformat()
         return {
-            "parameters": {"sequence_id": wanted.sequence_id, "network": self._network},
+            "parameters": {"sequence_id": wanted.sequence_id, "network": wanted.network},
             # They are two strings that we made; Prefect's check is a tenth of the request.
             "enforce_parameter_schema": False,
             "idempotency_key": wanted.key,
@@ -138,13 +178,14 @@ class RunStarter:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A run to be made: of an observation, for the window that ends then."""
+    """A run to be made: of an observation of a network, for the window that ends then."""
 
     sequence_id: str
+    network: str
     end: float
     attempt: int = 0
 
     @property
     def key(self) -> str:
-        key = f"arrived-{self.sequence_id}-{self.end:.3f}"
+        key = f"arrived-{self.sequence_id}-{self.network}-{self.end:.3f}"
         return f"{key}-{self.attempt}" if self.attempt else key

@@ -283,7 +283,7 @@ def test_a_receiver_that_makes_the_runs_makes_one_a_window_and_leaves_the_automa
     with receiving(prefect_stack.api_url, starter="receiver", window=3600) as client:
         with ThreadPoolExecutor(20) as pool:
             list(pool.map(lambda envelope: deliver(client, envelope), envelopes))
-        (run,) = runs_of(prefect_stack, sequence_id)
+        (run,) = until(lambda: runs_of(prefect_stack, sequence_id))
         assert run.state_name == "Scheduled"
         assert run.idempotency_key is not None
         assert run.idempotency_key.startswith(f"arrived-{sequence_id}-")
@@ -318,13 +318,59 @@ def test_files_that_come_after_the_windows_run_has_ended_get_another_run(
     with receiving(prefect_stack.api_url, starter="receiver", window=86400) as client:
         for number in range(3):
             deliver(client, push(f"{folder}/20180216T11243{number}.fits.fz"))
-            waiting = [
-                r for r in runs_of(prefect_stack, sequence_id) if r.state_name != "Cancelled"
-            ]
-            assert len(waiting) == 1
+            (waiting,) = until(
+                lambda: [r for r in runs_of(prefect_stack, sequence_id) if not _is_over(r)]
+            )
             with prefect_stack.client() as prefect:
-                prefect.set_flow_run_state(waiting[0].id, Cancelled(), force=True)
+                prefect.set_flow_run_state(waiting.id, Cancelled(), force=True)
     assert len(runs_of(prefect_stack, sequence_id)) == 3
+
+
+def _is_over(run: FlowRun) -> bool:
+    return run.state is not None and run.state.is_final()
+
+
+def test_a_receiver_that_is_told_to_stop_makes_the_runs_it_owes(
+    prefect_stack: LocalStack, sequence: tuple[str, str]
+) -> None:
+    sequence_id, folder = sequence
+    with receiving(prefect_stack.api_url, starter="receiver", window=3600) as client:
+        deliver(client, push(f"{folder}/20180216T112430.fits.fz"))
+    assert len(runs_of(prefect_stack, sequence_id)) == 1
+
+
+def test_a_run_that_cannot_be_made_is_tried_until_it_can(
+    prefect_stack: LocalStack, sequence: tuple[str, str]
+) -> None:
+    """Events are taken while the deployment is being made anew."""
+    sequence_id, folder = sequence
+    name = f"late-{uuid.uuid4().hex}"
+    deployment = f"ingest-observation/{name}"
+    with receiving(prefect_stack.api_url, starter="receiver", deployment=deployment) as client:
+        deliver(client, push(f"{folder}/20180216T112430.fits.fz"))
+        assert "404" in client.get("/readyz").json()["obstacle"]
+        with prefect_stack.client() as prefect:
+            usual = prefect.read_deployment_by_name("ingest-observation/local")
+            deployment_id = prefect.create_deployment(
+                usual.flow_id, name, parameter_openapi_schema=usual.parameter_openapi_schema
+            )
+        try:
+            (run,) = until(lambda: runs_of(prefect_stack, sequence_id))
+            assert run.deployment_id == deployment_id
+        finally:
+            with prefect_stack.client() as prefect:
+                prefect.delete_deployment(deployment_id)
+
+
+def test_a_receiver_that_owes_too_many_runs_asks_to_come_again(
+    prefect_stack: LocalStack, sequence: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sequence_id, folder = sequence
+    monkeypatch.setattr("deployments.events.run_starter.MOST_OBSERVATIONS", 0)
+    with receiving(prefect_stack.api_url, starter="receiver") as client:
+        answer = client.post("/events", json=push(f"{folder}/20180216T112430.fits.fz"))
+    assert answer.status_code == 503
+    assert events_of(prefect_stack, f"panoptes.observation.{sequence_id}") == []
 
 
 def test_it_is_ready_only_while_the_automation_is_switched_on(
