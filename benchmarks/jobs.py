@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import require
 from deployments.local import LocalStack
+from flows.starting import INGEST
 from models.names import Sequence
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -39,9 +40,7 @@ def run_job(stack: LocalStack, sequence: Sequence, *, network: str = "default") 
     """Have the worker run ``ingest-observation``, and wait without asking the server."""
     server, worker = map(stack.process_id, ("server", "worker"))
     before, worker_before, server_before = _of_children(worker), _own(worker), _own(server)
-    run = stack.run_deployment(
-        "ingest-observation/local", {"sequence_id": sequence.sequence_id, "network": network}
-    )
+    run = stack.run_deployment(INGEST, {"sequence_id": sequence.sequence_id, "network": network})
     memory = _watch_children(worker)
     _until_idle(server)
     cpu = _of_children(worker) - before

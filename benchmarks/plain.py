@@ -8,26 +8,16 @@ from pathlib import Path
 
 from blocks.network import PanoptesNetwork
 from flows.ingest_observation import ingest
-from flows.taking import as_calls
-from models.ingest import Became, FileResult
+from flows.taking import Nobody, as_calls
+from models.ingest import Became
 from models.names import parse_sequence_id
-
-
-class _Nobody:
-    """Looks on and says nothing."""
-
-    def planned(self, files: int) -> None:
-        pass
-
-    def taken(self, result: FileResult) -> None:
-        pass
 
 
 def main() -> None:
     network = PanoptesNetwork.in_folder(Path(sys.argv[1]))
     network.check()
     began = time.perf_counter()
-    results = ingest(network, parse_sequence_id(sys.argv[2]), call=as_calls, watch=_Nobody())
+    results = ingest(network, parse_sequence_id(sys.argv[2]), call=as_calls, watch=Nobody())
     took = time.perf_counter() - began
     if {result.outcome for result in results} != {Became.CATALOGUED}:
         sys.exit(f"not everything was catalogued: {results}")

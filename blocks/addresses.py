@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from blocks.catalog import Catalog
 from blocks.storage import ObjectStore
-from models.errors import ConfigurationError
+from models.errors import ConfigurationError, first_fault
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -127,6 +127,5 @@ def first_line(error: BaseException) -> str:
     """What an error says, for a sentence: of a validation its first complaint."""
     cause = error.__cause__ if isinstance(error.__cause__, ValidationError) else error
     if isinstance(cause, ValidationError):
-        first = cause.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return first_fault(cause)
     return str(error).strip().partition("\n")[0]

@@ -17,6 +17,7 @@ from deployments.demo_backends import Backend, network_on, uploader
 from deployments.local import LocalStack, StackError, local_stack
 from deployments.simulator.night import Sent, simulate_night
 from deployments.tables import files_table, observations_table
+from flows.starting import INGEST, SWEEP
 from models.documents import File
 from models.errors import ConfigurationError
 from models.ingest import FileResult, summary
@@ -24,7 +25,6 @@ from models.ingest import FileResult, summary
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-INGEST, SWEEP = "ingest-observation/local", "sweep-incoming/local"
 MARK = ".panoptes-demo"
 """A file that says: this folder was made by a demo, and the next one may replace it."""
 TIMEOUT_SECONDS = 900.0

@@ -29,10 +29,9 @@ from prefect.states import Completed, Failed
 from blocks.network import PanoptesNetwork, load_network
 from blocks.storage import NotFound
 from flows.ingest_observation import AnotherRun, ingest
-from flows.taking import Call, as_tasks, take_all
+from flows.taking import Call, Nobody, as_tasks, take_all
 from models.audit import Finding, Severity, counted
 from models.errors import ConfigurationError
-from models.ingest import FileResult
 from models.names import parse_sequence_id
 from tasks.audit import audit
 from tasks.audit.again import still_wrong
@@ -164,12 +163,6 @@ class Tally:
         return {"found": self.found, "mended": self.mended, "left": self.left, **kinds}
 
 
-class _Nobody:
-    def planned(self, files: int) -> None: ...
-
-    def taken(self, result: FileResult) -> None: ...
-
-
 def audit_and_repair(
     network: PanoptesNetwork, findings: Iterable[Finding], *, deep: bool, call: Call
 ) -> Iterator[Result]:
@@ -197,7 +190,7 @@ def _repair(network: PanoptesNetwork, findings: list[Finding], call: Call) -> No
             _take_unroutable(network, finding, call)
         return
     try:
-        ingest(network, parse_sequence_id(sequence_id), call=call, watch=_Nobody())
+        ingest(network, parse_sequence_id(sequence_id), call=call, watch=Nobody())
     except AnotherRun:
         return  # it takes what lies there
 
@@ -207,4 +200,4 @@ def _take_unroutable(network: PanoptesNetwork, finding: Finding, call: Call) -> 
         info = keep_trying(network.store("incoming").stat, finding.subject or finding.name)
     except NotFound:
         return
-    take_all(network, [source_of(info)], call=call, watch=_Nobody())
+    take_all(network, [source_of(info)], call=call, watch=Nobody())

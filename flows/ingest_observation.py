@@ -143,5 +143,4 @@ def _ingest_as_flow(
 
 
 def _queue_rest(sequence: Sequence, network: str, most_files: int | None) -> bool:
-    parameters = {"sequence_id": sequence.sequence_id, "network": network}
-    return start_next(**parameters, most_files=most_files)
+    return start_next(sequence_id=sequence.sequence_id, network=network, most_files=most_files)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
 
+INGEST, INGEST_BACKFILL = "ingest-observation/local", "ingest-observation/backfill"
+SWEEP = "sweep-incoming/local"
+"""The deployments of prefect.yaml, as FLOW/DEPLOYMENT."""
 PAGE = 200
 """The most runs that Prefect gives at once."""
 

@@ -24,7 +24,7 @@ from prefect.states import Completed, Failed
 from blocks.network import PanoptesNetwork, load_network
 from flows.announcing import announce_cases
 from flows.progress import RunProgress
-from flows.starting import Runs
+from flows.starting import INGEST, INGEST_BACKFILL, Runs
 from flows.taking import as_tasks, take_all
 from models.backlog import SWEPT
 from models.errors import ConfigurationError, TryAgain
@@ -35,8 +35,6 @@ from tasks.retries import keep_trying
 from tasks.settle import settle
 from tasks.stalling import ended_when_stalled, progressing
 
-INGEST, BACKFILL = "ingest-observation/local", "ingest-observation/backfill"
-
 
 @flow(name="sweep-incoming", flow_run_name="sweep incoming", persist_result=False)
 def sweep_incoming(
@@ -46,7 +44,7 @@ def sweep_incoming(
     unroutable_after: float = 0.0,
     overdue_after: float = 900.0,
     most_runs: int = 1000,
-    backfill: str = BACKFILL,
+    backfill: str = INGEST_BACKFILL,
 ) -> State[Any]:
     """Quarantine unroutable files and start what waits. Safe to run at any time.
 

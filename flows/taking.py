@@ -48,6 +48,16 @@ class Watch(Protocol):
     def taken(self, result: FileResult) -> None: ...
 
 
+class Nobody:
+    """Looks on and says nothing."""
+
+    def planned(self, files: int) -> None:
+        pass
+
+    def taken(self, result: FileResult) -> None:
+        pass
+
+
 def as_tasks(made: Task[..., Result], *arguments: Any, fresh: bool = False) -> Result:
     """Run a step as a Prefect task; `fresh` passes over a cached result."""
     chosen = made.with_options(refresh_cache=True) if fresh else made

@@ -10,7 +10,10 @@ is reported as failed, stays where it is and is tried again by a later run.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 @dataclass(frozen=True)
@@ -152,3 +155,10 @@ def is_passing(error: BaseException) -> bool:
 
 class ConfigurationError(Exception):
     """The operator's settings cannot work; the message says what is wrong and where."""
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where the first of a document's or settings' faults is, and what it is."""
+    first = error.errors(include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg']}" if where else first["msg"]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from deployments.commands.choosing import AsJson
+from flows.starting import INGEST_BACKFILL
 
 OK, FAILED, MORE = 0, 1, 3
 """Exit codes."""
@@ -29,7 +30,7 @@ def backfill(
     network: Annotated[str, typer.Option(help="The 'PANOPTES network' block.")] = "default",
     deployment: Annotated[
         str, typer.Option(help="The deployment to start, FLOW/DEPLOYMENT.")
-    ] = "ingest-observation/backfill",
+    ] = INGEST_BACKFILL,
     most: Annotated[int, typer.Option(min=1, help="The most runs to create.")] = 1000,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what waits; start nothing.")

@@ -6,7 +6,7 @@ import json
 import sys
 import uuid
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import httpx
@@ -14,7 +14,7 @@ import httpx
 from blocks.network import PanoptesNetwork, load_network
 from deployments.commands.backfill import FAILED, MORE, OK
 from deployments.commands.choosing import as_night
-from flows.starting import Runs
+from flows.starting import INGEST, Runs
 from models.errors import ConfigurationError, TryAgain
 from tasks.backlog import Waiting, held, waiting_of_nights
 
@@ -79,10 +79,13 @@ def _start(
 ) -> tuple[list[str], int]:
     """Those that nobody is at work on or will be, and for how many a run was created."""
     from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
 
     with get_client(sync_client=True) as client:
         runs = Runs(client, deployment, network)
         taken = busy | runs.due(start_seconds=site.lease_seconds)
+        with suppress(ObjectNotFound):  # a network may have no live deployment of that name
+            taken |= Runs(client, INGEST, network).due(start_seconds=site.lease_seconds)
         wanted = [name for name in names if name not in taken]
         return wanted, 0 if dry_run else runs.start(wanted[:most], key=uuid.uuid4().hex)
 
@@ -91,7 +94,9 @@ def _tell(found: dict[str, Waiting], wanted: Sequence[str], started: int, *, dry
     for name in wanted:
         sys.stdout.write(f"{name}: {len(found[name].sources)} files wait\n")
     taken = len(found) - len(wanted)
-    parts = [f"{len(wanted)} observations wait"] + ([f"{taken} more are seen to"] if taken else [])
+    parts = [f"{len(wanted)} observations wait"]
+    if taken:
+        parts.append(f"{taken} more have a run already")
     if not dry_run:
         parts.append(f"{started} runs created")
         if started < len(wanted):

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models.errors import ConfigurationError
+from models.errors import ConfigurationError, first_fault
 
 OK, CANNOT_START = 0, 1
 """Exit codes."""
@@ -38,8 +38,7 @@ def run_receiver(*, verbose: bool = False, **given: Any) -> int:
         app = create_app(settings)
         listener = listen(settings.host, settings.port)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        return _complain("receiver", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        return _complain("receiver", first_fault(error))
     except ConfigurationError as error:
         return _complain("receiver", str(error))
     config = uvicorn.Config(

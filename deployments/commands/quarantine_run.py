@@ -45,7 +45,7 @@ def run_list(
     if as_json:
         _print_json({"cases": [report.model_dump(mode="json") for report in reports]})
     else:
-        _show_list(reports)
+        _show_list(reports, chosen=bool(unit or night or code))
     return OK
 
 
@@ -101,7 +101,7 @@ def run_rescue(
     if as_json:
         _print_json({"rescued": [asdict(each) for each in done], "left": left})
     else:
-        sys.stdout.write(f"{len(done)} rescued, {len(left)} left as they are\n")
+        sys.stdout.write(f"{len(done)} rescued, {len(left)} not\n")
     return NOT_ALL if left else OK
 
 
@@ -154,9 +154,10 @@ def _newest_first(report: CaseReport) -> tuple[str, str]:
     return report.night, report.file
 
 
-def _show_list(reports: Sequence[CaseReport]) -> None:
+def _show_list(reports: Sequence[CaseReport], *, chosen: bool) -> None:
     if not reports:
-        sys.stderr.write("nothing waits in quarantine\n")
+        no_case = "no case in quarantine is like that" if chosen else "nothing waits in quarantine"
+        sys.stderr.write(f"{no_case}\n")
         return
     table = Table(header_style="bold", box=None, caption_justify="left")
     for title in ("case", "night", "code"):
@@ -167,7 +168,7 @@ def _show_list(reports: Sequence[CaseReport]) -> None:
         told = [f"{report.sentence} {report.next_step}", *_told_of(report.rescue)]
         cells = (report.id, report.night, report.code or "", report.file, "\n".join(told))
         table.add_row(*map(Text, cells))
-    table.caption = f"{len(reports)} cases"
+    table.caption = "1 case" if len(reports) == 1 else f"{len(reports)} cases"
     Console().print(table)
 
 

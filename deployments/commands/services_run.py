@@ -21,7 +21,7 @@ from blocks.folder import FolderStore
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, Unreadable
 from deployments.commands.services import DATA, FAILED, NOTHING_FOUND, OK
-from models.errors import BadInput, ConfigurationError, TryAgain
+from models.errors import BadInput, ConfigurationError, TryAgain, first_fault
 from models.lookup import NoSuchName, Resolved
 from tasks.document_json import document_json
 from tasks.header import NoSuchHdu
@@ -67,8 +67,7 @@ def run_services(**given: Any) -> int:
         app = create_app(settings.open_network(), settings)
         listener = listen(settings.host, settings.port)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        return _complain("serve", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        return _complain("serve", first_fault(error))
     except ConfigurationError as error:
         return _complain("serve", str(error))
     address, port = listener.getsockname()[:2]
@@ -188,8 +187,7 @@ def run_search(chosen: Mapping[str, object], limit: int, data: Path, *, as_json:
             if cursor is None:
                 break
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        return _complain("search", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        return _complain("search", first_fault(error))
     except NoSuchName as error:
         return _nothing("search", str(error), as_json=as_json)
     except (TryAgain, ConfigurationError, TooMany) as error:

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from deployments.events.announcements import Starter
 from deployments.events.authentication import Guard, choose_guard
 from deployments.events.certificates import Certificates
+from flows.starting import INGEST, SWEEP
 
 
 class ReceiverSettings(BaseSettings):
@@ -38,12 +39,8 @@ class ReceiverSettings(BaseSettings):
         description="The network's incoming, gs://BUCKET/PREFIX or the watched folder; events "
         "of other places are passed over. Empty: whatever the senders tell of.",
     )
-    deployment: str = Field(
-        "ingest-observation/local", description="The deployment that ingests, FLOW/DEPLOYMENT."
-    )
-    sweep: str = Field(
-        "sweep-incoming/local", description="The deployment that sweeps, FLOW/DEPLOYMENT."
-    )
+    deployment: str = Field(INGEST, description="The deployment that ingests, FLOW/DEPLOYMENT.")
+    sweep: str = Field(SWEEP, description="The deployment that sweeps, FLOW/DEPLOYMENT.")
     starter: Starter = Field(
         "automation",
         description="Who creates the runs: Prefect's automation, or the receiver itself, which "

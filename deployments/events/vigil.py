@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from deployments.events.announcements import shown
 from deployments.events.prefect_api import Prefect, PrefectAway
+from flows.starting import SWEEP
 from models.backlog import SWEPT, Backlog, is_growing
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-SWEEP = "sweep-incoming/local"
 CONCERN = "panoptes.concern.noticed"
 SETTLED = "panoptes.concern.settled"
 PAST = timedelta(hours=1)

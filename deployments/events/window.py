@@ -10,10 +10,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from flows.starting import INGEST, SWEEP
+
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-INGEST, SWEEP = "ingest-observation/local", "sweep-incoming/local"
 LEAST_SWEEP_SECONDS = 60.0
 """A sweep is a run by itself, however short the window."""
 

@@ -15,7 +15,7 @@ from blocks.catalog import Query, Stored
 from blocks.network import PanoptesNetwork
 from models.audit import Finding, Kind, Repair, Waiting
 from models.documents import File
-from models.errors import BadInput
+from models.errors import BadInput, first_fault
 from models.ingest import Source
 from models.names import display_name, document_key, parse_sequence_id, parse_upload
 from tasks.audit.entries import entry_findings, is_reopened
@@ -180,9 +180,8 @@ def unroutable_findings(network: PanoptesNetwork, scope: Scope, *, deep: bool) -
             try:
                 entry = File.model_validate(stored.fields)
             except ValidationError as error:
-                first = error.errors()[0]
-                where_ = ".".join(map(str, first["loc"]))
-                sentence = f"The ledger's entry {stored.key} cannot be read: {where_}."
+                fault = first_fault(error)
+                sentence = f"The ledger's entry {stored.key} cannot be read: {fault}."
                 name = f"files/{stored.key}"
                 yield Finding(Kind.DOCUMENT_UNREADABLE, "catalog", name, sentence)
                 continue

@@ -81,11 +81,11 @@ class ObjectChecks:
         if self._is_of_lost_entry(claims):
             return None
         if any(_is(claim.output, info) for claim in claims):
-            checksum = self._read_back(location, info) if self._deep else None
+            checksum = read_back(self._network, location, info) if self._deep else None
             if checksum is None or any(claim.output.crc32c == checksum for claim in claims):
                 return None
         else:
-            checksum = info.crc32c or self._read_back(location, info)
+            checksum = info.crc32c or read_back(self._network, location, info)
             same = [c for c in claims if c.output.crc32c == checksum]
             if same:
                 return Finding(
@@ -139,9 +139,6 @@ class ObjectChecks:
             f"{path} lies in {location}, but no uploaded file is known to have become it.",
             self._holdings.sequence_id, repair, returned,
         )  # fmt: skip
-
-    def _read_back(self, location: Location, info: ObjectInfo) -> str | None:
-        return read_back(self._network, location, info)
 
 
 def _named_by(holdings: Holdings) -> set[Place]:

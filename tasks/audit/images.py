@@ -12,6 +12,7 @@ from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound
 from models.audit import Finding, Kind, Repair
 from models.documents import IMAGE_STATUS, File, Image, Location
+from models.errors import first_fault
 from models.names import FileType, parse_sequence_id
 from tasks.audit.claims import Claim, places_of
 from tasks.audit.counts import number, wrong_counts
@@ -57,11 +58,9 @@ class DocumentChecks:
         try:
             image = Image.model_validate(fields)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
             yield self._told(
                 Kind.DOCUMENT_UNREADABLE, f"images/{key}",
-                f"The image {key} cannot be read: {where}: {first['msg']}.",
+                f"The image {key} cannot be read: {first_fault(error)}.",
                 self._rebuild(key) and Repair.REBUILD, self._rebuild(key),
             )  # fmt: skip
             return

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from blocks.catalog import Conflict, Fields, Stored, modify
-from blocks.network import PanoptesNetwork
+from blocks.network import LOCATIONS, PanoptesNetwork
 from blocks.storage import NotFound, PreconditionFailed, Unreadable
 from models.audit import Finding, Kind, Repair
 from models.documents import File, Location
@@ -135,7 +135,7 @@ def _drop(network: PanoptesNetwork, finding: Finding) -> None:
 
 def _note(network: PanoptesNetwork, finding: Finding) -> None:
     """Write an object's present generation into the entries that name these very bytes."""
-    location = _location(finding)
+    location = _known(finding.location)
     try:
         info = network.store(location).stat(finding.name)
     except NotFound as error:
@@ -252,13 +252,7 @@ def _reopen(network: PanoptesNetwork, name: str) -> None:
     modify(network.documents, "files", document_key(name), change)
 
 
-def _location(finding: Finding) -> Location:
-    return _known(finding.location)
-
-
 def _known(location: str) -> Location:
-    from blocks.network import LOCATIONS
-
     for each in LOCATIONS:
         if each == location:
             return each

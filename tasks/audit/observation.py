@@ -11,6 +11,7 @@ from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound
 from models.audit import Finding, Kind, Repair
 from models.documents import File
+from models.errors import first_fault
 from models.names import document_key
 from tasks.audit.claims import ObjectChecks
 from tasks.audit.entries import entry_findings
@@ -88,11 +89,8 @@ def _entries(holdings: Holdings) -> tuple[dict[str, File], list[Finding]]:
         try:
             entry = File.model_validate(stored.fields)
         except ValidationError as error:
-            first = error.errors()[0]
-            sentence = (
-                f"The ledger's entry {stored.key} cannot be read: "
-                f"{'.'.join(map(str, first['loc']))}: {first['msg']}."
-            )
+            fault = first_fault(error)
+            sentence = f"The ledger's entry {stored.key} cannot be read: {fault}."
             found.append(
                 Finding(Kind.DOCUMENT_UNREADABLE, "catalog", name, sentence, holdings.sequence_id)
             )

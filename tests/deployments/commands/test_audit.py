@@ -119,7 +119,7 @@ def test_the_installed_command_finds_what_simulated_units_sent(tmp_path: Path) -
     sent = ("simulate", "data/incoming", "--images", "1", "--cameras", "1", "--truth", "sent")
     assert call(*sent)[0] == 0
     network = sites.drained(tmp_path)
-    audited.ingest_all(network)
+    sites.ingest_all(network)
     status, output = call("audit", "--data", "data", "--truth", "sent", "--json")
     assert (status, json.loads(output)["findings"]) == (0, [])
     network.store("previews").delete(next(iter(network.store("previews").list())).name)

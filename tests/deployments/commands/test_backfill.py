@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect import flow
+from prefect.states import Scheduled
 from typer.testing import CliRunner, Result
 
 from blocks.network import PanoptesNetwork
 from deployments.cli import app
 from deployments.local import LocalStack
+from flows.starting import INGEST
 from tests import sites
 from tests.files import place
 
@@ -78,6 +81,20 @@ def test_each_observation_of_the_nights_gets_one_run_however_often_it_is_asked_f
     assert (again["started"], again["waiting"], again["observations"]) == (0, 2, [])
     assert backfill.answer("--from", "2018-02-15")["started"] == 1, "the other unit's"
     assert backfill.answer("--from", "2018-02-20")["waiting"] == 0
+
+
+def test_an_observation_whose_live_run_is_still_to_come_is_left_to_it(backfill: Command) -> None:
+    with backfill.stack.client() as client:
+        live = client.create_flow_run_from_deployment(
+            client.read_deployment_by_name(INGEST).id,
+            parameters={"sequence_id": FIRST, "network": backfill.name},
+            state=Scheduled(scheduled_time=datetime.now(UTC) + timedelta(hours=1)),
+        )
+        try:
+            found = backfill.answer("--from", "2018-02-15", "--to", "2018-02-16", "--dry-run")
+            assert [each["sequence_id"] for each in found["observations"]] == [OTHER, NEXT]
+        finally:
+            client.delete_flow_run(live.id)
 
 
 def test_what_is_beyond_the_limit_is_left_and_said(backfill: Command) -> None:
