@@ -9,15 +9,13 @@ from typing import Any
 from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
 from flows.audit_network import Result, audit_and_repair
-from flows.ingest_observation import ingest
-from flows.taking import as_calls, take_all
+from flows.taking import as_calls
 from models.audit import Finding, Uploaded
 from models.documents import Location
-from models.names import document_key, parse_sequence_id
+from models.names import document_key
 from tasks.audit import audit
-from tasks.listing import everything_waiting
 from tests.files import IMAGE, LATER, SEQUENCE, jpeg, mp4, tiny_cr2, tiny_fits, tiny_fits_fz
-from tests.sites import Nobody
+from tests.sites import ingest_all
 
 BAD = f"{SEQUENCE}/20180216T113030.fits"
 FIELD = "PAN001/Wasp 35/14d3bd/20180216T110623/20180216T112830.fits"
@@ -54,14 +52,6 @@ def truth(names: Callable[[str], bool] = bool) -> list[Uploaded]:
 def send(network: PanoptesNetwork, *names: str) -> None:
     for name in names or NIGHT:
         network.store("incoming").put(name, NIGHT[name])
-
-
-def ingest_all(network: PanoptesNetwork) -> None:
-    waiting = list(everything_waiting(network))
-    unroutable = [source for source in waiting if source.upload is None]
-    take_all(network, unroutable, call=as_calls, watch=Nobody())
-    for sequence_id in sorted({s.upload.sequence_id for s in waiting if s.upload}):
-        ingest(network, parse_sequence_id(sequence_id), call=as_calls, watch=Nobody())
 
 
 def ingested(network: PanoptesNetwork) -> PanoptesNetwork:

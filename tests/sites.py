@@ -14,8 +14,11 @@ from blocks.network import LOCATIONS, PanoptesNetwork
 from blocks.opened import Opened
 from blocks.storage import ObjectStore
 from flows.ingest_folder import files_in, ingest_folder
+from flows.ingest_observation import ingest
+from flows.taking import as_calls, take_all
 from models.documents import File, Location
 from models.ingest import FileResult, Source
+from models.names import parse_sequence_id
 from tasks.ledger import read_entry
 from tasks.listing import everything_waiting
 
@@ -60,6 +63,18 @@ def run(network: PanoptesNetwork) -> dict[str, FileResult]:
     """Ingest everything that waits; what became of each file, by name."""
     sources = files_in(network, Path(network.images).parent)
     return {r.name: r for r in ingest_folder(network, sources, watch=Nobody())}
+
+
+def ingest_all(network: PanoptesNetwork) -> list[FileResult]:
+    """Take up everything that waits, on any backends, as a sweep and its runs do."""
+    network.check()
+    waiting = list(everything_waiting(network))
+    unroutable = [source for source in waiting if source.upload is None]
+    results = list(take_all(network, unroutable, call=as_calls, watch=Nobody()).values())
+    for sequence_id in sorted({s.upload.sequence_id for s in waiting if s.upload}):
+        sequence = parse_sequence_id(sequence_id)
+        results += ingest(network, sequence, call=as_calls, watch=Nobody())
+    return results
 
 
 def outcomes(results: dict[str, FileResult]) -> dict[str, str]:

@@ -12,10 +12,14 @@ import os
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from deployments.emulators.servers import Emulators, NotInstalled
+
+if TYPE_CHECKING:
+    from blocks.network import PanoptesNetwork
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +54,18 @@ def pubsub_emulator(emulators: Emulators) -> str:
 def gcs_emulator(emulators: Emulators) -> str:
     """The URL of a Cloud Storage that notifies nobody."""
     return _needed(emulators.storage)
+
+
+@pytest.fixture
+def on_google(
+    gcs_emulator: str, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> PanoptesNetwork:
+    """A network of new buckets and an empty database, which this process reaches."""
+    from deployments.demo_backends import emulated_network
+
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
+    return emulated_network(gcs_emulator)
 
 
 @pytest.fixture

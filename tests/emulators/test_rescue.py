@@ -6,22 +6,17 @@ import pytest
 
 from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
-from deployments.demo_backends import emulated_network
 from tasks.cases import cases, find_case
 from tasks.rescue import rescue_case
 from tests.files import IMAGE, LATER, tiny_fits
-from tests.flows.test_both_worlds import ingest_all
+from tests.sites import ingest_all
 
 BAD, LARGE = f"{LATER}.fits", f"{IMAGE}.fits"
 
 
 @pytest.fixture
-def network(
-    gcs_emulator: str, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch
-) -> PanoptesNetwork:
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
-    return emulated_network(gcs_emulator)
+def network(on_google: PanoptesNetwork) -> PanoptesNetwork:
+    return on_google
 
 
 def outcomes(network: PanoptesNetwork) -> dict[str, str | None]:

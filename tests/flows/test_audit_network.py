@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from prefect.artifacts import Artifact
 
 from blocks.network import PanoptesNetwork
-from deployments.demo_backends import emulated_network
 from deployments.local import LocalStack
 from flows.audit_network import audit_network
 from tests import audited, sites
@@ -29,15 +28,6 @@ def entry(name: str) -> str:
 @pytest.fixture
 def on_folders(tmp_path: Path) -> PanoptesNetwork:
     return sites.drained(tmp_path)
-
-
-@pytest.fixture
-def on_google(
-    gcs_emulator: str, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch
-) -> PanoptesNetwork:
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
-    return emulated_network(gcs_emulator)
 
 
 @pytest.fixture
@@ -303,22 +293,9 @@ def test_a_repair_that_is_killed_anywhere_is_done_by_the_next(
     broken(network)
     data = Path(network.images).parent
     network.documents.close()
-    child = os.fork()
-    if child == 0:
-        told = 0
-
-        def tell(call: str) -> None:
-            nonlocal told
-            told += 1
-            if told == 80 * part:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            audited.repaired(sites.watched(PanoptesNetwork.in_folder(data), tell))
-        finally:
-            os._exit(0)
-    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    audited.ingest_all(network)
+    again = partial(PanoptesNetwork.in_folder, data)
+    assert sites.run_and_die(again, 80 * part, work=audited.repaired)
+    sites.ingest_all(network)
     audited.repaired(network)
     assert audited.found(network, deep=True, truth=audited.truth()) == set()
     assert names <= _names(network)

@@ -18,11 +18,9 @@ import pytest
 
 from tests.real import children
 from tests.real.firestore_faults import FaultyFirestore, faulty_firestore
-from tests.real.judge import Snapshot, judge
-from tests.real.nights import Night
-from tests.real.steps import run
 from tests.real.tally import Tally
-from tests.real.worlds import Backend, World, folder_world, google_world
+from tests.real.trials import MakeWorld, Trials
+from tests.real.worlds import Backend, folder_world, google_world
 
 IS_LONG = os.environ.get("FAULTS") == "long"
 REPORT = Path(__file__).resolve().parents[2] / "build"
@@ -80,13 +78,8 @@ def _no_child_is_left() -> Iterator[None]:
     children.end_all()
 
 
-MakeWorld = Callable[..., World]
-
-
 @pytest.fixture
-def make_world(
-    backend: Backend, tmp_path: Path, request: pytest.FixtureRequest
-) -> Callable[..., World]:
+def make_world(backend: Backend, tmp_path: Path, request: pytest.FixtureRequest) -> MakeWorld:
     """Makes an empty world on the backend; policies of the network by keyword."""
     if backend == "google":
         storage = request.getfixturevalue("gcs_emulator")
@@ -96,27 +89,9 @@ def make_world(
     return lambda **policies: folder_world(tmp_path / f"world-{next(made)}", **policies)
 
 
-_faultless: dict[tuple[str, tuple[str, ...]], Snapshot] = {}
-
-
 @pytest.fixture
-def faultless(make_world: MakeWorld, backend: Backend) -> Callable[[Night], Snapshot]:
-    """What a run that nothing disturbs makes of a night on this backend."""
-
-    def of(night: Night) -> Snapshot:
-        key = (backend, tuple(each.sent.sha256 for each in night.values()))
-        if key not in _faultless:
-            world = make_world()
-            world.send_all(night)
-            children.call(run, world)
-            verdict = children.call(judge, world, night)
-            assert not verdict.sentences
-            assert not verdict.waiting
-            assert verdict.snapshot is not None
-            _faultless[key] = verdict.snapshot
-        return _faultless[key]
-
-    return of
+def trials(backend: Backend, make_world: MakeWorld, tally: Tally, chance: random.Random) -> Trials:
+    return Trials(backend, make_world, tally, chance)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,13 +9,13 @@ import pytest
 from tests.real import children
 from tests.real.conftest import ANSWERS_ON_GOOGLE, scale
 from tests.real.firestore_faults import FaultyFirestore, schedule
-from tests.real.judge import Snapshot, judge
+from tests.real.judge import Snapshot
 from tests.real.nights import Night, small_night, tiny_night
 from tests.real.steps import Run, recover, run
-from tests.real.tally import Tally
-from tests.real.worlds import World, google_world
+from tests.real.trials import Trials
+from tests.real.worlds import Backend
 
-pytestmark = ANSWERS_ON_GOOGLE
+pytestmark = [ANSWERS_ON_GOOGLE, pytest.mark.usefixtures("gcs_emulator", "firestore_emulator")]
 
 STORAGE_FAULTS: list[Any] = [429, 500, 503, "hang", "drop", "cut", "lose", "damage"]
 FIRESTORE_FAULTS: list[Any] = [
@@ -27,75 +25,46 @@ FIRESTORE_FAULTS: list[Any] = [
 IMPATIENT = 1.5
 """Seconds after which an answer is given up, where one is withheld."""
 
-NewWorld = Callable[[], World]
 
-
-@pytest.fixture(scope="module")
-def new_world(gcs_emulator: str, firestore_emulator: str) -> NewWorld:
-    return lambda: google_world(gcs_emulator, firestore_emulator)
-
-
-@pytest.fixture(scope="module")
-def like(new_world: NewWorld) -> Callable[[Night], Snapshot]:
-    made: dict[int, Snapshot] = {}
-
-    def of(night: Night) -> Snapshot:
-        if len(night) not in made:
-            world = new_world()
-            world.send_all(night)
-            children.call(run, world)
-            verdict = children.call(judge, world, night)
-            assert not verdict.sentences
-            assert verdict.snapshot is not None
-            made[len(night)] = verdict.snapshot
-        return made[len(night)]
-
-    return of
+@pytest.fixture
+def backend() -> Backend:
+    return "google"
 
 
 def _patience(faults: list[Any]) -> Run:
     return Run(answers=IMPATIENT if "hang" in faults else None)
 
 
-def test_storage_that_fails_at_any_request(
-    new_world: NewWorld, like: Callable[[Night], Snapshot], tally: Tally, chance: random.Random
-) -> None:
+def test_storage_that_fails_at_any_request(trials: Trials) -> None:
     night = small_night()
-    wanted = like(night)
-    world = new_world()
-    world.send_all(night)
+    like = trials.faultless(night)
+    world = trials.sent(night)
     world.take_requests()
     children.call(run, world)
     requests = len(world.take_requests())
-    for fault in scale(chance.sample(STORAGE_FAULTS, 3), STORAGE_FAULTS):
-        places = range(1, requests + 1)
-        for place in sorted(chance.sample(places, min(scale(1, 6), requests))):
+    for fault in scale(trials.chance.sample(STORAGE_FAULTS, 3), STORAGE_FAULTS):
+        for place in trials.places(requests, scale(1, 6)):
             faults = schedule([(place, fault)])
-            _storage(new_world(), night, wanted, faults, tally, f"storage: {fault}", 1)
+            _storage(trials, night, like, faults, f"storage: {fault}", 1)
 
 
-def test_storage_that_fails_again_and_again(
-    new_world: NewWorld, like: Callable[[Night], Snapshot], tally: Tally, chance: random.Random
-) -> None:
+def test_storage_that_fails_again_and_again(trials: Trials) -> None:
     night = tiny_night()
-    wanted = like(night)
+    like = trials.faultless(night)
     for _ in range(scale(1, 12)):
-        rate = chance.choice((0.05, 0.2, 0.5))
-        kinds = [each for each in STORAGE_FAULTS if each != "hang" or rate < 0.1]
-        faults = [chance.choice(kinds) if chance.random() < rate else None for _ in range(300)]
-        _storage(new_world(), night, wanted, faults, tally, "storage: all kinds at random")
+        faults = _at_random(trials, STORAGE_FAULTS, rates=(0.05, 0.2, 0.5), count=300)
+        _storage(trials, night, like, faults, "storage: all kinds at random")
 
 
 def _storage(
-    world: World,
+    trials: Trials,
     night: Night,
-    wanted: Snapshot,
+    like: Snapshot,
     faults: list[Any],
-    tally: Tally,
     kind: str,
     injected: int | None = None,
 ) -> None:
-    world.send_all(night)
+    world = trials.sent(night)
     world.take_requests()
     world.set_faults(faults)
     children.call(run, world, _patience(faults))
@@ -104,68 +73,59 @@ def _storage(
         met = faults[: len(world.take_requests())]
         injected = sum(each is not None for each in met)
     children.call(recover, world)
-    verdict = children.call(judge, world, night, wanted)
-    tally.add(kind, _told(faults), verdict, files=len(night), faults=injected)
+    trials.judge(kind, _told(faults), world, night, like=like, faults=injected)
 
 
-def test_firestore_that_fails_at_any_call(
-    new_world: NewWorld,
-    like: Callable[[Night], Snapshot],
-    firestore_proxy: FaultyFirestore,
-    tally: Tally,
-    chance: random.Random,
-) -> None:
+def test_firestore_that_fails_at_any_call(trials: Trials, firestore_proxy: FaultyFirestore) -> None:
     night = small_night()
-    wanted = like(night)
+    like = trials.faultless(night)
     firestore_proxy.calls.clear()
-    world = new_world()
-    world.send_all(night)
+    world = trials.sent(night)
     children.call(run, world.reached_by(FIRESTORE_EMULATOR_HOST=firestore_proxy.address))
     calls = list(firestore_proxy.calls)
-    for fault in scale(chance.sample(FIRESTORE_FAULTS, 3), FIRESTORE_FAULTS):
-        places = range(1, len(calls) + 1)
-        for place in sorted(chance.sample(places, min(scale(1, 6), len(calls)))):
+    for fault in scale(trials.chance.sample(FIRESTORE_FAULTS, 3), FIRESTORE_FAULTS):
+        for place in trials.places(len(calls), scale(1, 6)):
             faults = schedule([(place, fault)])
-            kind = f"Firestore: {fault}"
-            _firestore(new_world(), firestore_proxy, night, wanted, faults, tally, kind)
+            _firestore(trials, firestore_proxy, night, like, faults, f"Firestore: {fault}")
 
 
 def test_firestore_that_fails_again_and_again(
-    new_world: NewWorld,
-    like: Callable[[Night], Snapshot],
-    firestore_proxy: FaultyFirestore,
-    tally: Tally,
-    chance: random.Random,
+    trials: Trials, firestore_proxy: FaultyFirestore
 ) -> None:
     night = tiny_night()
-    wanted = like(night)
+    like = trials.faultless(night)
     for _ in range(scale(1, 12)):
-        rate = chance.choice((0.02, 0.1, 0.3))
-        kinds = [each for each in FIRESTORE_FAULTS if each != "hang" or rate < 0.05]
-        faults = [chance.choice(kinds) if chance.random() < rate else None for _ in range(600)]
+        faults = _at_random(trials, FIRESTORE_FAULTS, rates=(0.02, 0.1, 0.3), count=600)
         kind = "Firestore: all kinds at random"
-        _firestore(new_world(), firestore_proxy, night, wanted, faults, tally, kind)
+        _firestore(trials, firestore_proxy, night, like, faults, kind)
 
 
 def _firestore(
-    world: World,
+    trials: Trials,
     proxy: FaultyFirestore,
     night: Night,
-    wanted: Snapshot,
+    like: Snapshot,
     faults: list[Any],
-    tally: Tally,
     kind: str,
 ) -> None:
-    world.send_all(night)
+    world = trials.sent(night)
     proxy.faults.extend(faults)
     behind = world.reached_by(FIRESTORE_EMULATOR_HOST=proxy.address)
     children.call(run, behind, _patience(faults))
     met = faults[: len(faults) - len(proxy.faults)]
     proxy.faults.clear()
-    children.call(recover, world)
-    verdict = children.call(judge, world, night, wanted)
     injected = sum(each is not None for each in met)
-    tally.add(kind, _told(faults), verdict, files=len(night), faults=injected)
+    children.call(recover, world)
+    trials.judge(kind, _told(faults), world, night, like=like, faults=injected)
+
+
+def _at_random(
+    trials: Trials, faults: list[Any], *, rates: tuple[float, ...], count: int
+) -> list[Any]:
+    """What becomes of `count` requests. Those that hang take long: only at the lowest rate."""
+    chance, rate = trials.chance, trials.chance.choice(rates)
+    kinds = [each for each in faults if each != "hang" or rate == min(rates)]
+    return [chance.choice(kinds) if chance.random() < rate else None for _ in range(count)]
 
 
 def _told(faults: list[Any]) -> str:

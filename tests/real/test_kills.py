@@ -2,74 +2,48 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable
 
 from tests.real import children
-from tests.real.conftest import MakeWorld, scale
-from tests.real.judge import Snapshot, judge
-from tests.real.nights import Night, small_night, tiny_night
-from tests.real.steps import Run, count_calls, recover, run
-from tests.real.tally import Tally
-from tests.real.worlds import Backend
+from tests.real.conftest import scale
+from tests.real.nights import small_night, tiny_night
+from tests.real.steps import Run, recover, run
+from tests.real.trials import Trials
 
 
-def test_a_kill_before_or_after_any_call_to_a_store_or_the_catalog(
-    make_world: MakeWorld,
-    faultless: Callable[[Night], Snapshot],
-    backend: Backend,
-    tally: Tally,
-    chance: random.Random,
-) -> None:
+def test_a_kill_before_or_after_any_call_to_a_store_or_the_catalog(trials: Trials) -> None:
     # Firestore's emulator takes ten milliseconds a call: there, every call of a small night
     # and a sample of those of the whole.
     google = [(small_night(), scale(2, None)), (tiny_night(), scale(2, 24))]
-    for night, most in {"folder": [(tiny_night(), scale(6, None))], "google": google}[backend]:
-        like = faultless(night)
-        counted = make_world()
-        counted.send_all(night)
-        calls = children.call(count_calls, counted)
-        tally.calls(f"{backend}, {len(night)} files", calls)
-        places = range(1, len(calls) + 1)
-        for at in places if most is None else sorted(chance.sample(places, most)):
-            world = make_world()
-            world.send_all(night)
+    nights = {"folder": [(tiny_night(), scale(6, None))], "google": google}
+    for night, most in nights[trials.backend]:
+        like = trials.faultless(night)
+        calls = trials.calls(night)
+        trials.tally.calls(f"{trials.backend}, {len(night)} files", calls)
+        for at in trials.places(len(calls), most):
+            world = trials.sent(night)
             assert children.died(run, world, Run(at=at)), calls[at - 1]
-            children.call(recover, world)
-            verdict = children.call(judge, world, night, like)
+            kind = f"kill at a call ({trials.backend})"
             label = f"{at} of {len(night)} files, {calls[at - 1]}"
-            tally.add(f"kill at a call ({backend})", label, verdict, files=len(night))
+            children.call(recover, world)
+            trials.judge(kind, label, world, night, like=like)
 
 
-def test_a_kill_at_a_random_moment(
-    make_world: MakeWorld,
-    faultless: Callable[[Night], Snapshot],
-    backend: Backend,
-    tally: Tally,
-    chance: random.Random,
-) -> None:
+def test_a_kill_at_a_random_moment(trials: Trials) -> None:
     night = tiny_night()
-    like = faultless(night)
-    counted = make_world()
-    counted.send_all(night)
+    like = trials.faultless(night)
+    undisturbed = trials.sent(night)
     begun = time.monotonic()
-    children.call(run, counted, Run(workers=2))
+    children.call(run, undisturbed, Run(workers=2))
     usual = time.monotonic() - begun
-    for index in range(scale(3, {"folder": 60, "google": 40}[backend])):
-        moments = [chance.uniform(0, usual) for _ in range(chance.choice((1, 1, 2, 3)))]
-        world = make_world()
-        world.send_all(night)
+    for index in range(scale(3, {"folder": 60, "google": 40}[trials.backend])):
+        count = trials.chance.choice((1, 1, 2, 3))
+        moments = [trials.chance.uniform(0, usual) for _ in range(count)]
+        world = trials.sent(night)
         kills = sum(
             children.Child(run, world, Run(workers=2)).kill_after(moment) for moment in moments
         )
+        kind = f"kill at a random moment ({trials.backend})"
+        label = f"number {index}, after " + ", ".join(f"{moment:.3f} s" for moment in moments)
         children.call(recover, world)
-        verdict = children.call(judge, world, night, like)
-        told = ", ".join(f"{moment:.3f} s" for moment in moments)
-        tally.add(
-            f"kill at a random moment ({backend})",
-            f"number {index}, after {told}",
-            verdict,
-            files=len(night),
-            faults=kills,
-        )
+        trials.judge(kind, label, world, night, like=like, faults=kills)

@@ -1,19 +1,15 @@
-"""Newer generations, runs side by side, stalled runs, and events in every disorder."""
+"""Newer generations, runs side by side, stalled runs, other clocks, events in every disorder."""
 
 from __future__ import annotations
 
-import random
 import signal
-from collections.abc import Callable
 
 from tests.files import IMAGE, tiny_fits
 from tests.real import children
-from tests.real.conftest import MakeWorld, scale
-from tests.real.judge import Snapshot, judge
+from tests.real.conftest import scale
 from tests.real.nights import BAD, Night, small_night, tiny_night, upload
-from tests.real.steps import Run, count_calls, recover, repair, run, take_observation
-from tests.real.tally import Tally
-from tests.real.worlds import Backend, World
+from tests.real.steps import Run, recover, repair, run, take_observation
+from tests.real.trials import Trials
 
 FITS = f"{IMAGE}.fits"
 HOUR = 3600.0
@@ -29,64 +25,48 @@ def newer(night: Night) -> Night:
     return {**night, FITS: again}
 
 
-def test_a_file_that_is_overwritten_while_it_is_ingested(
-    make_world: MakeWorld,
-    faultless: Callable[[Night], Snapshot],
-    backend: Backend,
-    tally: Tally,
-    chance: random.Random,
-) -> None:
+def test_a_file_that_is_overwritten_while_it_is_ingested(trials: Trials) -> None:
     night, after = small_night(), newer(small_night())
-    like = faultless(after)
-    for at in _places(make_world(), night, chance, scale(4, {"folder": 80, "google": 24}[backend])):
-        world = make_world()
-        world.send_all(night)
+    like = trials.faultless(after)
+    most = scale(4, {"folder": 80, "google": 24}[trials.backend])
+    for at in trials.places(len(trials.calls(night)), most):
+        world = trials.sent(night)
         children.call(run, world, Run(at=at, sends=(FITS, after[FITS].data)))
+        kind = f"overwritten while it is ingested ({trials.backend})"
         children.call(recover, world)
-        verdict = children.call(judge, world, after, like)
-        tally.add(
-            f"overwritten while it is ingested ({backend})", f"{at}", verdict, files=len(night)
-        )
+        trials.judge(kind, f"{at}", world, after, like=like)
 
 
 def test_a_file_that_is_overwritten_by_a_damaged_one_after_its_run_was_killed(
-    make_world: MakeWorld, backend: Backend, tally: Tally, chance: random.Random
+    trials: Trials,
 ) -> None:
     """What the run had archived but not written down, the auditor writes down."""
     night = small_night()
     bad = upload(FITS, tiny_fits()[:3000], *BAD)
+    after = {**night, FITS: bad}
     # An archive that nobody owns is returned to incoming under its own name.
     also = {FITS: night[FITS], f"{FITS}.fz": upload(f"{FITS}.fz", b"", "archived")}
-    most = scale(2, {"folder": 40, "google": 8}[backend])
-    for at in _places(make_world(), night, chance, most):
-        world = make_world()
-        world.send_all(night)
+    most = scale(2, {"folder": 40, "google": 8}[trials.backend])
+    for at in trials.places(len(trials.calls(night)), most):
+        world = trials.sent(night)
         assert children.died(run, world, Run(at=at))
         world.send(FITS, bad.data)
         children.call(recover, world)
         found = children.call(repair, world)
-        verdict = children.call(judge, world, {**night, FITS: bad}, None, None, also)
+        kind = f"killed, overwritten by a damaged file, audit --repair ({trials.backend})"
         label = f"{at}, {len(found)} findings repaired"
-        kind = f"killed, overwritten by a damaged file, audit --repair ({backend})"
-        tally.add(kind, label, verdict, files=len(night), faults=2)
+        trials.judge(kind, label, world, after, like=None, also=also, faults=2)
 
 
-def test_a_run_that_stalls_until_another_has_done_its_work(
-    make_world: MakeWorld,
-    faultless: Callable[[Night], Snapshot],
-    backend: Backend,
-    tally: Tally,
-    chance: random.Random,
-) -> None:
+def test_a_run_that_stalls_until_another_has_done_its_work(trials: Trials) -> None:
     """It wakes up behind a lease that ran out, with what it had read long ago."""
     night = small_night()
-    most = scale(3, {"folder": 60, "google": 20}[backend])
-    for at in _places(make_world(), night, chance, most):
-        is_newer = chance.random() < 0.5
+    most = scale(3, {"folder": 60, "google": 20}[trials.backend])
+    for at in trials.places(len(trials.calls(night)), most):
+        is_newer = trials.chance.random() < 0.5
         after = newer(night) if is_newer else night
-        like = faultless(after)
-        world = make_world()
-        world.send_all(night)
+        like = trials.faultless(after)
+        world = trials.sent(night)
         stalled = children.Child(run, world, Run(at=at, signal=signal.SIGSTOP))
         assert stalled.await_stop()
         if is_newer:
@@ -94,51 +74,56 @@ def test_a_run_that_stalls_until_another_has_done_its_work(
         children.call(run, world, Run(clock=HOUR))
         stalled.go_on()
         stalled.result()
-        children.call(recover, world)
-        verdict = children.call(judge, world, after, like, BY_THE_CLOCK)
+        kind = f"stalled run ({trials.backend})"
         label = f"{at}, {'and a newer generation came' if is_newer else 'the same file'}"
-        tally.add(f"stalled run ({backend})", label, verdict, files=len(night))
+        children.call(recover, world)
+        trials.judge(kind, label, world, after, like=like, passing=BY_THE_CLOCK)
 
 
-def test_runs_of_one_observation_at_the_same_time(
-    make_world: MakeWorld,
-    faultless: Callable[[Night], Snapshot],
-    backend: Backend,
-    tally: Tally,
-    chance: random.Random,
-) -> None:
+def test_clocks_that_are_hours_wrong(trials: Trials) -> None:
+    """A run dies by one clock, and the next lives by another."""
+    night = small_night()
+    like = trials.faultless(night)
+    count = len(trials.calls(night))
+    for _ in range(scale(1, {"folder": 20, "google": 6}[trials.backend])):
+        clocks = [trials.chance.uniform(-5, 5) * HOUR for _ in range(2)]
+        at = trials.chance.randrange(1, count + 1)
+        world = trials.sent(night)
+        children.died(run, world, Run(at=at, clock=clocks[0]))
+        children.call(run, world, Run(clock=clocks[1]))
+        kind = f"clock skew ({trials.backend})"
+        label = f"call {at}, " + " and ".join(f"{clock / HOUR:+.1f} h" for clock in clocks)
+        children.call(recover, world)
+        trials.judge(kind, label, world, night, like=like, passing=BY_THE_CLOCK, faults=2)
+
+
+def test_runs_of_one_observation_at_the_same_time(trials: Trials) -> None:
     night = tiny_night()
-    like = faultless(night)
-    most = scale({"folder": 2, "google": 1}, {"folder": 20, "google": 6})[backend]
+    like = trials.faultless(night)
+    most = scale({"folder": 2, "google": 1}, {"folder": 20, "google": 6})[trials.backend]
     for index in range(most):
         # Every second time the lease keeps nobody out: their clocks are an hour apart.
         hours = [0.0, HOUR, 2 * HOUR] if index % 2 else [0.0] * 3
-        world = make_world()
-        world.send_all(night)
+        world = trials.sent(night)
         runs = [children.Child(run, world, Run(workers=2, clock=hour)) for hour in hours]
         for each in runs:
             each.result()
+        lease = "without a lease" if index % 2 else "with the lease"
+        kind = f"three runs at once, {lease} ({trials.backend})"
         children.call(recover, world)
-        verdict = children.call(judge, world, night, like, BY_THE_CLOCK)
-        kind = f"three runs at once, {'without a lease' if index % 2 else 'with the lease'}"
-        tally.add(f"{kind} ({backend})", f"number {index}", verdict, files=len(night))
+        trials.judge(kind, f"number {index}", world, night, like=like, passing=BY_THE_CLOCK)
 
 
-def test_events_many_times_in_any_order_and_late_or_never(
-    make_world: MakeWorld,
-    faultless: Callable[[Night], Snapshot],
-    backend: Backend,
-    tally: Tally,
-    chance: random.Random,
-) -> None:
+def test_events_many_times_in_any_order_and_late_or_never(trials: Trials) -> None:
     """Each delivery is a run of its observation, three of them at a time.
 
     Of two files with the same image the first to come is archived: here, one comes.
     """
+    chance = trials.chance
     night = {name: each for name, each in tiny_night().items() if name != f"{IMAGE}.fits.fz"}
-    like = faultless(night)
-    for index in range(scale(1, {"folder": 4, "google": 1}[backend])):
-        world = make_world()
+    like = trials.faultless(night)
+    for index in range(scale(1, {"folder": 4, "google": 1}[trials.backend])):
+        world = trials.make_world()
         told = [name for name in night if chance.random() >= 0.1]
         deliveries = [name for name in told for _ in range(scale(2, 10))]
         chance.shuffle(deliveries)
@@ -161,14 +146,7 @@ def test_events_many_times_in_any_order_and_late_or_never(
             children.call(take_observation, world, name, Run(clock=HOUR))
         passes = children.call(recover, world)
         assert len(passes) == 1, "one sweep is enough"
-        verdict = children.call(judge, world, night, like, BY_THE_ORDER)
+        kind = f"events repeated, out of order, late and dropped ({trials.backend})"
         label = f"number {index}, {len(night) - len(told)} dropped, {len(late)} late"
-        kind = f"events repeated, out of order, late and dropped ({backend})"
-        tally.add(kind, label, verdict, files=len(night), faults=len(deliveries) + len(late))
-
-
-def _places(world: World, night: Night, chance: random.Random, most: int) -> list[int]:
-    """Some of the calls of a run, or all."""
-    world.send_all(night)
-    count = len(children.call(count_calls, world))
-    return sorted(chance.sample(range(1, count + 1), min(most, count)))
+        faults = len(deliveries) + len(late)
+        trials.judge(kind, label, world, night, like=like, passing=BY_THE_ORDER, faults=faults)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -22,12 +21,11 @@ from tests.files import IMAGE, SEQUENCE_ID
 from tests.models.test_events import push
 from tests.real import children
 from tests.real.conftest import scale
-from tests.real.judge import Snapshot, judge
 from tests.real.nights import Night, tiny_night
-from tests.real.steps import count_waiting, run
-from tests.real.tally import Tally
+from tests.real.steps import count_waiting
 from tests.real.test_overlaps import BY_THE_ORDER
-from tests.real.worlds import World, folder_world
+from tests.real.trials import Trials
+from tests.real.worlds import Backend, World, folder_world
 
 INGEST, SWEEP = "ingest-observation/local", "sweep-incoming/local"
 LEASE_SECONDS = 3.0
@@ -60,8 +58,10 @@ class Site:
             and each.id not in but
         }
 
-    def until_taken_up(self, files: int) -> None:
-        """Wait until so many files have a ledger entry."""
+    def begin(self, night: Night, files: int) -> None:
+        """Send a night and let a run work until so many files have a ledger entry."""
+        self.world.send_all(night)
+        self.ingest()
         network = self.world.open()
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
@@ -86,6 +86,11 @@ class Site:
                 break
             time.sleep(LEASE_SECONDS / 2)
         raise TimeoutError("files still wait")
+
+
+@pytest.fixture
+def backend() -> Backend:
+    return "folder"
 
 
 @pytest.fixture(scope="module")
@@ -116,79 +121,51 @@ def make_site(stack: LocalStack, tmp_path: Path) -> Callable[[], Site]:
     return make
 
 
-@pytest.fixture
-def like(tmp_path: Path) -> Callable[[Night], Snapshot]:
-    def of(night: Night) -> Snapshot:
-        world = folder_world(tmp_path / "faultless")
-        world.send_all(night)
-        children.call(run, world)
-        snapshot = children.call(judge, world, night).snapshot
-        assert snapshot is not None
-        return snapshot
-
-    return of
-
-
 def test_a_worker_that_is_killed_with_its_run_at_work(
-    make_site: Callable[[], Site],
-    like: Callable[[Night], Snapshot],
-    tally: Tally,
-    chance: random.Random,
+    make_site: Callable[[], Site], trials: Trials
 ) -> None:
     night = tiny_night()
-    wanted = like(night)
+    like = trials.faultless(night)
     for index in range(scale(1, 2)):
         site = make_site()
-        site.world.send_all(night)
-        site.ingest()
-        taken = chance.randint(1, 6)
-        site.until_taken_up(taken)
+        taken = trials.chance.randint(1, 6)
+        site.begin(night, taken)
         kill_worker(site.stack, with_runs=index % 2 == 0)
         site.stack.start_worker_again()
         sweeps = site.until_nothing_waits()
-        verdict = children.call(judge, site.world, night, wanted)
         how = "with its runs" if index % 2 == 0 else "alone"
         label = f"at file {taken}, {sweeps} sweeps after"
-        tally.add(f"worker killed {how} (folder)", label, verdict, files=len(night))
+        trials.judge(f"worker killed {how} (folder)", label, site.world, night, like=like)
 
 
 def test_a_server_that_is_restarted_while_a_run_is_at_work(
-    make_site: Callable[[], Site],
-    like: Callable[[Night], Snapshot],
-    tally: Tally,
-    chance: random.Random,
+    make_site: Callable[[], Site], trials: Trials
 ) -> None:
     if not scale(False, True):
         pytest.skip("takes half a minute: make faults does it")
     night = tiny_night()
-    wanted = like(night)
+    like = trials.faultless(night)
     for index in range(2):
         site = make_site()
-        site.world.send_all(night)
-        site.ingest()
-        taken = chance.randint(1, 6)
-        site.until_taken_up(taken)
+        taken = trials.chance.randint(1, 6)
+        site.begin(night, taken)
         how = (signal.SIGKILL, signal.SIGTERM)[index % 2]
-        restart_server(site.stack, how, away=chance.uniform(0, 5))
+        restart_server(site.stack, how, away=trials.chance.uniform(0, 5))
         sweeps = site.until_nothing_waits()
-        verdict = children.call(judge, site.world, night, wanted)
         label = f"{how.name} at file {taken}, {sweeps} sweeps after"
-        tally.add("Prefect's server restarted (folder)", label, verdict, files=len(night))
+        trials.judge("Prefect's server restarted (folder)", label, site.world, night, like=like)
 
 
 def test_events_ten_times_at_once_in_any_order_late_or_lost(
-    make_site: Callable[[], Site],
-    like: Callable[[Night], Snapshot],
-    tally: Tally,
-    chance: random.Random,
+    make_site: Callable[[], Site], trials: Trials
 ) -> None:
     """Through the receiver; whatever was not told is found by one sweep."""
     night = {name: each for name, each in tiny_night().items() if name != f"{IMAGE}.fits.fz"}
     site = make_site()
     told = sorted(night)
-    dropped = {told.pop(chance.randrange(len(told)))}  # a tenth of ten files or fewer
+    dropped = {told.pop(trials.chance.randrange(len(told)))}  # a tenth of ten files or fewer
     deliveries = told * 10
-    chance.shuffle(deliveries)
+    trials.chance.shuffle(deliveries)
     late = [deliveries.pop() for _ in range(len(deliveries) // 10)]
     with receiving(
         site.stack.api_url, starter="receiver", network=site.name, window=2, margin=0.5
@@ -217,10 +194,11 @@ def test_events_ten_times_at_once_in_any_order_late_or_lost(
             deliver(name, "2025-12-31T23:00:00Z")
     site.stack.await_runs(list(site.runs()))
     assert site.until_nothing_waits() == 1
-    verdict = children.call(judge, site.world, night, like(night), BY_THE_ORDER)
+    like = trials.faultless(night)
     label = f"{len(late)} late, {', '.join(dropped)} dropped, {len(site.runs())} runs"
     kind = "events through the receiver, ten times each (folder)"
-    tally.add(kind, label, verdict, files=len(night), faults=len(told) * 10)
+    faults = len(told) * 10
+    trials.judge(kind, label, site.world, night, like=like, passing=BY_THE_ORDER, faults=faults)
 
 
 def kill_worker(stack: LocalStack, *, with_runs: bool) -> None:

@@ -21,7 +21,7 @@ def network(tmp_path: Path) -> PanoptesNetwork:
     network = sites.drained(tmp_path)
     network.check()
     audited.send(network, BAD, STRAY)
-    audited.ingest_all(network)
+    sites.ingest_all(network)
     return network
 
 
@@ -93,7 +93,7 @@ def test_a_stray_that_was_begun_and_is_no_longer_anywhere_is_found(
     assert {audited.about(r.finding) for r in audited.repaired(network) if not r.mended} == lost
     audited.send(network, STRAY)
     assert found(network) == set()
-    audited.ingest_all(network)
+    sites.ingest_all(network)
     assert found(network) == set()
     assert _listed(network) == {BAD, STRAY}
 

@@ -27,7 +27,7 @@ def test_damage_without_a_trace_is_mended_by_uploading_the_file_again(
     quietly_spoil(network, "timelapse", path_of(network, f"{SEQUENCE}.mp4"))
     assert len(found(network, deep=True)) == 4
     audited.send(network)
-    audited.ingest_all(network)
+    sites.ingest_all(network)
     assert sites.waiting(network) == []
     assert found(network, deep=True, truth=truth()) == set()
 
@@ -38,6 +38,6 @@ def test_a_copy_that_lost_bits_is_not_taken_for_that_of_the_upload_sent_again(
 ) -> None:
     quietly_spoil(network, "quarantine", path_of(network, name))
     audited.send(network, name)
-    audited.ingest_all(network)
+    sites.ingest_all(network)
     assert network.store("quarantine").read(path_of(network, name))[0] == audited.NIGHT[name]
     assert found(network, deep=True) == set()
