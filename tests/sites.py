@@ -15,7 +15,7 @@ from blocks.opened import Opened
 from blocks.storage import ObjectStore
 from flows.ingest_folder import files_in, ingest_folder
 from flows.ingest_observation import ingest
-from flows.taking import as_calls, take_all
+from flows.taking import Nobody, as_calls, take_all
 from models.documents import File, Location
 from models.ingest import FileResult, Source
 from models.names import parse_sequence_id
@@ -25,16 +25,6 @@ from tasks.listing import everything_waiting
 COLLECTIONS = ("units", "cameras", "observations", "images", "files", "leases")
 VOLATILE = {"attempts", "returns", "opened", "closed", "recorded"}
 """Fields that say when and how often, not what."""
-
-
-class Nobody:
-    """Nobody looks on."""
-
-    def planned(self, files: int) -> None:
-        pass
-
-    def taken(self, result: FileResult) -> None:
-        pass
 
 
 def kept(folder: Path, **policies: Any) -> PanoptesNetwork:

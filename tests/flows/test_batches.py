@@ -20,7 +20,7 @@ from deployments.local import LocalStack
 from deployments.queues import BACKFILL, LIVE, make_queues
 from flows.ingest_observation import ingest_batch
 from flows.starting import Runs
-from flows.taking import as_calls
+from flows.taking import Nobody, as_calls
 from models.ingest import FileResult
 from models.names import parse_sequence_id
 from tasks.ledger import close_failed, open_entry
@@ -45,9 +45,7 @@ def upload(network: PanoptesNetwork, count: int, *, pictures: bool = False) -> l
 
 def batch(network: PanoptesNetwork, most_files: int) -> tuple[list[FileResult], bool]:
     sequence = parse_sequence_id(SEQUENCE_ID)
-    return ingest_batch(
-        network, sequence, call=as_calls, watch=sites.Nobody(), most_files=most_files
-    )
+    return ingest_batch(network, sequence, call=as_calls, watch=Nobody(), most_files=most_files)
 
 
 @pytest.mark.parametrize("keep", [True, False])

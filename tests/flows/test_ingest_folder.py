@@ -13,7 +13,7 @@ import pytest
 from blocks.network import PanoptesNetwork
 from flows.ingest_folder import files_in, foresee, ingest_folder
 from flows.ingest_observation import ingest
-from flows.taking import as_calls
+from flows.taking import Nobody, as_calls
 from models.documents import Location
 from models.errors import ConfigurationError, TryAgain
 from models.ingest import Derived, FileResult, Source
@@ -202,7 +202,7 @@ def test_a_run_that_is_killed_anywhere_loses_nothing_and_the_next_one_ends_it(
         _nothing_is_lost(network)
         sites.run(network)
         if not keep:  # the sweep's part: nothing may wait, but its lease was left behind
-            ingest(network, sequence, call=as_calls, watch=sites.Nobody())
+            ingest(network, sequence, call=as_calls, watch=Nobody())
         assert _archive(network) == ended, calls[at - 1]
         assert sites.waiting(network) == (sorted(NIGHT) if keep else [])
         network.documents.close()
@@ -232,7 +232,7 @@ def test_trouble_that_passes_between_files_ends_no_run(
             raise once.pop()
 
     sites.watched(network, tell)
-    results = ingest_folder(network, sources, watch=sites.Nobody())
+    results = ingest_folder(network, sources, watch=Nobody())
     assert sites.outcomes({r.name: r for r in results}) == BECAME
     assert not once
 
@@ -271,20 +271,20 @@ def test_the_data_folder_within_the_folder_is_not_ingested(tmp_path: Path) -> No
     network = PanoptesNetwork.in_folder(data, incoming=tmp_path)
     network.check()
     for expected in (BECAME, AGAIN):
-        results = ingest_folder(network, files_in(network, data), watch=sites.Nobody())
+        results = ingest_folder(network, files_in(network, data), watch=Nobody())
         assert sites.outcomes({r.name: r for r in results}) == expected
 
 
 def test_every_file_has_one_row_in_the_order_of_their_names(network: PanoptesNetwork) -> None:
     sources = files_in(network, Path(network.images).parent)
-    rows = [r.name for r in ingest_folder(network, sources, watch=sites.Nobody())]
+    rows = [r.name for r in ingest_folder(network, sources, watch=Nobody())]
     assert rows == sorted(NIGHT)
 
 
 def test_a_file_that_is_gone_when_its_turn_comes_still_has_a_row(network: PanoptesNetwork) -> None:
     sources = files_in(network, Path(network.images).parent)
     (sites.incoming(network) / f"{IMAGE}.jpg").unlink()
-    rows = ingest_folder(network, sources, watch=sites.Nobody())
+    rows = ingest_folder(network, sources, watch=Nobody())
     assert [r.name for r in rows] == sorted(NIGHT)
     (gone,) = [r for r in rows if r.name == f"{IMAGE}.jpg"]
     assert (gone.outcome, gone.code) == ("failed", "passing-trouble")
@@ -296,7 +296,7 @@ def test_what_another_run_took_meanwhile_is_already_done(tmp_path: Path) -> None
     place(sites.incoming(network), f"{IMAGE}.fits", tiny_fits())
     sources = files_in(network, Path(network.images).parent)
     sites.run(network)
-    (row,) = ingest_folder(network, sources, watch=sites.Nobody())
+    (row,) = ingest_folder(network, sources, watch=Nobody())
     assert row.outcome == "already"
 
 

@@ -12,7 +12,7 @@ import pytest
 from blocks.checksums import crc32c
 from blocks.network import PanoptesNetwork
 from flows.ingest_folder import ingest_folder
-from flows.taking import DERIVATIONS, as_calls, take_all
+from flows.taking import DERIVATIONS, Nobody, as_calls, take_all
 from models.errors import BadInput, ConfigurationError, TryAgain
 from models.ingest import FileResult
 from models.names import FileType
@@ -66,7 +66,7 @@ def _failing(
 def test_trouble_that_passes_leaves_no_trace(network: PanoptesNetwork, call: str) -> None:
     sites.watched(network, _failing(call, TryAgain("for a moment"), times=2))
     source = list(everything_waiting(network))
-    results = take_all(network, source, call=as_calls, watch=sites.Nobody())
+    results = take_all(network, source, call=as_calls, watch=Nobody())
     assert {r.outcome for r in results.values()} == {"catalogued"}
     assert sites.waiting(network) == []
     assert len(sites.objects(network)) == 2
@@ -115,7 +115,7 @@ def test_a_ledger_out_of_reach_is_said_and_raises_nothing(network: PanoptesNetwo
     away = ConnectionError("the catalog is away")
     sites.watched(network, _failing("before catalog.get", away, times=1000))
     sources = list(everything_waiting(network))
-    results = take_all(network, sources, call=as_calls, watch=sites.Nobody())
+    results = take_all(network, sources, call=as_calls, watch=Nobody())
     assert {r.outcome for r in results.values()} == {"failed"}
     assert all("the catalog is away" in str(r.reason) for r in results.values())
     assert len(sites.waiting(network)) == 2
@@ -136,7 +136,7 @@ def test_an_upload_that_is_rewritten_during_the_run_is_taken_in_its_newest_form(
 
     sites.watched(network, tell)
     sources = list(everything_waiting(network))
-    rows = ingest_folder(network, sources, watch=sites.Nobody())
+    rows = ingest_folder(network, sources, watch=Nobody())
     assert [(row.name, row.outcome) for row in rows] == [
         (FITS, "catalogued"), (OTHER, "catalogued"),
     ]  # fmt: skip
@@ -219,7 +219,7 @@ def test_an_output_that_proves_wrong_is_withdrawn_unless_it_is_anothers(
 def test_watchers_hear_of_every_file(network: PanoptesNetwork) -> None:
     heard: list[str] = []
 
-    class Watch(sites.Nobody):
+    class Watch(Nobody):
         def planned(self, files: int) -> None:
             heard.append(f"{files} planned")
 

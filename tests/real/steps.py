@@ -15,7 +15,7 @@ from typing import Any
 from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
 from flows.ingest_observation import AnotherRun, ingest
-from flows.taking import as_calls, take_all
+from flows.taking import Nobody, as_calls, take_all
 from models.errors import BadInput, ConfigurationError, TryAgain
 from models.ingest import FileResult
 from models.names import parse_sequence_id, parse_upload
@@ -142,13 +142,11 @@ def everything(network: PanoptesNetwork, *, also: bool = False) -> dict[str, str
     network.check()
     found = survey(network)
     results: list[FileResult] = []
-    taken = take_all(network, found.unroutable, call=as_calls, watch=sites.Nobody())
+    taken = take_all(network, found.unroutable, call=as_calls, watch=Nobody())
     results += taken.values()
     left = {stored.key for stored in network.documents.query(Query("leases"))} if also else set()
     for sequence_id in sorted({*found.observations, *left}):
-        results += ingest(
-            network, parse_sequence_id(sequence_id), call=as_calls, watch=sites.Nobody()
-        )
+        results += ingest(network, parse_sequence_id(sequence_id), call=as_calls, watch=Nobody())
     return sites.outcomes({result.name: result for result in results})
 
 
@@ -166,7 +164,7 @@ def take_observation(world: World, name: str, how: Run = Run()) -> dict[str, str
         sequence = parse_upload(name).sequence
         network = prepare(world, how)
         network.check()
-        results = ingest(network, sequence, call=as_calls, watch=sites.Nobody())
+        results = ingest(network, sequence, call=as_calls, watch=Nobody())
     except (*TROUBLE, BadInput) as error:
         return {"": f"{type(error).__name__}: {error}"}
     return sites.outcomes({result.name: result for result in results})

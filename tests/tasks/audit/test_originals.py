@@ -27,7 +27,11 @@ def _extensions() -> bytes:
 
 
 @pytest.mark.parametrize("method", ["GZIP_2", "RICE_1"])
-@pytest.mark.parametrize("fits", [tiny_fits(rows=200), tiny_fits(), _extensions()])
+@pytest.mark.parametrize(
+    "fits",
+    [tiny_fits(rows=200), tiny_fits(), _extensions()],
+    ids=["tall", "small", "extensions"],
+)
 def test_a_fits_file_comes_back_to_the_byte(fits: bytes, method: str) -> None:
     archived = compress_fits(fits, method=method).data  # type: ignore[arg-type]
     assert fits in list(uploaded_bytes("fits", archived))
