@@ -15,9 +15,6 @@ from models.errors import ConfigurationError, first_fault
 
 OK, CANNOT_START = 0, 1
 """Exit codes."""
-_GRACE_SECONDS = 10
-_MOST_HEADER_BYTES = 32_768
-_MOST_AT_ONCE = 1_000
 
 
 def run_receiver(*, verbose: bool = False, **given: Any) -> int:
@@ -25,11 +22,8 @@ def run_receiver(*, verbose: bool = False, **given: Any) -> int:
 
     `given` are fields of `ReceiverSettings`; those that are None come from the environment.
     """
-    import uvicorn
-
     from deployments.events.settings import ReceiverSettings
-    from deployments.http.listening import listen
-    from deployments.http.punctual import PunctualProtocol
+    from deployments.http.listening import answer, listen
     from deployments.receiver import create_app
 
     _log_to_stderr(verbose=verbose)
@@ -41,19 +35,7 @@ def run_receiver(*, verbose: bool = False, **given: Any) -> int:
         return _complain("receiver", first_fault(error))
     except ConfigurationError as error:
         return _complain("receiver", str(error))
-    config = uvicorn.Config(
-        app,
-        http=PunctualProtocol,
-        # Who is at the other end must not be what a header says.
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
-        limit_concurrency=_MOST_AT_ONCE,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    answer(app, listener, access_log=False)
     return OK
 
 

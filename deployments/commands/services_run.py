@@ -32,18 +32,13 @@ from tasks.resolve import resolve_name
 from tasks.search import TooMany, find_observations
 from tasks.stored_header import read_answer, stored_header
 
-_GRACE_SECONDS = 10
-
 
 def run_services(**given: Any) -> int:
     """Serve until SIGINT or SIGTERM.
 
     `given` are fields of `ServiceSettings`; those that are None come from the environment.
     """
-    import uvicorn
-
-    from deployments.http.listening import listen
-    from deployments.http.punctual import PunctualProtocol
+    from deployments.http.listening import answer, listen
     from deployments.http.settings import ServiceSettings
     from deployments.services import create_app
 
@@ -74,16 +69,7 @@ def run_services(**given: Any) -> int:
     shown = f"[{address}]" if ":" in address else address
     sys.stdout.write(f"http://{shown}:{port} answers; its OpenAPI page is /docs. Ctrl-C stops.\n")
     sys.stdout.flush()
-    config = uvicorn.Config(
-        app,
-        http=PunctualProtocol,
-        # Who is at the other end must not be what a header says.
-        proxy_headers=False,
-        server_header=False,
-        log_config=None,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    answer(app, listener, access_log=True)
     return OK
 
 
