@@ -82,7 +82,7 @@ def main() -> None:
     from prefect.settings import get_current_settings
 
     from blocks.network import PanoptesNetwork
-    from deployments.events.vigil import HEARTBEAT_SECONDS, make_zombie_automation
+    from deployments.events.zombies import HEARTBEAT_SECONDS, make_zombie_automation
     from deployments.lint import lint
     from deployments.queues import make_queues
 

@@ -29,13 +29,13 @@ from deployments.events.prefect_api import Prefect, PrefectAway
 from deployments.events.run_starter import RunStarter
 from deployments.events.sending import Announcer
 from deployments.events.settings import ReceiverSettings
-from deployments.events.vigil import Concern, Vigil
+from deployments.events.vigil import Vigil
 from models.errors import ConfigurationError, TryAgain
 from models.events import FileArrived, MalformedEvent, OtherEvent, parse_event
 
 MOST_HEADER_BYTES = 16_384
 BODY_SECONDS = 10.0
-FINISH_SECONDS = 5.0
+FINISH_SECONDS = 10.0
 """For the runs that are still to be made when the receiver is told to stop."""
 AWAY_SECONDS = "5"
 """After which a sender may try again, where it asks."""
@@ -51,7 +51,6 @@ class Receiver:
         self.incoming = Incoming.at(settings.incoming) if settings.incoming else None
         self.announcer: Announcer | None = None
         self.vigil: Vigil | None = None
-        self.watching: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def running(self, app: Starlette) -> AsyncIterator[None]:
@@ -72,17 +71,16 @@ class Receiver:
             self.announcer = Announcer(prefect, starter)
             self.vigil = Vigil(
                 prefect,
-                automation_needed=starter is None,
+                starter=starter,
                 sweep=settings.sweep,
                 look_seconds=settings.look_seconds,
             )
-            self.watching = asyncio.create_task(self.vigil.keep())
-            self.watching.add_done_callback(_say_how_it_ended)
+            looking = asyncio.create_task(self.vigil.keep())
             try:
                 yield
             finally:
-                self.watching.cancel()
-                await asyncio.wait([self.watching])
+                looking.cancel()
+                await asyncio.wait([looking])
                 if starter is not None:
                     await starter.finish(within=FINISH_SECONDS)
 
@@ -166,10 +164,7 @@ class Receiver:
         ``concerns`` lists what is wrong elsewhere: sending events on is still right.
         """
         assert self.vigil is not None
-        assert self.watching is not None
         report = await self.vigil.report()
-        if self.watching.done():
-            report = report.but(Concern("blind", "the receiver no longer looks at Prefect"))
         return JSONResponse(report.as_json(), status_code=200 if report.is_ready else 503)
 
 
@@ -203,11 +198,6 @@ def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starle
         ],
         lifespan=receiver.running,
     )
-
-
-def _say_how_it_ended(watching: asyncio.Task[None]) -> None:
-    if not watching.cancelled() and (error := watching.exception()) is not None:
-        log.error("the receiver no longer looks at Prefect", exc_info=error)
 
 
 def _answer(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:

@@ -70,6 +70,7 @@ class Prefect:
                 answer = await self._client.request(
                     cast("Any", method), cast("ServerRoutes", path), **arguments
                 )
+            return answer.json() if answer.content else None
         except TimeoutError:
             raise PrefectAway(f"Prefect did not answer within {seconds:.0f} s") from None
         except httpx.HTTPStatusError as error:
@@ -78,4 +79,5 @@ class Prefect:
             raise PrefectAway(f"Prefect answered {status} to {path}: {text}") from error
         except httpx.HTTPError as error:
             raise PrefectAway(f"Prefect cannot be reached ({type(error).__name__})") from error
-        return answer.json() if answer.content else None
+        except ValueError as error:  # a proxy's page, say, even to the client's own questions
+            raise PrefectAway(f"what answers {path} in Prefect's place speaks no JSON") from error

@@ -50,10 +50,13 @@ class ReceiverSettings(BaseSettings):
         "default", description="The 'PANOPTES network' block of runs that the receiver creates."
     )
     window: float = Field(
-        300, gt=0, description="Seconds for which a receiver that creates runs gathers files."
+        300,
+        gt=0,
+        le=86_400,
+        description="Seconds for which a receiver that creates runs gathers files.",
     )
     margin: float = Field(
-        10, ge=0, description="Seconds after its window at which such a run is due."
+        10, ge=0, le=86_400, description="Seconds after its window at which such a run is due."
     )
     live_nights: int = Field(
         3,
@@ -65,7 +68,10 @@ class ReceiverSettings(BaseSettings):
         262_144, gt=0, description="Larger requests are refused; a notification has a few KB."
     )
     look_seconds: float = Field(
-        30, gt=0, description="How often Prefect is looked at for what it does not say itself."
+        30,
+        gt=0,
+        le=3_600,
+        description="How often Prefect is looked at for what it does not say itself.",
     )
 
     @field_validator("service_accounts", mode="before")

@@ -12,17 +12,16 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deployments.events.announcements import shown
 from deployments.events.prefect_api import Prefect, PrefectAway
+from deployments.events.run_starter import RunStarter
+from deployments.events.zombies import ZOMBIE_MESSAGE
 from flows.starting import SWEEP
 from models.backlog import SWEPT, Backlog, is_growing
-
-if TYPE_CHECKING:
-    from prefect.client.orchestration import SyncPrefectClient
 
 CONCERN = "panoptes.concern.noticed"
 SETTLED = "panoptes.concern.settled"
@@ -35,10 +34,6 @@ READY_SECONDS = 3.0
 SCHEDULER_SECONDS = 180.0
 RUNS = "run-deployment"
 """The type of action that the network's files depend on."""
-ZOMBIES = "panoptes: runs that fell silent"
-ZOMBIE_MESSAGE = "No heartbeat: the process of this run is gone."
-HEARTBEAT_SECONDS = 180
-"""Prefect's own default; PREFECT_FLOWS_HEARTBEAT_FREQUENCY of the workers."""
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +58,6 @@ class Report:
     def is_ready(self) -> bool:
         return self.obstacle is None
 
-    def but(self, concern: Concern) -> Report:
-        """With one more concern."""
-        return replace(self, concerns=(*self.concerns, concern))
-
     def as_json(self) -> dict[str, Any]:
         concerns = [{"kind": each.kind, "sentence": each.sentence} for each in self.concerns]
         return {"ready": self.is_ready, "obstacle": self.obstacle, "concerns": concerns}
@@ -79,14 +70,17 @@ class Vigil:
         self,
         prefect: Prefect,
         *,
-        automation_needed: bool,
+        starter: RunStarter | None = None,
         sweep: str = SWEEP,
         look_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._prefect, self._automation_needed, self._clock = prefect, automation_needed, clock
+        """`starter` makes the runs in place of the automation, if there is one."""
+        self._prefect, self._starter, self._clock = prefect, starter, clock
         self._sweep, self._look_seconds, self._without_sweep = sweep, look_seconds, 0
         self._concerns: dict[str, Concern] = {}
+        self._told: dict[str, Concern] = {}
+        self._blind: Concern | None = None
         self._obstacle: str | None = None
         self._checked = -float("inf")
         self._lock = asyncio.Lock()
@@ -96,8 +90,13 @@ class Vigil:
         while True:
             try:
                 await self.look()
+                self._blind = None
             except PrefectAway as away:
                 log.warning("%s", away)
+            except Exception as error:
+                log.exception("what Prefect does could not be looked at")
+                sentence = f"the receiver cannot tell what Prefect does: {error}"
+                self._blind = Concern("blind", sentence)
             await asyncio.sleep(self._look_seconds)
 
     async def report(self) -> Report:
@@ -106,35 +105,39 @@ class Vigil:
             if self._clock() - self._checked >= FRESH_SECONDS:
                 self._obstacle = await self._find_obstacle()
                 self._checked = self._clock()
-        return Report(self._obstacle, tuple(self._concerns.values()))
+        concerns = [*self._concerns.values(), *([self._blind] if self._blind else [])]
+        return Report(self._obstacle, tuple(concerns))
 
     async def look(self) -> Sequence[Concern]:
         """Everything that is wrong now; what is new or over is logged and sent as an event.
 
         Raises PrefectAway.
         """
-        noticed = [*await self._failures(), *await self._backlog(), *await self._no_sweep()]
+        noticed = [
+            *self._given_up(),
+            *await self._failures(),
+            *await self._backlog(),
+            *await self._no_sweep(),
+        ]
         found = {each.kind: each for each in noticed}
-        begun = [each for kind, each in found.items() if kind not in self._concerns]
-        over = [each for kind, each in self._concerns.items() if kind not in found]
-        for each in begun:
+        for each in _only_in(found, self._concerns):
             log.error("%s", each.sentence)
-        for each in over:
+        for each in _only_in(self._concerns, found):
             log.warning("no longer: %s", each.sentence)
         self._concerns = found
-        events = [_event(CONCERN, each) for each in begun] + [
-            _event(SETTLED, each) for each in over
-        ]
+        events = [_event(CONCERN, each) for each in _only_in(found, self._told)]
+        events += [_event(SETTLED, each) for each in _only_in(self._told, found)]
         if events:
             await self._prefect.post_events(events)
+        self._told = found
         return list(found.values())
 
     async def _find_obstacle(self) -> str | None:
         try:
             name = self._prefect.deployment
             found = await self._prefect.read_deployment(name, seconds=READY_SECONDS)
-            if not self._automation_needed:
-                return None
+            if self._starter is not None:
+                return self._starter.obstacle
             path = f"/automations/related-to/prefect.deployment.{found['id']}"
             automations = await self._prefect.call("GET", path, seconds=READY_SECONDS)
         except PrefectAway as away:
@@ -145,6 +148,16 @@ class Vigil:
             f"no automation starts {self._prefect.deployment}: it is switched off, or "
             "prefect.yaml was not deployed"
         )
+
+    def _given_up(self) -> list[Concern]:
+        names = self._starter.given_up if self._starter is not None else ()
+        if not names:
+            return []
+        sentence = (
+            f"no run was made of {len(names)} observations in the last hour, so their files wait "
+            f"for the next sweep; the latest: {names[-1]}"
+        )
+        return [Concern("runs-given-up", sentence)]
 
     async def _failures(self) -> list[Concern]:
         concerns = []
@@ -188,7 +201,8 @@ class Vigil:
 
     async def _backlog(self) -> list[Concern]:
         concerns = []
-        late = await self._count_runs(str(await self._prefect.deployment_id()), name=["Late"])
+        deployment = await self._prefect.read_deployment(self._prefect.deployment)
+        late = await self._count_runs(deployment["id"], name=["Late"])
         if late >= LATE_RUNS:
             concerns.append(
                 Concern(
@@ -244,6 +258,10 @@ class Vigil:
         return list(page["events"])
 
 
+def _only_in(these: dict[str, Concern], others: dict[str, Concern]) -> list[Concern]:
+    return [each for kind, each in these.items() if kind not in others]
+
+
 def _reason(failed: dict[str, Any]) -> str:
     return shown(str(failed["payload"].get("reason") or failed["payload"]))
 
@@ -269,39 +287,3 @@ def _event(name: str, concern: Concern) -> dict[str, Any]:
         },
         "payload": {"sentence": concern.sentence},
     }
-
-
-def make_zombie_automation(
-    client: SyncPrefectClient, *, heartbeat_seconds: int = HEARTBEAT_SECONDS
-) -> None:
-    """Mark runs Crashed whose heartbeat stops; three of them may be missed.
-
-    `heartbeat_seconds` is that of the workers: with less than theirs, living runs would be
-    marked. What a wrongly marked run still does is harmless, by its lease and preconditions.
-    Makes the automation, or brings the one of this name up to date.
-    """
-    from prefect.client.schemas.objects import StateType
-    from prefect.events.actions import ChangeFlowRunState
-    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-
-    beat = "prefect.flow-run.heartbeat"
-    ends = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed")}
-    automation = AutomationCore(
-        name=ZOMBIES,
-        description="Marks a run as crashed when its heartbeat stops.",
-        trigger=EventTrigger(
-            match={"prefect.resource.id": "prefect.flow-run.*"},
-            for_each={"prefect.resource.id"},
-            after={beat},
-            expect={beat, *ends},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=3 * heartbeat_seconds + 30),
-        ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=ZOMBIE_MESSAGE)],
-    )
-    existing = client.read_automations_by_name(ZOMBIES)
-    for found in existing[:1]:
-        client.update_automation(found.id, automation)
-    if not existing:
-        client.create_automation(automation)

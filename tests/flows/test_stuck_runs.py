@@ -8,7 +8,7 @@ import sys
 import uuid
 from pathlib import Path
 
-from deployments.events.vigil import ZOMBIES
+from deployments.events.zombies import ZOMBIES
 from deployments.local import LocalStack
 from flows.ingest_observation import ingest_observation
 from tests import sites

@@ -16,13 +16,11 @@ from deployments.events.prefect_api import Prefect, PrefectAway
 from deployments.events.vigil import (
     CONCERN,
     SETTLED,
-    ZOMBIE_MESSAGE,
-    ZOMBIES,
     Concern,
     Vigil,
-    make_zombie_automation,
 )
 from deployments.events.window import set_window
+from deployments.events.zombies import ZOMBIE_MESSAGE, ZOMBIES, make_zombie_automation
 from deployments.local import LocalStack
 from models.backlog import SWEPT, Backlog, is_growing
 
@@ -49,7 +47,7 @@ async def looking(stack: LocalStack, deployment: str = INGEST) -> AsyncIterator[
 
     with stack.settings():
         async with get_client() as client:
-            yield Vigil(Prefect(client, deployment), automation_needed=True)
+            yield Vigil(Prefect(client, deployment))
 
 
 def look(stack: LocalStack, until: Callable[[dict[str, Concern]], bool]) -> dict[str, Concern]:
@@ -215,7 +213,6 @@ def test_a_schedule_of_which_nothing_comes_is_noticed(prefect_stack: LocalStack)
             async with get_client() as client:
                 vigil = Vigil(
                     Prefect(client, INGEST),
-                    automation_needed=True,
                     sweep="never-swept/local",
                     look_seconds=100,
                 )

@@ -391,6 +391,7 @@ def test_any_image_with_any_cards_is_archived_without_loss(
     pixels: Array, cards: list[tuple[str, str | int, str]], extension: bool, method: Method
 ) -> None:
     structural = ("SIMPLE", "BITPIX", "NAXIS", "XTENSION", "END", "CONTINUE", "GROUPS")
+    structural += ("PCOUNT", "GCOUNT")  # astropy reads no file with a senseless one
     kept = [entry for entry in cards if not entry[0].startswith(structural)]
     hdu = image(pixels, [format_card(*entry) for entry in kept], extension=extension)
     source = primary() + hdu if extension else hdu
