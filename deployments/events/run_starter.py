@@ -18,8 +18,10 @@ RUNS_IN_A_BATCH = 20
 """A run made with others costs Prefect three fifths of one made alone."""
 PAUSE_SECONDS = 0.5
 """Between batches, so that there are others."""
+MOST_MISSED = 3
+"""With others; then a run is made alone. A batch on SQLite fails while somebody else writes."""
 ALONE_AT_ONCE = 5
-"""Runs that could not be made with others, between two batches."""
+"""Such runs, between two batches."""
 MOST_OBSERVATIONS = 2_000
 """For which a run is still to be made; Prefect makes 10 to 40 a second."""
 KNOWN_SECONDS = 10.0
@@ -51,7 +53,8 @@ class _Owed:
     successor: int = 0
     """How many runs of this window are over already, or have begun."""
     tries: int = 0
-    alone: bool = False
+    missed: int = 0
+    """How often the others of a batch were made, or none of it, and nothing was said of this."""
 
     @property
     def key(self) -> str:
@@ -146,8 +149,8 @@ class RunStarter:
             self._news.clear()
             now = time.monotonic()
             ready = [each for each in self._owed.values() if each.due <= now]
-            together = [each for each in ready if not each.alone][:RUNS_IN_A_BATCH]
-            single = [each for each in ready if each.alone][:ALONE_AT_ONCE]
+            together = [each for each in ready if each.missed < MOST_MISSED][:RUNS_IN_A_BATCH]
+            single = [each for each in ready if each.missed >= MOST_MISSED][:ALONE_AT_ONCE]
             for group in ([together] if together else []) + [[each] for each in single]:
                 await self._serve(group)
             if not ready:
@@ -173,8 +176,8 @@ class RunStarter:
             self._settle(each, states.get(each.key), begun)
 
     def _settle(self, owed: _Owed, state: str | None, begun: float) -> None:
-        if state is None:  # on SQLite some fail while somebody else writes
-            owed.alone = True
+        if state is None:
+            owed.missed += 1
             self._put_off(owed)
         elif state not in _TO_COME:
             owed.successor += 1
