@@ -156,8 +156,9 @@ class RunStarter:
             if not ready:
                 wait = min(each.due for each in self._owed.values()) - now
                 await _set_within(self._news, wait)
-            elif len(together) < RUNS_IN_A_BATCH:
+            elif len(together) < RUNS_IN_A_BATCH and len(single) < ALONE_AT_ONCE:
                 await asyncio.sleep(PAUSE_SECONDS)
+        self._failure = None  # of runs that have been given up
 
     async def _serve(self, group: Sequence[_Owed]) -> None:
         begun = time.monotonic()

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from deployments.events import run_starter
 from deployments.events.prefect_api import Prefect, PrefectAway
 from deployments.events.run_starter import RunStarter
+from deployments.events.vigil import Vigil
 from deployments.local import LocalStack
 from flows.starting import INGEST
 from tests.deployments.events.receiving import receiving
@@ -111,9 +112,28 @@ def test_a_late_file_is_tried_for_as_long_as_the_first(
             await until(lambda: starter.given_up == [other])
             prefect.fails = False
             await starter.finish(within=30)
-            assert starter.obstacle is None
             assert [run["parameters"]["sequence_id"] for run in await runs(prefect, name)] == [name]
             assert await runs(prefect, other) == []
+
+    asyncio.run(check())
+
+
+def test_what_was_given_up_is_held_up_but_stands_in_nobodys_way(
+    prefect_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_starter, "TRY_SECONDS", 0.0)
+
+    async def check() -> None:
+        name = observation()
+        async with starting(prefect_stack) as (starter, prefect):
+            prefect.fails = True
+            starter.begin(name)
+            await until(lambda: starter.given_up == [name])
+            await asyncio.sleep(1)
+            assert starter.obstacle is None
+            vigil = Vigil(prefect, starter=starter)
+            found = {each.kind: each.sentence for each in await vigil.look()}
+            assert name in found["runs-given-up"]
 
     asyncio.run(check())
 
