@@ -34,7 +34,7 @@ up: $(ready) ## server, worker and deployments on this machine, until Ctrl-C
 	@$(bin)/panoptes-network up $(ARGS)
 
 test: check witness ## check, then all tests (ARGS='-k name' for some of them)
-	@$(bin)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(bin)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 bench: $(ready) witness ## measure against other programs, under 15 minutes (QUICK=1: under 4)
 	@$(bin)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,22 +40,25 @@ class Site:
 
         Who is asked to come again does so, up to `tries` times in all.
         """
-        answers = {}
-        for sent, data in night.uploads():
-            for _ in range(tries):
-                answers[sent] = self._upload(sent, data)
-                if answers[sent] != 503:
-                    break
-        return answers
+        incoming = self.network.store("incoming")
+        sizes = {sent: incoming.put(sent.name, data).size for sent, data in night.uploads()}
 
-    def _upload(self, sent: Sent, data: bytes) -> int:
-        stored = self.network.store("incoming").put(sent.name, data)
+        def tell(sent: Sent) -> int:
+            for _ in range(tries - 1):
+                if (answer := self._tell(sent, sizes[sent])) != 503:
+                    return answer
+            return self._tell(sent, sizes[sent])
+
+        with ThreadPoolExecutor(len(sizes)) as senders:
+            return dict(zip(sizes, senders.map(tell, sizes), strict=True))
+
+    def _tell(self, sent: Sent, size: int) -> int:
         event = {
             "bucket": self.network.incoming,
             "name": sent.name,
             "generation": "1",
             "metageneration": "1",
-            "size": str(stored.size),
+            "size": str(size),
             "timeCreated": datetime.now(UTC).isoformat(),
         }
         headers = {
