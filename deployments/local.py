@@ -47,6 +47,12 @@ TUNING = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
 
+ON_SQLITE = {
+    # It marks many runs at once, which lock each other out: the server stands still for the
+    # minute that Prefect waits for a lock. The receiver counts overdue runs by their times.
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+}
+
 # Settings of other installations that would reach our processes, and what slows them down.
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE")
 
@@ -270,6 +276,8 @@ class LocalStack:
         private = {"PREFECT_SERVER_API_AUTH_STRING": self._auth} if self._auth else {}
         if self._database:
             private["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = self._database
+        else:
+            private |= ON_SQLITE
         self._spawn(
             "server",
             ["-m", "deployments.stack.serve", str(listener.fileno())],

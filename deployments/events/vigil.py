@@ -27,6 +27,7 @@ CONCERN = "panoptes.concern.noticed"
 SETTLED = "panoptes.concern.settled"
 PAST = timedelta(hours=1)
 """For so long a single failure is held up."""
+OVERDUE = timedelta(seconds=30)
 LATE_RUNS = 20
 """So many runs of the deployment that are overdue are a concern by themselves."""
 FRESH_SECONDS = 2.0
@@ -202,7 +203,8 @@ class Vigil:
     async def _backlog(self) -> list[Concern]:
         concerns = []
         deployment = await self._prefect.read_deployment(self._prefect.deployment)
-        late = await self._count_runs(deployment["id"], name=["Late"])
+        # By their times: a server on SQLite does without the service that names them Late.
+        late = await self._count_overdue(deployment["id"])
         if late >= LATE_RUNS:
             concerns.append(
                 Concern(
@@ -223,7 +225,7 @@ class Vigil:
         deployment = await self._prefect.read_deployment(self._sweep)
         if deployment["paused"] or not any(each["active"] for each in deployment["schedules"]):
             why = "is not scheduled"
-        elif await self._count_runs(deployment["id"], type=["SCHEDULED", "PENDING", "RUNNING"]):
+        elif await self._count_runs(deployment["id"], ["SCHEDULED", "PENDING", "RUNNING"]):
             self._without_sweep = 0
             return []
         else:
@@ -235,11 +237,22 @@ class Vigil:
         sentence = f"{self._sweep} {why}; files whose event was lost wait for ever"
         return [Concern("no-sweep", sentence)]
 
-    async def _count_runs(self, deployment_id: str, **state: list[str]) -> int:
-        """Runs of a deployment in a state of one of some types, or names."""
+    async def _count_runs(self, deployment_id: str, types: list[str]) -> int:
+        """Runs of a deployment in a state of one of some types."""
         query = {
             "deployments": {"id": {"any_": [deployment_id]}},
-            "flow_runs": {"state": {key: {"any_": values} for key, values in state.items()}},
+            "flow_runs": {"state": {"type": {"any_": types}}},
+        }
+        return int(await self._prefect.call("POST", "/flow_runs/count", json=query))
+
+    async def _count_overdue(self, deployment_id: str) -> int:
+        before = (datetime.now(UTC) - OVERDUE).isoformat()
+        query = {
+            "deployments": {"id": {"any_": [deployment_id]}},
+            "flow_runs": {
+                "state": {"type": {"any_": ["SCHEDULED"]}},
+                "expected_start_time": {"before_": before},
+            },
         }
         return int(await self._prefect.call("POST", "/flow_runs/count", json=query))
 

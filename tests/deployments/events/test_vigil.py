@@ -15,6 +15,7 @@ import pytest
 from deployments.events.prefect_api import Prefect, PrefectAway
 from deployments.events.vigil import (
     CONCERN,
+    LATE_RUNS,
     SETTLED,
     Concern,
     Vigil,
@@ -189,6 +190,34 @@ def test_a_sweep_that_is_not_scheduled_is_noticed(prefect_stack: LocalStack) -> 
         finally:
             client.update_deployment_schedule(sweep.id, schedule.id, active=True, parameters=kept)
     assert "no-sweep" not in look(prefect_stack, lambda found: "no-sweep" not in found)
+
+
+def test_runs_that_nobody_takes_are_noticed(prefect_stack: LocalStack) -> None:
+    from prefect import flow
+    from prefect.states import Scheduled
+
+    @flow(name="nobody-takes")
+    def nobody_takes() -> None:
+        """Its deployment has no work pool."""
+
+    with prefect_stack.client() as client:
+        deployment = client.create_deployment(client.create_flow(nobody_takes), "local")
+
+        def owe(due: datetime) -> None:
+            for _ in range(LATE_RUNS):
+                client.create_flow_run_from_deployment(
+                    deployment, state=Scheduled(scheduled_time=due)
+                )
+
+        async def kinds() -> set[str]:
+            async with looking(prefect_stack, "nobody-takes/local") as vigil:
+                return {each.kind for each in await vigil.look()}
+
+        owe(datetime.now(UTC) + timedelta(minutes=5))
+        assert "late-runs" not in asyncio.run(kinds())
+        owe(datetime.now(UTC) - timedelta(minutes=5))
+        assert "late-runs" in asyncio.run(kinds())
+        client.delete_deployment(deployment)
 
 
 def test_a_schedule_of_which_nothing_comes_is_noticed(prefect_stack: LocalStack) -> None:
