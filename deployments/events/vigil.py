@@ -204,7 +204,10 @@ class Vigil:
         concerns = []
         deployment = await self._prefect.read_deployment(self._prefect.deployment)
         # By their times: a server on SQLite does without the service that names them Late.
-        late = await self._count_overdue(deployment["id"])
+        before = {"before_": (datetime.now(UTC) - OVERDUE).isoformat()}
+        late = await self._count_runs(
+            deployment["id"], state=_of("SCHEDULED"), expected_start_time=before
+        )
         if late >= LATE_RUNS:
             concerns.append(
                 Concern(
@@ -225,7 +228,7 @@ class Vigil:
         deployment = await self._prefect.read_deployment(self._sweep)
         if deployment["paused"] or not any(each["active"] for each in deployment["schedules"]):
             why = "is not scheduled"
-        elif await self._count_runs(deployment["id"], ["SCHEDULED", "PENDING", "RUNNING"]):
+        elif await self._count_runs(deployment["id"], state=_of("SCHEDULED", "PENDING", "RUNNING")):
             self._without_sweep = 0
             return []
         else:
@@ -237,23 +240,9 @@ class Vigil:
         sentence = f"{self._sweep} {why}; files whose event was lost wait for ever"
         return [Concern("no-sweep", sentence)]
 
-    async def _count_runs(self, deployment_id: str, types: list[str]) -> int:
-        """Runs of a deployment in a state of one of some types."""
-        query = {
-            "deployments": {"id": {"any_": [deployment_id]}},
-            "flow_runs": {"state": {"type": {"any_": types}}},
-        }
-        return int(await self._prefect.call("POST", "/flow_runs/count", json=query))
-
-    async def _count_overdue(self, deployment_id: str) -> int:
-        before = (datetime.now(UTC) - OVERDUE).isoformat()
-        query = {
-            "deployments": {"id": {"any_": [deployment_id]}},
-            "flow_runs": {
-                "state": {"type": {"any_": ["SCHEDULED"]}},
-                "expected_start_time": {"before_": before},
-            },
-        }
+    async def _count_runs(self, deployment_id: str, **wanted: Any) -> int:
+        """Runs of a deployment, by a filter for flow runs of Prefect's API."""
+        query = {"deployments": {"id": {"any_": [deployment_id]}}, "flow_runs": wanted}
         return int(await self._prefect.call("POST", "/flow_runs/count", json=query))
 
     async def _events(self, name: str, *, limit: int = 50) -> list[dict[str, Any]]:
@@ -269,6 +258,11 @@ class Vigil:
         }
         page = await self._prefect.call("POST", "/events/filter", json=query)
         return list(page["events"])
+
+
+def _of(*types: str) -> dict[str, Any]:
+    """Prefect's filter for states of these types."""
+    return {"type": {"any_": types}}
 
 
 def _only_in(these: dict[str, Concern], others: dict[str, Concern]) -> list[Concern]:
