@@ -160,7 +160,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.events", description=__doc__)
     parser.add_argument("--rate", type=float, default=33, help="events a second")
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--starter", choices=("automation", "receiver"), default="automation")
     parser.add_argument("--database", help="postgresql+asyncpg://..., for SQLite leave it out")
     parser.add_argument("--patience", type=float, default=300, help="seconds to wait for runs")
     given = parser.parse_args()
@@ -176,10 +175,9 @@ def main() -> None:
 
 def measure(stack: LocalStack, network: PanoptesNetwork, given: argparse.Namespace) -> None:
     port = 8477
-    command = ["-m", "deployments.cli", "receiver", "--port", str(port)]
     stack.run_beside(
         "receiver",
-        [*command, "--starter", given.starter],
+        ["-m", "deployments.cli", "receiver", "--port", str(port)],
         settings={"PANOPTES_RECEIVER_SECRET": SECRET, "PANOPTES_RECEIVER_LIVE_NIGHTS": "36500"},
     )
     base = f"http://127.0.0.1:{port}"

@@ -23,20 +23,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.events.announcements import Incoming, announce, shown
+from deployments.events.announcements import UNROUTABLE, Incoming, announce, shown
 from deployments.events.authentication import Guard, Refused
 from deployments.events.prefect_api import Prefect, PrefectAway
-from deployments.events.run_starter import RunStarter
 from deployments.events.sending import Announcer
-from deployments.events.settings import ReceiverSettings
+from deployments.events.settings import ReceiverSettings, unknown_variables
 from deployments.events.vigil import Vigil
 from models.errors import ConfigurationError, TryAgain
 from models.events import FileArrived, MalformedEvent, OtherEvent, parse_event
 
 MOST_HEADER_BYTES = 16_384
 BODY_SECONDS = 10.0
-FINISH_SECONDS = 10.0
-"""For the runs that are still to be made when the receiver is told to stop."""
 AWAY_SECONDS = "5"
 """After which a sender may try again, where it asks."""
 
@@ -60,29 +57,14 @@ class Receiver:
         settings = self.settings
         async with get_client() as client:
             prefect = Prefect(client, settings.deployment)
-            starter = None
-            if settings.starter == "receiver":
-                starter = RunStarter(
-                    prefect,
-                    network=settings.network,
-                    window=settings.window,
-                    margin=settings.margin,
-                )
-            self.announcer = Announcer(prefect, starter)
-            self.vigil = Vigil(
-                prefect,
-                starter=starter,
-                sweep=settings.sweep,
-                look_seconds=settings.look_seconds,
-            )
+            self.announcer = Announcer(prefect)
+            self.vigil = Vigil(prefect, sweep=settings.sweep, look_seconds=settings.look_seconds)
             looking = asyncio.create_task(self.vigil.keep())
             try:
                 yield
             finally:
                 looking.cancel()
                 await asyncio.wait([looking])
-                if starter is not None:
-                    await starter.finish(within=FINISH_SECONDS)
 
     async def receive(self, request: Request) -> Response:
         """``POST /events``."""
@@ -113,20 +95,19 @@ class Receiver:
         if name is None:
             log.warning("%s tells of %s, which is not incoming", who, shown(arrived.bucket))
             return Response(status_code=204)
-        announcement = announce(
+        announced = announce(
             arrived,
             name,
-            starter=self.settings.starter,
             received=datetime.now(UTC),
             live_nights=self.settings.live_nights,
         )
         assert self.announcer is not None
         try:
-            await self.announcer.tell(announcement)
+            await self.announcer.tell(announced)
         except PrefectAway as away:
             log.warning("%s is not announced: %s", shown(name), away)
             return _away("Prefect cannot take events now")
-        if announcement.sequence_id is None:
+        if announced["event"] == UNROUTABLE:
             log.warning("%s tells of %s, whose name fits no grammar", who, shown(name))
         else:
             log.info("%s tells of %s", who, shown(name))
@@ -188,6 +169,8 @@ def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starle
             "the receiver does not know where Prefect is: set PREFECT_API_URL, for example "
             "http://127.0.0.1:4200/api"
         )
+    if unknown := unknown_variables():
+        log.warning("there are no such settings, so these are ignored: %s", ", ".join(unknown))
     receiver = Receiver(settings, guard or settings.guard())
     return Starlette(
         routes=[

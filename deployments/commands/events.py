@@ -26,13 +26,6 @@ def receiver(
         str | None,
         typer.Option(help="gs://BUCKET/PREFIX, or the watched folder; others are passed over."),
     ] = None,
-    starter: Annotated[
-        str | None,
-        typer.Option(help="Who makes the runs: automation, or receiver for large networks."),
-    ] = None,
-    window: Annotated[
-        float | None, typer.Option(help="Seconds for which such a receiver gathers files [300].")
-    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Log what starts nothing, too.")
     ] = False,
@@ -45,17 +38,7 @@ def receiver(
     """
     from deployments.commands.events_run import run_receiver
 
-    sys.exit(
-        run_receiver(
-            host=host,
-            port=port,
-            open=open_,
-            incoming=incoming,
-            starter=starter,
-            window=window,
-            verbose=verbose,
-        )
-    )
+    sys.exit(run_receiver(host=host, port=port, open=open_, incoming=incoming, verbose=verbose))
 
 
 def watch(

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from deployments.queues import BACKFILL, LIVE
 from models.errors import BadInput
 from models.events import FileArrived
 from models.names import UploadName, display_name, parse_upload
 
 ARRIVED = "panoptes.file.arrived"
 UNROUTABLE = "panoptes.file.unroutable"
-
-Starter: TypeAlias = Literal["automation", "receiver"]
-"""Who creates the run: Prefect, by the automation; or the receiver itself."""
-SWEEP = "sweep"
-"""Who creates the runs of old nights instead: behind tonight's, and not thousands at once."""
+LABELS = frozenset(
+    f"panoptes.{label}" for label in ("observation.id", "unit.id", "camera.id", "queue")
+)
+"""What the resource of an arrival says beside its id and name."""
 
 _MOST_SHOWN = 300
 
@@ -50,46 +50,36 @@ class Incoming:
         return arrived.name.removeprefix(self.prefix) or None
 
 
-@dataclass(frozen=True)
-class Announcement:
-    """An event for Prefect."""
-
-    document: Mapping[str, Any]
-    """As ``POST /events`` takes it."""
-    sequence_id: str | None
-    """The observation to be ingested; None where the name fits no grammar."""
-    is_live: bool = True
-    """Whether it is to be ingested at once; else the sweep sees to it."""
+Event: TypeAlias = Mapping[str, Any]
+"""As Prefect's ``POST /events`` takes it."""
 
 
-def announce(
-    arrived: FileArrived, name: str, *, starter: Starter, received: datetime, live_nights: int
-) -> Announcement:
-    """The event of a file that lies in `incoming` as `name`.
+def announce(arrived: FileArrived, name: str, *, received: datetime, live_nights: int) -> Event:
+    """The event of a file that lies in `incoming` as `name`: ARRIVED or UNROUTABLE.
 
     `received` is the receiver's own clock: the automation counts time by it, and the
     clocks of others may be wrong. An observation that began more than `live_nights` days
-    before is left to the sweep: a unit that was offline for weeks uploads thousands.
+    before is left to the sweep, which queues it behind tonight's: a unit that was offline
+    for weeks uploads thousands.
     """
     try:
         upload = parse_upload(name)
     except BadInput as bad:
         return _unroutable(arrived, name, bad, received)
     sequence = upload.sequence
-    is_old = received - sequence.time > timedelta(days=live_nights)
+    is_live = received - sequence.time <= timedelta(days=live_nights)
     resource = {
         "prefect.resource.id": f"panoptes.observation.{sequence.sequence_id}",
         "prefect.resource.name": sequence.sequence_id,
         "panoptes.observation.id": sequence.sequence_id,
         "panoptes.unit.id": sequence.unit_id,
         "panoptes.camera.id": sequence.camera_id,
-        "panoptes.starter": SWEEP if is_old else starter,
+        "panoptes.queue": LIVE if is_live else BACKFILL,
     }
-    document = _event(arrived, ARRIVED, resource, _payload(arrived, name, upload), received)
-    return Announcement(document, sequence.sequence_id, is_live=not is_old)
+    return _event(arrived, ARRIVED, resource, _payload(arrived, name, upload), received)
 
 
-def _unroutable(arrived: FileArrived, name: str, bad: BadInput, received: datetime) -> Announcement:
+def _unroutable(arrived: FileArrived, name: str, bad: BadInput, received: datetime) -> Event:
     resource = {
         "prefect.resource.id": f"panoptes.file.{arrived.id}",
         "prefect.resource.name": shown(name),
@@ -99,7 +89,7 @@ def _unroutable(arrived: FileArrived, name: str, bad: BadInput, received: dateti
         "reason": shown(bad.reason),
         "next_step": bad.next_step,
     }
-    return Announcement(_event(arrived, UNROUTABLE, resource, payload, received), None)
+    return _event(arrived, UNROUTABLE, resource, payload, received)
 
 
 def _event(
@@ -108,7 +98,7 @@ def _event(
     resource: dict[str, str],
     payload: dict[str, Any],
     received: datetime,
-) -> dict[str, Any]:
+) -> Event:
     return {
         # Prefect lets no event of an id that it has just seen trigger anything again.
         "id": str(arrived.id),

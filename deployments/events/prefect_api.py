@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
-from uuid import UUID
 
 import httpx
 
@@ -36,21 +35,10 @@ class Prefect:
         """`deployment` is that of ingest-observation, as FLOW/DEPLOYMENT."""
         self.deployment = deployment
         self._client = client
-        self._deployment_id: UUID | None = None
 
     async def post_events(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Raises PrefectAway."""
         await self.call("POST", "/events", json=list(events))
-
-    async def deployment_id(self) -> UUID:
-        """Raises PrefectAway, also where nothing is deployed under that name yet."""
-        if self._deployment_id is None:
-            self._deployment_id = UUID((await self.read_deployment(self.deployment))["id"])
-        return self._deployment_id
-
-    def forget_deployment(self) -> None:
-        """Ask for its id again when it is needed."""
-        self._deployment_id = None
 
     async def read_deployment(
         self, name: str, *, seconds: float = ANSWER_SECONDS

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from deployments.events.announcements import Starter
 from deployments.events.authentication import Guard, choose_guard
 from deployments.events.certificates import Certificates
 from flows.starting import INGEST, SWEEP
+
+PREFIX = "PANOPTES_RECEIVER_"
 
 
 class ReceiverSettings(BaseSettings):
     """Each is read from ``PANOPTES_RECEIVER_NAME`` where it is not given."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PANOPTES_RECEIVER_", extra="forbid", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8400, ge=0, le=65535, description="The port; 0 takes a free one.")
@@ -41,23 +41,6 @@ class ReceiverSettings(BaseSettings):
     )
     deployment: str = Field(INGEST, description="The deployment that ingests, FLOW/DEPLOYMENT.")
     sweep: str = Field(SWEEP, description="The deployment that sweeps, FLOW/DEPLOYMENT.")
-    starter: Starter = Field(
-        "automation",
-        description="Who creates the runs: Prefect's automation, or the receiver itself, which "
-        "large networks need.",
-    )
-    network: str = Field(
-        "default", description="The 'PANOPTES network' block of runs that the receiver creates."
-    )
-    window: float = Field(
-        300,
-        gt=0,
-        le=86_400,
-        description="Seconds for which a receiver that creates runs gathers files.",
-    )
-    margin: float = Field(
-        10, ge=0, le=86_400, description="Seconds after its window at which such a run is due."
-    )
     live_nights: int = Field(
         3,
         ge=0,
@@ -96,3 +79,11 @@ class ReceiverSettings(BaseSettings):
             open_on=self.host if self.open else None,
             certificates=Certificates(),
         )
+
+
+def unknown_variables() -> list[str]:
+    """Environment variables that look like settings and are none, in any letter case."""
+    known = {f"{PREFIX}{name.upper()}" for name in ReceiverSettings.model_fields}
+    return sorted(
+        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
+    )

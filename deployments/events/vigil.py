@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from deployments.events.announcements import shown
+from deployments.events.announcements import LABELS, shown
 from deployments.events.prefect_api import Prefect, PrefectAway
-from deployments.events.run_starter import RunStarter
 from deployments.events.zombies import ZOMBIE_MESSAGE
 from flows.starting import SWEEP
 from models.backlog import SWEPT, Backlog, is_growing
@@ -71,13 +70,11 @@ class Vigil:
         self,
         prefect: Prefect,
         *,
-        starter: RunStarter | None = None,
         sweep: str = SWEEP,
         look_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`starter` makes the runs in place of the automation, if there is one."""
-        self._prefect, self._starter, self._clock = prefect, starter, clock
+        self._prefect, self._clock = prefect, clock
         self._sweep, self._look_seconds, self._without_sweep = sweep, look_seconds, 0
         self._concerns: dict[str, Concern] = {}
         self._told: dict[str, Concern] = {}
@@ -115,7 +112,6 @@ class Vigil:
         Raises PrefectAway.
         """
         noticed = [
-            *self._given_up(),
             *await self._failures(),
             *await self._backlog(),
             *await self._no_sweep(),
@@ -137,28 +133,16 @@ class Vigil:
         try:
             name = self._prefect.deployment
             found = await self._prefect.read_deployment(name, seconds=READY_SECONDS)
-            if self._starter is not None:
-                return self._starter.obstacle
             path = f"/automations/related-to/prefect.deployment.{found['id']}"
             automations = await self._prefect.call("GET", path, seconds=READY_SECONDS)
         except PrefectAway as away:
             return str(away)
-        if any(each["enabled"] for each in automations):
+        if any(each["enabled"] and _can_match(each["trigger"]) for each in automations):
             return None
         return (
-            f"no automation starts {self._prefect.deployment}: it is switched off, or "
-            "prefect.yaml was not deployed"
+            f"no automation starts {self._prefect.deployment}: it is switched off, or this "
+            "version's prefect.yaml was not deployed"
         )
-
-    def _given_up(self) -> list[Concern]:
-        names = self._starter.given_up if self._starter is not None else ()
-        if not names:
-            return []
-        sentence = (
-            f"no run was made of {len(names)} observations in the last hour, so their files wait "
-            f"for the next sweep; the latest: {names[-1]}"
-        )
-        return [Concern("runs-given-up", sentence)]
 
     async def _failures(self) -> list[Concern]:
         concerns = []
@@ -258,6 +242,12 @@ class Vigil:
         }
         page = await self._prefect.call("POST", "/events/filter", json=query)
         return list(page["events"])
+
+
+def _can_match(trigger: dict[str, Any]) -> bool:
+    """Whether it asks for no label of ours that arrivals lack: another version's had others."""
+    ours = {label for label in trigger.get("match", ()) if label.startswith("panoptes.")}
+    return ours <= LABELS
 
 
 def _of(*types: str) -> dict[str, Any]:

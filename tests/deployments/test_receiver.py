@@ -8,16 +8,20 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from deployments.local import LocalStack
 from models.errors import ConfigurationError
 from tests.deployments.events.receiving import receiving
+from tests.local_http import serving
 from tests.models.test_events import cloud_event, push
 
 if TYPE_CHECKING:
@@ -194,6 +198,33 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ReceiverSettings().guard()
 
 
+def test_settings_that_are_none_are_named_and_ignored(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PANOPTES_RECEIVER_STARTER", "receiver")
+    monkeypatch.setenv("PANOPTES_RECEIVER_WINDOW", "60")
+    with receiving() as client:
+        assert client.get("/healthz").status_code == 200
+    (line,) = [each for each in caplog.messages if "ignored" in each]
+    assert line.endswith(": PANOPTES_RECEIVER_STARTER, PANOPTES_RECEIVER_WINDOW")
+
+
+def test_a_page_in_prefects_place_is_a_prefect_that_is_away() -> None:
+    async def page(request: Request) -> HTMLResponse:
+        return HTMLResponse("<h1>Back soon</h1>")
+
+    def make() -> Starlette:
+        return Starlette(routes=[Route("/{path:path}", page, methods=["GET", "POST"])])
+
+    with serving(make) as url, receiving(f"{url}/api", look_seconds=1) as client:
+        assert client.post("/events", json=push()).status_code == 503
+        for _ in range(2):
+            answer = client.get("/readyz")
+            assert answer.status_code == 503
+            assert "speaks no JSON" in answer.json()["obstacle"]
+            time.sleep(1.2)
+
+
 # -- with Prefect -----------------------------------------------------------------------
 
 
@@ -275,102 +306,16 @@ def test_a_hostile_name_is_acknowledged_and_announced_as_unroutable(
     assert event["payload"]["name"].isprintable()
 
 
-def test_a_receiver_that_makes_the_runs_makes_one_a_window_and_leaves_the_automation_out(
+def test_an_old_nights_file_makes_no_run_by_itself(
     prefect_stack: LocalStack, sequence: tuple[str, str]
 ) -> None:
     sequence_id, folder = sequence
-    envelopes = [push(f"{folder}/20180216T1124{number:02}.fits.fz") for number in range(20)]
-    with receiving(prefect_stack.api_url, starter="receiver", window=3600) as client:
-        with ThreadPoolExecutor(20) as pool:
-            list(pool.map(lambda envelope: deliver(client, envelope), envelopes))
-        (run,) = until(lambda: runs_of(prefect_stack, sequence_id))
-        assert run.state_name == "Scheduled"
-        assert run.idempotency_key is not None
-        assert run.idempotency_key.startswith(f"arrived-{sequence_id}-")
-        due = run.expected_start_time
-        assert due is not None
-        assert due.timestamp() % 3600 == 10
-        resource = f"panoptes.observation.{sequence_id}"
-        assert len(until(lambda: events_of(prefect_stack, resource), count=20)) == 20
-        assert len(runs_of(prefect_stack, sequence_id)) == 1
-
-
-@pytest.mark.parametrize("starter", ["automation", "receiver"])
-def test_an_old_nights_file_makes_no_run_by_itself(
-    prefect_stack: LocalStack, sequence: tuple[str, str], starter: str
-) -> None:
-    sequence_id, folder = sequence
-    with receiving(prefect_stack.api_url, starter=starter, live_nights=3) as client:
+    with receiving(prefect_stack.api_url, live_nights=3) as client:
         deliver(client, push(f"{folder}/20180216T112430.fits.fz"))
         resource = f"panoptes.observation.{sequence_id}"
         (event,) = until(lambda: events_of(prefect_stack, resource))
-    assert event["resource"]["panoptes.starter"] == "sweep"
+    assert event["resource"]["panoptes.queue"] == "backfill"
     assert runs_of(prefect_stack, sequence_id) == []
-
-
-def test_files_that_come_after_the_windows_run_has_ended_get_another_run(
-    prefect_stack: LocalStack, sequence: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from prefect.states import Cancelled
-
-    sequence_id, folder = sequence
-    monkeypatch.setattr("deployments.events.run_starter.KNOWN_SECONDS", 0.0)
-    with receiving(prefect_stack.api_url, starter="receiver", window=86400) as client:
-        for number in range(3):
-            deliver(client, push(f"{folder}/20180216T11243{number}.fits.fz"))
-            (waiting,) = until(
-                lambda: [r for r in runs_of(prefect_stack, sequence_id) if not _is_over(r)]
-            )
-            with prefect_stack.client() as prefect:
-                prefect.set_flow_run_state(waiting.id, Cancelled(), force=True)
-    assert len(runs_of(prefect_stack, sequence_id)) == 3
-
-
-def _is_over(run: FlowRun) -> bool:
-    return run.state is not None and run.state.is_final()
-
-
-def test_a_receiver_that_is_told_to_stop_makes_the_runs_it_owes(
-    prefect_stack: LocalStack, sequence: tuple[str, str]
-) -> None:
-    sequence_id, folder = sequence
-    with receiving(prefect_stack.api_url, starter="receiver", window=3600) as client:
-        deliver(client, push(f"{folder}/20180216T112430.fits.fz"))
-    assert len(runs_of(prefect_stack, sequence_id)) == 1
-
-
-def test_a_run_that_cannot_be_made_is_tried_until_it_can(
-    prefect_stack: LocalStack, sequence: tuple[str, str]
-) -> None:
-    """Events are taken while the deployment is being made anew."""
-    sequence_id, folder = sequence
-    name = f"late-{uuid.uuid4().hex}"
-    deployment = f"ingest-observation/{name}"
-    with receiving(prefect_stack.api_url, starter="receiver", deployment=deployment) as client:
-        deliver(client, push(f"{folder}/20180216T112430.fits.fz"))
-        assert "404" in client.get("/readyz").json()["obstacle"]
-        with prefect_stack.client() as prefect:
-            usual = prefect.read_deployment_by_name("ingest-observation/local")
-            deployment_id = prefect.create_deployment(
-                usual.flow_id, name, parameter_openapi_schema=usual.parameter_openapi_schema
-            )
-        try:
-            (run,) = until(lambda: runs_of(prefect_stack, sequence_id))
-            assert run.deployment_id == deployment_id
-        finally:
-            with prefect_stack.client() as prefect:
-                prefect.delete_deployment(deployment_id)
-
-
-def test_a_receiver_that_owes_too_many_runs_asks_to_come_again(
-    prefect_stack: LocalStack, sequence: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sequence_id, folder = sequence
-    monkeypatch.setattr("deployments.events.run_starter.MOST_OBSERVATIONS", 0)
-    with receiving(prefect_stack.api_url, starter="receiver") as client:
-        answer = client.post("/events", json=push(f"{folder}/20180216T112430.fits.fz"))
-    assert answer.status_code == 503
-    assert events_of(prefect_stack, f"panoptes.observation.{sequence_id}") == []
 
 
 def test_it_is_ready_only_while_the_automation_is_switched_on(
@@ -392,6 +337,28 @@ def test_it_is_ready_only_while_the_automation_is_switched_on(
         finally:
             client._client.patch(path, json={"enabled": True})
     assert until(lambda: [1] if readiness() == 200 else [])
+
+
+def test_an_automation_of_another_version_that_asks_for_labels_we_lack_is_an_obstacle(
+    receiver: httpx.Client, prefect_stack: LocalStack
+) -> None:
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger
+
+    with prefect_stack.client() as client:
+        deployment = client.read_deployment_by_name("ingest-observation/local")
+        resource = f"prefect.deployment.{deployment.id}"
+        (found,) = client.read_resource_related_automations(resource)
+        usual = AutomationCore.model_validate(found.model_dump(exclude={"id", "owner_resource"}))
+        other = usual.model_copy(deep=True)
+        assert isinstance(other.trigger, EventTrigger)
+        match = {**other.trigger.model_dump()["match"], "panoptes.other": "yes"}
+        other.trigger = EventTrigger.model_validate(other.trigger.model_dump() | {"match": match})
+        client.update_automation(found.id, other)
+        try:
+            assert until(lambda: [1] if receiver.get("/readyz").status_code == 503 else [])
+        finally:
+            client.update_automation(found.id, usual)
+    assert until(lambda: [1] if receiver.get("/readyz").status_code == 200 else [])
 
 
 def test_a_deployment_that_is_not_there_is_an_obstacle(prefect_stack: LocalStack) -> None:

@@ -39,7 +39,6 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         ([], {"PANOPTES_RECEIVER_SECRET": "short"}, "16 characters"),
         ([], {"PANOPTES_RECEIVER_AUDIENCE": "https://x"}, "service accounts"),
         (["--open", "--port", "99999"], {}, "port"),
-        (["--open", "--starter", "nobody"], {}, "starter"),
     ],
 )
 def test_a_receiver_that_cannot_work_says_why_in_one_sentence(

@@ -13,16 +13,16 @@ import pytest
 import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from deployments.events.announcements import ARRIVED, Announcement, Incoming, announce, shown
+from deployments.events.announcements import ARRIVED, LABELS, Event, Incoming, announce, shown
 from models.events import FileArrived
 from tests.models.test_events import NAME, push
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def announced(name: str, *, live_nights: int = 36_500) -> Announcement:
+def announced(name: str, *, live_nights: int = 36_500) -> Event:
     arrived = FileArrived("incoming", name, 7, 5, NOW, "OBJECT_FINALIZE", "17")
-    return announce(arrived, name, starter="automation", received=NOW, live_nights=live_nights)
+    return announce(arrived, name, received=NOW, live_nights=live_nights)
 
 
 def trigger(repository: Path) -> dict[str, Any]:
@@ -31,34 +31,30 @@ def trigger(repository: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_automation_matches_the_event_and_nothing_that_a_receiver_starts(
+def test_the_automation_matches_the_event_and_nothing_that_is_left_to_the_sweep(
     repository: Path,
 ) -> None:
     wanted = trigger(repository)
 
-    def matches(event: dict[str, Any]) -> bool:
+    def matches(event: Event) -> bool:
         labels = event["resource"]
         return event["event"] in wanted["expect"] and all(
             fnmatch.fnmatch(labels.get(label, ""), pattern)
             for label, pattern in wanted["match"].items()
         )
 
-    event = dict(announced(NAME).document)
+    event = announced(NAME)
     assert matches(event)
     assert set(wanted["for_each"]) <= event["resource"].keys()
-    event["resource"] = event["resource"] | {"panoptes.starter": "receiver"}
-    assert not matches(event)
-    assert not matches(dict(announced("no name").document))
-    assert not matches(dict(announced(NAME, live_nights=3).document))
+    assert event["resource"].keys() >= LABELS
+    assert not matches(announced("no name"))
+    assert not matches(announced(NAME, live_nights=3))
 
 
-def test_an_old_night_is_left_to_the_sweep() -> None:
+def test_an_old_night_is_queued_behind_tonights() -> None:
     recent = announced("PAN001/14d3bd/20251231T110623/20251231T112430.fits", live_nights=3)
-    assert recent.is_live
-    assert recent.document["resource"]["panoptes.starter"] == "automation"
-    old = announced(NAME, live_nights=3)
-    assert not old.is_live
-    assert old.document["resource"]["panoptes.starter"] == "sweep"
+    assert recent["resource"]["panoptes.queue"] == "live"
+    assert announced(NAME, live_nights=3)["resource"]["panoptes.queue"] == "backfill"
 
 
 def test_the_window_of_prefect_yaml_is_the_same_in_its_three_places(repository: Path) -> None:
@@ -84,7 +80,7 @@ def test_the_template_for_prefect_cloud_makes_the_same_event(repository: Path, n
     found = re.search(r"<!-- webhook.jinja -->\n```jinja\n(.*?)```", text, re.S)
     assert found is not None
     rendered = ImmutableSandboxedEnvironment().from_string(found[1]).render(body=push(name))
-    made, ours = json.loads(rendered), announced(name).document
+    made, ours = json.loads(rendered), announced(name)
     assert made["event"] == ours["event"]
     assert made["payload"]["name"] == name
     if made["event"] == ARRIVED:
