@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
 
 from blocks.values import check_key, clean_fields
 from models.errors import TryAgain
-
-MAX_BATCH = 500
-"""Writes in one batch, https://cloud.google.com/firestore/quotas#writes_and_transactions"""
 
 Fields: TypeAlias = dict[str, Any]
 Operator: TypeAlias = Literal["==", "<", "<=", ">", ">=", "in"]
@@ -46,12 +43,10 @@ class Stored:
 
 @dataclass(frozen=True)
 class Query:
-    """Which documents: all conditions hold, on fields by name or dotted path.
+    """Which documents: all conditions hold, on the fields of `blocks.queries.FIELDS`.
 
-    As in Firestore, a value only matches values of its own type (an int also matches an
-    equal float); values are single ones, None only with ``==``, places only with ``==``
-    and ``in``, which takes up to 30. An inequality orders by its field, too. Documents
-    that lack a field of the order are left out.
+    Values are of the field's type; ``in`` takes 1 to 30. An inequality orders by its field,
+    too; there is one such field at most. Documents that lack it are left out.
     """
 
     collection: str
@@ -59,28 +54,8 @@ class Query:
     order_by: Sequence[Order] = ()
     limit: int | None = None
     start_after: Stored | None = None
-    """Page on behind this document, in the order of `order_by` and then of the key, which
-    goes in the direction of the last field."""
-
-
-@dataclass(frozen=True)
-class Create:
-    """Part of a batch: the document must be absent."""
-
-    collection: str
-    key: str
-    fields: Fields
-
-
-@dataclass(frozen=True)
-class Update:
-    """Part of a batch: merge `fields` and drop `remove`, if the version is still this one."""
-
-    collection: str
-    key: str
-    fields: Fields
-    version: str
-    remove: Sequence[str] = field(default=())
+    """Page on behind this document, in the order of `order_by` and then of the key, in the
+    same direction."""
 
 
 class Catalog(Protocol):
@@ -95,13 +70,13 @@ class Catalog(Protocol):
 
     def get(self, collection: str, key: str) -> Stored | None: ...
 
-    def create(self, collection: str, key: str, fields: Fields) -> Stored:
+    def create(self, collection: str, key: str, fields: Fields) -> None:
         """Raises AlreadyExists."""
         ...
 
     def update(
         self, collection: str, key: str, fields: Fields, *, version: str, remove: Sequence[str] = ()
-    ) -> Stored:
+    ) -> None:
         """Merge top-level `fields` into the document and drop the fields in `remove`.
 
         What is there already, in this version, stays as it is, its version included.
@@ -113,13 +88,6 @@ class Catalog(Protocol):
         """Raises Conflict if the document is absent or in another version."""
         ...
 
-    def write_batch(self, writes: Iterable[Create | Update]) -> None:
-        """All or nothing, of up to 500 writes to different documents.
-
-        Raises AlreadyExists or Conflict.
-        """
-        ...
-
     def query(self, query: Query) -> Iterator[Stored]:
         """Matching documents as they are at one moment; raises ValueError at once."""
         ...
@@ -127,9 +95,9 @@ class Catalog(Protocol):
     def aggregate(self, query: Query, *, sums: Sequence[str] = ()) -> Mapping[str, float]:
         """``{"count": n, FIELD: sum, ...}`` over the matching documents at one moment.
 
-        A document that lacks a field, or has no number there, adds nothing to its sum.
-        Sums are floats, added in no certain order: the last bit may differ. They cannot be
-        had of a query with a limit or `start_after`.
+        The query has conditions with ``==`` and ``in`` alone. A document that lacks a field,
+        or has no number there, adds nothing to its sum. Sums are floats, added in no certain
+        order: the last bit may differ.
         """
         ...
 
@@ -140,30 +108,20 @@ class Catalog(Protocol):
     def close(self) -> None: ...
 
 
-Write = TypeVar("Write", bound=Create | Update)
+def checked_update(
+    collection: str, key: str, fields: Fields, remove: Sequence[str]
+) -> tuple[Fields, list[str]]:
+    """The fields of an update in plain types, and those to remove, each once.
 
-
-def checked(write: Write) -> Write:
-    """The write with its fields in plain types. Raises ValueError (`blocks.values`)."""
-    check_key(write.collection, write.key)
-    fields = clean_fields(write.fields)
-    if isinstance(write, Update):
-        if not fields and not write.remove:
-            raise ValueError(f"{write.collection}/{write.key}: an update of nothing")
-        if twice := fields.keys() & set(write.remove):
-            raise ValueError(f"{write.collection}/{write.key}: {twice} both set and removed")
-        clean_fields(dict.fromkeys(write.remove))
-    return replace(write, fields=fields)
-
-
-def checked_batch(writes: Iterable[Create | Update]) -> list[Create | Update]:
-    """The writes, each `checked`. Raises ValueError for a batch that cannot be one."""
-    batch = [checked(write) for write in writes]
-    if len(batch) > MAX_BATCH:
-        raise ValueError(f"a batch of {len(batch)} writes: at most {MAX_BATCH} are one")
-    if len({(write.collection, write.key) for write in batch}) < len(batch):
-        raise ValueError("a batch writes a document twice")
-    return batch
+    Raises ValueError (`blocks.values`).
+    """
+    check_key(collection, key)
+    fields, dropped = clean_fields(fields), list(clean_fields(dict.fromkeys(remove)))
+    if not fields and not dropped:
+        raise ValueError(f"{collection}/{key}: an update of nothing")
+    if twice := fields.keys() & set(dropped):
+        raise ValueError(f"{collection}/{key}: {twice} both set and removed")
+    return fields, dropped
 
 
 def modify(
@@ -199,12 +157,13 @@ def modify(
             return before
         try:
             if stored is None:
-                return catalog.create(collection, key, fields).fields
-            return catalog.update(
-                collection, key, fields, version=stored.version, remove=remove
-            ).fields
+                catalog.create(collection, key, fields)
+            else:
+                catalog.update(collection, key, fields, version=stored.version, remove=remove)
         except (AlreadyExists, Conflict):
             time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 7)))
+        else:
+            return {name: v for name, v in (before | fields).items() if name not in remove}
     raise TryAgain(f"{collection}/{key} kept changing while it was being written")
 
 

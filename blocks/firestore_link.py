@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from blocks.catalog import AlreadyExists, Conflict
-from blocks.firestore_wire import version_of
 from models.errors import ConfigurationError, TryAgain
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud.firestore_v1.services.firestore import FirestoreClient
     from google.cloud.firestore_v1.types import (
-        CommitResponse,
         Document,
         RunAggregationQueryRequest,
         RunAggregationQueryResponse,
@@ -40,14 +38,12 @@ _inherited: list[object] = []
 class FirestoreLink:
     """Opened at first use, shared by threads; a forked child opens its own."""
 
-    def __init__(
-        self, project: str, database: str, credentials: Credentials | None, emulator: str | None
-    ) -> None:
+    def __init__(self, project: str, database: str, credentials: Credentials | None) -> None:
         self.root = f"projects/{project}/databases/{database}"
         self.documents = f"{self.root}/documents"
         self.place = f"The Firestore database {database} of project {project}"
         self._credentials = credentials
-        self._emulator = emulator
+        self._emulator = os.environ.get("FIRESTORE_EMULATOR_HOST")
         self._lock = threading.Lock()
         self._client: FirestoreClient | None = None
         self._process = 0
@@ -65,17 +61,13 @@ class FirestoreLink:
 
         return self._call(ask)
 
-    def commit(self, writes: Sequence[Write]) -> str:
-        """All writes or none; gives back the version that the first made.
-
-        Raises AlreadyExists and Conflict.
-        """
+    def commit(self, write: Write) -> None:
+        """Raises AlreadyExists and Conflict."""
         from google.api_core import exceptions
-        from google.cloud.firestore_v1.types import CommitResponse
 
-        def ask(api: FirestoreClient) -> CommitResponse:
+        def ask(api: FirestoreClient) -> None:
             try:
-                return api.commit({"database": self.root, "writes": writes}, **self._options)
+                api.commit({"database": self.root, "writes": [write]}, **self._options)
             except exceptions.AlreadyExists as error:
                 raise AlreadyExists(error.message) from error
             except exceptions.FailedPrecondition as error:
@@ -85,8 +77,7 @@ class FirestoreLink:
                     raise
                 raise Conflict(error.message) from error
 
-        response = CommitResponse.pb(self._call(ask))
-        return version_of(response.write_results[0].update_time)
+        self._call(ask)
 
     def run_query(self, request: RunQueryRequest) -> list[RunQueryResponse]:
         return self._call(lambda api: list(api.run_query(request, **self._options)))

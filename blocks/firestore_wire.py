@@ -1,31 +1,32 @@
 """How documents and queries are written for Firestore's own interface.
 
 The messages are those of https://cloud.google.com/firestore/docs/reference/rpc. They are
-written here and not by the library's document classes because these read names of fields
-as paths, which breaks on names with a backtick or a backslash, and hide nanoseconds of the
-update time, which compare-and-set stands on.
+read here and not by the library's document classes because these fail on a document that
+refers to one of another database, and with it on every query that finds it; docs/design.md
+has the comparison.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from blocks.queries import Condition, Path, Plan
+from blocks.catalog import Operator
+from blocks.queries import FIELDS, Plan
 from models.documents import GeoPoint
 
 if TYPE_CHECKING:
     from google.cloud.firestore_v1.types import (
-        Cursor,
         Document,
+        StructuredAggregationQuery,
         StructuredQuery,
         Value,
     )
     from google.protobuf.timestamp_pb2 import Timestamp
 
-_SIMPLE = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*", re.ASCII)
 _VERSION = re.compile(r"(\d{1,12})\.(\d{9})", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OPERATORS = {
@@ -35,6 +36,13 @@ _OPERATORS = {
     ">": "GREATER_THAN",
     ">=": "GREATER_THAN_OR_EQUAL",
     "in": "IN",
+}
+_LEAST = {
+    bool: False,
+    int: -(2**63),
+    float: -math.inf,
+    datetime: datetime(1, 1, 1, tzinfo=UTC),
+    str: "",
 }
 
 
@@ -90,19 +98,9 @@ def timestamp_of(version: str) -> Timestamp | None:
     return Timestamp(seconds=int(found[1]), nanos=int(found[2])) if found else None
 
 
-def field_path(path: Path) -> str:
-    """A path as text, its names quoted where they are not simple."""
-    return ".".join(name if _SIMPLE.fullmatch(name) else _quoted(name) for name in path)
-
-
-def to_query(
-    plan: Plan, documents: str, cursor: Cursor | None, limit: int | None, *, by_key: bool = True
-) -> StructuredQuery:
-    """The query of a plan, from behind `cursor` on. `documents` is the parent's name.
-
-    Without `by_key` ties are left open, as sums want it: their index has no key to go by.
-    """
-    from google.cloud.firestore_v1.types import StructuredQuery
+def to_query(plan: Plan, documents: str) -> StructuredQuery:
+    """The query of a plan. `documents` is the parent's name."""
+    from google.cloud.firestore_v1.types import Cursor, StructuredQuery, Value
     from google.protobuf.wrappers_pb2 import Int32Value
 
     direction = StructuredQuery.Direction
@@ -111,68 +109,57 @@ def to_query(
         order_by=[
             StructuredQuery.Order(
                 field=StructuredQuery.FieldReference(field_path=name),
-                direction=direction.DESCENDING if descending else direction.ASCENDING,
+                direction=direction.DESCENDING if plan.descending else direction.ASCENDING,
             )
-            for name, descending in (
-                *((field_path(each.path), each.descending) for each in plan.orderings),
-                *([("__name__", plan.key_descending)] if by_key else []),
-            )
+            for name in (plan.order, "__name__")
+            if name is not None
         ],
     )
-    if plan.conditions:
+    filters = [_filter(*condition) for condition in plan.conditions]
+    if plan.order is not None and not plan.is_bounded:
+        # Else documents would come along in which the field is of another type.
+        filters.append(_filter(plan.order, ">=", _LEAST[FIELDS[plan.order]]))
+    if filters:
         query.where = StructuredQuery.Filter(
             composite_filter=StructuredQuery.CompositeFilter(
-                op=StructuredQuery.CompositeFilter.Operator.AND,
-                filters=[_filter(condition) for condition in plan.conditions],
+                op=StructuredQuery.CompositeFilter.Operator.AND, filters=filters
             )
         )
-    if limit is not None:
-        query.limit = Int32Value(value=limit)
-    if cursor is None and plan.after is not None:
-        values, key = plan.after
-        cursor = _cursor(map(to_value, values), f"{documents}/{plan.collection}/{key}")
-    if cursor is not None:
-        query.start_at = cursor
+    if plan.limit is not None:
+        query.limit = Int32Value(value=plan.limit)
+    if plan.after is not None:
+        value, key = plan.after
+        name = Value(reference_value=f"{documents}/{plan.collection}/{key}")
+        values = [name] if plan.order is None else [to_value(value), name]
+        query.start_at = Cursor(values=values, before=False)
     return query
 
 
-def cursor_behind(plan: Plan, document: Document) -> Cursor:
-    """Where a plan goes on after a document that it gave."""
-    values = []
-    for ordering in plan.orderings:
-        fields: Mapping[str, Value] = document.fields
-        for name in ordering.path[:-1]:
-            fields = fields[name].map_value.fields
-        values.append(fields[ordering.path[-1]])
-    return _cursor(values, document.name)
+def to_sum(plan: Plan, field: str | None) -> StructuredAggregationQuery:
+    """The sum over what a plan finds, or their count. Its alias is ``answer``."""
+    from google.cloud.firestore_v1.types import StructuredAggregationQuery, StructuredQuery
+
+    query = to_query(plan, "")
+    query.order_by = []  # the index of a sum has no key to go by
+    aggregation = StructuredAggregationQuery.Aggregation
+    if field is None:
+        wanted = aggregation(count=aggregation.Count(), alias="answer")
+    else:
+        summed = StructuredQuery.FieldReference(field_path=field)
+        wanted = aggregation(sum=aggregation.Sum(field=summed), alias="answer")
+    return StructuredAggregationQuery(structured_query=query, aggregations=[wanted])
 
 
-def _cursor(values: Iterable[Value], name: str) -> Cursor:
-    from google.cloud.firestore_v1.types import Cursor, Value
-
-    return Cursor(values=[*values, Value(reference_value=name)], before=False)
-
-
-def _filter(condition: Condition) -> StructuredQuery.Filter:
+def _filter(field: str, operator: Operator, value: Any) -> StructuredQuery.Filter:
     from google.cloud.firestore_v1.types import StructuredQuery
 
-    field = StructuredQuery.FieldReference(field_path=field_path(condition.path))
-    if condition.value is None:
-        null = StructuredQuery.UnaryFilter.Operator.IS_NULL
-        return StructuredQuery.Filter(
-            unary_filter=StructuredQuery.UnaryFilter(field=field, op=null)
-        )
-    operator = getattr(StructuredQuery.FieldFilter.Operator, _OPERATORS[condition.operator])
     return StructuredQuery.Filter(
         field_filter=StructuredQuery.FieldFilter(
-            field=field, op=operator, value=to_value(condition.value)
+            field=StructuredQuery.FieldReference(field_path=field),
+            op=getattr(StructuredQuery.FieldFilter.Operator, _OPERATORS[operator]),
+            value=to_value(value),
         )
     )
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
-    return f"`{escaped}`"
 
 
 def _timestamp(moment: datetime) -> Timestamp:

@@ -3,8 +3,8 @@
 SQLite indexes every line of `LOOKUPS`. Firestore indexes single fields by itself and
 refuses a query over several fields unless a composite index is declared
 (https://cloud.google.com/firestore/docs/query-data/indexing), so
-``deployments/cloud/firestore.indexes.json`` holds those of both tables. The emulator
-does not enforce this: `missing_index` does, in tests.
+``deployments/cloud/firestore.indexes.json`` holds those. The emulator does not enforce
+this: `missing_index` does, in tests.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from blocks.catalog import Query
-from blocks.queries import parts, plan
+from blocks.queries import plan
 
 
 @dataclass(frozen=True)
 class Index:
-    """Fields in order, each ``PATH`` or ``PATH desc``."""
+    """Fields in order, each ``NAME`` or ``NAME desc``."""
 
     collection: str
     fields: tuple[str, ...]
 
     @property
-    def paths(self) -> tuple[tuple[str, bool], ...]:
-        """The dotted paths and whether each descends."""
+    def ordered(self) -> tuple[tuple[str, bool], ...]:
+        """The names and whether each descends."""
         return tuple((each.removesuffix(" desc"), each.endswith(" desc")) for each in self.fields)
 
 
 LOOKUPS: tuple[Index, ...] = (
     Index("images", ("sequence_id", "time")),
-    Index("images", ("unit_id", "time")),
-    Index("images", ("night",)),
+    Index("images", ("sequence_id", "status", "exptime")),
+    Index("images", ("unit_id", "status", "exptime")),
     Index("observations", ("sequence_id",)),
     Index("observations", ("unit_id", "time")),
     Index("observations", ("unit_id", "time desc")),
@@ -43,28 +43,20 @@ LOOKUPS: tuple[Index, ...] = (
     Index("observations", ("unit_id", "camera_id", "status", "time")),
     Index("observations", ("status", "time")),
     Index("observations", ("time",)),
-    Index("observations", ("night",)),
     Index("observations", ("healpix",)),
     Index("files", ("sequence_id", "arrived desc")),
     Index("files", ("path",)),
-    Index("files", ("name",)),
     Index("files", ("outcome", "name")),
     Index("files", ("code",)),
     Index("files", ("case_id",)),
     Index("leases", ("expires",)),
 )
-
-SUMS: tuple[Index, ...] = (
-    Index("images", ("sequence_id", "status", "exptime")),
-    Index("images", ("unit_id", "status", "exptime")),
-)
-"""The last field is summed where the others are equal. Firestore wants an index for
-that; for SQLite the lookup by the first field is enough."""
+"""Where ``exptime`` is the last field, it is summed where the others are equal."""
 
 
 def composites() -> Iterator[Index]:
     """What must be declared to Firestore."""
-    return (each for each in (*LOOKUPS, *SUMS) if len(each.fields) > 1)
+    return (each for each in LOOKUPS if len(each.fields) > 1)
 
 
 def firestore_indexes() -> dict[str, Any]:
@@ -75,8 +67,8 @@ def firestore_indexes() -> dict[str, Any]:
                 "collectionGroup": index.collection,
                 "queryScope": "COLLECTION",
                 "fields": [
-                    {"fieldPath": path, "order": "DESCENDING" if descending else "ASCENDING"}
-                    for path, descending in index.paths
+                    {"fieldPath": name, "order": "DESCENDING" if descending else "ASCENDING"}
+                    for name, descending in index.ordered
                 ],
             }
             for index in composites()
@@ -93,16 +85,10 @@ def missing_index(query: Query, *, sums: Sequence[str] = ()) -> Index | None:
     stand in any order.
     """
     planned = plan(query)
-    equal = {".".join(each.path) for each in planned.conditions if each.operator in ("==", "in")}
-    ordered = [(".".join(each.path), each.descending) for each in planned.orderings]
-    ordered = [each for each in ordered if each[0] not in equal]
-    summed: Sequence[str | None] = sums or (None,)
-    for path in summed:
-        tail = list(ordered)
-        if path is not None and path not in equal and path not in [name for name, _ in tail]:
-            parts(path)
-            tail.append((path, planned.key_descending))
-        if not tail or len(equal) + len(tail) < 2:
+    equal = {name for name, operator, _ in planned.conditions if operator in ("==", "in")}
+    for name in sums or (planned.order,):
+        tail = [] if name is None or name in equal else [(name, planned.descending)]
+        if not tail or not equal:
             continue
         if not any(_covers(index, query.collection, equal, tail) for index in composites()):
             named = [f"{name} desc" if down else name for name, down in tail]
@@ -113,9 +99,9 @@ def missing_index(query: Query, *, sums: Sequence[str] = ()) -> Index | None:
 def _covers(
     index: Index, collection: str, equal: set[str], tail: Sequence[tuple[str, bool]]
 ) -> bool:
-    head, rest = index.paths[: len(equal)], index.paths[len(equal) :]
+    head, rest = index.ordered[: len(equal)], index.ordered[len(equal) :]
     return (
         index.collection == collection
-        and {path for path, _ in head} == equal
+        and {name for name, _ in head} == equal
         and list(rest) == list(tail)
     )

@@ -1,41 +1,46 @@
-"""What a query means, worked out once for every catalog.
+"""What a catalog can be asked, and what a query means, worked out once for every catalog.
 
-The rules are Firestore's: an inequality orders by its field, ties go by the key in the
-direction of the last field, and a document without an ordered field is left out
+The rules are Firestore's: an inequality orders by its field, ties go by the key in the same
+direction, and a document that lacks the field of the order is left out
 (https://cloud.google.com/firestore/docs/query-data/order-limit-data).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, get_args
+from datetime import datetime
+from typing import Any, get_args
 
 from blocks.catalog import Operator, Query
 from blocks.values import check_key, clean
-from models.documents import GeoPoint
 
-Path: TypeAlias = tuple[str, ...]
+FIELDS: Mapping[str, type] = {
+    "announced": bool,
+    "arrived": datetime,
+    "camera_id": str,
+    "case_id": str,
+    "code": str,
+    "expires": datetime,
+    "exptime": float,
+    "healpix": int,
+    "location": str,
+    "name": str,
+    "night_is_rough": bool,
+    "outcome": str,
+    "path": str,
+    "returns": int,
+    "sequence_id": str,
+    "status": str,
+    "time": datetime,
+    "unit_id": str,
+}
+"""The fields that may be asked for, and their types: in SQLite each is a column. A value of
+another type, which only other software writes, is never found by such a field."""
 
 MAX_IN = 30
 _OPERATORS: tuple[str, ...] = get_args(Operator)
 _INEQUALITIES = ("<", "<=", ">", ">=")
-_UNASKABLE = re.compile(r'["\\`\x00-\x1f]')
-
-
-@dataclass(frozen=True)
-class Condition:
-    path: Path
-    operator: Operator
-    value: Any
-    """In plain types; a list of them for ``in``."""
-
-
-@dataclass(frozen=True)
-class Ordering:
-    path: Path
-    descending: bool
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,19 @@ class Plan:
     """A query with everything said that Firestore understands by itself."""
 
     collection: str
-    conditions: tuple[Condition, ...]
-    orderings: tuple[Ordering, ...]
-    key_descending: bool
+    conditions: tuple[tuple[str, Operator, Any], ...]
+    """Values in plain types; a list of them for ``in``."""
+    order: str | None
+    """The field that orders; after it, or without one, the key does."""
+    descending: bool
     limit: int | None
-    after: tuple[tuple[Any, ...], str] | None
-    """The values of `orderings` and the key of the document to go on behind."""
-    is_empty: bool
-    """Nothing can match: some ``in`` has no values."""
+    after: tuple[Any, str] | None
+    """The value of `order` and the key of the document to go on behind."""
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether a condition leaves only documents that have the field of the order."""
+        return any(field == self.order for field, _, _ in self.conditions)
 
 
 def plan(query: Query) -> Plan:
@@ -59,81 +69,63 @@ def plan(query: Query) -> Plan:
     if query.limit is not None and query.limit < 1:
         raise ValueError(f"a query's limit must be positive, not {query.limit}")
     conditions = tuple(_condition(*each) for each in query.where)
-    orderings = [Ordering(parts(path), _is_descending(way)) for path, way in query.order_by]
-    last = orderings[-1].descending if orderings else False
-    ordered = {each.path for each in orderings}
-    unequal = {each.path for each in conditions if each.operator in _INEQUALITIES}
-    orderings += [Ordering(path, last) for path in sorted(unequal - ordered)]
+    fields = {field for field, operator, _ in conditions if operator in _INEQUALITIES}
+    fields |= {field for field, _ in query.order_by}
+    ways = [way for _, way in query.order_by]
+    if len(fields) > 1 or len(ways) > 1:
+        raise ValueError(f"one field orders and has inequalities, not {', '.join(sorted(fields))}")
+    if ways not in ([], ["asc"], ["desc"]):
+        raise ValueError(f"an order is 'asc' or 'desc', not {ways[0]!r}")
+    order = next(iter(fields), None)
+    if order is not None:
+        _kind(order)
     return Plan(
         collection=query.collection,
         conditions=conditions,
-        orderings=tuple(orderings),
-        key_descending=last,
+        order=order,
+        descending=ways == ["desc"],
         limit=query.limit,
-        after=_after(query, orderings),
-        is_empty=any(each.operator == "in" and not each.value for each in conditions),
+        after=_after(query, order),
     )
 
 
-def parts(path: str) -> Path:
-    """The names along a dotted path. Raises ValueError for one that cannot be asked for."""
-    names = tuple(path.split("."))
-    if not all(names) or _UNASKABLE.search(path):
-        raise ValueError(f"{path!r} is no path to a field that can be asked for")
-    return names
-
-
 def plan_sums(query: Query, sums: Sequence[str]) -> Plan:
-    """The plan of an aggregation. Raises ValueError for one that no index can answer.
-
-    Firestore sums along an index of the field, so it cannot tell by the key which of
-    several equal documents are within a limit.
-    """
-    if sums and (query.limit is not None or query.start_after is not None):
-        raise ValueError("sums are over all that a query finds, without limit or start_after")
-    if "count" in sums:
-        raise ValueError("a field named 'count' cannot be summed beside the count")
-    for path in sums:
-        parts(path)
-    return plan(query)
+    """The plan of an aggregation. Raises ValueError for one that no index can answer."""
+    planned = plan(query)
+    if planned.order is not None or planned.limit is not None or planned.after is not None:
+        raise ValueError("counts and sums are over all documents where fields have some values")
+    for field in sums:
+        if _kind(field) not in (int, float):
+            raise ValueError(f"{field} is no number that could be summed")
+    return planned
 
 
-def _is_descending(way: str) -> bool:
-    if way not in ("asc", "desc"):
-        raise ValueError(f"an order is 'asc' or 'desc', not {way!r}")
-    return way == "desc"
+def _kind(field: str) -> type:
+    if field not in FIELDS:
+        raise ValueError(f"{field!r} is no field that can be asked for")
+    return FIELDS[field]
 
 
-def _condition(path: str, operator: Operator, value: Any) -> Condition:
+def _condition(field: str, operator: Operator, value: Any) -> tuple[str, Operator, Any]:
     if operator not in _OPERATORS:
         raise ValueError(f"{operator!r} is no operator of a query")
-    if operator == "in":
-        values = [_scalar(path, each) for each in value]
-        if len(values) > MAX_IN or None in values:
-            raise ValueError(f"{path} in ...: up to {MAX_IN} values, none of them None")
-        return Condition(parts(path), operator, values)
-    if operator != "==" and (value is None or isinstance(value, GeoPoint)):
-        raise ValueError(f"{path} {operator} {value!r}: only == and in can compare this")
-    return Condition(parts(path), operator, _scalar(path, value))
+    if operator != "in":
+        return field, operator, _value(field, value)
+    values = [_value(field, each) for each in value]
+    if not 0 < len(values) <= MAX_IN:
+        raise ValueError(f"{field} in ...: 1 to {MAX_IN} values")
+    return field, operator, values
 
 
-def _scalar(path: str, value: Any) -> Any:
-    if isinstance(value, list | dict):
-        raise ValueError(f"{path}: queries compare single values, not a {type(value).__name__}")  # noqa: TRY004
-    return clean(value, path)
+def _value(field: str, value: Any) -> Any:
+    kind, plain = _kind(field), clean(value, field)
+    if type(plain) is not kind:
+        raise ValueError(f"{field} is compared with a {kind.__name__}, not with {value!r}")
+    return plain
 
 
-def _after(query: Query, orderings: Sequence[Ordering]) -> tuple[tuple[Any, ...], str] | None:
+def _after(query: Query, order: str | None) -> tuple[Any, str] | None:
     stored = query.start_after
     if stored is None:
         return None
-    return tuple(_value(stored.fields, each.path) for each in orderings), stored.key
-
-
-def _value(fields: Mapping[str, Any], path: Path) -> Any:
-    found: Any = fields
-    for name in path:
-        if not isinstance(found, Mapping) or name not in found:
-            raise ValueError(f"start_after lacks the field {'.'.join(path)} that is ordered by")
-        found = found[name]
-    return _scalar(".".join(path), found)
+    return order and _value(order, stored.fields.get(order)), stored.key

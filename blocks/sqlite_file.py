@@ -13,14 +13,18 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 
-from blocks.sqlite_text import index_statements
+from blocks.indexes import LOOKUPS
+from blocks.queries import FIELDS
 from models.errors import ConfigurationError, TryAgain
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 1 had no columns for fields, and indexes on pairs of expressions."""
 APPLICATION_ID = 0x50414E4F
 """``PANO`` in the file's header, https://sqlite.org/fileformat2.html#application_id."""
 
@@ -149,7 +153,8 @@ class SqliteFile:
                 f"The catalog {self.path} was written by newer software (schema {schema}, "
                 f"known here: {SCHEMA_VERSION}): update this installation."
             )
-        if schema < SCHEMA_VERSION or not names.issuperset(index_statements()):
+        is_whole = names >= _indexes().keys() and _columns(connection) >= FIELDS.keys()
+        if schema < SCHEMA_VERSION or not is_whole:
             _begin_write_ahead(connection)
             _make_schema(connection)
 
@@ -197,15 +202,58 @@ def _begin_write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _make_schema(connection: sqlite3.Connection) -> None:
+    """Make the file, or bring it up to date. Under its lock: another may have done so by now."""
     connection.execute("BEGIN IMMEDIATE")
-    if _pragma(connection, "user_version") == 0:
+    schema = _pragma(connection, "user_version")
+    if schema == 0:
         connection.execute(_TABLE)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    if schema < SCHEMA_VERSION:
+        indexes = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+        for (name,) in connection.execute(indexes).fetchall():
+            connection.execute(f'DROP INDEX "{name}"')
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    for statement in index_statements().values():
+    for field, kind in FIELDS.items():
+        if field not in _columns(connection):
+            column = f"{field} GENERATED ALWAYS AS ({_value(field, kind)}) VIRTUAL"
+            connection.execute(f"ALTER TABLE documents ADD COLUMN {column}")
+    for statement in _indexes().values():
         connection.execute(statement)
     _describe_large_catalog(connection)
     connection.execute("COMMIT")
+
+
+def _columns(connection: sqlite3.Connection) -> set[str]:
+    return {row[1] for row in connection.execute("PRAGMA table_xinfo(documents)")}
+
+
+def _value(field: str, kind: type) -> str:
+    """A field's value as a column holds it; NULL where it is absent or of another type."""
+    path = f"'$.{field}'"
+    if kind is datetime:
+        return f"""fields ->> '$.{field}."$time"'"""
+    types = {str: "'text'", bool: "'true', 'false'"}.get(kind, "'integer', 'real'")
+    return f"CASE WHEN json_type(fields, {path}) IN ({types}) THEN fields ->> {path} END"
+
+
+@cache
+def _indexes() -> Mapping[str, str]:
+    """The indexes of `blocks.indexes.LOOKUPS`: names and the statements that make them.
+
+    SQLite reads an index in both directions, so one serves its mirror image, and a longer
+    one serves those that it begins with.
+    """
+    wanted = {(index.collection, tuple(name for name, _ in index.ordered)) for index in LOOKUPS}
+    return {
+        "__".join((collection, *fields)): (
+            f'CREATE INDEX IF NOT EXISTS "{"__".join((collection, *fields))}" '
+            f"ON documents ({', '.join(fields)}, key) WHERE collection = '{collection}'"
+        )
+        for collection, fields in sorted(wanted)
+        if not any(
+            c == collection and f != fields and f[: len(fields)] == fields for c, f in wanted
+        )
+    }
 
 
 def _describe_large_catalog(connection: sqlite3.Connection) -> None:
@@ -214,10 +262,9 @@ def _describe_large_catalog(connection: sqlite3.Connection) -> None:
     Without numbers it takes a collection for ten documents and walks all of it rather
     than sort what an index finds, https://sqlite.org/optoverview.html#manual_control_of_query_plans_using_sqlite_stat_tables.
     """
-    connection.execute("ANALYZE")
+    connection.execute("ANALYZE sqlite_schema")  # makes the table for the numbers
     connection.execute("DELETE FROM sqlite_stat1")
     rows = [("sqlite_autoindex_documents_1", f"{_MANY} {_MANY // 3} 1")]
-    for name in index_statements():
-        fields = name.count("__")
-        rows.append((name, f"{_MANY // 3} " + f"{_MANY // 3} 100 " * fields + "1"))
+    for name in _indexes():
+        rows.append((name, f"{_MANY // 3} " + "100 " * name.count("__") + "1"))
     connection.executemany("INSERT INTO sqlite_stat1 VALUES ('documents', ?, ?)", rows)

@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 
 from blocks import sqlite_file
-from blocks.catalog import AlreadyExists, Query
+from blocks.catalog import AlreadyExists, Query, Stored
 from blocks.indexes import LOOKUPS, Index
-from blocks.queries import plan
-from blocks.sqlite import SqliteCatalog
-from blocks.sqlite_text import select
+from blocks.queries import FIELDS, plan
+from blocks.sqlite import SqliteCatalog, select
+from models.documents import GeoPoint
 from models.errors import ConfigurationError, TryAgain
+from tests.blocks.old_sqlite import make_version_1
 
 FORK = multiprocessing.get_context("fork")
 
@@ -48,7 +49,8 @@ def test_eight_processes_may_make_the_file_and_write_at_once(path: Path) -> None
 
 def create_and_tell(catalog: SqliteCatalog, told: Connection) -> None:
     try:
-        told.send(catalog.create("images", "child", {}).key)
+        catalog.create("images", "child", {})
+        told.send("child")
     except BaseException:
         told.send(traceback.format_exc())
         raise
@@ -73,7 +75,8 @@ def test_a_forked_child_and_its_parent_both_go_on(path: Path) -> None:
 def write_until_killed(path: Path, acknowledged: Connection) -> None:
     catalog = SqliteCatalog(path)
     for number in range(1_000_000):
-        acknowledged.send(catalog.create("images", str(number), {"n": number}).key)
+        catalog.create("images", str(number), {"n": number})
+        acknowledged.send(str(number))
 
 
 def test_what_a_killed_process_was_told_is_written_is_there(path: Path) -> None:
@@ -182,7 +185,8 @@ def fill_the_disk(path: Path, answer: Connection) -> None:
     except TryAgain as error:
         answer.send(str(error))
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    answer.send(catalog.create("images", "later", {}).key)
+    catalog.create("images", "later", {})
+    answer.send("later")
 
 
 def test_a_full_disk_is_passing_trouble(path: Path) -> None:
@@ -227,36 +231,101 @@ def test_every_declared_lookup_is_searched_and_sorted_by_its_index(
     path: Path, index: Index
 ) -> None:
     SqliteCatalog(path).check()
-    *equal, (last, descending) = index.paths
+    *equal, (last, descending) = index.ordered
+    least = {str: "", int: 0, float: 0.0, datetime: datetime(1, 1, 1, tzinfo=UTC)}[FIELDS[last]]
     query = Query(
         index.collection,
-        where=[*((name, "==", "x") for name, _ in equal), (last, ">=", datetime.now(UTC))],
+        where=[*((name, "==", "x") for name, _ in equal), (last, ">=", least)],
         order_by=[(last, "desc" if descending else "asc")],
         limit=10,
     )
+    (step,) = steps(path, query)
+    assert f"SEARCH documents USING INDEX {index.collection}__" in step
+
+
+def steps(path: Path, query: Query) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         statement, parameters = select(plan(query))
-        steps = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-    assert len(steps) == 1, steps
-    assert f"SEARCH documents USING INDEX {index.collection}__" in steps[0][3]
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    return [row[3] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query("images", [("sequence_id", "==", "x")], [("time", "asc")], 10,
+              Stored("images", "i", {"time": datetime.now(UTC)}, "")),
+        Query("observations", [], [("time", "desc")], 10,
+              Stored("observations", "o", {"time": datetime.now(UTC)}, "")),
+    ],
+)  # fmt: skip
+def test_a_later_page_begins_where_the_earlier_ended(path: Path, query: Query) -> None:
+    SqliteCatalog(path).check()
+    (step,) = steps(path, query)
+    assert "(time,key)" in step
 
 
 def test_a_lookup_without_an_order_does_not_walk_the_collection(path: Path) -> None:
     SqliteCatalog(path).check()
-    statement, parameters = select(plan(Query("images", where=[("sequence_id", "==", "x")])))
-    with closing(sqlite3.connect(path)) as connection:
-        steps = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-    assert "USING INDEX images__sequence_id__time" in steps[0][3]
+    step, *_ = steps(path, Query("images", where=[("sequence_id", "==", "x")]))
+    assert "USING INDEX images__sequence_id__" in step
 
 
 def test_an_index_that_a_file_lacks_is_made_when_it_is_opened(path: Path) -> None:
     SqliteCatalog(path).check()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP INDEX images__night")
+        connection.execute("DROP INDEX files__path")
     SqliteCatalog(path).check()
+    assert "files__path" in schema(path)
+
+
+def schema(path: Path) -> str:
+    """Everything in the file but its documents, as text."""
     with closing(sqlite3.connect(path)) as connection:
-        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-    assert "images__night" in names
+        rows = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    return "\n".join(sorted("".join(sql.split()) for (sql,) in rows))
+
+
+def read_all(path: Path) -> dict[str, str]:
+    """Keys and versions, found by what the product asks."""
+    catalog, noon = SqliteCatalog(path), datetime(2018, 2, 16, 11, tzinfo=UTC)
+    queries = [
+        Query("images", [("sequence_id", "==", "s"), ("time", ">", noon)], [("time", "desc")]),
+        Query("observations", [("healpix", ">", 2**53), ("healpix", "<", 2**53 + 2)]),
+        Query("files", [("outcome", "==", "quarantined"), ("announced", "==", False)]),
+        Query("files", [("name", ">", "a\x01")]),
+    ]
+    found = {each.key: each.version for query in queries for each in catalog.query(query)}
+    totals = Query("images", [("unit_id", "==", "u"), ("status", "in", ["received", "uploaded"])])
+    assert catalog.aggregate(totals, sums=["exptime"]) == {"count": 2, "exptime": 3.5}
+    catalog.close()
+    return found
+
+
+def test_a_file_of_schema_1_is_brought_up_to_date_where_it_is(path: Path, tmp_path: Path) -> None:
+    make_version_1(path)
+    found = read_all(path)
+    assert found == {"i2": "0b", "i1": "0a", "s": "0d", "f1": "0e", "f2": "0f"}
+    catalog = SqliteCatalog(path)
+    image = catalog.get("images", "i1")
+    assert image is not None
+    assert image.fields["place"] == GeoPoint(19.5, -155.5)
+    assert image.fields["$odd"] == "\x00"
+    catalog.update("images", "i1", {"exptime": 4.5}, version="0a", remove=["place"])
+    entry = catalog.get("files", "f1")
+    assert entry is not None
+    assert entry.fields["name"] == "a\x01b"
+    new = tmp_path / "new.sqlite"
+    SqliteCatalog(new).check()
+    assert schema(path) == schema(new)
+
+
+def test_a_file_of_schema_1_may_be_opened_by_many_at_once(path: Path) -> None:
+    make_version_1(path)
+    with ProcessPoolExecutor(8, FORK) as pool:
+        found = list(pool.map(read_all, [path] * 16))
+    assert all(each == found[0] and len(each) == 5 for each in found)
 
 
 def test_a_relative_path_means_the_same_folder_later(

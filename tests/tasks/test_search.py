@@ -45,7 +45,8 @@ def catalog(
         catalog = SqliteCatalog(tmp_path / "catalog.sqlite")
     else:
         host: str = request.getfixturevalue("firestore_emulator")
-        catalog = FirestoreCatalog(f"test-{uuid.uuid4().hex[:20]}", emulator=host)
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", host)
+        catalog = FirestoreCatalog(f"test-{uuid.uuid4().hex[:20]}")
     catalog.check()
     asked: list[Query] = []
     answer = catalog.query
