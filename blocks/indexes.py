@@ -4,17 +4,14 @@ SQLite indexes every line of `LOOKUPS`. Firestore indexes single fields by itsel
 refuses a query over several fields unless a composite index is declared
 (https://cloud.google.com/firestore/docs/query-data/indexing), so
 ``deployments/cloud/firestore.indexes.json`` holds those. The emulator does not enforce
-this: `missing_index` does, in tests.
+this: `tests.recording` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-
-from blocks.catalog import Query
-from blocks.queries import plan
 
 
 @dataclass(frozen=True)
@@ -75,33 +72,3 @@ def firestore_indexes() -> dict[str, Any]:
         ],
         "fieldOverrides": [],
     }
-
-
-def missing_index(query: Query, *, sums: Sequence[str] = ()) -> Index | None:
-    """The composite index that Firestore would ask for and that nobody declared.
-
-    Equalities alone are answered by merging single-field indexes, so one is wanted only
-    where an order, an inequality or a sum comes to another field. Equality fields may
-    stand in any order.
-    """
-    planned = plan(query)
-    equal = {name for name, operator, _ in planned.conditions if operator in ("==", "in")}
-    for name in sums or (planned.order,):
-        tail = [] if name is None or name in equal else [(name, planned.descending)]
-        if not tail or not equal:
-            continue
-        if not any(_covers(index, query.collection, equal, tail) for index in composites()):
-            named = [f"{name} desc" if down else name for name, down in tail]
-            return Index(query.collection, (*sorted(equal), *named))
-    return None
-
-
-def _covers(
-    index: Index, collection: str, equal: set[str], tail: Sequence[tuple[str, bool]]
-) -> bool:
-    head, rest = index.ordered[: len(equal)], index.ordered[len(equal) :]
-    return (
-        index.collection == collection
-        and {name for name, _ in head} == equal
-        and list(rest) == list(tail)
-    )

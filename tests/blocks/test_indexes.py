@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from blocks.catalog import Operator, Query
-from blocks.indexes import Index, firestore_indexes, missing_index
+from blocks.indexes import Index, firestore_indexes
+from tests.recording import missing_index
 
 ONE: tuple[str, Operator, Any] = ("sequence_id", "==", "PAN001_14d3bd_20180216T110623")
 

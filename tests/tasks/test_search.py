@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from blocks.catalog import Catalog, Query, Stored
 from blocks.firestore import FirestoreCatalog
-from blocks.indexes import missing_index
 from blocks.sqlite import SqliteCatalog
 from models.documents import Image, Observation, healpix_of, night_of
 from tasks import search
@@ -32,6 +31,7 @@ from tasks.search import (
     read_cursor,
     write_cursor,
 )
+from tests.recording import missing_index
 
 START = datetime(2018, 2, 16, 11, 6, 23, tzinfo=UTC)
 
