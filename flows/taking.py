@@ -21,10 +21,11 @@ from models.names import FileType, display_name, parse_upload
 from tasks.compress import compress, verify
 from tasks.deposit import OutputLost
 from tasks.keep import keep_fits, keep_media, verify_kept
-from tasks.ledger import Verdict, close_failed, open_entry, read_entry
+from tasks.ledger import Verdict, close_failed, close_unfinished, open_entry, read_entry
 from tasks.listing import by_image
 from tasks.quarantine import quarantine, remove_if_judged
 from tasks.record import record
+from tasks.rest import may_come
 from tasks.retries import call_plainly, keep_trying
 from tasks.rgb import make_rgb, verify_rgb
 from tasks.sources import require_own_sequence
@@ -47,6 +48,10 @@ class Watch(Protocol):
 
     def taken(self, result: FileResult) -> None: ...
 
+    def resting(self, files: int, seconds: float) -> None:
+        """So many files have just changed and are looked at again in so many seconds."""
+        ...
+
 
 class Nobody:
     """Looks on and says nothing."""
@@ -55,6 +60,9 @@ class Nobody:
         pass
 
     def taken(self, result: FileResult) -> None:
+        pass
+
+    def resting(self, files: int, seconds: float) -> None:
         pass
 
 
@@ -155,6 +163,9 @@ def _work(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
             call(compare, network, source, derived)
         return call(record, network, source, derived)
     except BadInput as bad:
+        if keep_trying(may_come, network, source, bad):
+            entry = keep_trying(close_unfinished, network, source, bad)
+            return FileResult.from_entry(entry, Became.WAITING)
         return call(quarantine, network, source, bad)
 
 

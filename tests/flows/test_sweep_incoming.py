@@ -25,6 +25,7 @@ from tasks.backlog import survey
 from tasks.lease import Lease
 from tasks.ledger import close_failed, open_entry
 from tasks.listing import everything_waiting
+from tests import sites
 
 FIRST, SECOND = "PAN001_14d3bd_20180216T110623", "PAN001_14d3bd_20180216T120000"
 
@@ -40,7 +41,7 @@ class Site:
     def __init__(self, root: Path, stack: LocalStack, **policies: Any) -> None:
         self.stack, self.incoming = stack, root / "incoming"
         self.name = f"site-{uuid.uuid4().hex[:8]}"
-        self.network = PanoptesNetwork.in_folder(root, **policies)
+        self.network = PanoptesNetwork.in_folder(root, **(sites.AT_ONCE | policies))
         self.network.check()
         with stack.settings():
             self.network.save(self.name)

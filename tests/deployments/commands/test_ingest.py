@@ -62,7 +62,7 @@ def _finish(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
 
 def _call(*arguments: str | Path, cwd: Path) -> tuple[int, Any, bytes]:
     """Exit code, the one JSON object on standard output, and standard error."""
-    status, output, errors = _finish(_start(*arguments, "--json", cwd=cwd))
+    status, output, errors = _finish(_start(*arguments, "--rest", "0", "--json", cwd=cwd))
     return status, json.loads(output), errors
 
 
@@ -73,6 +73,7 @@ def _here(
     chosen: dict[str, Any] = {
         "compression": "GZIP_2",
         "workers": 0,
+        "rest": 0.0,
         "dry_run": False,
         "as_json": True,
     } | options
@@ -145,7 +146,9 @@ def test_two_at_once_make_what_one_makes(
     night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _here(night, tmp_path / "alone", capsys)
-    both = [_start(night, "--data", "both", "--json", cwd=tmp_path) for _ in range(2)]
+    both = [
+        _start(night, "--data", "both", "--rest", "0", "--json", cwd=tmp_path) for _ in range(2)
+    ]
     for process in both:
         status, output, errors = _finish(process)
         assert (status, errors) == (0, b"")
@@ -163,7 +166,9 @@ def test_a_table_is_for_people_and_the_data_folder_is_here_unless_set_otherwise(
     night: Path,
 ) -> None:
     for words in (b"3 catalogued, 2 filed", b"5 already"):
-        status, output, errors = _finish(_start(".", cwd=night, environment={"COLUMNS": "200"}))
+        status, output, errors = _finish(
+            _start(".", "--rest", "0", cwd=night, environment={"COLUMNS": "200"})
+        )
         assert (status, errors) == (0, b"")
         assert words in output
         assert b"Wasp 35" in output

@@ -79,7 +79,7 @@ def test_a_file_is_told_of_in_the_generation_that_the_store_gives(
         async with watching(tmp_path, poll=poll) as heard:
             put(tmp_path, NAME)
             told = await heard.next()
-            info = FolderStore(tmp_path, read_only=True, by_change=True).stat(NAME)
+            info = FolderStore(tmp_path, read_only=True, uploads=True).stat(NAME)
             assert (told.bucket, told.name) == (str(tmp_path), NAME)
             assert (told.generation, told.size, told.time) == (info.generation, 10, info.updated)
             assert await heard.nothing()
