@@ -29,17 +29,18 @@ def own_place(root: Path, kind: str) -> Iterator[int]:
     root.mkdir(parents=True, exist_ok=True)
     real = Path(os.path.realpath(root))
     where = real.parent / PRIVATE
-    if not real.name:
-        raise _has_nothing_beside(root)
     with inside(real.parent, ()) as above:
+        device = os.fstat(above).st_dev
+        if not real.name or real.stat().st_dev != device:
+            raise _has_nothing_beside(root)
         descriptor = _entered(above, PRIVATE, where)
         try:
             for part in (real.name, kind):
                 inner = _entered(descriptor, part, where)
                 os.close(descriptor)
                 descriptor = inner
-            if os.fstat(descriptor).st_dev != real.stat().st_dev:
-                raise _has_nothing_beside(root)
+            if os.fstat(descriptor).st_dev != device:
+                raise ConfigurationError(f"{where} is on another file system than {root}")
             yield descriptor
         finally:
             os.close(descriptor)

@@ -25,7 +25,7 @@ from tasks.ledger import Verdict, close_failed, close_unfinished, open_entry, re
 from tasks.listing import by_image
 from tasks.quarantine import quarantine, remove_if_judged
 from tasks.record import record
-from tasks.rest import may_come
+from tasks.rest import may_come, waits, was_replaced
 from tasks.retries import call_plainly, keep_trying
 from tasks.rgb import make_rgb, verify_rgb
 from tasks.sources import require_own_sequence
@@ -187,6 +187,9 @@ def _report_failure(network: PanoptesNetwork, source: Source, error: Exception) 
             entry = read_entry(network, source.name)
             if entry is not None and entry.generation != source.generation:
                 return FileResult.from_entry(entry, Became.ALREADY)  # replaced under our hands
+            if was_replaced(network, source):
+                keep_trying(close_unfinished, network, source)
+                return waits(source, 0.0)
         entry = keep_trying(close_failed, network, source, error, passing=is_passing(error))
         return FileResult.from_entry(entry)  # which another run may have brought to its end
     except Exception as second:  # even the ledger is out of reach

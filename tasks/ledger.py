@@ -298,17 +298,17 @@ def close_failed(
     return _close(network, source, outcome)
 
 
-def close_unfinished(network: PanoptesNetwork, source: Source, bad: BadInput) -> File:
-    """Write down that a file looked incomplete, which is no judgement: it may still grow."""
+def close_unfinished(network: PanoptesNetwork, source: Source, bad: BadInput | None = None) -> File:
+    """Write down that a file has changed, or looked incomplete, which is no judgement."""
+    judged = f"It is judged once it has not changed for {network.incomplete_seconds:g} seconds."
     return _close(
         network,
         source,
         lambda before: {
             "outcome": None,
-            "code": bad.code,
-            "reason": bad.reason,
-            "next_step": "It is judged once it has not changed for "
-            f"{network.incomplete_seconds:g} seconds.",
+            "code": bad and bad.code,
+            "reason": bad and bad.reason,
+            "next_step": bad and judged,
         },
     )
 

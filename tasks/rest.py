@@ -59,7 +59,7 @@ class Split:
         return [seconds for _, seconds in self.moving.values()]
 
     def results(self) -> list[FileResult]:
-        return [_waits(source, seconds) for source, seconds in self.moving.values()]
+        return [waits(source, seconds) for source, seconds in self.moving.values()]
 
 
 def at_rest(network: PanoptesNetwork, sources: Iterable[Source]) -> Split:
@@ -104,6 +104,14 @@ def may_come(network: PanoptesNetwork, source: Source, bad: BadInput) -> bool:
         return False
 
 
+def was_replaced(network: PanoptesNetwork, source: Source) -> bool:
+    """Whether another generation of a file lies in `incoming`: somebody is writing it."""
+    try:
+        return network.store("incoming").stat(source.name).generation != source.generation
+    except NotFound:
+        return False
+
+
 def _left(network: PanoptesNetwork, source: Source, seconds: float) -> float:
     store = network.store("incoming")
     return store.seconds_to_rest(source.name, seconds, generation=source.generation)
@@ -119,7 +127,8 @@ def _looked_incomplete(network: PanoptesNetwork, source: Source) -> bool:
     )
 
 
-def _waits(source: Source, seconds: float) -> FileResult:
+def waits(source: Source, seconds: float) -> FileResult:
+    """The row of a file that is left where it is because it is not at rest."""
     when = "Somebody is still writing it."
     if math.isfinite(seconds):
         when = "It changed a moment ago, and may not be whole yet."
