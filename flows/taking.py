@@ -119,13 +119,23 @@ def take_all(
 def take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
     """Take one file, whatever comes of it; never raises for the file's or our own faults."""
     try:
-        return _take(network, source, call)
+        return _take_unless_replaced(network, source, call)
     except Exception as error:  # the boundary between one file and its siblings
         if is_passing(error):
             log.warning("%s could not be taken: %s", source.label, error)
         else:
             log.exception("%s could not be taken", source.label)
         return _report_failure(network, source, error)
+
+
+def _take_unless_replaced(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
+    try:
+        return _take(network, source, call)
+    except NotFound:
+        if not keep_trying(was_replaced, network, source):
+            raise
+        keep_trying(close_unfinished, network, source)
+        return waits(source, 0.0)
 
 
 def _take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
@@ -187,9 +197,6 @@ def _report_failure(network: PanoptesNetwork, source: Source, error: Exception) 
             entry = read_entry(network, source.name)
             if entry is not None and entry.generation != source.generation:
                 return FileResult.from_entry(entry, Became.ALREADY)  # replaced under our hands
-            if was_replaced(network, source):
-                keep_trying(close_unfinished, network, source)
-                return waits(source, 0.0)
         entry = keep_trying(close_failed, network, source, error, passing=is_passing(error))
         return FileResult.from_entry(entry)  # which another run may have brought to its end
     except Exception as second:  # even the ledger is out of reach
