@@ -165,7 +165,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="panoptes-load-") as folder:
         home = Path(folder)
-        network = PanoptesNetwork.in_folder(home / "data")
+        network = PanoptesNetwork.in_folder(home / "data", rest_seconds=0)
         network.check()
         with local_stack(
             home / "prefect", network=network, worker=False, database=given.database

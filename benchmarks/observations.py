@@ -25,7 +25,7 @@ class Observations:
     """A network in a folder, and as many observations in it as are asked for."""
 
     def __init__(self, folder: Path, **policies: Any) -> None:
-        self.network = PanoptesNetwork.in_folder(folder, **policies)
+        self.network = PanoptesNetwork.in_folder(folder, **({"rest_seconds": 0} | policies))
         self.network.check()
         self._count = 0
 

@@ -14,7 +14,7 @@ from models.names import parse_sequence_id
 
 
 def main() -> None:
-    network = PanoptesNetwork.in_folder(Path(sys.argv[1]))
+    network = PanoptesNetwork.in_folder(Path(sys.argv[1]), rest_seconds=0)
     network.check()
     began = time.perf_counter()
     results = ingest(network, parse_sequence_id(sys.argv[2]), call=as_calls, watch=Nobody())

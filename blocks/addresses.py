@@ -59,12 +59,12 @@ def open_store(
     *,
     read_only: bool = False,
     follow_links: bool = True,
-    by_change: bool = False,
+    uploads: bool = False,
     gcp_credentials: str | None = None,
 ) -> ObjectStore:
     """The store at an address: a folder, or ``gs://BUCKET/PREFIX``.
 
-    `read_only`, `follow_links` and `by_change` are a folder's.
+    `read_only`, `follow_links` and `uploads` are a folder's.
     """
     parts = urlsplit(address)
     if parts.scheme == "gs":
@@ -79,7 +79,7 @@ def open_store(
 
     path = unquote(parts.path) if parts.scheme == "file" else address
     return FolderStore(
-        Path(place_of(path)), read_only=read_only, follow_links=follow_links, by_change=by_change
+        Path(place_of(path)), read_only=read_only, follow_links=follow_links, uploads=uploads
     )
 
 

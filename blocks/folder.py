@@ -1,10 +1,9 @@
 """A folder as an object store.
 
-Other programs write into the folder, too: what is read is looked at again afterwards, and
-what is removed is moved aside and looked at before it is gone. The store's own files lie in
-``.panoptes`` below the root: ``tmp`` (being written), ``locks``, and ``leaving`` (being
-removed: a file beside a link that holds its name, so that `check` can put it back if the
-process died in between).
+Other programs write into the folder, too: it is gone through by descriptor and never through
+a link, what is read is looked at again afterwards, and what is removed is moved aside and
+looked at before it is gone. The store's own files lie beside the root (`blocks.own_place`):
+``tmp`` (being written), ``locks``, and ``leaving`` (being removed).
 """
 
 from __future__ import annotations
@@ -13,44 +12,54 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from blocks import files, placing
 from blocks.checksums import CHUNK, Crc32c
-from blocks.object_names import PRIVATE, require_new_name, valid_parts
-from blocks.storage import NotFound, ObjectInfo, ObjectStore, PreconditionFailed, Unreadable
+from blocks.descent import Linked, inside
+from blocks.leaving import put_back_all, put_back_from_root, remove
+from blocks.object_names import is_passing, require_new_name, shown, valid_parts
+from blocks.own_place import own_place
+from blocks.storage import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
 from blocks.transfer import Receiver, Source
-from models.errors import ConfigurationError
+from blocks.writers import Guard, guarded, seconds_left
+from models.errors import BadInput, ConfigurationError, TryAgain
 
 _STALE = 24 * 3600.0
 """Seconds after which a file in ``tmp`` belongs to a process that died."""
+_CLOCK = "clock"
+"""A file in ``tmp`` whose time, once touched, is that of the file system."""
 
 
 @dataclass(frozen=True)
 class FolderStore:
     """The files below `root`, a member of `ObjectStore`.
 
-    A `read_only` store never writes anything below its root, not even its own files.
+    A `read_only` store never writes anything, not even its own files.
     Where links to files are not followed, reading one raises BadInput ``not-a-file``: what
     others may write into must not show them our other files.
-    What others write into is told apart `by_change`, see `files.generation_of`; our own
-    objects need not be, and keep their generation when somebody links or chowns them.
+    One that takes `uploads` is written into by others. Its files are told apart by their change
+    times, too, see `files.generation_of`; our own objects need not be, and keep their generation
+    when somebody links or chowns them. What is under a passing name (`is_passing`) is not there
+    yet, and what somebody has open for writing is not removed.
     A `durable` one has every write on the disk before it answers.
 
-    Two things that other programs do it cannot notice: replacing a file between the last
-    look and the replacement of a `put`, a few microseconds, and bytes of an unchanged size
-    that a single system call is just writing in place while they are read.
+    Three things that other programs do it cannot notice: replacing a file between the last
+    look and the replacement of a `put`, or opening one between the last look and the removal of
+    a `delete`, a few microseconds; and bytes of an unchanged size that a single system call is
+    just writing in place while they are read.
     """
 
     root: Path
     read_only: bool = False
     durable: bool = True
     follow_links: bool = True
-    by_change: bool = False
+    uploads: bool = False
+    vouches: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root).absolute())
@@ -61,13 +70,18 @@ class FolderStore:
     # Reading
 
     def stat(self, name: str) -> ObjectInfo:
-        path = self._readable(name)
-        with files.reading(name):
-            found = files.look(path)
+        *above, leaf = valid_parts(name)
+        with self._reading(name, above) as folder:
+            found = self._look(folder, leaf)
             if found is None:
                 raise NotFound(f"there is no {name!r} in {self.root}")
-            is_file = stat.S_ISREG(found.st_mode)
-            return self._info(name, found, files.kept_checksum(path, found) if is_file else None)
+            checksum = None
+            if stat.S_ISREG(found.st_mode):
+                with suppress(PermissionError, BadInput):
+                    opening = files.opened(folder, leaf, name, follow_links=self.follow_links)
+                    with opening as (file, found):
+                        checksum = files.kept_checksum(file.fileno(), found)
+            return self._info(name, found, checksum)
 
     def read(self, name: str, *, generation: int | None = None) -> tuple[bytes, ObjectInfo]:
         with self._opened(name, generation) as source:
@@ -81,40 +95,33 @@ class FolderStore:
     def read_range(self, name: str, start: int, end: int) -> bytes:
         if start < 0:
             raise ValueError(f"a range begins at {start}")
-        path = self._readable(name)
-        with (
-            files.reading(name),
-            files.opened(path, name, follow_links=self.follow_links) as (file, _),
-        ):
-            file.seek(start)
-            return file.read(max(0, end - start))
-
-    def local_path(self, name: str) -> Path | None:
-        path = self._readable(name)
-        with files.reading(name):
-            found = files.look(path)
-        return path if found is not None and stat.S_ISREG(found.st_mode) else None
+        *above, leaf = valid_parts(name)
+        with self._reading(name, above) as folder:
+            opening = files.opened(folder, leaf, name, follow_links=self.follow_links)
+            with opening as (file, _):
+                file.seek(start)
+                return file.read(max(0, end - start))
 
     # Writing
 
     def put(self, name: str, data: bytes, *, if_generation: int | None = None) -> ObjectInfo:
-        path = self._writable(name, new=True)
+        self._require_new(name)
         running = Crc32c()
         running.update(data)
-        with placing.writing(name), self._temporary() as (file, temporary):
-            file.write(data)
-            return self._commit(file, temporary, name, path, running, if_generation)
+        with placing.writing(name), self._temporary() as temporary:
+            temporary.file.write(data)
+            return self._commit(temporary, name, running, if_generation)
 
     def receive(self, name: str, source: Source, *, if_generation: int | None = None) -> ObjectInfo:
         """Take in a copy, see `blocks.transfer.Receiver`."""
-        path = self._writable(name, new=True)
+        self._require_new(name)
         running = Crc32c()
-        with placing.writing(name), self._temporary() as (file, temporary):
+        with placing.writing(name), self._temporary() as temporary:
             while chunk := source.stream.read(CHUNK):
                 running.update(chunk)
-                file.write(chunk)
+                temporary.file.write(chunk)
             source.confirm(running)
-            return self._commit(file, temporary, name, path, running, if_generation)
+            return self._commit(temporary, name, running, if_generation)
 
     def copy_to(
         self,
@@ -132,44 +139,119 @@ class FolderStore:
             return destination.receive(destination_name, source, if_generation=if_generation)
 
     def delete(self, name: str, *, if_generation: int | None = None) -> None:
-        path = self._writable(name)
-        with placing.writing(name), placing.locked(self._private("locks"), name):
-            seen, found = files.look_at_link(path), files.look(path)
+        *above, leaf = valid_parts(name)
+        self._require_writable(name)
+        with placing.writing(name), ExitStack() as stack:
+            stack.enter_context(placing.locked(stack.enter_context(self._own("locks")), name))
+            try:
+                folder = stack.enter_context(inside(self.root, above))
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise NotFound(f"there is no {name!r} in {self.root}") from error
+            guard = stack.enter_context(self._guarded(folder, leaf))
+            seen, found = files.look_at_link(folder, leaf), self._look(folder, leaf)
             if seen is None or found is None:
                 raise NotFound(f"there is no {name!r} in {self.root}")
             if stat.S_ISDIR(found.st_mode):
                 raise ConfigurationError(f"{name!r} is a folder; remove it by hand")
             if if_generation is not None and self._generation(found) != if_generation:
                 raise PreconditionFailed(f"{name!r} is not in the expected generation")
-            if not placing.remove(path, name, seen, self._private("leaving")):
-                raise PreconditionFailed(f"{name!r} was replaced while it was removed")
+            if guard.written:
+                raise PreconditionFailed(f"somebody has {name!r} open for writing")
+            leaving = stack.enter_context(self._own("leaving"))
+            if not remove(folder, leaf, name, seen, leaving, guard, self.root):
+                raise PreconditionFailed(f"{name!r} was changed while it was removed")
 
     # Listing
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        folder, rest = self._listed(prefix)
-        if folder is None:
+        above, _, rest = prefix.rpartition("/")
+        if (parts := self._listed(above, prefix)) is None:
             return
-        waiting = files.scan(str(folder), prefix.removesuffix(rest), rest)
-        while waiting:
-            name, path, is_folder = waiting.pop()
-            if is_folder:
-                waiting += files.scan(path, name, "")
-                continue
-            with files.reading(name):
-                found = files.look(path)
-            if found is not None:
-                yield self._info(name, found, None)
+        skipped = is_passing if self.uploads else None
+        with suppress(NotFound), files.reading(prefix), suppress(Linked):
+            for name, folder, leaf in files.walk(self.root, parts, rest, skipped):
+                found = self._look(folder, leaf)
+                if found is not None:
+                    yield self._info(name, found, None)
 
     def folders(self, prefix: str) -> Iterator[str]:
         if prefix and not prefix.endswith("/"):
             raise ValueError(f"{prefix!r} does not end in '/'")
-        folder, _ = self._listed(prefix)
-        if folder is None:
+        if (parts := self._listed(prefix[:-1], prefix)) is None:
             return
-        for name, _, is_folder in reversed(files.scan(str(folder), prefix, "")):
-            if is_folder and next(self.list(name), None) is not None:
-                yield name
+        with suppress(NotFound), files.reading(prefix), suppress(Linked):
+            with inside(self.root, parts) as folder:
+                found = files.scan(folder, parts, "")
+            for name, leaf, is_folder in found:
+                hidden = self.uploads and is_passing(leaf)
+                if is_folder and not hidden and next(self.list(name), None) is not None:
+                    yield name
+
+    # Uploads
+
+    def seconds_to_rest(self, name: str, seconds: float, *, generation: int) -> float:
+        *above, leaf = valid_parts(name)
+        with self._reading(name, above) as folder:
+            seen = self._look(folder, leaf)
+            if seen is None:
+                raise NotFound(f"there is no {name!r} in {self.root}")
+            if self._generation(seen) != generation:
+                return seconds
+            try:
+                opening = files.opened(folder, leaf, name, follow_links=self.follow_links)
+                with opening as (file, found), guarded(file.fileno()) as guard:
+                    if guard.written:
+                        return float("inf")
+                    if files.kept_checksum(file.fileno(), found) is not None:
+                        return 0.0  # we put it there, whole
+                    return seconds_left(found, seconds, self._clock())
+            except PermissionError:
+                return seconds_left(seen, seconds, self._clock())
+            except BadInput:
+                return 0.0  # a pipe, a link: nobody writes it
+
+    def count_passing(self, seconds: float) -> int:
+        if not self.uploads:
+            return 0
+        clock, count = time.time_ns(), 0
+        with suppress(NotFound), files.reading(""):
+            for name, folder, leaf in files.walk(self.root, (), ""):
+                found = files.look_at_link(folder, leaf) if is_passing(name) else None
+                if found is not None:
+                    count += clock - max(found.st_mtime_ns, found.st_ctime_ns) > seconds * 1e9
+        return count
+
+    def _clock(self) -> int:
+        """The time of the root's own file system (ns); of this machine, where we only read."""
+        if self.read_only:
+            return time.time_ns()
+        with self._own("tmp") as own:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(_CLOCK, flags, 0o600, dir_fd=own)
+            try:
+                os.utime(descriptor)
+                return os.fstat(descriptor).st_mtime_ns
+            finally:
+                os.close(descriptor)
+
+    @contextmanager
+    def _guarded(self, folder: int, leaf: str) -> Iterator[Guard]:
+        """Keep writers of an upload out while it is removed, where the system can."""
+        seen = files.look_at_link(folder, leaf) if self.uploads else None
+        if seen is None or not stat.S_ISREG(seen.st_mode):
+            yield Guard(-1)
+            return
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(leaf, flags, dir_fd=folder)
+        except PermissionError:
+            yield Guard(-1)
+            return
+        try:
+            with guarded(descriptor) as guard:
+                yield guard
+        finally:
+            os.close(descriptor)
 
     # Housekeeping
 
@@ -177,104 +259,103 @@ class FolderStore:
         if self.read_only:
             if not self.root.is_dir():
                 raise ConfigurationError(f"the folder {self.root} does not exist")
-            if not files.may_enter(self.root):
+            if not files.may_enter(None, str(self.root)):
                 raise ConfigurationError(f"the folder {self.root} may not be read")
             return
         if self.root.exists() and not self.root.is_dir():
             raise ConfigurationError(f"{self.root} is a file where a folder is needed")
         try:
-            self._private("locks")
+            with self._own("locks") as locks, self._own("leaving") as leaving:
+                put_back_all(self.root, leaving, locks)
             with self._temporary():
                 pass
             self._tidy()
+            put_back_from_root(self.root)
         except OSError as error:
             raise ConfigurationError(
                 f"the folder {self.root} cannot be written to: {error.strerror}"
             ) from error
 
     def _tidy(self) -> None:
-        """Put back what a process that died was removing, and drop what one was writing."""
-        for temporary in self._private("tmp").iterdir():
-            with suppress(FileNotFoundError):
-                if time.time() - temporary.lstat().st_mtime > _STALE:
-                    temporary.unlink()
-        for note in self._private("leaving").glob("*.name"):
-            with suppress(FileNotFoundError):
-                name = str(note.readlink())
-                # Who removes holds the lock throughout: if it is free, they are gone.
-                with placing.locked(self._private("locks"), name):
-                    placing.undo_removal(note, self.root)
+        """Drop what a process that died was writing."""
+        with self._own("tmp") as own:
+            for leaf in os.listdir(own):  # noqa: PTH208 - an open folder
+                found = files.look_at_link(own, leaf)
+                if found is not None and time.time() - found.st_mtime > _STALE:
+                    with suppress(FileNotFoundError):
+                        os.unlink(leaf, dir_fd=own)
 
-    def _private(self, kind: str) -> Path:
-        folder = self.root / PRIVATE / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    def _own(self, kind: str) -> AbstractContextManager[int]:
+        return own_place(self.root, kind)
 
     @contextmanager
-    def _temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
+    def _temporary(self) -> Iterator[_Temporary]:
         """A new file with the usual permissions, removed afterwards if it is still there."""
-        path = self._private("tmp") / secrets.token_hex(16)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            with os.fdopen(descriptor, "w+b") as file:
-                yield file, path
-        finally:
-            path.unlink(missing_ok=True)
+        leaf = secrets.token_hex(16)
+        with self._own("tmp") as own:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(leaf, flags, 0o666, dir_fd=own)
+            try:
+                with os.fdopen(descriptor, "w+b") as file:
+                    yield _Temporary(file, own, leaf)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(leaf, dir_fd=own)
 
-    def _readable(self, name: str) -> Path:
-        parts = valid_parts(name)
-        if linked := files.linked_parent(self.root, parts):
-            raise Unreadable(f"{name!r} lies behind a link to a folder, {linked}")
-        return self.root.joinpath(*parts)
+    @contextmanager
+    def _reading(self, name: str, above: Sequence[str]) -> Iterator[int]:
+        with files.reading(name), inside(self.root, above) as folder:
+            yield folder
 
-    def _writable(self, name: str, *, new: bool = False) -> Path:
-        parts = valid_parts(name)
-        if new:
-            require_new_name(name)
+    def _require_writable(self, name: str) -> None:
         if self.read_only:
             raise ConfigurationError(f"{self.root} is read-only: {name!r} is left as it is")
-        if linked := files.linked_parent(self.root, parts):
-            raise ConfigurationError(f"{name!r} lies behind a link to a folder, {linked}")
-        return self.root.joinpath(*parts)
 
-    def _listed(self, prefix: str) -> tuple[Path | None, str]:
-        """The folder that holds everything with this prefix, and how names in it begin."""
-        above, _, rest = prefix.rpartition("/")
+    def _require_new(self, name: str) -> None:
+        require_new_name(name)
+        if self.uploads and is_passing(name):
+            raise ValueError(f"{shown(name)} is the name of an upload that is still under way")
+        self._require_writable(name)
+
+    def _listed(self, above: str, prefix: str) -> tuple[str, ...] | None:
+        """The folders on the way to everything with this prefix; None where nothing can be."""
+        if prefix.startswith("/") or (self.uploads and above and is_passing(above)):
+            return None
         try:
-            parts = valid_parts(above) if above else ()
+            return valid_parts(above) if above else ()
         except ValueError:
-            return None, rest
-        if prefix.startswith("/") or files.linked_parent(self.root, (*parts, "")):
-            return None, rest
-        return self.root.joinpath(*parts), rest
+            return None
 
     @contextmanager
     def _opened(self, name: str, generation: int | None) -> Iterator[Source]:
-        path = self._readable(name)
-        opening = files.opened(path, name, follow_links=self.follow_links)
-        with files.reading(name), opening as (file, found):
+        *above, leaf = valid_parts(name)
+
+        def look_again() -> None:
+            with suppress(NotFound), self._reading(name, above) as folder:
+                now = (os.fstat(file.fileno()), self._look(folder, leaf))
+                if all(self._generation(each) == info.generation for each in now):
+                    return
+            raise TryAgain(f"{name!r} changed while it was read")
+
+        with ExitStack() as stack:
+            stack.enter_context(files.reading(name))
+            with self._reading(name, above) as folder:
+                opening = files.opened(folder, leaf, name, follow_links=self.follow_links)
+                file, found = stack.enter_context(opening)
             info = self._info(name, found, files.kept_checksum(file.fileno(), found))
             if generation is not None and info.generation != generation:
                 raise NotFound(f"{name!r} is no longer in the generation that was asked for")
-            yield Source(
-                info,
-                file,
-                lambda: files.look_again(path, file, info, by_change=self.by_change),
-            )
+            yield Source(info, file, look_again)
 
     def _commit(
-        self,
-        file: BinaryIO,
-        temporary: Path,
-        name: str,
-        path: Path,
-        written: Crc32c,
-        if_generation: int | None,
+        self, temporary: _Temporary, name: str, written: Crc32c, if_generation: int | None
     ) -> ObjectInfo:
         """Give the finished temporary file its name, if the precondition holds.
 
         Where it must be new but is there with the same bytes, that is success.
         """
+        file, own = temporary.file, temporary.own
+        *above, leaf = valid_parts(name)
         file.flush()
         # The clock's nanoseconds, not the file system's ticks: an inode that is used again
         # within one tick still makes another generation.
@@ -284,29 +365,58 @@ class FolderStore:
         if self.durable:
             os.fsync(file.fileno())
         made = os.fstat(file.fileno())
-        with placing.locked(self._private("locks"), name):
-            placed = False
-            if if_generation is None or self._generation(files.look(path)) == if_generation:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                placed = if_generation != 0 or placing.give_name(temporary, path)
-                if if_generation != 0:
-                    temporary.replace(path)
-            if placed and self.by_change:  # being named was a change, too
-                temporary.unlink(missing_ok=True)
-                made = os.fstat(file.fileno())
-        if not placed:
-            if path.is_dir():
-                raise ConfigurationError(f"{name!r} is a folder where a file is needed")
-            same = files.same_bytes(file, path, name) if if_generation == 0 else None
-            if same is None:
+        with self._own("locks") as locks, placing.locked(locks, name):
+            # What must be new and is not may be the same, which is looked at below.
+            if if_generation and if_generation != self._generation_at(above, leaf):
                 raise PreconditionFailed(f"{name!r} is not in the expected generation")
-            return self._info(name, same, written.base64)
-        if self.durable:
-            placing.sync_folder(path.parent)
+            with inside(self.root, above, make=True) as folder:
+                if if_generation == 0:
+                    placed = placing.give_name(own, temporary.leaf, folder, leaf)
+                else:
+                    os.replace(temporary.leaf, leaf, src_dir_fd=own, dst_dir_fd=folder)
+                    placed = True
+                if placed and self.uploads:  # being named was a change, too
+                    with suppress(FileNotFoundError):
+                        os.unlink(temporary.leaf, dir_fd=own)
+                    made = os.fstat(file.fileno())
+                if placed and self.durable:
+                    os.fsync(folder)
+                if not placed:
+                    return self._the_same(file, folder, leaf, name, written)
         return self._info(name, made, written.base64)
 
+    def _the_same(
+        self, file: BinaryIO, folder: int, leaf: str, name: str, written: Crc32c
+    ) -> ObjectInfo:
+        there = files.look_at_link(folder, leaf)
+        if there is not None and stat.S_ISDIR(there.st_mode):
+            raise ConfigurationError(f"{name!r} is a folder where a file is needed")
+        same = files.same_bytes(file, folder, leaf, name, follow_links=self.follow_links)
+        if same is None:
+            raise PreconditionFailed(f"{name!r} is not in the expected generation")
+        return self._info(name, same, written.base64)
+
+    def _generation_at(self, above: Sequence[str], leaf: str) -> int:
+        try:
+            with inside(self.root, above) as folder:
+                return self._generation(self._look(folder, leaf))
+        except FileNotFoundError:
+            return 0
+
+    def _look(self, folder: int, leaf: str) -> os.stat_result | None:
+        return files.look(folder, leaf, follow_links=self.follow_links)
+
     def _info(self, name: str, found: os.stat_result, crc32c: str | None) -> ObjectInfo:
-        return files.info_of(name, found, crc32c, by_change=self.by_change)
+        return files.info_of(name, found, crc32c, by_change=self.uploads)
 
     def _generation(self, found: os.stat_result | None) -> int:
-        return files.generation_of(found, by_change=self.by_change)
+        return files.generation_of(found, by_change=self.uploads)
+
+
+@dataclass(frozen=True)
+class _Temporary:
+    """A file of our own that is being written."""
+
+    file: BinaryIO
+    own: int
+    leaf: str

@@ -99,6 +99,18 @@ class PanoptesNetwork(Block):
         description="A run that takes no file for so long ends itself, so that another can "
         "take over.",
     )
+    rest_seconds: float = Field(
+        10.0,
+        ge=0,
+        description="An upload in a folder is taken once it has been unchanged for so long and "
+        "nobody has it open for writing.",
+    )
+    incomplete_seconds: float = Field(
+        600.0,
+        ge=0,
+        description="An upload in a folder that looks incomplete (cut short, empty, not readable "
+        "as begun), or whose name says nothing, is judged once it has been unchanged for so long.",
+    )
     live_nights: int = Field(
         3,
         ge=0,

@@ -9,6 +9,19 @@ from models.names import MAX_NAME_BYTES
 PRIVATE = ".panoptes"
 """The folder for a store's own files; never part of a name, in any case of letters."""
 
+_PASSING = (".part", ".partial", ".filepart", ".tmp", ".crdownload")
+
+
+def is_passing(name: str) -> bool:
+    """Whether a name says that what bears it is not there yet: an upload is under way.
+
+    rsync writes ``.NAME.XXXXXX``, others ``NAME.part``, and rename it when it is whole. Of
+    folders it holds as well.
+    """
+    return any(
+        part.startswith(".") or part.casefold().endswith(_PASSING) for part in name.split("/")
+    )
+
 
 def require_new_name(name: str) -> None:
     """Raises ValueError, with a sentence, unless an object may be written under this name."""

@@ -39,7 +39,7 @@ class Opened:
                     read_only=location == "incoming" and network.keep_incoming,
                     # In a user's own folder links are theirs; where others upload they are not.
                     follow_links=location != "incoming" or network.keep_incoming,
-                    by_change=location == "incoming",
+                    uploads=location == "incoming",
                     gcp_credentials=network.gcp_credentials,
                 )
             return self._stores[location]

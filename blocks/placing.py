@@ -7,14 +7,12 @@ import fcntl
 import hashlib
 import os
 import random
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from blocks.files import KEPT, PASSING, identity
-from blocks.storage import NotFound
+from blocks.descent import Linked
+from blocks.files import KEPT, PASSING, identity, look_at_link
 from models.errors import ConfigurationError, TryAgain
 
 _OPERATOR = {
@@ -26,21 +24,22 @@ _LOCK_PATIENCE = 30.0
 
 
 @contextmanager
-def locked(folder: Path, name: str) -> Iterator[None]:
-    """Hold the lock of `name` against every thread and process that uses this folder.
+def locked(folder: int, name: str) -> Iterator[None]:
+    """Hold the lock of `name` against every thread and process that uses this open folder.
 
     The kernel gives it back when its holder dies. Raises TryAgain if it is not to be had
     within half a minute.
     """
-    digest = hashlib.blake2b(os.fsencode(name), digest_size=1).hexdigest()
-    path = folder / digest
+    leaf = hashlib.blake2b(os.fsencode(name), digest_size=1).hexdigest()
     deadline = time.monotonic() + _LOCK_PATIENCE
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(leaf, flags, 0o600, dir_fd=folder)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Somebody may have removed the folder since: then this is nobody's lock.
-            if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+            # Somebody may have removed it since: then this is nobody's lock.
+            there = look_at_link(folder, leaf)
+            if there is not None and there.st_ino == os.fstat(descriptor).st_ino:
                 break
         except BlockingIOError:
             pass
@@ -65,6 +64,8 @@ def writing(name: str) -> Iterator[None]:
     """
     try:
         yield
+    except Linked as link:
+        raise ConfigurationError(f"{name!r} lies behind a link to a folder, {link}") from link
     except OSError as error:
         # A folder on the way may vanish under a writer: the next try makes it again.
         if error.errno in PASSING or error.errno == errno.ENOENT:
@@ -88,67 +89,21 @@ def keep_checksum(descriptor: int, crc32c: str) -> None:
             raise
 
 
-def give_name(file: Path, path: Path) -> bool:
-    """Name `file` also `path`; False, and nothing is done, where something is there already.
+def give_name(own: int, file: str, folder: int, leaf: str) -> bool:
+    """Name `file` of the open folder `own` also `leaf` in `folder`; False, and nothing is done,
+    where something is there already.
 
     `file` may be gone afterwards. Where the file system has no hard links, a file that
     another program writes at this very moment may be replaced.
     """
     try:
-        os.link(file, path, follow_symlinks=False)
+        os.link(file, leaf, src_dir_fd=own, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
         return False
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise
-        if os.path.lexists(path):
+        if look_at_link(folder, leaf) is not None:
             return False
-        file.rename(path)
+        os.rename(file, leaf, src_dir_fd=own, dst_dir_fd=folder)
     return True
-
-
-def remove(path: Path, name: str, seen: os.stat_result, leaving: Path) -> bool:
-    """Remove what is at `path` if it is still what was `seen`; else leave it and give False.
-
-    It is moved into `leaving` first, because only there no other program can replace it
-    between the last look and the removal. The note beside it lets `undo_removal` put it back.
-    """
-    token = secrets.token_hex(16)
-    note, aside = leaving / f"{token}.name", leaving / f"{token}.file"
-    note.symlink_to(name)
-    try:
-        path.rename(aside)
-    except FileNotFoundError as error:
-        note.unlink()
-        raise NotFound(f"{name!r} vanished while it was removed") from error
-    except OSError:
-        note.unlink()
-        raise
-    if identity(aside.lstat()) == identity(seen):
-        aside.unlink()
-        note.unlink()
-        return True
-    undo_removal(note, path.parents[name.count("/")])
-    return False
-
-
-def undo_removal(note: Path, root: Path) -> None:
-    """Put the file beside `note` back where it was, unless a newer one is there."""
-    aside, path = note.with_suffix(".file"), root / note.readlink()
-    if os.path.lexists(aside):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if aside.is_dir() and not aside.is_symlink():
-            aside.rename(path)
-        else:
-            give_name(aside, path)
-            aside.unlink(missing_ok=True)
-    note.unlink()
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in `folder` on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 
@@ -52,6 +51,12 @@ class ObjectStore(Protocol):
     Names that may be written are those of `blocks.object_names`; others raise ValueError.
     What other programs put under a stranger name is listed, read and removed by that name.
     """
+
+    @property
+    def vouches(self) -> bool:
+        """Whether the store reckons checksums itself and watches over its disks, so that its
+        word on an object is enough."""
+        ...
 
     def stat(self, name: str) -> ObjectInfo:
         """Raises NotFound."""
@@ -119,7 +124,12 @@ class ObjectStore(Protocol):
         """Raises ConfigurationError, in one sentence, if this store cannot be used."""
         ...
 
-    def local_path(self, name: str) -> Path | None:
-        """The file on this machine that holds the object, if there is one. It may change or go
-        at any time."""
+    def seconds_to_rest(self, name: str, seconds: float, *, generation: int) -> float:
+        """How long until this generation will have been unchanged for so many seconds: 0 if it
+        has been, as every object of a bucket, infinite while somebody has it open for writing.
+        Raises NotFound."""
+        ...
+
+    def count_passing(self, seconds: float) -> int:
+        """How many uploads that never got their last names have been unchanged for so long."""
         ...

@@ -46,6 +46,12 @@ def ingest(
         str, typer.Option(help="GZIP_2 (smaller) or RICE_1 (as fpack); both without loss.")
     ] = "GZIP_2",
     workers: Annotated[int, typer.Option(min=0, help="Images at once; 0: one a core.")] = 0,
+    rest: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Seconds for which a file must not have changed; waited for once."
+        ),
+    ] = 10.0,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -59,8 +65,8 @@ def ingest(
 ) -> None:
     """Archive and catalogue a folder of your own files.
 
-    Exits with 0 when every file is archived, 3 when some were quarantined, 1 when
-    something failed.
+    Exits with 0 when every file is archived, 3 when some were quarantined or are still being
+    written, 1 when something failed.
     """
     from deployments.commands.ingest import run
 
@@ -70,6 +76,7 @@ def ingest(
             data,
             compression=compression,
             workers=workers,
+            rest=rest,
             dry_run=dry_run,
             as_json=as_json,
         )

@@ -27,7 +27,8 @@ def network_on(backend: Backend, root: Path) -> Iterator[PanoptesNetwork]:
     and points this process and its children at them. Raises ConfigurationError.
     """
     if backend == "local":
-        yield PanoptesNetwork.in_folder(root)
+        # Its uploads are whole when they have their names.
+        yield PanoptesNetwork.in_folder(root, rest_seconds=0, incomplete_seconds=0)
         return
     try:
         with Emulators(root / "emulators") as emulators:

@@ -16,9 +16,10 @@ STYLE = {
     Became.FILED: "green",
     Became.ALREADY: "dim",
     Became.QUARANTINED: "yellow",
+    Became.WAITING: "cyan",
     Became.FAILED: "bold red",
 }
-TROUBLE = (Became.QUARANTINED, Became.FAILED)
+TROUBLE = (Became.QUARANTINED, Became.WAITING, Became.FAILED)
 MOST_ROWS = 60
 """More files than this, and only those in trouble get a row each."""
 

@@ -19,6 +19,7 @@ from models.ingest import Became, FileResult, Source
 from models.names import FileType, display_name, parse_sequence_id, parse_upload
 from tasks.ledger import read_entry
 from tasks.listing import everything_waiting
+from tasks.rest import Patience, at_rest
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,7 @@ def ingest_folder(
     files reported as failed, and holds up no other.
     """
     sources = list(sources)
-    unroutable = [source for source in sources if source.upload is None]
-    results = list(take_all(network, unroutable, call=as_calls, watch=watch).values())
+    results: list[FileResult] = []
     observations: dict[str, list[Source]] = {}
     for source in sources:
         if source.upload is not None:
@@ -71,7 +71,19 @@ def ingest_folder(
             results += seen.results.values()
             left = [s for s in waiting if display_name(s.name) not in seen.results]
             results += [_broken_off(source, error) for source in left]
+    unroutable = [source for source in sources if source.upload is None]
+    results += _take_unroutable(network, unroutable, watch)
     return sorted(results, key=lambda result: result.name)
+
+
+def _take_unroutable(
+    network: PanoptesNetwork, sources: list[Source], watch: Watch
+) -> list[FileResult]:
+    patience = Patience(network.rest_seconds)
+    while (found := at_rest(network, sources)).left and patience.wait(found.left, watch.resting):
+        pass
+    taken = take_all(network, found.ready, call=as_calls, watch=watch)
+    return [*taken.values(), *found.results()]
 
 
 class _Seen:
@@ -87,6 +99,9 @@ class _Seen:
     def taken(self, result: FileResult) -> None:
         self.results[result.name] = result
         self._watch.taken(result)
+
+    def resting(self, files: int, seconds: float) -> None:
+        self._watch.resting(files, seconds)
 
 
 def _not_met(network: PanoptesNetwork, source: Source) -> FileResult:

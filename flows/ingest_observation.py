@@ -1,9 +1,11 @@
 """Everything that has arrived for one observation becomes archived, catalogued images.
 
 1. Take the observation's lease, or leave word to its holder and go.
-2. List what has arrived; files of one image go one after the other, images side by side.
+2. List what has arrived and is at rest; files of one image go one after the other, images side
+   by side.
 3. Each file: open its ledger entry, derive, verify, record; or quarantine it with a reason.
-4. List again until nothing is new; settle the observation's counts; give the lease back.
+4. List again until nothing is new, once a moment later for what was just changing; settle
+   the observation's counts; give the lease back.
    A run that may take only so many files stops earlier, and has the rest queued again.
 
 `ingest` is the whole composition. It runs its steps as Prefect tasks from the flow below,
@@ -29,6 +31,7 @@ from models.names import Sequence, parse_sequence_id
 from tasks.backlog import first_batch
 from tasks.lease import Lease, take_when_free
 from tasks.listing import waiting_for
+from tasks.rest import Patience, at_rest
 from tasks.retries import keep_trying
 from tasks.settle import settle
 from tasks.stalling import ended_when_stalled
@@ -71,25 +74,34 @@ def ingest_batch(
     if not keep_trying(take_when_free, lease, patience=patience):
         raise AnotherRun
     results: dict[tuple[str, int], FileResult] = {}
+    patience_left = Patience(network.rest_seconds)
     with lease.kept_alive():
         while True:
-            new = [
-                source
-                for source in keep_trying(waiting_for, network, sequence)
-                if (source.name, source.generation) not in results
-            ]
+            found = at_rest(
+                network,
+                (
+                    source
+                    for source in keep_trying(waiting_for, network, sequence)
+                    if (source.name, source.generation) not in results
+                ),
+            )
+            new = found.ready
             if most_files is not None:
                 new = keep_trying(first_batch, network, new, most_files)
             if new and not (most_files and results):
                 results |= take_all(network, new, call=call, watch=watch)
+                continue
+            if not new and patience_left.wait(found.left, watch.resting):
                 continue
             call(settle, network, sequence)
             if new:
                 keep_trying(lease.drop)  # the next run lists everything anyway
             elif not keep_trying(lease.give_back):
                 continue
-            last = list({name: result for (name, _), result in results.items()}.values())
-            return last, bool(new) and any(r.outcome is not Became.FAILED for r in last)
+            last = {name: result for (name, _), result in results.items()}
+            last |= {result.name: result for result in found.results()}
+            rows = list(last.values())
+            return rows, bool(new) and any(r.outcome is not Became.FAILED for r in rows)
 
 
 @flow(name="ingest-observation", flow_run_name="ingest {sequence_id}", persist_result=False)

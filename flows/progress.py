@@ -51,6 +51,9 @@ class RunProgress:
         if self._in_vain >= IN_VAIN:
             raise Away(f"{self._in_vain} files in a row could not be taken; {result.reason}")
 
+    def resting(self, files: int, seconds: float) -> None:
+        self._log.info("%d files have just changed: looking again in %.1f s", files, seconds)
+
     def _show(self, *, force: bool) -> None:
         if not force and time.monotonic() - self._updated < UPDATE_SECONDS:
             return
@@ -83,4 +86,4 @@ class RunProgress:
         )
 
 
-_TROUBLE = (Became.FAILED, Became.QUARANTINED)
+_TROUBLE = (Became.FAILED, Became.QUARANTINED, Became.WAITING)

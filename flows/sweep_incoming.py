@@ -1,9 +1,9 @@
 """What waits in `incoming` and nobody is at work on gets a run; unroutable files go aside.
 
 1. List everything that waits; at the cost of what waits, never of what was ever sent.
-2. Files whose names fit no grammar go to quarantine with a reason.
+2. Files whose names fit no grammar go to quarantine with a reason, once they are at rest.
 3. Observations that have had no files for some hours are received: settle them.
-4. Each observation that waits, or whose last run died, gets one run of
+4. Each observation of which a file is at rest, or whose last run died, gets one run of
    `ingest-observation`, unless a live run holds its lease or a run of it is still to come.
    Those of old nights are queued behind tonight's, as `backfill`.
 5. Say what waits, so that a growing backlog is noticed, and what went to quarantine without
@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from prefect import flow, runtime
@@ -30,7 +29,7 @@ from models.backlog import SWEPT
 from models.errors import ConfigurationError, TryAgain
 from models.ingest import Became, FileResult, summary
 from tasks.backlog import Survey, abandoned, fallen_quiet, held, is_old, survey
-from tasks.ledger import now
+from tasks.rest import at_rest
 from tasks.retries import keep_trying
 from tasks.settle import settle
 from tasks.stalling import ended_when_stalled, progressing
@@ -41,7 +40,6 @@ def sweep_incoming(
     network: str = "default",
     start_runs: bool = True,
     deployment: str = INGEST,
-    unroutable_after: float = 0.0,
     overdue_after: float = 900.0,
     most_runs: int = 1000,
     backfill: str = INGEST_BACKFILL,
@@ -52,8 +50,6 @@ def sweep_incoming(
         network: Name of the 'PANOPTES network' block to work on.
         start_runs: Whether to start a run for each observation that waits.
         deployment: The deployment of ingest-observation to start, FLOW/DEPLOYMENT.
-        unroutable_after: Seconds for which a file in a folder whose name fits no grammar is
-            left alone: it may be the beginning of an upload under a passing name.
         overdue_after: Seconds after which a file counts as overdue; three windows.
         most_runs: How many runs one sweep starts; those that wait longest come first. Of old
             nights, how many runs it lets wait at a time.
@@ -66,7 +62,7 @@ def sweep_incoming(
             site.check()
             return _sweep(
                 site, network, start_runs, (deployment, backfill),
-                unroutable_after, overdue_after, most_runs,
+                overdue_after, most_runs,
             )  # fmt: skip
     except (ConfigurationError, TryAgain) as error:
         return Failed(message=str(error))
@@ -77,12 +73,11 @@ def _sweep(
     network: str,
     start_runs: bool,
     deployments: tuple[str, str],
-    unroutable_after: float,
     overdue_after: float,
     most_runs: int,
 ) -> State[Any]:
     found = survey(site)
-    results = take_unroutable(site, found, after=unroutable_after)
+    results = take_unroutable(site, found)
     keep_trying(announce_cases, site)
     busy = held(site)
     for sequence in progressing(fallen_quiet(site, busy=busy | found.observations.keys())):
@@ -102,20 +97,19 @@ def _sweep(
         message += f", {left} more observations wait for the next sweep"
     if backlog.overdue:
         message += f"; {backlog.sentence}"
+    if backlog.passing:
+        message += (
+            f"; {backlog.passing} files under passing names (NAME.part, .NAME.XXXXXX) have not "
+            "changed for a day: rename or remove them"
+        )
     if any(result.outcome is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)
 
 
-def take_unroutable(network: PanoptesNetwork, found: Survey, *, after: float) -> list[FileResult]:
-    """Put files aside whose names say nothing; in a folder, once nobody writes them any more.
-
-    An object of a bucket is there only when it is complete. A file dated so far ahead that no
-    writer can have done it just now would else wait for that day.
-    """
-    patience = timedelta(seconds=0.0 if network.incoming.startswith("gs:") else after)
-    quiet, ahead = found.moment - patience, now() + patience
-    ripe = [s for s in found.unroutable if s.arrived <= quiet or s.arrived > ahead]
+def take_unroutable(network: PanoptesNetwork, found: Survey) -> list[FileResult]:
+    """Put files aside whose names say nothing, once nobody writes them any more."""
+    ripe = at_rest(network, found.unroutable).ready
     progress = RunProgress("sweep-incoming")
     results = list(take_all(network, ripe, call=as_tasks, watch=progress).values())
     progress.finish(results)
@@ -136,8 +130,9 @@ def start_waiting(
     `deployments` are those for tonight and for old nights. Of the latter no more than `most`
     runs wait at a time, so that neither Prefect nor the next sweep has to look at thousands.
     """
-    waiting = sorted(found.observations, key=lambda name: found.observations[name].since)
-    wanted = [*sorted(abandoned(site) - found.observations.keys()), *waiting]
+    ready = [name for name, waiting in found.observations.items() if waiting.is_ready]
+    ready.sort(key=lambda name: found.observations[name].since)
+    wanted = [*sorted(abandoned(site) - set(ready)), *ready]
     with get_client(sync_client=True) as client:
         live, behind = (Runs(client, deployment, network) for deployment in deployments)
         due = behind.due(start_seconds=site.lease_seconds)

@@ -21,10 +21,11 @@ from models.names import FileType, display_name, parse_upload
 from tasks.compress import compress, verify
 from tasks.deposit import OutputLost
 from tasks.keep import keep_fits, keep_media, verify_kept
-from tasks.ledger import Verdict, close_failed, open_entry, read_entry
+from tasks.ledger import Verdict, close_failed, close_unfinished, open_entry, read_entry
 from tasks.listing import by_image
 from tasks.quarantine import quarantine, remove_if_judged
 from tasks.record import record
+from tasks.rest import may_come, waits, was_replaced
 from tasks.retries import call_plainly, keep_trying
 from tasks.rgb import make_rgb, verify_rgb
 from tasks.sources import require_own_sequence
@@ -47,6 +48,10 @@ class Watch(Protocol):
 
     def taken(self, result: FileResult) -> None: ...
 
+    def resting(self, files: int, seconds: float) -> None:
+        """So many files have just changed and are looked at again in so many seconds."""
+        ...
+
 
 class Nobody:
     """Looks on and says nothing."""
@@ -55,6 +60,9 @@ class Nobody:
         pass
 
     def taken(self, result: FileResult) -> None:
+        pass
+
+    def resting(self, files: int, seconds: float) -> None:
         pass
 
 
@@ -111,13 +119,23 @@ def take_all(
 def take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
     """Take one file, whatever comes of it; never raises for the file's or our own faults."""
     try:
-        return _take(network, source, call)
+        return _take_unless_replaced(network, source, call)
     except Exception as error:  # the boundary between one file and its siblings
         if is_passing(error):
             log.warning("%s could not be taken: %s", source.label, error)
         else:
             log.exception("%s could not be taken", source.label)
         return _report_failure(network, source, error)
+
+
+def _take_unless_replaced(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
+    try:
+        return _take(network, source, call)
+    except NotFound:
+        if not keep_trying(was_replaced, network, source):
+            raise
+        keep_trying(close_unfinished, network, source)
+        return waits(source, 0.0)
 
 
 def _take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
@@ -155,6 +173,9 @@ def _work(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
             call(compare, network, source, derived)
         return call(record, network, source, derived)
     except BadInput as bad:
+        if keep_trying(may_come, network, source, bad):
+            entry = keep_trying(close_unfinished, network, source, bad)
+            return FileResult.from_entry(entry, Became.WAITING)
         return call(quarantine, network, source, bad)
 
 

@@ -18,6 +18,9 @@ class Backlog(BaseModel):
     observations: int = Field(description="that they belong to")
     overdue: int = Field(description="files that nobody took in three windows")
     oldest_seconds: float = Field(description="how long the oldest of them has waited")
+    passing: int = Field(
+        0, description="files under passing names such as NAME.part, unchanged for a day"
+    )
     started: int = Field(0, description="runs that the sweep created")
     unroutable: int = Field(0, description="files that it took into quarantine")
 

@@ -2,9 +2,10 @@
 
 Every task raises one of these two or lets an unclassified exception through.
 `TryAgain` passes with time and is retried with backoff and jitter. `BadInput`
-never passes: the file goes to quarantine at once with a code and a sentence that a
-volunteer understands. Anything else is a defect of ours or of the machine: the file
-is reported as failed, stays where it is and is tried again by a later run.
+never passes, unless somebody is still writing the file: it goes to quarantine at once
+with a code and a sentence that a volunteer understands. Anything else is a defect of ours
+or of the machine: the file is reported as failed, stays where it is and is tried again by
+a later run.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Advice:
 
     sentence: str
     next_step: str
+    may_pass: bool = False
+    """Whether a file that is still being written can look like this, too."""
 
 
 ADVICE: dict[str, Advice] = {
@@ -29,10 +32,12 @@ ADVICE: dict[str, Advice] = {
         "The name of the file does not say which unit, camera and time it belongs to.",
         "Rename it to UNIT/CAMERA/SEQUENCE/IMAGE.suffix, for example "
         "PAN001/14d3bd/20180216T110623/20180216T112430.fits.fz, and upload it again.",
+        may_pass=True,
     ),
     "unknown-suffix": Advice(
         "The network does not take files of this type.",
         "Upload .fits, .fits.fz, .cr2, .jpg or .mp4 files; anything else can be deleted.",
+        may_pass=True,
     ),
     "not-a-file": Advice(
         "This is not a plain file.",
@@ -41,6 +46,7 @@ ADVICE: dict[str, Advice] = {
     "empty-file": Advice(
         "The file is empty: the camera or the upload wrote nothing.",
         "Upload it again from the unit if the original there is not empty.",
+        may_pass=True,
     ),
     "too-large": Advice(
         "The file, its image or its header is larger than any of a PANOPTES camera.",
@@ -50,6 +56,7 @@ ADVICE: dict[str, Advice] = {
     "truncated-file": Advice(
         "The file ends too early: part of it is missing.",
         "Upload it again from the unit; look at the unit's disk and network if it happens often.",
+        may_pass=True,
     ),
     "transfer-damage": Advice(
         "The bytes that arrived are not the bytes that were sent.",
@@ -58,38 +65,47 @@ ADVICE: dict[str, Advice] = {
     "not-fits": Advice(
         "The file is not a FITS file, whatever its name says.",
         "Check how it was made; upload the camera's own file under its own suffix.",
+        may_pass=True,
     ),
     "bad-header": Advice(
         "The FITS header breaks the standard so that the image cannot be read with certainty.",
         "Check the software that wrote it; upload a corrected file.",
+        may_pass=True,
     ),
     "no-image": Advice(
         "The FITS file holds no image.",
         "Check whether the right file was uploaded; tables are not archived on their own.",
+        may_pass=True,
     ),
     "corrupt-data": Advice(
         "The image data inside the file is damaged and cannot be decoded.",
         "Upload it again from the unit.",
+        may_pass=True,
     ),
     "checksum-mismatch": Advice(
         "The checksum inside the file does not match its contents.",
         "Upload it again from the unit, or make it again if the original there fails as well.",
+        may_pass=True,
     ),
     "unsupported-format": Advice(
         "The file is legal, but of a kind that the network cannot archive without loss.",
         "Ask the network's operators; the file is kept as it is.",
+        may_pass=True,
     ),
     "not-a-raw": Advice(
         "The file is not a camera raw that can be read.",
         "Check that the camera saves raw files, and upload it again from the unit.",
+        may_pass=True,
     ),
     "not-a-picture": Advice(
         "The file is not the JPEG picture or MP4 video that its name says.",
         "Upload it again from the unit.",
+        may_pass=True,
     ),
     "conflicts-with-archive": Advice(
         "Another file of the same image is already archived, and the two differ.",
         "Compare the two; an operator can move the archived one away and rescue this one.",
+        may_pass=True,
     ),
     "decoder-crash": Advice(
         "Reading this file brought the decoder down three times.",
@@ -132,6 +148,11 @@ class BadInput(IngestError):
     @property
     def next_step(self) -> str:
         return ADVICE[self.code].next_step
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the rest of a file that is still being written could make it good."""
+        return ADVICE[self.code].may_pass
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason}"

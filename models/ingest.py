@@ -59,6 +59,7 @@ class Became(StrEnum):
     FILED = "filed"
     ALREADY = "already"
     QUARANTINED = "quarantined"
+    WAITING = "waiting"
     FAILED = "failed"
 
 
@@ -78,7 +79,7 @@ class FileResult:
     @property
     def told(self) -> str:
         """For people: the location that has the file; of trouble, why and what to do."""
-        if self.outcome not in (Became.QUARANTINED, Became.FAILED):
+        if self.outcome not in (Became.QUARANTINED, Became.WAITING, Became.FAILED):
             return self.location or ""
         return " ".join(filter(None, (self.reason, self.next_step)))
 

@@ -7,20 +7,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
-
 from blocks.catalog import Query, Stored
 from blocks.network import PanoptesNetwork
 from models.backlog import Backlog
 from models.documents import File, GeoPoint, night_of
 from models.ingest import Source
 from models.names import Sequence, parse_sequence_id
-from tasks.ledger import now, read_entry
+from tasks.ledger import entry_if_readable, now
 from tasks.listing import by_image, everything_waiting, source_of
+from tasks.rest import seconds_left
 from tasks.stalling import progressing
 
 MOST_QUIET = 500
 """Observations that one sweep looks at to see whether they are received."""
+FORGOTTEN_SECONDS = 86400.0
+"""An upload under a passing name that has not changed for so long was given up."""
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ class Waiting:
     """The files that wait for one observation."""
 
     sources: list[Source] = field(default_factory=list)
+    is_ready: bool = False
+    """Whether a run could take one of them now: it is at rest."""
 
     @property
     def since(self) -> datetime:
@@ -44,6 +47,8 @@ class Survey:
     observations: dict[str, Waiting]
     """By sequence_id."""
     unroutable: list[Source]
+    passing: int = 0
+    """Files under passing names that have been unchanged for a day."""
 
     def backlog(self, *, overdue_after: float, held: set[str]) -> Backlog:
         """The count; a file is overdue after so many seconds, unless a run is at work on it."""
@@ -60,6 +65,7 @@ class Survey:
             observations=len(self.observations),
             overdue=overdue,
             oldest_seconds=max(0.0, round((self.moment - oldest).total_seconds(), 3)),
+            passing=self.passing,
         )
 
 
@@ -69,16 +75,17 @@ def survey(network: PanoptesNetwork) -> Survey:
     A file on which nothing more will be done (it failed too often, it cannot be moved, or
     it is done and kept) does not wait.
     """
-    found = Survey(now(), {}, [])
+    found = Survey(now(), {}, [], network.store("incoming").count_passing(FORGOTTEN_SECONDS))
     for source in progressing(everything_waiting(network)):
         if is_settled(network, source):
             continue
         if source.upload is None:
             found.unroutable.append(source)
         else:
-            found.observations.setdefault(source.upload.sequence_id, Waiting()).sources.append(
-                source
-            )
+            waiting = found.observations.setdefault(source.upload.sequence_id, Waiting())
+            waiting.sources.append(source)
+            if not waiting.is_ready:
+                waiting.is_ready = seconds_left(network, source) == 0
     return found
 
 
@@ -115,19 +122,7 @@ def longitude_of(network: PanoptesNetwork, unit_id: str) -> float | None:
 
 def is_settled(network: PanoptesNetwork, source: Source) -> bool:
     """Whether another run would do nothing for this generation of a file."""
-    return _settles(network, source, _entry_of(network, source))
-
-
-def _entry_of(network: PanoptesNetwork, source: Source) -> File | None:
-    """The ledger's entry; where it cannot be read, none, so that a run meets the file and says so.
-
-    One bad entry must not hold up every other file of a sweep or a backfill.
-    """
-    try:
-        return read_entry(network, source.name)
-    except ValidationError as error:
-        log.warning("the ledger's entry of %s cannot be read: %s", source.label, error)
-        return None
+    return _settles(network, source, entry_if_readable(network, source))
 
 
 def _settles(network: PanoptesNetwork, source: Source, entry: File | None) -> bool:
@@ -151,7 +146,7 @@ def first_batch(
     failed: list[Source] = []
     for group in by_image(sources):
         for source in group:
-            entry = _entry_of(network, source)
+            entry = entry_if_readable(network, source)
             if not _settles(network, source, entry):
                 tried = entry is not None and entry.outcome == "failed"
                 (failed if tried else batch).append(source)

@@ -8,11 +8,14 @@ file in its hands, and the file is decoded in a child process from then on.
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from functools import cache
+
+from pydantic import ValidationError
 
 from blocks.catalog import Fields, modify
 from blocks.checksums import crc32c
@@ -24,6 +27,8 @@ from models.ingest import Derived, Source
 from models.names import display_name, document_key
 from models.quarantine import case_id_of, with_history
 from tasks.reading_back import holds
+
+log = logging.getLogger(__name__)
 
 
 class Verdict(Enum):
@@ -63,6 +68,18 @@ def read_entry(network: PanoptesNetwork, name: str) -> File | None:
     """The ledger's entry of a file, if it has one."""
     stored = network.documents.get("files", document_key(name))
     return None if stored is None else File.model_validate(stored.fields)
+
+
+def entry_if_readable(network: PanoptesNetwork, source: Source) -> File | None:
+    """The ledger's entry; where it cannot be read, none, so that a run meets the file and says so.
+
+    One bad entry must not hold up every other file of a sweep or a backfill.
+    """
+    try:
+        return read_entry(network, source.name)
+    except ValidationError as error:
+        log.warning("the ledger's entry of %s cannot be read: %s", source.label, error)
+        return None
 
 
 def open_entry(network: PanoptesNetwork, source: Source) -> Opened:
@@ -279,6 +296,21 @@ def close_failed(
         }
 
     return _close(network, source, outcome)
+
+
+def close_unfinished(network: PanoptesNetwork, source: Source, bad: BadInput | None = None) -> File:
+    """Write down that a file has changed, or looked incomplete, which is no judgement."""
+    judged = f"It is judged once it has not changed for {network.incomplete_seconds:g} seconds."
+    return _close(
+        network,
+        source,
+        lambda before: {
+            "outcome": None,
+            "code": bad and bad.code,
+            "reason": bad and bad.reason,
+            "next_step": bad and judged,
+        },
+    )
 
 
 def _close(

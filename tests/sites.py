@@ -26,18 +26,23 @@ COLLECTIONS = ("units", "cameras", "observations", "images", "files", "leases")
 VOLATILE = {"attempts", "returns", "opened", "closed", "recorded"}
 """Fields that say when and how often, not what."""
 
+AT_ONCE: dict[str, Any] = {"rest_seconds": 0, "incomplete_seconds": 0}
+"""Policies of a network that takes files which were written just now."""
+
 
 def kept(folder: Path, **policies: Any) -> PanoptesNetwork:
     """Takes from the kept source ``folder/night`` into ``folder/data``."""
     (folder / "night").mkdir(parents=True, exist_ok=True)
     return _checked(
-        PanoptesNetwork.in_folder(folder / "data", incoming=folder / "night", **policies)
+        PanoptesNetwork.in_folder(
+            folder / "data", incoming=folder / "night", **(AT_ONCE | policies)
+        )
     )
 
 
 def drained(folder: Path, **policies: Any) -> PanoptesNetwork:
     """Takes from ``folder/data/incoming``, which it drains, into ``folder/data``."""
-    return _checked(PanoptesNetwork.in_folder(folder / "data", **policies))
+    return _checked(PanoptesNetwork.in_folder(folder / "data", **(AT_ONCE | policies)))
 
 
 def _checked(network: PanoptesNetwork) -> PanoptesNetwork:

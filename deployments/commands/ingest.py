@@ -20,8 +20,8 @@ from flows.ingest_observation import AnotherRun
 from models.errors import ConfigurationError, TryAgain
 from models.ingest import Became, FileResult, count_outcomes, summary
 
-ARCHIVED, FAILED, QUARANTINED = 0, 1, 3
-"""Exit codes."""
+ARCHIVED, FAILED, NOT_ALL = 0, 1, 3
+"""Exit codes; the last for files in quarantine, and for those that are still being written."""
 
 
 def run(
@@ -30,6 +30,7 @@ def run(
     *,
     compression: str,
     workers: int,
+    rest: float,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -44,14 +45,15 @@ def run(
                 f"{folder} cannot hold both your files and the archive: "
                 "give --data a folder of its own"
             )
-        network = _network(folder, data, compression, workers)
+        network = _network(folder, data, compression, workers, rest)
         if dry_run:
             results = _foresee(network, data)
         else:
             network.check()
             sources = files_in(network, data)
             with closing(network.documents), _progress(quiet=as_json) as bar:
-                results = ingest_folder(network, sources, watch=_Bar(bar, len(sources)))
+                watch = _Bar(bar, len(sources), quiet=as_json)
+                results = ingest_folder(network, sources, watch=watch)
     except ConfigurationError as error:
         return _complain(str(error), as_json=as_json)
     except TryAgain as error:
@@ -69,10 +71,16 @@ def run(
     return _exit_code(results)
 
 
-def _network(folder: Path, data: Path, compression: str, workers: int) -> PanoptesNetwork:
+def _network(
+    folder: Path, data: Path, compression: str, workers: int, rest: float
+) -> PanoptesNetwork:
     try:
         return PanoptesNetwork.in_folder(
-            data, incoming=folder, compression=compression.upper(), workers=workers
+            data,
+            incoming=folder,
+            compression=compression.upper(),
+            workers=workers,
+            rest_seconds=rest,
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -99,7 +107,7 @@ def _exit_code(results: list[FileResult]) -> int:
     outcomes = {result.outcome for result in results}
     if Became.FAILED in outcomes:
         return FAILED
-    return QUARANTINED if Became.QUARANTINED in outcomes else ARCHIVED
+    return NOT_ALL if outcomes & {Became.QUARANTINED, Became.WAITING} else ARCHIVED
 
 
 def _row(result: FileResult) -> dict[str, str | None]:
@@ -150,8 +158,8 @@ def _progress(*, quiet: bool) -> Iterator[Progress]:
 class _Bar:
     """The progress bar, as one who watches files being taken."""
 
-    def __init__(self, bar: Progress, files: int) -> None:
-        self._bar = bar
+    def __init__(self, bar: Progress, files: int, *, quiet: bool) -> None:
+        self._bar, self._quiet = bar, quiet
         self._task = bar.add_task("ingesting", total=files)
 
     def planned(self, files: int) -> None:
@@ -159,3 +167,10 @@ class _Bar:
 
     def taken(self, result: FileResult) -> None:
         self._bar.update(self._task, advance=1, description=result.outcome.value)
+
+    def resting(self, files: int, seconds: float) -> None:
+        if not self._quiet:
+            self._bar.console.print(
+                f"{files} {'file has' if files == 1 else 'files have'} just changed and may not "
+                f"be whole yet: looking again in {seconds:.0f} seconds."
+            )

@@ -2,8 +2,9 @@
 
 A file is told of once it is complete: its writer has closed it, or it was moved into
 place, and it then stayed as it was for a moment. Where the system does not say that a file
-was closed, a longer silence stands for it. Nothing is remembered: what was there at the
-start, or came while the watcher was away, is found by the sweep.
+was closed, a longer silence stands for it. Under a passing name it is not there yet. Nothing
+is remembered: what was there at the start, or came while the watcher was away, is found by
+the sweep.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from blocks.folder import FolderStore
+from blocks.object_names import is_passing
 from blocks.storage import NotFound, Unreadable
 from models.errors import ConfigurationError, TryAgain
 from models.events import CLOUD_EVENT, local_event
@@ -66,7 +68,7 @@ class Watcher:
         self.folder = folder.expanduser().resolve()
         self.started = asyncio.Event()
         self._send, self._patience, self._poll = send, patience or Patience(), poll
-        self._store = FolderStore(self.folder, read_only=True, by_change=True)
+        self._store = FolderStore(self.folder, read_only=True, follow_links=False, uploads=True)
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._told: dict[str, int] = {}
         self._telling: set[asyncio.Task[None]] = set()
@@ -136,8 +138,8 @@ class Watcher:
 
     def _expect(self, path: Path, seconds: float) -> None:
         name = path.relative_to(self.folder).as_posix()
-        if name.startswith(".panoptes/"):
-            return  # the store's own
+        if is_passing(name):
+            return  # it is told of under its last name
         if earlier := self._waiting.pop(name, None):
             earlier.cancel()
         loop = asyncio.get_running_loop()

@@ -47,7 +47,7 @@ def names(store: FolderStore, prefix: str = "") -> list[str]:
 
 def in_private(root: Path) -> list[Path]:
     """What the store keeps beside its objects, but for its locks."""
-    private = root / ".panoptes"
+    private = root.parent / ".panoptes" / root.name
     return [path for kind in ("tmp", "leaving") for path in (private / kind).glob("*")]
 
 
@@ -61,7 +61,6 @@ def test_a_file_that_another_program_wrote_is_an_object(store: FolderStore, root
     data, info = store.read("PAN001/a.fits")
     assert (data, info.crc32c) == (b"pixels", None)
     assert list(store.list()) == [info]
-    assert store.local_path("PAN001/a.fits") == root / "PAN001" / "a.fits"
 
 
 def test_a_rewrite_by_another_program_is_another_generation(store: FolderStore, root: Path) -> None:
@@ -87,7 +86,7 @@ def _write_with_its_times(path: Path, data: bytes) -> None:
 
 
 def test_a_rewrite_that_brings_its_times_along_is_another_generation_by_change(root: Path) -> None:
-    store = FolderStore(root, durable=False, by_change=True)
+    store = FolderStore(root, durable=False, uploads=True)
     root.mkdir()
     (root / "a").write_bytes(b"good")
     before = store.stat("a")
@@ -107,7 +106,7 @@ def test_a_rewrite_that_brings_its_times_along_is_another_generation_by_change(r
 
 
 def test_what_a_store_by_change_wrote_is_in_the_generation_that_it_said(root: Path) -> None:
-    store = FolderStore(root, durable=False, by_change=True)
+    store = FolderStore(root, durable=False, uploads=True)
     made = store.put("a", b"one", if_generation=0)
     assert store.stat("a") == made
     assert store.put("a", b"one", if_generation=0) == made
@@ -118,15 +117,19 @@ def test_what_a_store_by_change_wrote_is_in_the_generation_that_it_said(root: Pa
     assert in_private(root) == []
 
 
-def test_a_name_more_or_less_of_a_file_with_several_is_no_other_generation(root: Path) -> None:
-    store = FolderStore(root, durable=False, by_change=True)
+def test_a_rewrite_under_another_name_of_the_file_is_another_generation_by_change(
+    root: Path, tmp_path: Path
+) -> None:
+    store = FolderStore(root, durable=False, uploads=True)
     root.mkdir()
-    (root / "a").write_bytes(b"one frame")
-    (root / "b").hardlink_to(root / "a")
+    (tmp_path / "elsewhere").write_bytes(b"good")
+    (root / "a").hardlink_to(tmp_path / "elsewhere")
     before = store.stat("a")
-    (root / "c").hardlink_to(root / "a")
-    store.delete("c")
-    assert store.stat("a") == before
+    _write_with_its_times(tmp_path / "elsewhere", b"bad!")
+    assert store.stat("a").generation != before.generation
+    with pytest.raises(PreconditionFailed):
+        store.delete("a", if_generation=before.generation)
+    assert (root / "a").read_bytes() == b"bad!"
 
 
 def test_a_link_or_new_permissions_leave_our_own_objects_in_their_generation(
@@ -281,7 +284,6 @@ def test_what_is_no_file_is_listed_and_refused_at_once(
     ):
         with pytest.raises(BadInput, match="not-a-file"):
             ask()
-    assert store.local_path("odd.fits") is None
     store.delete("odd.fits", if_generation=info.generation)
     assert names(store) == ["before", "sent"]
     assert in_private(root) == []
@@ -385,7 +387,7 @@ def unprivileged() -> Iterator[Path]:
         if is_root:
             os.chown(folder, NOBODY, NOBODY)
             os.seteuid(NOBODY)
-        yield folder
+        yield folder / "store"
     finally:
         if is_root:
             os.seteuid(0)
@@ -411,10 +413,10 @@ def test_what_may_not_be_read_is_listed_and_unreadable(unprivileged: Path) -> No
 
 
 def test_a_folder_that_may_not_be_written_is_a_matter_of_configuration(unprivileged: Path) -> None:
-    store = FolderStore(unprivileged / "store")
+    store = FolderStore(unprivileged)
     store.put("a", b"x")
     store.root.chmod(0o500)
-    (store.root / ".panoptes" / "tmp").chmod(0o500)
+    (unprivileged.parent / ".panoptes" / "store" / "tmp").chmod(0o500)
 
     with pytest.raises(ConfigurationError, match="'b' cannot be written: Permission denied"):
         store.put("b", b"x")
@@ -507,12 +509,17 @@ def test_a_durable_store_is_a_store(root: Path) -> None:
 
 
 def test_what_a_dead_process_was_removing_is_put_back(store: FolderStore, root: Path) -> None:
-    leaving = root / ".panoptes" / "leaving"
+    leaving = root.parent / ".panoptes" / root.name / "leaving"
     store.put("other", b"newer")
     for token, name in (("1", "deep/a"), ("2", "other"), ("3", "gone")):
+        path = leaving / "file"
+        path.write_bytes(b"bytes")
+        seen = path.stat()
+        token = f"{token}.{seen.st_mtime_ns}.{seen.st_size}.{seen.st_ino}"
+        path.rename(leaving / f"{token}.file")
         (leaving / f"{token}.name").symlink_to(name)
-        if name != "gone":
-            (leaving / f"{token}.file").write_bytes(b"bytes")
+        if name == "gone":
+            (leaving / f"{token}.file").unlink()
     store.check()
 
     assert store.read("deep/a")[0] == b"bytes"
@@ -524,7 +531,7 @@ def test_what_a_dead_process_was_removing_is_put_back(store: FolderStore, root: 
 def test_what_a_dead_process_was_writing_is_cleared_away_in_the_end(
     store: FolderStore, root: Path
 ) -> None:
-    old, new = (root / ".panoptes" / "tmp" / each for each in ("old", "new"))
+    old, new = (root.parent / ".panoptes" / root.name / "tmp" / each for each in ("old", "new"))
     for path in (old, new):
         path.write_bytes(b"half")
     two_days_ago = time.time() - 2 * 86400
@@ -560,9 +567,9 @@ def test_a_killed_writer_leaves_whole_objects_only(store: FolderStore, root: Pat
 
 def test_a_store_goes_on_after_its_own_files_were_removed(store: FolderStore, root: Path) -> None:
     store.put("a", b"x")
-    shutil.rmtree(root / ".panoptes")
+    shutil.rmtree(root.parent / ".panoptes" / root.name)
     store.put("b", b"x")
-    shutil.rmtree(root / ".panoptes")
+    shutil.rmtree(root.parent / ".panoptes" / root.name)
     store.delete("a")
 
     assert names(store) == ["b"]

@@ -19,6 +19,7 @@ from blocks.network import PanoptesNetwork
 from deployments.events.window import set_window
 from deployments.local import LocalStack, local_stack
 from deployments.simulator.night import Night, Sent
+from tests import sites
 from tests.deployments.events.receiving import receiving
 
 pytestmark = pytest.mark.xdist_group("outages")
@@ -98,7 +99,7 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("outages")
-    network = PanoptesNetwork.in_folder(Path(folder, "data"))
+    network = PanoptesNetwork.in_folder(Path(folder, "data"), **sites.AT_ONCE)
     network.check()
     with ExitStack() as open_:
         stack = open_.enter_context(local_stack(folder / "prefect", network=network))

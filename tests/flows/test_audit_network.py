@@ -293,7 +293,7 @@ def test_a_repair_that_is_killed_anywhere_is_done_by_the_next(
     broken(network)
     data = Path(network.images).parent
     network.documents.close()
-    again = partial(PanoptesNetwork.in_folder, data)
+    again = partial(PanoptesNetwork.in_folder, data, **sites.AT_ONCE)
     assert sites.run_and_die(again, 80 * part, work=audited.repaired)
     sites.ingest_all(network)
     audited.repaired(network)
@@ -312,7 +312,7 @@ def test_two_repairs_at_once_mend_what_one_does(network: PanoptesNetwork) -> Non
         if child == 0:
             status = 1
             try:
-                audited.repaired(PanoptesNetwork.in_folder(data))
+                audited.repaired(PanoptesNetwork.in_folder(data, **sites.AT_ONCE))
                 status = 0
             finally:
                 os._exit(status)

@@ -13,6 +13,7 @@ from blocks.network import LOCATIONS, PanoptesNetwork
 from deployments.demo_backends import uploader
 from deployments.local import LocalStack
 from deployments.simulator.night import Sent, simulate_night
+from tests import sites
 from tests.recording import Recording
 from tests.sites import ingest_all
 
@@ -63,7 +64,7 @@ def _lasting(value: Any, name: str = "") -> Any:
 
 @pytest.fixture
 def on_folders(tmp_path: Path) -> PanoptesNetwork:
-    return PanoptesNetwork.in_folder(tmp_path)
+    return PanoptesNetwork.in_folder(tmp_path, **sites.AT_ONCE)
 
 
 @pytest.fixture(params=["on_folders", "on_google"])

@@ -22,6 +22,7 @@ from models.names import parse_sequence_id
 from tasks.compress import compress
 from tasks.lease import Lease
 from tasks.listing import waiting_for
+from tests import sites
 
 INGEST = "ingest-observation/local"
 
@@ -32,7 +33,7 @@ class Site:
     def __init__(self, root: Path, stack: LocalStack, images: int = 2) -> None:
         self.stack = stack
         self.name = f"site-{uuid.uuid4().hex[:8]}"
-        self.network = PanoptesNetwork.in_folder(root, lease_seconds=5.0)
+        self.network = PanoptesNetwork.in_folder(root, lease_seconds=5.0, **sites.AT_ONCE)
         self.network.check()
         self.incoming = root / "incoming"
         self.sent: list[Sent] = simulate_night(self.incoming, images=images, seed=7)

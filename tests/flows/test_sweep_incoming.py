@@ -25,6 +25,7 @@ from tasks.backlog import survey
 from tasks.lease import Lease
 from tasks.ledger import close_failed, open_entry
 from tasks.listing import everything_waiting
+from tests import sites
 
 FIRST, SECOND = "PAN001_14d3bd_20180216T110623", "PAN001_14d3bd_20180216T120000"
 
@@ -40,7 +41,7 @@ class Site:
     def __init__(self, root: Path, stack: LocalStack, **policies: Any) -> None:
         self.stack, self.incoming = stack, root / "incoming"
         self.name = f"site-{uuid.uuid4().hex[:8]}"
-        self.network = PanoptesNetwork.in_folder(root, **policies)
+        self.network = PanoptesNetwork.in_folder(root, **(sites.AT_ONCE | policies))
         self.network.check()
         with stack.settings():
             self.network.save(self.name)
@@ -185,29 +186,44 @@ def test_old_nights_are_queued_behind_tonight_and_only_so_many_at_a_time(site: S
     assert site.started() == [tonight]
 
 
-def test_names_that_say_nothing_go_to_quarantine_once_nobody_writes_them_any_more(
-    site: Site,
+def test_a_file_whose_name_says_nothing_is_put_aside_once_nobody_writes_it(
+    make_site: Callable[..., Site],
 ) -> None:
-    site.put("notes.txt", age=1000)
-    site.put("PAN001/14d3bd/20180216T110623/20180216T112430.fits.part")
-    state = site.sweep(unroutable_after=600)
-    assert state.is_completed()
-    assert site.waiting() == {"PAN001/14d3bd/20180216T110623/20180216T112430.fits.part"}
-    site.sweep()
-    assert site.waiting() == set()
+    site = make_site(incomplete_seconds=2.0)
+    site.put("notes.txt", age=1000)  # times that came along say nothing
+    site.put("soon.txt", age=-86400)
+    passing = site.put("PAN001/14d3bd/20180216T110623/20180216T112430.fits.part", age=200_000)
+    assert site.sweep().is_completed()
+    assert site.waiting() == {"notes.txt", "soon.txt"}
+    deadline = time.monotonic() + 60
+    while site.waiting():
+        assert time.monotonic() < deadline
+        site.sweep()
     kept = {info.name.partition("@")[0] for info in site.network.store("quarantine").list()}
-    assert kept == {"notes.txt", "PAN001/14d3bd/20180216T110623/20180216T112430.fits.part"}
+    assert kept == {"notes.txt", "soon.txt"}
+    assert passing.exists()
 
 
-def test_a_file_dated_in_the_future_does_not_wait_for_that_day(site: Site) -> None:
-    site.put("notes.txt", age=-86400)
-    site.put("soon.txt", age=-300)
-    site.sweep(unroutable_after=600)
-    assert site.waiting() == {"soon.txt"}
+def test_the_sweep_says_what_was_given_up_under_passing_names(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.backlog.FORGOTTEN_SECONDS", 0.0)
+    site.put(f"{FIRST}/a.fits.part")
+    message = site.sweep().message
+    assert message is not None
+    assert "1 files under passing names" in message
+
+
+def test_an_observation_that_is_still_being_written_gets_no_run_yet(site: Site) -> None:
+    with site.upload(FIRST).open("ab"):
+        site.sweep()
+        assert site.started() == []
+    site.sweep()
+    assert site.started() == [FIRST]
 
 
 def test_hostile_names_end_in_quarantine_and_nowhere_else(site: Site) -> None:
-    names = {"%2e%2e/x.fits", "é" * 100 + ".fits", "a b\x7f.fits", ".hidden", "x" * 250}
+    names = {"%2e%2e/x.fits", "é" * 100 + ".fits", "a b\x7f.fits", "x" * 250}
     for name in names:
         site.put(name)
     assert site.sweep().is_completed()

@@ -288,7 +288,7 @@ def test_every_file_has_a_place_in_quarantine(name: str) -> None:
     place = quarantine_name(name, 2**53 - 1)
     assert len(place.encode()) <= MAX_NAME_BYTES
     with TemporaryDirectory() as folder:
-        FolderStore(Path(folder), durable=False).put(place, b"bad", if_generation=0)
+        FolderStore(Path(folder, "store"), durable=False).put(place, b"bad", if_generation=0)
 
 
 @given(broken, broken)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from blocks.network import LOCATIONS, PanoptesNetwork
+from tests import sites
 from tests.real.nights import Night
 
 Backend = Literal["folder", "google"]
@@ -80,7 +81,8 @@ class World:
 def folder_world(root: Path, **policies: Any) -> World:
     places: dict[str, Any] = {location: str(root / location) for location in LOCATIONS}
     root.mkdir(parents=True, exist_ok=True)
-    return World("folder", {**places, "catalog": f"sqlite:///{root}/catalog.sqlite", **policies})
+    settings = {**places, **sites.AT_ONCE, "catalog": f"sqlite:///{root}/catalog.sqlite"}
+    return World("folder", settings | policies)
 
 
 def google_world(storage: str, firestore: str, **policies: Any) -> World:

@@ -22,7 +22,7 @@ BAD = {
     f"{LATER}.cr2": (b"II*\0" + bytes(100), "not-a-raw"),
     "PAN001/14d3bd/notes.txt": (b"clouds", "unknown-suffix"),
     "PAN001/14d3bd/20180216.fits": (tiny_fits(), "unroutable-name"),
-    ".hidden.fits": (tiny_fits(), "unroutable-name"),
+    "hidden.fits": (tiny_fits(), "unroutable-name"),
     "with spaces.fits": (b"x", "unroutable-name"),
     "new\nline.fits": (b"y", "unroutable-name"),
     os.fsdecode(b"latin-\xe9.fits"): (b"z", "unroutable-name"),

@@ -255,8 +255,7 @@ def test_what_is_no_file_is_judged_again_where_it_is(tmp_path: Path, keep: bool)
 def test_a_copy_that_is_gone_or_damaged_is_said(tmp_path: Path) -> None:
     network = refused(tmp_path)
     (copy,) = network.store("quarantine").list()
-    path = network.store("quarantine").local_path(copy.name)
-    assert path is not None
+    path = Path(network.quarantine, copy.name)
     whole = path.stat()
     path.write_bytes(bytes(copy.size))
     os.utime(path, ns=(whole.st_atime_ns, whole.st_mtime_ns))

@@ -62,7 +62,7 @@ def _finish(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
 
 def _call(*arguments: str | Path, cwd: Path) -> tuple[int, Any, bytes]:
     """Exit code, the one JSON object on standard output, and standard error."""
-    status, output, errors = _finish(_start(*arguments, "--json", cwd=cwd))
+    status, output, errors = _finish(_start(*arguments, "--rest", "0", "--json", cwd=cwd))
     return status, json.loads(output), errors
 
 
@@ -73,6 +73,7 @@ def _here(
     chosen: dict[str, Any] = {
         "compression": "GZIP_2",
         "workers": 0,
+        "rest": 0.0,
         "dry_run": False,
         "as_json": True,
     } | options
@@ -92,7 +93,7 @@ def test_a_folder_of_good_files_is_archived_and_left_as_it_is(night: Path, tmp_p
     assert report.keys() == {"files", "counts"}
     assert [row["name"] for row in report["files"]] == sorted(GOOD)
     assert report["counts"] == {
-        "catalogued": 3, "filed": 2, "already": 0, "quarantined": 0, "failed": 0,
+        "catalogued": 3, "filed": 2, "already": 0, "quarantined": 0, "waiting": 0, "failed": 0,
     }  # fmt: skip
     for row in report["files"]:
         assert row.keys() == {
@@ -122,7 +123,6 @@ def test_a_folder_full_of_traps_ends_with_a_reason_for_each(night: Path, tmp_pat
     rows = {row["name"]: row for row in report["files"]}
     codes = {name: row["code"] for name, row in rows.items() if row["outcome"] == "quarantined"}
     assert codes == {
-        ".git/config": "unknown-suffix",
         f"{SEQUENCE}/20180216T113030.fits": "truncated-file",
         f"{SEQUENCE}/20180216T113031.fits": "empty-file",
         f"{SEQUENCE}/20180216T113032.fits": "not-a-file",
@@ -141,11 +141,34 @@ def test_a_folder_full_of_traps_ends_with_a_reason_for_each(night: Path, tmp_pat
             assert (tmp_path / "out" / row["location"] / row["path"]).is_file()
 
 
+def test_files_that_are_just_being_written_are_waited_for_and_said(
+    night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    being_written = place(night, f"{SEQUENCE}/20180216T113030.fits", tiny_fits(seed=5))
+    place(night, f"{SEQUENCE}/.20180216T113130.fits.XyZ123", tiny_fits(seed=6))
+    with being_written.open("ab"):
+        status = run(
+            night, tmp_path / "out", compression="GZIP_2", workers=0, rest=3.0,
+            dry_run=False, as_json=False,
+        )  # fmt: skip
+    said = capsys.readouterr()
+    assert status == 3
+    assert "1 waiting" in said.out
+    assert "Somebody is still writing it." in said.out.replace("\n", " ")
+    assert "looking again in" in said.err
+    status, report, _ = _call("my night", "--data", "out", cwd=tmp_path)
+    assert status == 0
+    assert report["counts"]["catalogued"] == 1
+    assert report["counts"]["already"] == len(GOOD)
+
+
 def test_two_at_once_make_what_one_makes(
     night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _here(night, tmp_path / "alone", capsys)
-    both = [_start(night, "--data", "both", "--json", cwd=tmp_path) for _ in range(2)]
+    both = [
+        _start(night, "--data", "both", "--rest", "0", "--json", cwd=tmp_path) for _ in range(2)
+    ]
     for process in both:
         status, output, errors = _finish(process)
         assert (status, errors) == (0, b"")
@@ -163,7 +186,9 @@ def test_a_table_is_for_people_and_the_data_folder_is_here_unless_set_otherwise(
     night: Path,
 ) -> None:
     for words in (b"3 catalogued, 2 filed", b"5 already"):
-        status, output, errors = _finish(_start(".", cwd=night, environment={"COLUMNS": "200"}))
+        status, output, errors = _finish(
+            _start(".", "--rest", "0", cwd=night, environment={"COLUMNS": "200"})
+        )
         assert (status, errors) == (0, b"")
         assert words in output
         assert b"Wasp 35" in output

@@ -297,7 +297,7 @@ def test_the_window_is_set_on_the_automation_and_the_sweep(prefect_stack: LocalS
                 timedelta(seconds=4),
                 timedelta(seconds=60),
                 True,
-                {"unroutable_after": 600},
+                {},
             )
         finally:
             set_window(client, window)

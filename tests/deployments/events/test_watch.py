@@ -79,7 +79,7 @@ def test_a_file_is_told_of_in_the_generation_that_the_store_gives(
         async with watching(tmp_path, poll=poll) as heard:
             put(tmp_path, NAME)
             told = await heard.next()
-            info = FolderStore(tmp_path, read_only=True, by_change=True).stat(NAME)
+            info = FolderStore(tmp_path, read_only=True, uploads=True).stat(NAME)
             assert (told.bucket, told.name) == (str(tmp_path), NAME)
             assert (told.generation, told.size, told.time) == (info.generation, 10, info.updated)
             assert await heard.nothing()
@@ -118,6 +118,35 @@ def test_a_file_that_is_moved_into_place_is_told_of_under_its_last_name(tmp_path
             put(tmp_path, f"{NAME}.part").rename(tmp_path / NAME)
             assert (await heard.next()).name == NAME
             assert await heard.nothing()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    "passing", [".20180216T112430.fits.XyZ123", ".~tmp~/20180216T112430.fits", "a.filepart"]
+)
+def test_an_upload_under_a_passing_name_is_told_of_once_it_has_its_last(
+    tmp_path: Path, passing: str
+) -> None:
+    async def scenario() -> None:
+        async with watching(tmp_path) as heard:
+            path = put(tmp_path, str(Path(NAME).parent / passing))
+            assert await heard.nothing()
+            path.rename(tmp_path / NAME)
+            assert (await heard.next()).name == NAME
+            assert await heard.nothing()
+
+    play(scenario)
+
+
+def test_a_folder_of_uploads_that_gets_its_last_name_is_told_of(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with watching(tmp_path) as heard:
+            folder = Path(NAME).parent
+            put(tmp_path, f"{folder}.part/20180216T112430.fits")
+            assert await heard.nothing()
+            Path(tmp_path, f"{folder}.part").rename(tmp_path / folder)
+            assert (await heard.next()).name == NAME
 
     play(scenario)
 

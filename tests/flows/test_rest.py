@@ -1,0 +1,183 @@
+"""Files that arrive slowly are taken whole, once, and files that arrived whole at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from blocks.network import PanoptesNetwork
+from flows.ingest_folder import files_in, ingest_folder
+from flows.ingest_observation import ingest
+from flows.taking import Nobody, as_calls
+from models.ingest import FileResult
+from models.names import parse_sequence_id
+from tasks.backlog import survey
+from tasks.fits.archive import verify_archive
+from tests import sites
+from tests.files import IMAGE, LATER, SEQUENCE_ID, place, tiny_fits
+
+FITS = f"{IMAGE}.fits"
+DATA = tiny_fits(rows=600)  # 25,920 bytes
+REST = 0.4
+
+Writer = Callable[[Path], Iterator[None]]
+"""Writes `DATA` at a path, bit by bit."""
+
+
+def _slowly(path: Path) -> Iterator[None]:
+    """11 KB a second, to its last name."""
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, len(DATA), 1100):
+            file.write(DATA[start : start + 1100])
+            time.sleep(0.1)
+            yield
+
+
+def _pausing(path: Path) -> Iterator[None]:
+    """Longer than a file must rest."""
+    with path.open("wb", buffering=0) as file:
+        for start in (0, 3000, 12000):
+            file.write(DATA[start : {0: 3000, 3000: 12000}.get(start)])
+            time.sleep(3 * REST)
+            yield
+
+
+def _closing(path: Path) -> Iterator[None]:
+    """Opens it anew for each part, and pauses in between longer than a file must rest."""
+    for start in range(0, len(DATA), 9000):
+        with path.open("ab") as file:
+            file.write(DATA[start : start + 9000])
+        time.sleep(3 * REST)
+        yield
+
+
+def _hard_linked(path: Path) -> Iterator[None]:
+    """Under another name, outside of `incoming`."""
+    own = path.parents[5] / "being-written"
+    with own.open("wb", buffering=0) as file:
+        file.write(DATA[:3000])
+        path.hardlink_to(own)
+        time.sleep(3 * REST)
+        yield
+        file.write(DATA[3000:])
+    yield
+
+
+def _preallocating(path: Path) -> Iterator[None]:
+    with path.open("wb", buffering=0) as file:
+        os.truncate(file.fileno(), len(DATA))
+        yield
+        for start in range(0, len(DATA), 9000):
+            file.write(DATA[start : start + 9000])
+            time.sleep(2 * REST)
+            yield
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> PanoptesNetwork:
+    return sites.drained(
+        tmp_path, rest_seconds=REST, incomplete_seconds=10 * REST, previews_wanted=False
+    )
+
+
+@pytest.mark.parametrize("writer", [_slowly, _pausing, _closing, _hard_linked, _preallocating])
+def test_an_upload_that_is_written_slowly_is_taken_whole(
+    network: PanoptesNetwork, writer: Writer
+) -> None:
+    path = sites.incoming(network) / FITS
+    path.parent.mkdir(parents=True)
+    writing = threading.Thread(target=lambda: list(writer(path)))
+    writing.start()
+    results: list[FileResult] = []
+    deadline = time.monotonic() + 60
+    while writing.is_alive() or sites.waiting(network):
+        assert time.monotonic() < deadline
+        results += sites.ingest_all(network)
+    assert {result.outcome for result in results} <= {"waiting", "catalogued"}
+    assert [result.outcome.value for result in results].count("catalogued") == 1
+    assert sites.objects(network, "quarantine") == {}
+    verify_archive(DATA, network.store("images").read(f"{FITS}.fz")[0])
+
+
+def test_what_stays_incomplete_is_judged_once_it_has_long_been_unchanged(
+    network: PanoptesNetwork,
+) -> None:
+    for name, data in ((FITS, DATA[:9000]), ("notes.txt", b"clouds"), (f"{LATER}.fits", b"")):
+        place(sites.incoming(network), name, data)
+    began = time.monotonic()
+    results = {result.name: result for result in _one_by_one(network)}
+    first = results[FITS]
+    assert first.outcome == "waiting"
+    assert "ends too early" in first.told
+    entry = sites.entry_of(network, FITS)
+    assert (entry.outcome, entry.code, entry.attempts) == (None, "truncated-file", entry.returns)
+    assert survey(network).observations[SEQUENCE_ID].is_ready is False
+    while sites.waiting(network):
+        assert time.monotonic() < began + 60
+        results |= {result.name: result for result in _one_by_one(network)}
+    assert time.monotonic() - began >= 10 * REST
+    assert {name: result.code for name, result in results.items()} == {
+        FITS: "truncated-file", "notes.txt": "unknown-suffix", f"{LATER}.fits": "empty-file",
+    }  # fmt: skip
+    assert {result.outcome for result in results.values()} == {"quarantined"}
+    assert sites.entry_of(network, FITS).attempts == 2
+
+
+def _one_by_one(network: PanoptesNetwork) -> list[FileResult]:
+    return ingest_folder(network, files_in(network, Path(network.images).parent), watch=Nobody())
+
+
+def test_a_run_waits_once_for_what_has_just_come(network: PanoptesNetwork) -> None:
+    heard: list[int] = []
+
+    class Watch(Nobody):
+        def resting(self, files: int, seconds: float) -> None:
+            heard.append(files)
+
+    for name in (FITS, f"{LATER}.fits"):
+        place(sites.incoming(network), name, tiny_fits(seed=len(heard)))
+    began = time.monotonic()
+    sequence = parse_sequence_id(SEQUENCE_ID)
+    results = ingest(network, sequence, call=as_calls, watch=Watch())
+    assert {result.outcome for result in results} == {"catalogued"}
+    assert heard[0] == 2
+    assert time.monotonic() - began >= REST
+
+
+def test_the_sweep_starts_no_run_for_what_is_being_written(network: PanoptesNetwork) -> None:
+    path = place(sites.incoming(network), FITS, DATA)
+    with path.open("ab"):
+        found = survey(network)
+        assert [len(w.sources) for w in found.observations.values()] == [1]
+        assert found.backlog(overdue_after=0, held=set()).files == 1
+        assert not found.observations[SEQUENCE_ID].is_ready
+        (result,) = _one_by_one(network)
+        assert (result.outcome, result.reason) == ("waiting", "Somebody is still writing it.")
+    deadline = time.monotonic() + 20
+    while not survey(network).observations[SEQUENCE_ID].is_ready:
+        assert time.monotonic() < deadline
+
+
+def test_a_users_own_folder_is_judged_at_once_when_it_rests(tmp_path: Path) -> None:
+    network = sites.kept(tmp_path, rest_seconds=REST, incomplete_seconds=3600)
+    place(sites.incoming(network), FITS, DATA[:9000])
+    place(sites.incoming(network), "notes.txt", b"clouds")
+    assert sites.outcomes(sites.run(network)) == {
+        FITS: "quarantined: truncated-file", "notes.txt": "quarantined: unknown-suffix",
+    }  # fmt: skip
+
+
+def test_uploads_given_up_under_passing_names_are_counted(
+    network: PanoptesNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place(sites.incoming(network), f"{FITS}.part", DATA)
+    place(sites.incoming(network), f"{SEQUENCE_ID}/.a.fits.XyZ123", DATA)
+    found = survey(network)
+    assert (found.observations, found.unroutable, found.passing) == ({}, [], 0)
+    monkeypatch.setattr("tasks.backlog.FORGOTTEN_SECONDS", 0.0)
+    assert survey(network).backlog(overdue_after=0, held=set()).passing == 2
