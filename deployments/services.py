@@ -100,7 +100,7 @@ def create_app(
     )
     # The last one added is asked first.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
-    app.add_middleware(Admission, guard=services.guard)
+    app.add_middleware(Admission, guard=services.guard, most=settings.max_body_bytes)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.origins,

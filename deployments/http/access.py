@@ -33,13 +33,13 @@ class OwnPrograms(ThisMachine):
     """Programs of the user who runs the services, and of the machine's administrator.
 
     A proxy is another user's, or says that it is one, or has another Host. nginx has none
-    of that by default but HTTP/1.0, which no other program sends any more.
+    of that by default but HTTP/1.0, which other programs no longer send.
     """
 
     async def admit(self, request: Request) -> str:
         who = await super().admit(request)
-        if request.scope["http_version"] == "1.0":
-            raise Refused("it was sent as a proxy sends it, in HTTP/1.0")
+        if request.scope["http_version"] != "1.1":
+            raise Refused("it was not sent in HTTP/1.1")
         if user_of(request.scope) not in (None, 0, os.getuid()):
             raise Refused("a program of another user sent it")
         return who
@@ -68,10 +68,13 @@ def _as_listed(address: str, port: int) -> str:
 
 
 class Admission:
-    """Asks who a caller is before anything of the request's body is read."""
+    """Asks who a caller is before anything of the request's body is read.
 
-    def __init__(self, app: ASGIApp, *, guard: Guard) -> None:
-        self._app, self._guard = app, guard
+    What is announced as longer than `most` bytes is not read either.
+    """
+
+    def __init__(self, app: ASGIApp, *, guard: Guard, most: int) -> None:
+        self._app, self._guard, self._most = app, guard, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -89,6 +92,10 @@ class Admission:
                     answer.headers["WWW-Authenticate"] = "Bearer"
                     await answer(scope, receive, send)
                     return
+            if int(request.headers.get("content-length", "0")) > self._most:
+                too_much = f"the request's body is larger than {self._most} bytes"
+                await refusal(413, too_much)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
 
