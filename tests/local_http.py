@@ -87,6 +87,14 @@ def sesame_server(**known: str) -> Iterator[SesameServer]:
         thread.join()
 
 
+def free_port() -> int:
+    """Of this machine; another program may take it meanwhile."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
 @contextmanager
 def serving(make: Callable[[], ASGIApp]) -> Iterator[str]:
     """Where an ASGI application is served, as the commands serve it."""
