@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +28,6 @@ T = TypeVar("T")
 
 _CALL_SECONDS = 4.0
 _RETRY_SECONDS = 5.0
-_NO_DATABASE = re.compile(r"database .*does not exist", re.IGNORECASE | re.DOTALL)
 
 _inherited: list[object] = []
 """Connections of a parent process: closing one in a forked child could wait for ever."""
@@ -55,7 +53,7 @@ class FirestoreLink:
             try:
                 return api.get_document({"name": name}, **self._options)
             except NotFound as error:
-                if _NO_DATABASE.search(str(error)):
+                if _lacks_database(error):
                     raise
                 return None
 
@@ -73,7 +71,7 @@ class FirestoreLink:
             except exceptions.FailedPrecondition as error:
                 raise Conflict(error.message) from error
             except exceptions.NotFound as error:
-                if _NO_DATABASE.search(str(error)):
+                if _lacks_database(error):
                     raise
                 raise Conflict(error.message) from error
 
@@ -146,6 +144,12 @@ class FirestoreLink:
             raise ConfigurationError(f"{self.place} cannot answer: {error.message}") from error
         except exceptions.InvalidArgument as error:
             raise ValueError(error.message) from error
+
+
+def _lacks_database(error: Exception) -> bool:
+    """Whether not a document is missing, but all of them."""
+    _, database, rest = str(error).casefold().partition("database ")
+    return bool(database) and "does not exist" in rest
 
 
 def _connect(credentials: Credentials | None, emulator: str | None) -> FirestoreClient:

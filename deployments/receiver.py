@@ -19,12 +19,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.events.announcements import UNROUTABLE, Incoming, announce, shown
-from deployments.events.authentication import Guard, Refused
+from deployments.events.authentication import Guard, Refused, header_bytes
 from deployments.events.prefect_api import Prefect, PrefectAway
 from deployments.events.sending import Announcer
 from deployments.events.settings import ReceiverSettings, unknown_variables
@@ -33,7 +34,6 @@ from models.errors import ConfigurationError, TryAgain
 from models.events import FileArrived, MalformedEvent, OtherEvent, parse_event
 
 MOST_HEADER_BYTES = 16_384
-BODY_SECONDS = 10.0
 AWAY_SECONDS = "5"
 """After which a sender may try again, where it asks."""
 
@@ -77,9 +77,9 @@ class Receiver:
         except MalformedEvent as malformed:
             log.warning("no storage event from %s: %s", _address(request), malformed)
             return _answer(400, str(malformed))
-        except TooMuch as refused:
-            log.warning("refused a request from %s: %s", _address(request), refused)
-            return _answer(refused.status, str(refused), {"Connection": "close"})
+        except HTTPException as refused:
+            log.warning("refused a request from %s: %s", _address(request), refused.detail)
+            return _answer(refused.status_code, refused.detail, {"Connection": "close"})
         except TryAgain as away:
             log.warning("%s", away)
             return _away("who you are cannot be verified now")
@@ -114,26 +114,12 @@ class Receiver:
         return Response(status_code=204)
 
     async def _body(self, request: Request) -> bytes:
-        """Raises TooMuch for more than a notification can have."""
-        headers = sum(len(name) + len(value) + 4 for name, value in request.headers.raw)
-        if headers > MOST_HEADER_BYTES:
-            raise TooMuch(431, "the headers are too long")
+        """Raises HTTPException for more than a notification can have."""
+        if header_bytes(request) > MOST_HEADER_BYTES:
+            raise HTTPException(431, "the URL or the headers are too long")
         if request.headers.get("content-encoding", "identity") != "identity":
-            raise TooMuch(415, "the body must not be compressed")
-        most = self.settings.max_body_bytes
-        declared = request.headers.get("content-length", "0")
-        if not declared.isascii() or not declared.isdigit() or int(declared[:12]) > most:
-            raise TooMuch(413, f"the body is larger than {most} bytes")
-        body = bytearray()
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > most:
-                        raise TooMuch(413, f"the body is larger than {most} bytes")
-        except TimeoutError:
-            raise TooMuch(408, f"the body took longer than {BODY_SECONDS:.0f} s") from None
-        return bytes(body)
+            raise HTTPException(415, "the body must not be compressed")
+        return await request.body()
 
     async def healthz(self, request: Request) -> Response:
         """This process answers; whatever it is that Prefect does."""
@@ -147,14 +133,6 @@ class Receiver:
         assert self.vigil is not None
         report = await self.vigil.report()
         return JSONResponse(report.as_json(), status_code=200 if report.is_ready else 503)
-
-
-class TooMuch(Exception):
-    """The request is longer, slower or of another form than any notification."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        self.status = status
-        super().__init__(sentence)
 
 
 def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starlette:
@@ -180,6 +158,7 @@ def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starle
             Route("/readyz", receiver.readyz),
         ],
         lifespan=receiver.running,
+        max_body_size=settings.max_body_bytes,
     )
 
 

@@ -12,15 +12,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.cors import CORSMiddleware
 
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound
-from deployments.events.authentication import Guard, Refused
-from deployments.http.access import BodyLimit, Pages
+from deployments.events.authentication import Guard
+from deployments.http.access import Admission, BrowserRules
 from deployments.http.file_routes import file_router
 from deployments.http.models import (
     HeaderAnswer,
@@ -37,7 +39,7 @@ from models.lookup import NoSuchName
 from tasks.header import NoSuchHdu
 from tasks.lookup.known_names import KnownNames
 from tasks.lookup.sesame import Sesame
-from tasks.places import BadPath, NotOurs
+from tasks.places import BadPath, Hidden, NotOurs
 from tasks.resolve import resolve_name
 from tasks.search import BadCursor, TooMany
 from tasks.stored_header import stored_header
@@ -49,12 +51,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "You did not say who you are"},
     413: {"model": Problem, "description": "The request is too large"},
     422: {"model": Problem, "description": "The request cannot be understood"},
+    431: {"model": Problem, "description": "The URL or the headers are too long"},
     503: {"model": Problem, "description": "What is needed is away; try again"},
 }
 _STATUS: dict[type[Exception], int] = {
     NoSuchName: 404,
     NotFound: 404,
     NotOurs: 404,
+    Hidden: 403,
     NoSuchHdu: 404,
     BadPath: 400,
     BadCursor: 400,
@@ -94,37 +98,38 @@ def create_app(
         responses=_PROBLEMS,
         redirect_slashes=False,
     )
-    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
-    app.add_middleware(Pages, origins=settings.origins)
+    # The last one added is asked first.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
+    app.add_middleware(Admission, guard=services.guard, most=settings.max_body_bytes)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=("GET", "HEAD", "POST"),
+        allow_headers=("Authorization", "If-None-Match", "Range"),
+        expose_headers=("Accept-Ranges", "Content-Range", "ETag", "Retry-After"),
+        max_age=3600,
+    )
+    app.add_middleware(BrowserRules, shared="*" in settings.origins)
     _answer_problems(app)
-    admitted = [Depends(_admission(services.guard))]
-    app.include_router(search_router(services), dependencies=admitted)
-    app.include_router(file_router(services), dependencies=admitted)
-    _add_lookup(app, services, admitted)
-    _add_header(app, services, admitted)
+    app.include_router(search_router(services))
+    app.include_router(file_router(services))
+    _add_lookup(app, services)
+    _add_header(app, services)
 
     @app.get("/healthz", tags=["operation"])
-    def healthz() -> dict[str, bool]:
+    async def healthz() -> dict[str, bool]:
         """Whether this process answers."""
         return {"alive": True}
 
     return app
 
 
-def _admission(guard: Guard) -> Any:
-    async def admit(request: Request) -> None:
-        await guard.admit(request)
-
-    return admit
-
-
-def _add_lookup(app: FastAPI, services: Services, admitted: list[Any]) -> None:
+def _add_lookup(app: FastAPI, services: Services) -> None:
     responses: dict[int | str, dict[str, Any]] = {
         404: {"model": Problem, "description": "Nothing is known by this name"}
     }
     options: dict[str, Any] = {
         "tags": ["lookup"],
-        "dependencies": admitted,
         "responses": responses,
         "response_model_exclude_none": True,
     }
@@ -146,15 +151,15 @@ def _add_lookup(app: FastAPI, services: Services, admitted: list[Any]) -> None:
         return answer(wanted)
 
 
-def _add_header(app: FastAPI, services: Services, admitted: list[Any]) -> None:
+def _add_header(app: FastAPI, services: Services) -> None:
     responses: dict[int | str, dict[str, Any]] = {
         400: {"model": Problem, "description": "This names no file"},
+        403: {"model": Problem, "description": "Only with a token"},
         404: {"model": Problem, "description": "There is no such file in this network"},
         422: {"model": Problem, "description": "The file is no FITS file, or damaged"},
     }
     options: dict[str, Any] = {
         "tags": ["header"],
-        "dependencies": admitted,
         "responses": responses,
         "response_model": HeaderAnswer,
         "response_model_exclude_unset": True,
@@ -167,6 +172,7 @@ def _add_header(app: FastAPI, services: Services, admitted: list[Any]) -> None:
             wanted.hdu,
             wanted.bucket_name,
             services.files_url(request),
+            services.settings.hidden,
         )
 
     @app.get("/get-fits-header", **options)
@@ -182,11 +188,6 @@ def _add_header(app: FastAPI, services: Services, admitted: list[Any]) -> None:
 
 def _answer_problems(app: FastAPI) -> None:
     """Every refusal is a `Problem` with a true status code."""
-
-    async def refused(request: Request, error: Exception) -> Response:
-        address = request.client.host if request.client else "nowhere"
-        log.warning("refused a request from %s: %s", address, error)
-        return _problem(401, "who you are could not be verified", {"WWW-Authenticate": "Bearer"})
 
     async def expected(request: Request, error: Exception) -> Response:
         status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
@@ -208,7 +209,8 @@ def _answer_problems(app: FastAPI) -> None:
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         sentences = [
-            f"{'.'.join(str(x) for x in each['loc'][1:]) or 'the request'}: {each['msg']}"
+            f"{'.'.join(str(x)[:80] for x in each['loc'][1:]) or 'the request'}: "
+            f"{each['msg'][:200]}"
             for each in error.errors()[:5]
         ]
         return _problem(422, "; ".join(sentences))
@@ -222,7 +224,6 @@ def _answer_problems(app: FastAPI) -> None:
 
     for kind in _STATUS:
         app.add_exception_handler(kind, expected)
-    app.add_exception_handler(Refused, refused)
     app.add_exception_handler(BadInput, bad_input)
     app.add_exception_handler(TryAgain, away)
     app.add_exception_handler(ConfigurationError, not_set_up)

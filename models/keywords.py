@@ -23,8 +23,11 @@ FieldValue: TypeAlias = str | int | float
 Reader: TypeAlias = Callable[[CardValue], FieldValue | None]
 DocumentName: TypeAlias = Literal["unit", "camera", "observation", "image"]
 
-_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][+-]?\d+)?)\s*(?:[A-Za-z%]+)?\s*")
-_FRACTION = re.compile(r"\s*\d+\s*/\s*\d+\s*")
+# Possessive: a page of digits or blanks is read once, and not cut in every way there is.
+_NUMBER = re.compile(
+    r"([+-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[EeDd][+-]?\d++)?+)\s*+(?:[A-Za-z%]++\s*+)?+"
+)
+_FRACTION = re.compile(r"\d++\s*+/\s*+\d++")
 _MAX_TEXT = 1000
 _MISSING = {"", "nan", "none", "null", "n/a", "undefined"}
 
@@ -54,7 +57,7 @@ def read_float(value: CardValue) -> float | None:
         return None
     if _FRACTION.fullmatch(text):
         try:
-            return float(Fraction(text.replace(" ", "")))
+            return float(Fraction("".join(text.split())))
         except (ZeroDivisionError, OverflowError):
             raise NoValue from None
     found = _NUMBER.fullmatch(text)

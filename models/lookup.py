@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -51,12 +50,12 @@ def tidy(search_string: str) -> str:
 
     Raises NoSuchName for a text that can be no name.
     """
+    if len(search_string) > MAX_SEARCH_STRING:
+        raise NoSuchName(f"the search string is longer than {MAX_SEARCH_STRING} characters")
     text = unicodedata.normalize("NFC", search_string.translate(_TYPOGRAPHY))
-    text = re.sub(r"\s+", " ", text).strip()
+    text = " ".join(text.split())
     if not text:
         raise NoSuchName("the search string is empty: give a name or coordinates")
-    if len(text) > MAX_SEARCH_STRING:
-        raise NoSuchName(f"the search string is longer than {MAX_SEARCH_STRING} characters")
     if not text.isprintable():
         raise NoSuchName("the search string holds control characters or broken text")
     return text

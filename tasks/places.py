@@ -31,6 +31,10 @@ class NotOurs(LookupError):
     """This names an object, but in none of the network's locations."""
 
 
+class Hidden(LookupError):
+    """This names an object in a location that is not shown to everyone."""
+
+
 class Place(NamedTuple):
     """An object of the network."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, ObjectStore, Unreadable
+from models.documents import Location
 from models.errors import BadInput
 from tasks.header import NoSuchHdu, read_header, read_headers
 from tasks.header_json import Json, hdu_json
-from tasks.places import BadPath, NotOurs, places_meant, public_url
+from tasks.places import BadPath, Hidden, NotOurs, places_meant, public_url
 from tasks.retries import step
 
 ALL = "all"
@@ -19,14 +22,19 @@ def stored_header(
     hdu: int | str | None = None,
     bucket_name: str | None = None,
     files_url: str | None = None,
+    hidden: Collection[Location] = (),
 ) -> dict[str, Json]:
     """``{success, header, ...}`` of the file that `bucket_path` means (see `tasks.places`).
 
     `hdu` is a number, a name, ``all`` (then under ``headers``, too), or None for the
-    image's own. FILENAME is the file's public URL, whatever the file says. Raises BadPath,
-    NotOurs, NotFound, NoSuchHdu, TryAgain, and BadInput.
+    image's own. FILENAME is the file's public URL, whatever the file says. Nothing is read
+    in `hidden` locations. Raises BadPath, NotOurs, Hidden, NotFound, NoSuchHdu, TryAgain,
+    and BadInput.
     """
     places = places_meant(network, bucket_path, bucket_name=bucket_name, files_url=files_url)
+    if all(place.location in hidden for place in places):
+        raise Hidden(f"{places[0].location} is only shown to callers with a token")
+    places = [place for place in places if place.location not in hidden]
     for place in places:
         url = public_url(network, place, files_url=files_url)
         try:

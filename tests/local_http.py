@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import socket
 import socketserver
 import threading
@@ -86,16 +87,26 @@ def sesame_server(**known: str) -> Iterator[SesameServer]:
         thread.join()
 
 
+def free_port() -> int:
+    """Of this machine; another program may take it meanwhile."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
 @contextmanager
 def serving(make: Callable[[], ASGIApp]) -> Iterator[str]:
-    """Where an ASGI application is served."""
+    """Where an ASGI application is served, as the commands serve it."""
     import uvicorn
 
-    config = uvicorn.Config(
-        make(), host="127.0.0.1", port=0, log_config=None, proxy_headers=False, access_log=False
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    from deployments.http.listening import config, listen
+
+    listener = listen("127.0.0.1", 0)
+    server = uvicorn.Server(config(make()))
+    # Prefect's settings are of a context, and a new thread has one of its own.
+    run = contextvars.copy_context().run
+    thread = threading.Thread(target=run, args=[server.run], kwargs={"sockets": [listener]})
     thread.start()
     try:
         deadline = time.monotonic() + 60
@@ -103,7 +114,7 @@ def serving(make: Callable[[], ASGIApp]) -> Iterator[str]:
             assert thread.is_alive(), "the application has ended at its start"
             assert time.monotonic() < deadline, "the application did not start"
             time.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

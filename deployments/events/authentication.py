@@ -25,7 +25,11 @@ LEAST_SECRET_CHARACTERS = 16
 CLOCK_SKEW_SECONDS = 10
 _ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 _HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?::\d*)?")
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via", "origin")
+_FORWARDED = (
+    "forwarded", "via", "x-forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip",
+    "true-client-ip", "cf-connecting-ip", "fastly-client-ip", "x-envoy-", "x-original-",
+)  # fmt: skip
+"""What the names of proxies' headers begin with."""
 
 
 class Refused(Exception):
@@ -168,17 +172,32 @@ def _digest(secret: str) -> bytes:
 
 
 class ThisMachine:
-    """Programs on this machine; neither what a proxy forwards nor what a web page sends."""
+    """Programs on this machine; neither what a proxy forwards nor what a web page sends.
+
+    Pages of `origins`, and the service's own, may; ``*`` stands for all.
+    """
+
+    def __init__(self, origins: Collection[str] = ()) -> None:
+        self._origins = frozenset(origins)
 
     async def admit(self, request: Request) -> str:
         if request.client is None or not is_loopback(request.client.host):
             raise Refused("it does not come from this machine")
-        if forwarded := [name for name in _FORWARDED if name in request.headers]:
-            raise Refused(f"it was passed on for somebody else ({forwarded[0]})")
+        if any(name.startswith(_FORWARDED) for name in request.headers):
+            raise Refused("it was passed on for somebody else")
         host = _HOST.fullmatch(request.headers.get("host", ""))
         if host is None or not is_loopback(host["name"]):
             raise Refused("it was sent to another name than this machine's own")
+        allowed = self._origins | {f"http://{host[0]}"}
+        if "*" not in allowed and not allowed.issuperset(request.headers.getlist("origin")):
+            raise Refused("a page of another site sent it")
         return "this machine"
+
+
+def header_bytes(request: Request) -> int:
+    """Of the request's URL and headers, about."""
+    fields = sum(len(name) + len(value) + 4 for name, value in request.headers.raw)
+    return fields + len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"])
 
 
 def is_loopback(host: str) -> bool:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import ipaddress
+import logging
+import os
+import struct
+from pathlib import Path
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.events.authentication import Refused, is_loopback
+from deployments.events.authentication import Guard, Refused, ThisMachine, header_bytes
 
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
+MOST_HEADER_BYTES = 16_384
+"""With the URL."""
+PUBLIC = frozenset({"/healthz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
+"""What says nothing of the network."""
+log = logging.getLogger(__name__)
 
 
 class Everyone:
@@ -21,109 +29,98 @@ class Everyone:
         return "everyone"
 
 
-class LocalPrograms:
-    """Programs on this machine, and pages that its user looks at; nothing that is passed on
-    from elsewhere."""
+class OwnPrograms(ThisMachine):
+    """Programs of the user who runs the services, and of the machine's administrator.
 
-    async def admit(self, request: Request) -> str:
-        if request.client is None or not is_loopback(request.client.host):
-            raise Refused("it does not come from this machine")
-        if forwarded := [name for name in _FORWARDED if name in request.headers]:
-            raise Refused(f"it was passed on for somebody else ({forwarded[0]})")
-        return "this machine"
-
-
-class BodyLimit:
-    """Reads the whole body of a request before the application does, up to a limit."""
-
-    def __init__(self, app: ASGIApp, *, most: int) -> None:
-        self._app, self._most = app, most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        declared = Headers(scope=scope).get("content-length", "0")
-        if not (declared.isascii() and declared.isdigit() and len(declared) < 12):
-            await _too_much(self._most)(scope, receive, send)
-            return
-        body = bytearray()
-        more = int(declared) <= self._most
-        if not more:
-            await _too_much(self._most)(scope, receive, send)
-            return
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._most:
-                await _too_much(self._most)(scope, receive, send)
-                return
-        given = False
-
-        async def again() -> Message:
-            nonlocal given
-            if given:
-                return await receive()
-            given = True
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
-
-        await self._app(scope, again, send)
-
-
-def _too_much(most: int) -> Response:
-    message = f"the request's body is larger than {most} bytes"
-    return JSONResponse(
-        {"success": False, "message": message}, status_code=413, headers={"Connection": "close"}
-    )
-
-
-class Pages:
-    """CORS as the network's services always had it: any page may read, unless told otherwise.
-
-    https://fetch.spec.whatwg.org/#http-cors-protocol
+    A proxy is another user's, or says that it is one, or has another Host. nginx has none
+    of that by default but HTTP/1.0, which other programs no longer send.
     """
 
-    def __init__(self, app: ASGIApp, *, origins: Collection[str]) -> None:
-        self._app, self._origins = app, frozenset(origins)
+    async def admit(self, request: Request) -> str:
+        who = await super().admit(request)
+        if request.scope["http_version"] != "1.1":
+            raise Refused("it was not sent in HTTP/1.1")
+        if user_of(request.scope) not in (None, 0, os.getuid()):
+            raise Refused("a program of another user sent it")
+        return who
+
+
+def user_of(scope: Scope) -> int | None:
+    """Whose program is at the other end of a connection within this machine.
+
+    None where the system does not tell. https://docs.kernel.org/networking/proc_net_tcp.html
+    """
+    ends = scope["client"], scope["server"]
+    table = Path("/proc/net/tcp6" if ":" in ends[0][0] else "/proc/net/tcp")
+    try:
+        lines = table.read_text().splitlines()[1:]
+    except OSError:
+        return None
+    wanted = [_as_listed(*end) for end in ends]
+    rows = (line.split(maxsplit=8) for line in lines)
+    return next((int(row[7]) for row in rows if row[1:3] == wanted), None)
+
+
+def _as_listed(address: str, port: int) -> str:
+    packed = ipaddress.ip_address(address).packed
+    words = struct.unpack(f"={len(packed) // 4}I", packed)
+    return f"{''.join(f'{word:08X}' for word in words)}:{port:04X}"
+
+
+class Admission:
+    """Asks who a caller is before anything of the request's body is read.
+
+    What is announced as longer than `most` bytes is not read either.
+    """
+
+    def __init__(self, app: ASGIApp, *, guard: Guard, most: int) -> None:
+        self._app, self._guard, self._most = app, guard, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request = Headers(scope=scope)
-        allowed = self._allowed(request.get("origin"))
-        if scope["method"] == "OPTIONS" and "access-control-request-method" in request:
-            headers = self._headers(allowed) | {
-                "Access-Control-Allow-Methods": "GET, HEAD, POST",
-                "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match, Range",
-                "Access-Control-Max-Age": "3600",
-            }
-            await Response(status_code=204, headers=headers)(scope, receive, send)
-            return
+        if scope["type"] == "http":
+            request = Request(scope)
+            if header_bytes(request) > MOST_HEADER_BYTES:
+                await refusal(431, "the URL or the headers are too long")(scope, receive, send)
+                return
+            if scope["path"] not in PUBLIC or scope["method"] not in ("GET", "HEAD"):
+                try:
+                    await self._guard.admit(request)
+                except Refused as refused:
+                    address = request.client.host if request.client else "nowhere"
+                    log.warning("refused a request from %s: %s", address, refused)
+                    answer = refusal(401, "who you are could not be verified")
+                    answer.headers["WWW-Authenticate"] = "Bearer"
+                    await answer(scope, receive, send)
+                    return
+            if int(request.headers.get("content-length", "0")) > self._most:
+                too_much = f"the request's body is larger than {self._most} bytes"
+                await refusal(413, too_much)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
-        async def send_with_headers(message: Message) -> None:
+
+class BrowserRules:
+    """What browsers must not do with an answer; reading it is CORS's matter.
+
+    `shared` lets other sites' pages show files, such as previews.
+    """
+
+    def __init__(self, app: ASGIApp, *, shared: bool) -> None:
+        self._app, self._shared = app, shared
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_rules(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers(allowed).items():
-                    headers.append(name, value)
                 headers["X-Content-Type-Options"] = "nosniff"
+                if not self._shared:
+                    headers["Cross-Origin-Resource-Policy"] = "same-origin"
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        await self._app(scope, receive, send_with_rules)
 
-    def _allowed(self, origin: str | None) -> str | None:
-        if "*" in self._origins:
-            return "*"
-        return origin if origin in self._origins else None
 
-    def _headers(self, allowed: str | None) -> dict[str, str]:
-        headers = {} if "*" in self._origins else {"Vary": "Origin"}
-        if allowed is not None:
-            headers["Access-Control-Allow-Origin"] = allowed
-            headers["Access-Control-Expose-Headers"] = (
-                "Accept-Ranges, Content-Length, Content-Range, ETag, Last-Modified, Retry-After"
-            )
-        return headers
+def refusal(status: int, message: str) -> JSONResponse:
+    """An answer after which nothing more of the request is read."""
+    problem = {"success": False, "message": message}
+    return JSONResponse(problem, status_code=status, headers={"Connection": "close"})

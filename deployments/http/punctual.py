@@ -1,7 +1,7 @@
 """A connection must say what it wants, and soon.
 
-Servers count connections, not requests: a thousand that say nothing, or half a header,
-would keep everyone else out, and none of them has shown who it is yet.
+Servers count connections, not requests: a thousand that say nothing, half a header, or one
+byte of a body a second, would keep everyone else out.
 """
 
 from __future__ import annotations
@@ -10,36 +10,52 @@ import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEADER_SECONDS = 10.0
-"""From a connection, or the first byte of its next request, to the end of the header."""
+REQUEST_SECONDS = 10.0
+"""From a connection, or the first byte of its next request, to the end of the body."""
+MOST_CONNECTIONS = 800
+"""With more, those go that have waited for their peer the longest."""
+_TOO_LATE = (
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 45\r\n"
+    b"Content-Type: text/plain\r\n\r\nthe request took longer than it may take here"
+)
 
 
 class PunctualProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, which closes connections whose header does not come."""
+    """uvicorn's HTTP/1.1, which closes connections whose request does not come."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _since = 0.0
+    """When the peer was last in debt to us."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._since = self.loop.time()
         self._arm()
+        self._make_room()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._is_answering():
+        if self._has_request():
             self._disarm()
         else:
             self._arm()
+
+    def on_response_complete(self) -> None:
+        self._since = self.loop.time()
+        super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
         super().connection_lost(exc)
 
-    def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+    def _has_request(self) -> bool:
+        """Whether a whole request waits for our answer."""
+        cycle = self.cycle
+        return cycle is not None and not (cycle.response_complete or cycle.more_body)
 
     def _arm(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(HEADER_SECONDS, self._close)
+            self._deadline = self.loop.call_later(REQUEST_SECONDS, self._close)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -47,5 +63,20 @@ class PunctualProtocol(H11Protocol):
             self._deadline = None
 
     def _close(self) -> None:
-        if not self._is_answering():
-            self.transport.close()
+        if self.cycle is not None and not self.cycle.response_started:
+            self.transport.write(_TOO_LATE)
+        self.transport.close()
+
+    def _make_room(self) -> None:
+        if len(self.connections) <= MOST_CONNECTIONS:
+            return
+        others = [each for each in self.connections if isinstance(each, PunctualProtocol)]
+        leaving = [each for each in others if each.transport.is_closing()]
+        for each in leaving:
+            each.transport.abort()
+        if len(others) - len(leaving) > MOST_CONNECTIONS:
+            # Those at work stay; those whose peer does not read go if all requests are whole.
+            idle = [x for x in others if not x._has_request() or x.flow.write_paused]
+            oldest = sorted(set(idle) - set(leaving), key=lambda x: (x._has_request(), x._since))
+            for each in oldest[:1]:
+                each.transport.abort()

@@ -43,7 +43,12 @@ CSV = "text/csv; charset=utf-8"
 _LINES_AT_ONCE = 200
 
 SequenceId = Annotated[
-    str, Path(description="UNIT_CAMERA_SEQUENCETIME", examples=["PAN001_14d3bd_20180216T110623"])
+    str,
+    Path(
+        max_length=100,
+        description="UNIT_CAMERA_SEQUENCETIME",
+        examples=["PAN001_14d3bd_20180216T110623"],
+    ),
 ]
 _NONE_SUCH: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The cursor is none, or the search finds too much"},

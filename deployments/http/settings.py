@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from blocks.network import LOCATIONS, PanoptesNetwork, load_network
 from deployments.events.authentication import Guard, SharedSecret, is_loopback
-from deployments.http.access import Everyone, LocalPrograms
+from deployments.http.access import Everyone, OwnPrograms
 from models.documents import Location
 from models.errors import ConfigurationError
 
 ARCHIVE: tuple[Location, ...] = ("images", "originals", "rgb", "previews", "timelapse")
 """What ``PANOPTES_SERVICES_FILES=archive`` opens."""
+GUARDED: frozenset[Location] = frozenset({"incoming", "quarantine"})
+"""What only callers with a token are shown anything of: nobody has looked at these files yet."""
 
 
 class ServiceSettings(BaseSettings):
@@ -43,8 +46,9 @@ class ServiceSettings(BaseSettings):
         "all but incoming and quarantine. Empty: none.",
     )
     origins: Annotated[frozenset[str], NoDecode] = Field(
-        frozenset({"*"}),
-        description="Origins of web pages that may read, separated by commas; * for all.",
+        frozenset(),
+        description="Origins of web pages that may read, separated by commas; * for all. "
+        "Empty: none but the services' own.",
     )
     public_url: str | None = Field(
         None, description="Where callers find the services, if not where they say themselves."
@@ -71,11 +75,22 @@ class ServiceSettings(BaseSettings):
             raise ValueError("it must begin with http:// or https://")
         return value
 
+    @model_validator(mode="after")
+    def _guarded_need_a_token(self) -> Self:
+        if self.token is None and (named := sorted(self.files & GUARDED)):
+            raise ValueError(f"{' and '.join(named)} are only served to callers with a token")
+        return self
+
+    @property
+    def hidden(self) -> frozenset[Location]:
+        """Locations that callers are shown nothing of."""
+        return GUARDED if self.token is None else frozenset()
+
     def guard(self) -> Guard:
         """Who may read. Raises ConfigurationError for settings that do not say so.
 
-        On its own machine's address a service without a token is open to the programs of
-        that machine; anywhere else open reads must be asked for.
+        On its own machine's address a service without a token is open to its user's own
+        programs; anywhere else, and behind a proxy, open reads must be asked for.
         """
         if self.token is not None and self.open:
             raise ConfigurationError(
@@ -87,7 +102,13 @@ class ServiceSettings(BaseSettings):
         if self.open:
             return Everyone()
         if is_loopback(self.host):
-            return LocalPrograms()
+            name = urlsplit(self.public_url or "http://localhost").hostname or ""
+            if not is_loopback(name):
+                raise ConfigurationError(
+                    f"services that others find at {name[:80]} are behind a proxy: set "
+                    "PANOPTES_SERVICES_TOKEN, or PANOPTES_SERVICES_OPEN=true to let everyone read"
+                )
+            return OwnPrograms(self.origins)
         raise ConfigurationError(
             f"nobody may use the services on {self.host} yet: set PANOPTES_SERVICES_TOKEN, or "
             "PANOPTES_SERVICES_OPEN=true to let everyone read"

@@ -23,7 +23,7 @@ COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 _REAL = r"[+-]?(?:\d++\.?+\d*+|\.\d++)(?:[EDed][+-]?\d++)?+"
 _CARD = re.compile(
     rf"""(?:
-        HIERARCH\ +(?P<hierarch>[^=']*[^=\ '])\ *=
+        HIERARCH\ ++(?P<hierarch>[^='\ ][^=']*+)=
       | (?!COMMENT\ |HISTORY\ |\ {{8}})(?P<keyword>[^=]{{8}})=[ ]
       | (?P<continued>CONTINUE)\ \ (?=\ *')
     )\ *
@@ -146,7 +146,7 @@ class Header:
                 joined = str(before.value)[:-1] + str(value)
                 cards[-1] = Card(before.keyword, joined, f"{before.comment} {note}".strip())
             else:
-                name = hierarch if hierarch is not None else keyword.rstrip()
+                name = (keyword if hierarch is None else hierarch).rstrip()
                 cards.append(Card(name, value, note))
             open_string = isinstance(value, str) and value.endswith("&")
         return tuple(cards), tuple(problems)

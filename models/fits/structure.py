@@ -163,7 +163,7 @@ def _check_magic(view: memoryview) -> None:
             raise BadInput("not-fits", f"it looks like {name}")
     if not any(head):
         raise BadInput("not-fits", "it begins with zero bytes only")
-    raise BadInput("not-fits", f"it begins with {head[:16]!r}, not with SIMPLE")
+    raise BadInput("not-fits", "it does not begin with SIMPLE")
 
 
 def _check_rest(view: memoryview, position: int) -> None:

@@ -27,9 +27,9 @@ ADDRESSES = (
 """CDS in Strasbourg, and its mirror."""
 SETTING = "PANOPTES_SESAME"
 
-_POSITION = re.compile(r"^%J\s+([0-9.]+)\s+([+-]?[0-9.]+)(?:\s|$)", re.MULTILINE)
-_NAME = re.compile(r"^%I\.0\s+(.+?)\s*(?:=|$)", re.MULTILINE)
-_CATALOGUE = re.compile(r"^#=[^=]*=([A-Za-z]+)", re.MULTILINE)
+_POSITION = re.compile(r"^%J\s++([0-9.]++)\s++([+-]?[0-9.]++)(?:\s|$)", re.MULTILINE)
+_NAME = re.compile(r"^%I\.0[ \t]++([^=\n]++)", re.MULTILINE)
+_CATALOGUE = re.compile(r"^#=[^=\n]*+=([A-Za-z]++)", re.MULTILINE)
 _COMPLAINT = re.compile(r"^#!(.*)$", re.MULTILINE)
 _TURN_SECONDS = 2.0
 """A service has few threads: they must not all wait for Sesame."""
@@ -167,7 +167,7 @@ def read_answer(text: str, name: str) -> Found | None:
             catalogues = _CATALOGUE.findall(before)
             block = text[text.rfind("\n#=", 0, position.start()) + 1 :]
             named = _NAME.search(block)
-            called = re.sub(r"\s+", " ", named[1]) if named else name
+            called = " ".join(named[1].split()) if named else name
             catalogue = catalogues[-1] if catalogues else "Sesame"
             return Found(called.removeprefix("NAME "), *found, catalogue)
     if "#====Done" not in text:

@@ -10,13 +10,15 @@ from models.lookup import NoSuchName
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
-_DECIMAL = re.compile(rf"({_NUMBER})(?:\s*[\s,;]\s*|(?=[+-]))({_NUMBER})")
-_UNIT = r"(?:hours?|hourangle|degrees?|deg|arcmin|arcsec|radians?|rad|[hms:dr]|°|['\"])"
-_WITH_UNITS = re.compile(rf"(?=.*\d)(?:{_NUMBER}|{_UNIT}|[\s,;])+", re.IGNORECASE)
-_TWO_NUMBERS = re.compile(r"\d[\s,;+-]+\d|[a-z°'\":].*\d", re.IGNORECASE)
-_ANGLE = re.compile(r"\d\s*(?:h|d|°|rad)", re.IGNORECASE)
-_SEPARATOR = re.compile(r"\s*[,;]\s*")
+# Possessive throughout: what has been taken for a number or a unit is never cut anew, so a
+# hostile text costs no more than one pass. Of units the longer come first.
+_NUMBER = r"[+-]?(?:\d++(?:\.\d*+)?+|\.\d++)"
+_DECIMAL = re.compile(rf"({_NUMBER})(?:\s++(?:[,;]\s*+)?+|[,;]\s*+|(?=[+-]))({_NUMBER})")
+_UNIT = r"(?:hourangle|hours?+|degrees?+|deg|arcmin|arcsec|radians?+|rad|[hms:dr]|°|['\"])"
+_WITH_UNITS = re.compile(rf"(?:{_NUMBER}|{_UNIT}|[\s,;])++", re.IGNORECASE)
+_TWO_NUMBERS = re.compile(r"\d[\s,;+-]++\d")
+_UNIT_AND_NUMBER = re.compile(r"[^a-z°'\":]*+[a-z°'\":].*\d", re.IGNORECASE | re.DOTALL)
+_ANGLE = re.compile(r"\d\s*+(?:h|d|°|rad)", re.IGNORECASE)
 
 
 def read_coordinates(text: str) -> tuple[float, float] | None:
@@ -31,9 +33,9 @@ def read_coordinates(text: str) -> tuple[float, float] | None:
         return _in_range(float(decimal[1]), float(decimal[2]), text)
     if text[:1] in "Jj" and (designated := read_designation(text)):
         return designated
-    if not _WITH_UNITS.fullmatch(text) or not re.search(
-        r"\d[\s,;+-]+\d|[a-z°'\":].*\d", text, re.I
-    ):
+    if not _WITH_UNITS.fullmatch(text):
+        return None
+    if not (_TWO_NUMBERS.search(text) or _UNIT_AND_NUMBER.match(text)):
         return None
     try:
         return _degrees(_sky_coord(text))
@@ -61,7 +63,7 @@ def _sky_coord(text: str) -> SkyCoord:
     from astropy import units as u
     from astropy.coordinates import SkyCoord
 
-    plain = _SEPARATOR.sub(" ", text)
+    plain = " ".join(text.replace(",", " ").replace(";", " ").split())
     if re.search(r"[A-Za-z°]", plain):
         # Astropy takes numbers to belong together up to a blank.
         joined = re.sub(r"(?<=[\d.])\s+(?=[a-z°])", "", plain, flags=re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -22,14 +23,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SesameServer]:
         yield server
 
 
-def run(stack: LocalStack, search_string: str, time: datetime | None = None) -> State[Any]:
+def run(stack: LocalStack, search_string: str, moment: datetime | None = None) -> State[Any]:
     with stack.settings():
-        return lookup_field(search_string, time, return_state=True)
+        return lookup_field(search_string, moment, return_state=True)
 
 
-def answer(stack: LocalStack, search_string: str, time: datetime | None = None) -> Any:
+def answer(stack: LocalStack, search_string: str, moment: datetime | None = None) -> Any:
     with stack.settings():
-        return lookup_field(search_string, time)
+        return lookup_field(search_string, moment)
 
 
 def test_a_lookup_completes_with_the_place_and_says_it(prefect_stack: LocalStack) -> None:
@@ -62,6 +63,17 @@ def test_no_such_name_is_an_answer_and_is_not_cached(
     assert "nothing is known as" in (state.message or "")
     server.known[name] = simbad("NAME Star", "10.5", "-20.25")
     assert answer(prefect_stack, name)["success"] is True
+
+
+def test_a_hostile_name_is_answered_like_any_other(
+    prefect_stack: LocalStack, server: SesameServer
+) -> None:
+    before = time.process_time()
+    for text in ("1" * 50 + "!", "12:" * 60 + "x", "12d" * 60 + "1x", "x" * 100_000):
+        state = run(prefect_stack, text)
+        assert state.is_completed()
+        assert "Dec" not in (state.message or "")
+    assert time.process_time() - before < 60
 
 
 def test_what_moves_is_cached_for_its_moment_alone(prefect_stack: LocalStack) -> None:
