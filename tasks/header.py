@@ -202,7 +202,9 @@ def _kind(header: Header, index: int, groups: bool) -> str:
 
 
 def _count(header: Header, keyword: str, index: int, default: int | None = None) -> int:
-    value = header.get(keyword, default)
+    value = header.get(keyword)
+    if value is None and default is not None:
+        return default
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise BadInput("bad-header", f"HDU {index}: {keyword} is {value!r}, no count")
     return value

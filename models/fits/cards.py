@@ -124,7 +124,7 @@ class Header:
             )
             value: Value = None
             if string is not None:
-                value = string.replace("''", "'").rstrip()
+                value = string.replace("''", "'").rstrip(" ")
             elif integer is not None:
                 value = int(integer)
             elif logical is not None:
@@ -146,7 +146,7 @@ class Header:
                 joined = str(before.value)[:-1] + str(value)
                 cards[-1] = Card(before.keyword, joined, f"{before.comment} {note}".strip())
             else:
-                name = hierarch if hierarch is not None else keyword.rstrip()
+                name = hierarch if hierarch is not None else keyword.rstrip(" ")
                 cards.append(Card(name, value, note))
             open_string = isinstance(value, str) and value.endswith("&")
         return tuple(cards), tuple(problems)
@@ -167,7 +167,7 @@ def _readable(line: str) -> str:
 
 
 def _without_value(line: str, number: int, problems: list[str]) -> Card:
-    keyword = line[:8].rstrip()
+    keyword = line[:8].rstrip(" ")
     if keyword not in COMMENTARY and line[8:10] == "= ":
         problems.append(f"card {number}: {keyword} has no value to read: {line[10:].strip()}")
         return Card(keyword, None, "")
@@ -175,8 +175,8 @@ def _without_value(line: str, number: int, problems: list[str]) -> Card:
 
 
 def keyword_of(card: bytes) -> str:
-    """The keyword field of a card as it stands in the file."""
-    return card[:8].decode("latin-1").rstrip()
+    """The keyword field of a card as it stands in the file; only blanks pad it (4.1.2.1)."""
+    return card[:8].decode("latin-1").rstrip(" ")
 
 
 def header_of(raw: bytes) -> Header:

@@ -232,6 +232,9 @@ def _read_hdu(data: bytes | memoryview, header: Header, index: int) -> Hdu:
         gcount = _optional_whole(header, "GCOUNT", 1, index)
         if pcount < 0 or gcount < 0:
             raise BadInput("bad-header", f"HDU {index}: PCOUNT {pcount}, GCOUNT {gcount}")
+        if kind == "image" and (pcount, gcount) != (0, 1):
+            # Section 7.1.1; no two readers agree on where its pixels would be.
+            raise BadInput("bad-header", f"HDU {index}, an image: PCOUNT {pcount}, GCOUNT {gcount}")
     values = math.prod(lengths[1:] if groups else lengths) if naxis else 0
     size = abs(bitpix) // 8 * gcount * (pcount + values)
     data_offset = header.offset + header.length

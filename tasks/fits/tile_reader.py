@@ -144,13 +144,17 @@ class TileTable:
 
 
 def _option(hdu: Hdu, name: str, default: int) -> int | float:
-    """The value of the compression option ZNAMEn = `name`."""
+    """The value of the compression option ZNAMEn = `name`. Raises BadInput ``bad-header``."""
     for n in range(1, 20):
         found = hdu.header.get(f"ZNAME{n}")
         if found is None:
             break
-        value = hdu.header.get(f"ZVAL{n}")
-        if found == name and isinstance(value, int | float):
+        if not isinstance(found, str):
+            raise BadInput("bad-header", f"HDU {hdu.index}: ZNAME{n} is {found!r}, no name")
+        if found.strip().upper() == name:
+            value = hdu.header.get(f"ZVAL{n}")
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise BadInput("bad-header", f"HDU {hdu.index}: ZVAL{n} is {value!r}, no number")
             return value
     return default
 
@@ -189,9 +193,16 @@ def _columns(hdu: Hdu) -> tuple[list[_Column], int]:
     return columns, start
 
 
-def _integer(hdu: Hdu, keyword: str, *, low: int = 0, default: int | None = None) -> int:
+_MOST = 2**63 - 1
+_LONGEST = 2**31 - 1
+"""A tile's side; readers count it in 32 bits."""
+
+
+def _integer(
+    hdu: Hdu, keyword: str, *, low: int = 0, high: int = _MOST, default: int | None = None
+) -> int:
     value = hdu.header.get(keyword, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise BadInput("bad-header", f"HDU {hdu.index}: {keyword} is {value!r}")
     return value
 
@@ -218,7 +229,7 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
     # The default tile is one row (section 10.1.1).
     defaults = [axes[0], *(1 for _ in axes[1:])]
     steps = [
-        min(_integer(hdu, f"ZTILE{n}", low=1, default=default), length)
+        min(_integer(hdu, f"ZTILE{n}", low=1, high=_LONGEST, default=default), length)
         for n, (default, length) in enumerate(zip(defaults, axes, strict=True), 1)
     ]
     expected = math.prod(-(-length // step) for length, step in zip(axes, steps, strict=True))
@@ -244,13 +255,16 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
     if "COMPRESSED_DATA" not in found:
         raise BadInput("bad-header", f"HDU {hdu.index} has no column of compressed data")
     sizes, offsets = found.pop("COMPRESSED_DATA")
+    coding = hdu.header.get("ZCMPTYPE")
+    if not isinstance(coding, str):
+        raise BadInput("bad-header", f"HDU {hdu.index}: ZCMPTYPE is {coding!r}")
     names = {column.name for column in columns}
     table = TileTable(
         hdu=hdu,
         bitpix=bitpix,
         shape=tuple(reversed(axes)),
         tile=tuple(reversed(steps)),
-        coding=str(hdu.header.get("ZCMPTYPE", "")).strip().upper(),
+        coding=coding.strip().upper(),
         rice_bytes=int(_option(hdu, "BYTEPIX", 4)),
         rice_block=int(_option(hdu, "BLOCKSIZE", RICE_BLOCK)),
         quantised="ZSCALE" in names or hdu.header.get("ZSCALE") is not None,

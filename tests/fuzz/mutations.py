@@ -624,7 +624,7 @@ _PICTURE: tuple[Mutator, ...] = (_segment, _segment, _scan)
 
 def _box(data: bytes, generator: Generator) -> bytes:
     """A box of the top level gets another size or kind, or comes again."""
-    boxes = []
+    boxes: list[int] = []
     place = 0
     while place + 8 <= len(data) and len(boxes) < 100:
         boxes.append(place)

@@ -144,7 +144,7 @@ def _compressed() -> Iterator[Seed]:
     from tasks.fits.archive import compress_fits
 
     for method in ("GZIP_2", "RICE_1"):
-        made = compress_fits(tiny_fits(), method=method).data  # type: ignore[arg-type]
+        made = compress_fits(tiny_fits(), method=method).data
         yield Seed(f"ours, {method}", "fits.fz", made)
     wordy = image(frame(40, 30), (*UNSIGNED, *_wordy()))
     yield Seed("ours, in tiles", "fits.fz", compress_fits(wordy, rows_per_tile=7).data)
