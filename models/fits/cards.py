@@ -108,7 +108,17 @@ class Header:
         cards: list[Card] = []
         problems: list[str] = []
         text = self.raw.decode("latin-1")
-        open_string = False
+        string_open = False
+        parts: list[tuple[str, str]] = []  # text and comment of each card of one long string
+
+        def join() -> None:
+            """Give the last card its whole string: once, since joining costs by its length."""
+            if len(parts) > 1:
+                texts = [part[:-1] for part, _ in parts[:-1]]
+                notes = " ".join(note for _, note in parts if note)
+                cards[-1] = Card(cards[-1].keyword, "".join([*texts, parts[-1][0]]), notes)
+            parts.clear()
+
         for start in range(0, len(text), CARD):
             line = text[start : start + CARD]
             if not (line.isascii() and line.isprintable()):
@@ -116,7 +126,8 @@ class Header:
                 problems.append(f"card {start // CARD + 1} holds more than printable ASCII")
             found = _CARD.match(line)
             if found is None:
-                open_string = False
+                string_open = False
+                join()
                 cards.append(_without_value(line, start // CARD + 1, problems))
                 continue
             hierarch, keyword, continued, string, integer, logical, real, re_, im, comment = (
@@ -132,23 +143,25 @@ class Header:
             elif real is not None:
                 value = _real(real)
             elif re_ is not None:
-                parts = _real(re_), _real(im)
-                value = None if None in parts else complex(*parts)  # type: ignore[arg-type]
+                both = _real(re_), _real(im)
+                value = None if None in both else complex(*both)  # type: ignore[arg-type]
             if value is None and (real or re_):
                 problems.append(f"card {start // CARD + 1}: {real or re_} is beyond any number")
             note = comment.strip() if comment else ""
-            if continued:
-                if not open_string:
-                    problems.append(f"card {start // CARD + 1} continues no string")
-                    cards.append(Card("CONTINUE", value, note))
-                    continue
-                before = cards[-1]
-                joined = str(before.value)[:-1] + str(value)
-                cards[-1] = Card(before.keyword, joined, f"{before.comment} {note}".strip())
+            if continued and string_open:
+                parts.append((str(value), note))
             else:
-                name = hierarch if hierarch is not None else keyword.rstrip(" ")
+                join()
+                if continued:
+                    problems.append(f"card {start // CARD + 1} continues no string")
+                    name = "CONTINUE"
+                else:
+                    name = hierarch if hierarch is not None else keyword.rstrip(" ")
                 cards.append(Card(name, value, note))
-            open_string = isinstance(value, str) and value.endswith("&")
+                if isinstance(value, str) and not continued:
+                    parts.append((value, note))
+            string_open = bool(parts) and str(value).endswith("&")
+        join()
         return tuple(cards), tuple(problems)
 
 
