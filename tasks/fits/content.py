@@ -161,7 +161,7 @@ def _content(
                 raise BadInput("checksum-mismatch", f"HDU {hdu.index}: {_which(checks)}")
             table = read_table(file, hdu, max_pixels=left)
             left -= table.pixels
-            room -= table.pixels * table.itemsize
+            room -= table.room
             if room < 0:
                 raise BadInput("too-large", f"more than {max_decoded} bytes, once decoded")
             stored, source_sum = _decoded(table)

@@ -304,6 +304,10 @@ def _soil_keyword(data: bytes, generator: Generator) -> bytes:
         soil = generator.choice((b"\t", b"\n", b"\r", b"\0", b"\x85", b"\xa0", b"\x1c", b".", b"a"))
         card = bytearray(cards[place])
         blank = len(card[:8].rstrip())
+        if generator.random() < 0.2:
+            card[:8] = generator.choice((card[:8].lower(), card[:8].replace(b"I", b"\xc4\xb1")[:8]))
+            cards[place] = bytes(card[:CARD])
+            return
         if generator.random() < 0.5 and blank < 8:
             card[blank:8] = soil * (8 - blank)
         else:
@@ -441,8 +445,23 @@ def _heap(data: bytes, generator: Generator) -> bytes:
     return data[:heap] + changed + tail[near:]
 
 
+def _one_tile(data: bytes, generator: Generator) -> bytes:
+    """A larger image in one tile: the stream's own sizes as the header's."""
+    side = generator.choice((1, 4, 100, 5000))
+    wanted = {"ZNAXIS1": side, "ZNAXIS2": side, "ZTILE1": side, "ZTILE2": side, "NAXIS2": 1}
+    for keyword, value in wanted.items():
+        place = data.find(f"{keyword:8}=".encode())
+        if place >= 0:
+            card = _card(keyword, str(value), generator)
+            data = data[:place] + card + data[place + CARD :]
+    tile = data.find(b"\xdd\x99")
+    if tile >= 0:
+        data = data[: tile + 2] + struct.pack(">ii", side, side) + data[tile + 10 :]
+    return data
+
+
 _TILES: tuple[Mutator, ...] = (
-    *(_set(_TABLE), _set(_TABLE), _set(_TABLE), _descriptor, _heap, _heap),
+    *(_set(_TABLE), _set(_TABLE), _set(_TABLE), _descriptor, _heap, _heap, _one_tile),
     *_HEADER,
 )
 

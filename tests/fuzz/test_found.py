@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import struct
+import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from models.errors import BadInput
+from models.fits.cards import Value, format_card, header_bytes
 from tasks.fits.archive import check_compressed, check_source, compress_fits, verify_archive
+from tasks.media import check_jpeg
 from tests.conftest import REPOSITORY
 from tests.fits_samples import UNSIGNED, card, frame, image, noise, primary
 from tests.fuzz.mutations import Mutant
@@ -105,3 +114,122 @@ def test_an_error_of_ours_is_not_taken_for_the_files(monkeypatch: pytest.MonkeyP
     with bench() as here:
         judged = here.judge(Mutant(1, "fits.fz", seed("HCOMPRESS_1"), ""))
     assert "TypeError: ours" in judged.finding
+
+
+def peak_of(check: Callable[[bytes], object], file: bytes) -> int:
+    """Bytes that Python allocated at most while the file was refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadInput):
+            check(file)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("members", [1, 8])
+@pytest.mark.parametrize("spare", [False, True])
+def test_a_tile_that_inflates_to_more_than_its_pixels_is_not_inflated(
+    spare: bool, members: int
+) -> None:
+    bomb = gzip.compress(bytes((64 << 20) // members), 1) * members
+    heap = bomb + bytes(-len(bomb) % 2880)
+    names = ["COMPRESSED_DATA", *["GZIP_COMPRESSED_DATA"] * spare, "ZSCALE", "ZZERO"]
+    forms = ["1PB(9)", *["1PB(9)"] * spare, "1D", "1D"]
+    cells = [0, 0] * spare + [len(bomb), 0]
+    row = np.array(cells, ">i4").tobytes() + np.array([1.0, 0.0], ">f8").tobytes()
+    cards: list[tuple[str, Value]] = [
+        *(("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", len(row))),
+        *(("NAXIS2", 1), ("PCOUNT", len(heap)), ("GCOUNT", 1), ("TFIELDS", len(names))),
+        *((f"TTYPE{n}", name) for n, name in enumerate(names, 1)),
+        *((f"TFORM{n}", form) for n, form in enumerate(forms, 1)),
+        *(("ZIMAGE", True), ("ZBITPIX", -32), ("ZNAXIS", 2), ("ZNAXIS1", 20), ("ZNAXIS2", 20)),
+        *(("ZTILE1", 20), ("ZTILE2", 20), ("ZCMPTYPE", "RICE_1" if spare else "GZIP_1")),
+        ("ZQUANTIZ", "NO_DITHER"),
+    ]
+    table = header_bytes([format_card(keyword, value) for keyword, value in cards])
+    file = primary() + table + row + heap
+    file += bytes(-len(file) % 2880)
+    assert refused(check_compressed, file) == "corrupt-data"
+    assert peak_of(check_compressed, file) < 8 << 20
+
+
+def test_an_image_of_a_rare_coding_that_would_take_gigabytes_is_too_large() -> None:
+    """Its decoder takes eight bytes a pixel and more, whatever BITPIX is."""
+    file = with_card(seed("HCOMPRESS_1"), "ZNAXIS1", "10000")
+    file = with_card(with_card(file, "ZNAXIS2", "10000"), "ZTILE1", "10000")
+    file = with_card(with_card(file, "ZTILE2", "10000"), "NAXIS2", "1")
+    tile = file.index(b"\xdd\x99")
+    file = file[: tile + 2] + struct.pack(">ii", 10000, 10000) + file[tile + 10 :]
+    assert refused(check_compressed, file) == "too-large"
+
+
+def test_a_million_tiles_of_a_pixel_are_too_large() -> None:
+    size = 1 << 20
+    cards: list[tuple[str, Value]] = [
+        *(("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", 8)),
+        *(("NAXIS2", size), ("PCOUNT", 0), ("GCOUNT", 1), ("TFIELDS", 1)),
+        *(("TTYPE1", "COMPRESSED_DATA"), ("TFORM1", "1PB(9)")),
+        *(("ZIMAGE", True), ("ZBITPIX", 16), ("ZNAXIS", 1), ("ZNAXIS1", size)),
+        *(("ZTILE1", 1), ("ZCMPTYPE", "GZIP_1")),
+    ]
+    table = header_bytes([format_card(keyword, value) for keyword, value in cards])
+    file = primary() + table + bytes(8 * size)
+    assert refused(check_compressed, file + bytes(-len(file) % 2880)) == "too-large"
+
+
+def test_tiles_that_all_lie_in_the_same_bytes_are_corrupt_data() -> None:
+    file = bytearray(seed("GZIP_1"))
+    table = next(i for i in range(2880, len(file), 2880) if not file[i : i + 8].isalnum())
+    whole = len(file) - table - 8 * 24 - 2880
+    for tile in range(24):
+        file[table + 8 * tile : table + 8 * tile + 8] = struct.pack(">ii", max(whole, 700), 0)
+    assert refused(check_compressed, bytes(file)) == "corrupt-data"
+
+
+# Pictures.
+
+
+def picture(size: tuple[int, int] = (64, 64), **options: object) -> bytes:
+    made = io.BytesIO()
+    Image.new("RGB", size, (9, 80, 200)).save(made, "JPEG", **options)
+    return made.getvalue()
+
+
+def check_picture(data: bytes) -> None:
+    check_jpeg(data, max_pixels=200_000_000)
+
+
+def test_a_picture_of_thousands_of_scans_is_refused_before_it_is_decoded() -> None:
+    file = picture((4000, 4000), progressive=True)
+    scan = file[file.rindex(b"\xff\xda") : -2]
+    begun = time.process_time()
+    assert refused(check_picture, file[:-2] + 500 * scan + b"\xff\xd9") == "corrupt-data"
+    assert time.process_time() - begun < 1
+
+
+def test_a_picture_of_a_million_segments_is_refused_before_it_is_read() -> None:
+    file = picture()
+    exif = b"\xff\xe1\0\x0eExif\0\0extend"
+    begun = time.process_time()
+    assert refused(check_picture, file[:2] + 100_000 * exif + file[2:]) == "corrupt-data"
+    assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_picture_that_claims_more_pixels_than_its_bytes_can_hold_is_truncated(
+    progressive: bool,
+) -> None:
+    file = picture(progressive=progressive)
+    frame_header = file.index(b"\xff\xc2" if progressive else b"\xff\xc0")
+    large = struct.pack(">HH", 9000, 9000)
+    file = file[: frame_header + 5] + large + file[frame_header + 9 :]
+    assert refused(check_picture, file) == "truncated-file"
+
+
+def test_a_progressive_picture_that_would_take_more_than_a_gigabyte_is_too_large() -> None:
+    file = picture(progressive=True)
+    frame_header = file.index(b"\xff\xc2")
+    large = struct.pack(">HH", 12900, 12900)
+    file = file[: frame_header + 5] + large + file[frame_header + 9 :]
+    assert refused(check_picture, file + bytes(1 << 19)) == "too-large"

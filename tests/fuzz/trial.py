@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from blocks.network import PanoptesNetwork
 from flows.taking import as_calls, take
@@ -27,6 +28,8 @@ SECONDS = 10.0
 """Of the processor that one file may take."""
 MEMORY = 1 << 30
 """Bytes that one file may take."""
+POLICIES: tuple[dict[str, Any], ...] = ({}, {"compression": "RICE_1"}, {}, {"rawpy_options": {}})
+"""Of the network that a mutant meets, by its number."""
 ALLOWED = (Became.CATALOGUED, Became.FILED, Became.QUARANTINED)
 
 
@@ -63,9 +66,9 @@ class Bench:
     """An empty network to ingest into, made anew after some hundreds of files."""
 
     def __init__(self, folder: Path) -> None:
-        self.network = PanoptesNetwork.in_folder(folder)
-        self.network.check()
-        self._incoming = Path(self.network.incoming)
+        self._networks = [PanoptesNetwork.in_folder(folder, **each) for each in POLICIES]
+        self._networks[0].check()
+        self._incoming = Path(self._networks[0].incoming)
         self._baseline = peak_memory()
         self._errors = _Errors()
         log = logging.getLogger("flows.taking")
@@ -74,6 +77,7 @@ class Bench:
     def judge(self, mutant: Mutant) -> Judged:
         """Ingest it as an upload of a unit of its own."""
         number = mutant.number
+        network = self._networks[number % len(self._networks)]
         unit = f"PAN{number % 1000:03d}/{number // 1000 % 1_000_000:06d}/20180216T110623"
         name = f"{unit}/20180216T112430.{mutant.suffix}"
         path = self._incoming / name
@@ -84,11 +88,11 @@ class Bench:
         verdict, finding = "failed", ""
         try:
             if mutant.suffix.startswith("fits"):
-                self._read_headers(f"incoming/{name}")
-            result = take(self.network, self._source(name), as_calls)
+                self._read_headers(network, f"incoming/{name}")
+            result = take(network, self._source(network, name), as_calls)
             verdict, finding = self._verdict(result)
             if verdict == "taken" and result.location == "images":
-                self._read_headers(f"images/{result.path}")
+                self._read_headers(network, f"images/{result.path}")
         except Exception:  # noqa: BLE001 - what escapes is what is looked for
             finding = traceback.format_exc()
         seconds, now = time.process_time() - before, peak_memory()
@@ -98,8 +102,8 @@ class Bench:
             finding = finding or f"it took {seconds:.1f} s"
         return Judged(number, verdict, seconds, now - self._baseline, finding, mutant.made)
 
-    def _source(self, name: str) -> Source:
-        info = self.network.store("incoming").stat(name)
+    def _source(self, network: PanoptesNetwork, name: str) -> Source:
+        info = network.store("incoming").stat(name)
         upload = parse_upload(name)
         return Source(name, info.generation, info.size, info.updated, info.crc32c, upload)
 
@@ -112,10 +116,10 @@ class Bench:
             return "failed", f"quarantined as {result.code}, {result.reason}"
         return result.code, ""
 
-    def _read_headers(self, path: str) -> None:
+    def _read_headers(self, network: PanoptesNetwork, path: str) -> None:
         """As `get-fits-header` answers it: refused with a sentence, or JSON."""
         try:
-            answer = stored_header(self.network, path, ALL)
+            answer = stored_header(network, path, ALL)
         except REFUSALS:
             if path.startswith("images/"):
                 raise
