@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from models.backlog import Backlog
 from models.documents import File, GeoPoint, night_of
 from models.ingest import Source
 from models.names import Sequence, parse_sequence_id
+from models.safe_text import safe_log
 from tasks.ledger import now, read_entry
 from tasks.listing import by_image, everything_waiting, source_of
 from tasks.stalling import progressing
@@ -22,7 +22,7 @@ from tasks.stalling import progressing
 MOST_QUIET = 500
 """Observations that one sweep looks at to see whether they are received."""
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import random
 import time
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deployments.events.prefect_api import Prefect, PrefectAway
+from models.safe_text import safe_log
 
 RUNS_IN_A_BATCH = 20
 """A run made with others costs Prefect three fifths of one made alone."""
@@ -36,7 +36,7 @@ HELD_UP_SECONDS = 3600.0
 _TO_COME = frozenset({"SCHEDULED", "PENDING"})
 """States of runs that take every file that is there by now."""
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 @dataclass

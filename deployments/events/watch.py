@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import random
 from collections.abc import Awaitable, Callable
@@ -25,6 +24,7 @@ from blocks.folder import FolderStore
 from blocks.storage import NotFound, Unreadable
 from models.errors import ConfigurationError, TryAgain
 from models.events import CLOUD_EVENT, local_event
+from models.safe_text import safe_log
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
@@ -35,7 +35,7 @@ AT_ONCE = 16
 TIMEOUT_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 30.0
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 @dataclass(frozen=True)
