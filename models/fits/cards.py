@@ -79,6 +79,14 @@ class Header:
         """The first value of `keyword` in any case, or `default` if there is no such card."""
         return self._first.get(keyword.upper(), default)
 
+    def exact(self, keyword: str, default: Value = None) -> Value:
+        """The value of the first card with just this keyword field; None if it has none.
+
+        For the keywords of the standard: those in lower case or behind HIERARCH are others.
+        """
+        place = self._parsed[2].get(keyword)
+        return default if place is None else self.cards[place].value
+
     def values(self, keyword: str) -> tuple[Value, ...]:
         """All values of `keyword` in any case, in the order of the file."""
         wanted = keyword.upper()
@@ -104,9 +112,10 @@ class Header:
         return first
 
     @cached_property
-    def _parsed(self) -> tuple[tuple[Card, ...], tuple[str, ...]]:
+    def _parsed(self) -> tuple[tuple[Card, ...], tuple[str, ...], dict[str, int]]:
         cards: list[Card] = []
         problems: list[str] = []
+        places: dict[str, int] = {}  # of the first card of each keyword field
         text = self.raw.decode("latin-1")
         string_open = False
         parts: list[tuple[str, str]] = []  # text and comment of each card of one long string
@@ -129,6 +138,7 @@ class Header:
                 string_open = False
                 join()
                 cards.append(_without_value(line, start // CARD + 1, problems))
+                places.setdefault(cards[-1].keyword, len(cards) - 1)
                 continue
             hierarch, keyword, continued, string, integer, logical, real, re_, im, comment = (
                 found.groups()
@@ -157,12 +167,14 @@ class Header:
                     name = "CONTINUE"
                 else:
                     name = hierarch if hierarch is not None else keyword.rstrip(" ")
+                if hierarch is None:
+                    places.setdefault(name, len(cards))
                 cards.append(Card(name, value, note))
                 if isinstance(value, str) and not continued:
                     parts.append((value, note))
             string_open = bool(parts) and str(value).endswith("&")
         join()
-        return tuple(cards), tuple(problems)
+        return tuple(cards), tuple(problems), places
 
 
 def _real(text: str) -> float | None:

@@ -207,7 +207,7 @@ def _decoded(table: TileTable) -> tuple[Array, str]:
     """The pixels, and whether ZDATASUM holds for them."""
     out = np.empty(table.pixels * table.itemsize, np.uint8)
     position = 0
-    stated = table.hdu.header.get("ZDATASUM") if table.lossless else None
+    stated = table.hdu.header.exact("ZDATASUM") if table.lossless else None
     sums = []
     for part in table.runs():
         out[position : position + part.size] = part

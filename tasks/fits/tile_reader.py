@@ -162,13 +162,13 @@ class TileTable:
 def _option(hdu: Hdu, name: str, default: int) -> int | float:
     """The value of the compression option ZNAMEn = `name`. Raises BadInput ``bad-header``."""
     for n in range(1, 20):
-        found = hdu.header.get(f"ZNAME{n}")
+        found = hdu.header.exact(f"ZNAME{n}")
         if found is None:
             break
         if not isinstance(found, str):
             raise BadInput("bad-header", f"HDU {hdu.index}: ZNAME{n} is {found!r}, no name")
         if found.strip().upper() == name:
-            value = hdu.header.get(f"ZVAL{n}")
+            value = hdu.header.exact(f"ZVAL{n}")
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise BadInput("bad-header", f"HDU {hdu.index}: ZVAL{n} is {value!r}, no number")
             return value
@@ -192,18 +192,18 @@ class Column:
 
 
 def _columns(hdu: Hdu) -> tuple[list[Column], int]:
-    count = hdu.header.get("TFIELDS")
+    count = hdu.header.exact("TFIELDS")
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 999:
         raise BadInput("bad-header", f"HDU {hdu.index}: TFIELDS is {count!r}")
     columns = []
     start = 0
     for n in range(1, count + 1):
-        form = _FORM.match(str(hdu.header.get(f"TFORM{n}", "")).strip().upper())
+        form = _FORM.match(str(hdu.header.exact(f"TFORM{n}", "")).strip().upper())
         if form is None:
             raise BadInput("bad-header", f"HDU {hdu.index}: TFORM{n} cannot be read")
         repeat = int(form[1] or 1)
         kind = form[2]
-        name = str(hdu.header.get(f"TTYPE{n}", "")).strip().upper()
+        name = str(hdu.header.exact(f"TTYPE{n}", "")).strip().upper()
         columns.append(Column(name, start, kind if repeat else "", _WIDTH.get(form[3], 1)))
         if kind == "X":
             start += -(-repeat // 8)
@@ -220,7 +220,7 @@ _LONGEST = 2**31 - 1
 def _integer(
     hdu: Hdu, keyword: str, *, low: int = 0, high: int = _MOST, default: int | None = None
 ) -> int:
-    value = hdu.header.get(keyword, default)
+    value = hdu.header.exact(keyword, default)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise BadInput("bad-header", f"HDU {hdu.index}: {keyword} is {value!r}")
     return value
@@ -232,7 +232,7 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
     Raises BadInput ``bad-header``, ``too-large`` (over `max_pixels`), ``corrupt-data`` and
     ``unsupported-format``.
     """
-    bitpix = hdu.header.get("ZBITPIX")
+    bitpix = hdu.header.exact("ZBITPIX")
     if bitpix not in (8, 16, 32, 64, -32, -64) or not isinstance(bitpix, int):
         raise BadInput("bad-header", f"HDU {hdu.index}: ZBITPIX is {bitpix!r}")
     naxis = _integer(hdu, "ZNAXIS", low=1)
@@ -278,7 +278,7 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
     sizes, offsets = found.pop("COMPRESSED_DATA")
     if int(sizes.sum()) > MOST_SHARED * len(heap):
         raise BadInput("corrupt-data", f"HDU {hdu.index}: its tiles all lie in the same bytes")
-    coding = hdu.header.get("ZCMPTYPE")
+    coding = hdu.header.exact("ZCMPTYPE")
     if not isinstance(coding, str):
         raise BadInput("bad-header", f"HDU {hdu.index}: ZCMPTYPE is {coding!r}")
     names = {column.name for column in columns}
@@ -290,7 +290,7 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
         coding=coding.strip().upper(),
         rice_bytes=int(_option(hdu, "BYTEPIX", 4)),
         rice_block=int(_option(hdu, "BLOCKSIZE", RICE_BLOCK)),
-        quantised="ZSCALE" in names or hdu.header.get("ZSCALE") is not None,
+        quantised="ZSCALE" in names or hdu.header.exact("ZSCALE") is not None,
         simple=not any(lengths.any() for lengths, _ in found.values()),
         sizes=sizes,
         offsets=offsets,

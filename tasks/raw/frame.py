@@ -84,6 +84,10 @@ def open_raw(raw: rawpy.RawPy, data: bytes, capture: Capture, max_pixels: int) -
     if sizes.raw_width * sizes.raw_height > max_pixels:
         raise BadInput("too-large", f"it claims {sizes.raw_width} x {sizes.raw_height} pixels")
     _check_strip(data, capture)
+    strip, samples = capture.strip, sizes.raw_width * sizes.raw_height
+    # Lossless JPEG takes a bit or more a sample; decoders fill up what is not there.
+    if strip is not None and strip.compression == 6 and samples > 8 * strip.length:
+        raise BadInput("truncated-file", f"{samples} samples cannot be in {strip.length} bytes")
 
 
 def capture_of(data: bytes) -> Capture:

@@ -132,12 +132,16 @@ def _judged(first: int, end: int, step: int) -> Iterator[Judged]:
 
 
 def announcer(count: int, *, every: float = 15.0) -> Callable[[Report], None]:
-    """Says how far a campaign has come, every some seconds."""
+    """Says what a campaign finds, and every some seconds how far it has come."""
     begun = last = time.monotonic()
+    told = 0
 
     def announce(report: Report) -> None:
-        nonlocal last
+        nonlocal last, told
         now = time.monotonic()
+        for finding in report.findings[told:]:
+            print(f"{finding.number}: {_kind(finding)}", flush=True)
+        told = len(report.findings)
         if now - last >= every:
             last = now
             left = (count - report.count) * (now - begun) / report.count

@@ -125,7 +125,7 @@ def mutant(number: int) -> Mutant:
         made = replace(made, data=data, made=f"{made.made}, {mutator.__name__.strip('_')}")
     if seed.suffix.startswith("fits") and generator.random() < 0.7:
         sealed = generator.random() < 0.5
-        data = _sealed_again(made.data) if sealed else _unsealed(made.data)
+        data = sealed_again(made.data) if sealed else _unsealed(made.data)
         made = replace(made, data=data, made=f"{made.made}, {'sealed' if sealed else 'unsealed'}")
     if generator.random() < 0.04:
         made = replace(made, suffix=generator.choice(SUFFIXES))
@@ -359,6 +359,18 @@ def _odd_card(data: bytes, generator: Generator) -> bytes:
     return _edited(data, generator, edit)
 
 
+def _lookalike(data: bytes, generator: Generator) -> bytes:
+    """A card that is one of the structure's but for its case, or behind HIERARCH."""
+
+    def edit(cards: list[bytes]) -> None:
+        keyword = generator.choice(_STRUCTURE + _TABLE)
+        name = generator.choice((f"{keyword.lower():8}", f"HIERARCH {keyword} ", f" {keyword:7}"))
+        card = f"{name}= {_value(generator)}".encode("latin-1").ljust(CARD)[:CARD]
+        cards.insert(generator.randrange(len(cards) + 1), card)
+
+    return _edited(data, generator, edit)
+
+
 def _other_header(data: bytes, generator: Generator) -> bytes:
     """Cards of another seed, put into this one's."""
     other = choose(generator).data
@@ -396,7 +408,7 @@ def _blocks(data: bytes, generator: Generator) -> bytes:
 
 _HEADER: tuple[Mutator, ...] = (
     *(_set(_STRUCTURE), _set(_STRUCTURE), _set(_KNOWN), _set_any_value, _soil_keyword),
-    *(_soil_card, _reorder_cards, _odd_card, _other_header, _blocks),
+    *(_soil_card, _reorder_cards, _odd_card, _lookalike, _other_header, _blocks),
 )
 
 
@@ -481,7 +493,7 @@ def _unsealed(data: bytes) -> bytes:
     return data
 
 
-def _sealed_again(data: bytes) -> bytes:
+def sealed_again(data: bytes) -> bytes:
     """With checksums that hold, as the damage of a writer would have them."""
     try:
         hdus = walk_hdus(data)

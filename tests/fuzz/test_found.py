@@ -18,9 +18,10 @@ from models.errors import BadInput
 from models.fits.cards import Value, format_card, header_bytes
 from tasks.fits.archive import check_compressed, check_source, compress_fits, verify_archive
 from tasks.media import check_jpeg
+from tasks.raw.frame import read_raw
 from tests.conftest import REPOSITORY
 from tests.fits_samples import UNSIGNED, card, frame, image, noise, primary
-from tests.fuzz.mutations import Mutant
+from tests.fuzz.mutations import Mutant, sealed_again
 from tests.fuzz.seeds import own_seeds
 from tests.fuzz.trial import bench
 
@@ -187,6 +188,23 @@ def test_tiles_that_all_lie_in_the_same_bytes_are_corrupt_data() -> None:
     assert refused(check_compressed, bytes(file)) == "corrupt-data"
 
 
+# Camera raws.
+
+
+def test_a_raw_that_claims_more_samples_than_its_bytes_can_hold_is_not_decoded() -> None:
+    side = 13_000
+    file = bytearray(seed("two components"))
+    sizes = file.index(struct.pack("<HH", 96, 64))
+    file[sizes : sizes + 4] = struct.pack("<HH", side, side)
+    slices = file.index(struct.pack("<HHH", 1, 48, 48))
+    file[slices : slices + 6] = struct.pack("<HHH", 1, side // 2, side // 2)
+    frame_header = file.index(b"\xff\xc3")
+    file[frame_header + 5 : frame_header + 9] = struct.pack(">HH", side, side // 2)
+    begun = time.process_time()
+    assert refused(read_raw, bytes(file)) == "truncated-file"
+    assert time.process_time() - begun < 1
+
+
 # Pictures.
 
 
@@ -233,3 +251,33 @@ def test_a_progressive_picture_that_would_take_more_than_a_gigabyte_is_too_large
     large = struct.pack(">HH", 12900, 12900)
     file = file[: frame_header + 5] + large + file[frame_header + 9 :]
     assert refused(check_picture, file + bytes(1 << 19)) == "too-large"
+
+
+# Keywords that are another's but for their case, or behind HIERARCH.
+
+
+@pytest.mark.parametrize("form", ["{:8}=", "HIERARCH {} ="])
+@pytest.mark.parametrize("keyword", ["datasum", "checksum", "zimage", "pcount", "zdatasum"])
+def test_a_keyword_that_only_looks_like_one_of_the_structure_is_a_card_like_any_other(
+    keyword: str, form: str
+) -> None:
+    odd = card(form.format(keyword) + " '12345'")
+    for file in (
+        image(frame(12, 16), (*UNSIGNED, odd)),
+        primary() + image(frame(12, 16), (*UNSIGNED, odd), extension=True),
+    ):
+        made = compress_fits(file).data
+        verify_archive(file, made)
+        assert check_source(file).checksums == "absent"
+        check_compressed(made)
+
+
+def test_a_table_with_a_card_that_only_looks_like_its_checksum_is_taken() -> None:
+    file = seed("RICE_1, summed")
+    header = file.rindex(b"END".ljust(80), 0, file.rindex(b"DATASUM") + 2880)
+    odd = card("HIERARCH DATASUM = '12345'")
+    assert file[header + 80 : header + 160].isspace()
+    more = file[:header] + odd + b"END".ljust(80) + file[header + 160 :]
+    place = more.index(b"TTYPE1")
+    swapped = more[:place] + odd + more[place:header] + b"END".ljust(80) + more[header + 160 :]
+    check_compressed(sealed_again(swapped))
