@@ -132,8 +132,17 @@ def libraw_errors(data: bytes, capture: Capture, *, opening: bool = False) -> It
         raise BadInput("too-large", _said(error)) from error
     except rawpy.LibRawUnsufficientMemoryError as error:
         raise TryAgain(f"no memory to decode a raw: {_said(error)}") from error
-    except (rawpy.LibRawBadCropError, rawpy.LibRawUnspecifiedError) as error:
+    except (
+        rawpy.LibRawBadCropError,
+        rawpy.LibRawUnspecifiedError,
+        rawpy.LibRawMemPoolOverflowError,
+    ) as error:
         raise BadInput("corrupt-data", _said(error)) from error
+    except (
+        rawpy.LibRawNotImplementedError,
+        rawpy.LibRawRequestForNonexistentImageError,
+    ) as error:
+        raise BadInput("unsupported-format", _said(error)) from error
 
 
 def _said(error: Exception) -> str:

@@ -184,15 +184,19 @@ def _pictures() -> Iterator[Seed]:
     colours = Image.fromarray(pixels)
     exif = Image.Exif()
     exif[0x010F] = "Canon"
+    exif[0x8769] = {0x9003: "2018:02:16 11:24:30", 0x829A: 120.0}
+    series = {"format": "MPO", "save_all": True, "append_images": [colours]}
     for name, picture, options in (
         ("baseline", colours, {}),
+        ("two in one", colours, series),
+        ("with a profile", colours, {"icc_profile": bytes(300), "comment": b"by hand"}),
         ("progressive", colours, {"progressive": True}),
         ("with exif", colours, {"exif": exif, "dpi": (72, 72)}),
         ("grey", colours.convert("L"), {}),
         ("four inks", colours.convert("CMYK"), {}),
     ):
         made = io.BytesIO()
-        picture.save(made, "JPEG", **options)
+        picture.save(made, **({"format": "JPEG"} | options))
         yield Seed(name, "jpg", made.getvalue())
 
 
