@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test faults bench check constraints clean witness FORCE
+.PHONY: help demo up test faults fuzz bench check constraints clean witness FORCE
 
 # Another project's settings must not reach ours: a Prefect server or profile chosen in this
 # shell, an active virtual environment, other modules on the path. The one thing let through
@@ -48,6 +48,9 @@ check: $(ready) ## style, types, and that docs/keywords.md is current
 faults: $(ready) ## everything that can break, broken; report in build/faults.md (FAULT_SEED=n repeats one)
 	@FAULTS=long FAULT_SEED="$${FAULT_SEED:-$$(date +%s)}" $(bin)/python -m pytest tests/real \
 	    -q -n 3 --dist loadfile -o faulthandler_timeout=2400 $(ARGS)
+
+fuzz: $(ready) ## damaged files through the whole ingest (N=100000 of them, FIRST=n); build/fuzz/report.txt
+	@$(bin)/python -m tests.fuzz --count $(or $(N),10000) --first $(or $(FIRST),0) $(ARGS)
 
 constraints: ## renew the pins in constraints.txt from the package index
 	@$(find_python); \

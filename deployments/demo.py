@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from blocks.catalog import Query
 from blocks.network import LOCATIONS, PanoptesNetwork
@@ -21,6 +22,7 @@ from flows.starting import INGEST, SWEEP
 from models.documents import File
 from models.errors import ConfigurationError
 from models.ingest import FileResult, summary
+from models.safe_text import one_line
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -39,7 +41,7 @@ def run(folder: Path, *, backend: Backend = "local") -> int:
             network.check()
             return _show(console, network, root)
     except (ConfigurationError, StackError) as error:
-        console.print(f"[red]The demo could not go on:[/red] {error}", soft_wrap=True)
+        console.print(Text(f"The demo could not go on: {one_line(error)}", "red"), soft_wrap=True)
         return 1
 
 
@@ -102,7 +104,8 @@ def _ingest(
     for run in runs:
         state = run.state
         assert state is not None
-        console.print(f"  {run.name}: {state.name}: {state.message or ''}", highlight=False)
+        told = one_line(f"{run.name}: {state.name}: {state.message or ''}")
+        console.print(f"  {told}", highlight=False, markup=False)
     return runs
 
 
@@ -123,7 +126,7 @@ def _report(
     results = [FileResult.from_entry(entry) for entry in entries]
     console.print(files_table(results))
     console.print(observations_table(network))
-    console.print(f"[bold]{summary(results)}[/bold]")
+    console.print(summary(results), style="bold", markup=False)
     console.print("Where to look:")
     for location in LOCATIONS:
         where = getattr(network, location)
@@ -134,7 +137,7 @@ def _report(
     wrong = _unexpected(entries, sent)
     wrong += [f"{run.name} ended as {run.state_name}" for run in runs if not _completed(run)]
     for sentence in wrong:
-        console.print(f"[red]{sentence}[/red]")
+        console.print(Text(one_line(sentence), "red"))
     return 1 if wrong else 0
 
 

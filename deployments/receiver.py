@@ -13,7 +13,6 @@ Senders repeat what is refused, so nothing that is wrong with a *file* is refuse
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.events.announcements import UNROUTABLE, Incoming, announce, shown
+from deployments.events.announcements import UNROUTABLE, Incoming, announce
 from deployments.events.authentication import Guard, Refused, header_bytes
 from deployments.events.prefect_api import Prefect, PrefectAway
 from deployments.events.sending import Announcer
@@ -32,12 +31,13 @@ from deployments.events.settings import ReceiverSettings, unknown_variables
 from deployments.events.vigil import Vigil
 from models.errors import ConfigurationError, TryAgain
 from models.events import FileArrived, MalformedEvent, OtherEvent, parse_event
+from models.safe_text import safe_log
 
 MOST_HEADER_BYTES = 16_384
 AWAY_SECONDS = "5"
 """After which a sender may try again, where it asks."""
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 class Receiver:
@@ -86,14 +86,14 @@ class Receiver:
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         if isinstance(event, OtherEvent):
-            log.debug("%s says %s, which starts nothing", who, shown(event.event_type))
+            log.debug("%s says %s, which starts nothing", who, event.event_type)
             return Response(status_code=204)
         return await self._hand_on(event, who)
 
     async def _hand_on(self, arrived: FileArrived, who: str) -> Response:
         name = self.incoming.name_of(arrived) if self.incoming else arrived.name
         if name is None:
-            log.warning("%s tells of %s, which is not incoming", who, shown(arrived.bucket))
+            log.warning("%s tells of %s, which is not incoming", who, arrived.bucket)
             return Response(status_code=204)
         announced = announce(
             arrived,
@@ -105,12 +105,12 @@ class Receiver:
         try:
             await self.announcer.tell(announced)
         except PrefectAway as away:
-            log.warning("%s is not announced: %s", shown(name), away)
+            log.warning("%s is not announced: %s", name, away)
             return _away("Prefect cannot take events now")
         if announced["event"] == UNROUTABLE:
-            log.warning("%s tells of %s, whose name fits no grammar", who, shown(name))
+            log.warning("%s tells of %s, whose name fits no grammar", who, name)
         else:
-            log.info("%s tells of %s", who, shown(name))
+            log.info("%s tells of %s", who, name)
         return Response(status_code=204)
 
     async def _body(self, request: Request) -> bytes:

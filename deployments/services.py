@@ -7,7 +7,6 @@ runs in the framework's threads.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -36,6 +35,7 @@ from deployments.http.settings import ServiceSettings
 from deployments.http.state import Services
 from models.errors import BadInput, ConfigurationError, TryAgain
 from models.lookup import NoSuchName
+from models.safe_text import safe_log
 from tasks.header import NoSuchHdu
 from tasks.lookup.known_names import KnownNames
 from tasks.lookup.sesame import Sesame
@@ -45,7 +45,7 @@ from tasks.search import BadCursor, TooMany
 from tasks.stored_header import stored_header
 
 RETRY_SECONDS = "30"
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "You did not say who you are"},

@@ -10,6 +10,7 @@ from rich.text import Text
 from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
 from models.ingest import Became, FileResult
+from models.safe_text import one_line
 
 STYLE = {
     Became.CATALOGUED: "green",
@@ -22,6 +23,11 @@ STYLE = {
 TROUBLE = (Became.QUARANTINED, Became.WAITING, Became.FAILED)
 MOST_ROWS = 60
 """More files than this, and only those in trouble get a row each."""
+
+
+def cell(value: object, style: str = "") -> Text:
+    """A cell of text that may come from outside, as a terminal can show it."""
+    return Text(one_line(value), style=style)
 
 
 def files_table(results: Sequence[FileResult]) -> Table:
@@ -39,11 +45,11 @@ def files_table(results: Sequence[FileResult]) -> Table:
         if above != folder:
             folder = above
             table.add_section()
-            table.add_row(Text(folder or ".", style="bold"))
+            table.add_row(cell(folder or ".", style="bold"))
         table.add_row(
-            Text(f"  {leaf}"),
+            cell(f"  {leaf}"),
             Text(result.outcome.value, style=STYLE[result.outcome]),
-            Text(result.told),
+            cell(result.told),
         )
     if len(shown) < len(results):
         table.caption = f"and {len(results) - len(shown)} more files"
@@ -67,10 +73,10 @@ def observations_table(network: PanoptesNetwork) -> Table:
     for stored in network.documents.query(newest):
         known = stored.fields
         table.add_row(
-            Text(stored.key),
-            Text(str(known.get("field_name", ""))),
-            Text(str(known.get("status", ""))),
-            str(known.get("num_images", "")),
-            str(known.get("total_exptime", "")),
+            cell(stored.key),
+            cell(known.get("field_name", "")),
+            cell(known.get("status", "")),
+            cell(known.get("num_images", "")),
+            cell(known.get("total_exptime", "")),
         )
     return table

@@ -8,11 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from blocks.network import PanoptesNetwork
 from deployments.events.window import set_window
 from deployments.local import LocalStack, StackError, local_stack
 from models.errors import ConfigurationError
+from models.safe_text import one_line
 
 PORT = 4200
 """Prefect's own default."""
@@ -55,7 +57,7 @@ def run(
                 stack.check()
                 time.sleep(1)
     except (ConfigurationError, StackError) as error:
-        console.print(f"[red]Not up:[/red] {error}", soft_wrap=True)
+        console.print(Text(f"Not up: {one_line(error)}", "red"), soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("\nStopped.")

@@ -8,7 +8,6 @@ trigger anything again.
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,13 +18,14 @@ from blocks.network import PanoptesNetwork
 from models.documents import File
 from models.errors import ADVICE
 from models.quarantine import QUARANTINED, event_id, report_case
+from models.safe_text import one_line, safe_log
 
 AT_ONCE = 100
 """Events in one request."""
 MOST = 1000
 """Events that one run sends; a sweep sends the rest later."""
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 def announce_cases(network: PanoptesNetwork, *, sequence_id: str | None = None) -> int:
@@ -88,7 +88,7 @@ def case_event(stored: Stored) -> dict[str, Any]:
         "event": QUARANTINED,
         "resource": {
             "prefect.resource.id": f"panoptes.case.{report.id}",
-            "prefect.resource.name": report.file,
+            "prefect.resource.name": one_line(report.file),
             **{label: value for label, value in labels.items() if value},
         },
         "related": [
@@ -98,14 +98,14 @@ def case_event(stored: Stored) -> dict[str, Any]:
         ],
         "payload": {
             "case": report.id,
-            "file": report.file,
+            "file": one_line(report.file),
             "code": report.code,
             "sentence": advice.sentence if advice else report.sentence,
-            "reason": report.sentence,
+            "reason": one_line(report.sentence),
             "advice": report.next_step,
             "unit": entry.unit_id,
             "observation": entry.sequence_id,
-            "kept_as": report.kept_as,
+            "kept_as": one_line(report.kept_as) if report.kept_as else None,
             "size": entry.size,
             "judged_before": len(report.history),
         },

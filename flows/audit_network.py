@@ -29,10 +29,12 @@ from prefect.states import Completed, Failed
 from blocks.network import PanoptesNetwork, load_network
 from blocks.storage import NotFound
 from flows.ingest_observation import AnotherRun, ingest
+from flows.naming import named
 from flows.taking import Call, Nobody, as_tasks, take_all
 from models.audit import Finding, Severity, counted
 from models.errors import ConfigurationError
 from models.names import parse_sequence_id
+from models.safe_text import markdown, one_line
 from tasks.audit import audit
 from tasks.audit.again import still_wrong
 from tasks.audit.asides import waiting_now
@@ -58,7 +60,7 @@ class Result:
     mended: bool = False
 
 
-@flow(name="audit-network", flow_run_name="audit {network}", persist_result=False)
+@flow(name="audit-network", flow_run_name=named("audit {network}"), persist_result=False)
 def audit_network(
     network: str = "default",
     night: str | None = None,
@@ -108,7 +110,7 @@ def _told() -> Callable[[str], None]:
         count += 1
         if time.monotonic() - began >= LOG_SECONDS:
             began = time.monotonic()
-            log.info("%d observations compared, now at %s", count, what)
+            log.info("%d observations compared, now at %s", count, one_line(what))
 
     return watch
 
@@ -118,8 +120,8 @@ def _show(network: str, results: list[Result], counts: Tally) -> None:
         {
             "what": result.finding.kind.value,
             "severity": result.finding.severity,
-            "where": f"{result.finding.location}: {result.finding.name}",
-            "in words": result.finding.sentence,
+            "where": markdown(f"{result.finding.location}: {result.finding.name}"),
+            "in words": markdown(result.finding.sentence),
             "repair": "mended" if result.mended else result.finding.does,
         }
         for result in results

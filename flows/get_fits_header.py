@@ -10,11 +10,12 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from blocks.network import load_network
+from flows.naming import named
 from models.errors import BadInput, ConfigurationError, TryAgain
 from tasks.stored_header import REFUSALS, header
 
 
-@flow(name="get-fits-header", flow_run_name="header {bucket_path}", persist_result=True)
+@flow(name="get-fits-header", flow_run_name=named("header {bucket_path}"), persist_result=True)
 def get_fits_header(
     bucket_path: Annotated[
         str,

@@ -6,7 +6,6 @@ The folder is a kept source: read, and left as it is. The steps are those of
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +16,12 @@ from flows.taking import Watch, as_calls, take_all
 from models.errors import BadInput, TryAgain
 from models.ingest import Became, FileResult, Source
 from models.names import FileType, display_name, parse_sequence_id, parse_upload
+from models.safe_text import safe_log
 from tasks.ledger import read_entry
 from tasks.listing import everything_waiting
 from tasks.rest import Patience, at_rest
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 PATIENCE_SECONDS = 3600.0
 """How long to wait for another run that is at work on the same observation."""

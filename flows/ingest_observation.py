@@ -22,6 +22,7 @@ from prefect.states import Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
 from flows.announcing import announce_cases
+from flows.naming import named
 from flows.progress import RunProgress
 from flows.starting import start_next
 from flows.taking import Call, Watch, as_tasks, take_all
@@ -104,7 +105,7 @@ def ingest_batch(
             return rows, bool(new) and any(r.outcome is not Became.FAILED for r in rows)
 
 
-@flow(name="ingest-observation", flow_run_name="ingest {sequence_id}", persist_result=False)
+@flow(name="ingest-observation", flow_run_name=named("ingest {sequence_id}"), persist_result=False)
 def ingest_observation(
     sequence_id: str, network: str = "default", most_files: int | None = None
 ) -> State[Any]:

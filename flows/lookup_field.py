@@ -10,12 +10,13 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from flows.naming import named
 from models.errors import ConfigurationError, TryAgain
 from models.lookup import NoSuchName
 from tasks.resolve import resolve
 
 
-@flow(name="lookup-field", flow_run_name="lookup {search_string}", persist_result=True)
+@flow(name="lookup-field", flow_run_name=named("lookup {search_string}"), persist_result=True)
 def lookup_field(
     search_string: Annotated[
         str,

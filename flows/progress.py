@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 
 from models.errors import TryAgain
 from models.ingest import Became, FileResult, summary
+from models.safe_text import markdown, one_line
 from tasks.stalling import progressed
 
 UPDATE_SECONDS = 2.0
@@ -46,10 +47,12 @@ class RunProgress:
         away = result.outcome is Became.FAILED and result.code == "passing-trouble"
         self._in_vain = self._in_vain + 1 if away else 0
         if result.outcome in (Became.QUARANTINED, Became.FAILED):
-            self._log.warning("%s: %s: %s", result.name, result.outcome.value, result.reason)
+            told = one_line(f"{result.name}: {result.outcome.value}: {result.reason}")
+            self._log.warning("%s", told)
         self._show(force=self._taken == self._planned)
         if self._in_vain >= IN_VAIN:
-            raise Away(f"{self._in_vain} files in a row could not be taken; {result.reason}")
+            why = one_line(result.reason)
+            raise Away(f"{self._in_vain} files in a row could not be taken; {why}")
 
     def resting(self, files: int, seconds: float) -> None:
         self._log.info("%d files have just changed: looking again in %.1f s", files, seconds)
@@ -73,9 +76,9 @@ class RunProgress:
         self._log.info("%s", summary(results))
         rows = [
             {
-                "file": r.name,
+                "file": markdown(r.name),
                 "became": r.outcome.value,
-                "in, or why not": r.told,
+                "in, or why not": markdown(r.told),
             }
             for r in sorted(results, key=lambda r: (r.outcome not in _TROUBLE, r.name))
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -18,6 +17,7 @@ from blocks.storage import NotFound
 from models.errors import BadInput, is_passing
 from models.ingest import Became, Derived, FileResult, Source
 from models.names import FileType, display_name, parse_upload
+from models.safe_text import safe_log
 from tasks.compress import compress, verify
 from tasks.deposit import OutputLost
 from tasks.keep import keep_fits, keep_media, verify_kept
@@ -30,7 +30,7 @@ from tasks.retries import call_plainly, keep_trying
 from tasks.rgb import make_rgb, verify_rgb
 from tasks.sources import require_own_sequence
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 Result = TypeVar("Result")
 

@@ -13,8 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from models.safe_text import one_line
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+_MOST_DETAIL = 500
+"""Characters: what was seen in a file is often words of the file's own."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +130,8 @@ class TryAgain(IngestError):
 class BadInput(IngestError):
     """The file itself is at fault; trying again cannot help.
 
-    `code` is a key of `ADVICE`; `detail` says what was seen in this file. `conflicts_with`
-    is the object (location, path, generation) that it cannot stand beside.
+    `code` is a key of `ADVICE`; `detail` says, in one line, what was seen in this file.
+    `conflicts_with` is the object (location, path, generation) that it cannot stand beside.
     """
 
     def __init__(
@@ -135,9 +140,9 @@ class BadInput(IngestError):
         if code not in ADVICE:
             raise ValueError(f"unknown quarantine code {code!r}")
         self.code = code
-        self.detail = detail
+        self.detail = one_line(detail, most=_MOST_DETAIL)
         self.conflicts_with = conflicts_with
-        super().__init__(code, detail)
+        super().__init__(code, self.detail)
 
     @property
     def reason(self) -> str:

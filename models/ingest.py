@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.documents import File, Output
-from models.names import UploadName, display_name
+from models.names import UploadName
+from models.safe_text import one_line
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Source:
     def label(self) -> str:
         """What people read in logs and run names."""
         if self.upload is None:
-            return display_name(self.name)
+            return one_line(self.name)
         return f"{self.upload.image_id or self.upload.stem} {self.upload.file_type.value}"
 
     def in_child(self) -> Source:

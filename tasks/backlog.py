@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from models.backlog import Backlog
 from models.documents import File, GeoPoint, night_of
 from models.ingest import Source
 from models.names import Sequence, parse_sequence_id
+from models.safe_text import safe_log
 from tasks.ledger import entry_if_readable, now
 from tasks.listing import by_image, everything_waiting, source_of
 from tasks.rest import seconds_left
@@ -23,7 +23,7 @@ MOST_QUIET = 500
 FORGOTTEN_SECONDS = 86400.0
 """An upload under a passing name that has not changed for so long was given up."""
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from blocks.network import PanoptesNetwork
 from models.documents import File
 from models.names import document_key
 from models.quarantine import CaseReport, report_case
+from models.safe_text import safe_log
 from tasks.backlog import longitude_of
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 class NoSuchCase(LookupError):

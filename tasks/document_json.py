@@ -9,12 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from blocks.catalog import Stored
 from models.documents import GeoPoint, Image
+from models.safe_text import csv_cell
 from tasks.header_json import Json
 
 OBSERVATION_COLUMNS = (
@@ -127,9 +127,6 @@ def _taken(buffer: io.StringIO) -> str:
     return text
 
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
-
-
 def _cell(value: object) -> object:
     match value:
         case None:
@@ -137,8 +134,7 @@ def _cell(value: object) -> object:
         case float():
             return value if math.isfinite(value) else ""
         case str():
-            # A line break within a cell is more than some readers of CSV bear.
-            return _CONTROLS.sub(" ", value)
+            return csv_cell(value)
         case bool() | int():
             return value
         case datetime():

@@ -106,16 +106,21 @@ class _Window:
         self._ended = False
 
     def upto(self, start: int, end: int) -> bytes:
-        """The bytes from `start` to `end` and what else is held; fewer at the object's end."""
+        """The bytes from `start` to `end` and what else is held; fewer at the object's end.
+
+        What lies before `start` is let go of: a walk through many HDUs goes forward only.
+        """
         if start < self._start or start > self._start + len(self._data):
             self._start, self._data = start, b""
+        elif start > self._start:
+            self._start, self._data = start, self._data[start - self._start :]
         have = self._start + len(self._data)
         if end > have and not self._ended:
             wanted = max(end, start + FIRST_READ)
             more = self._store.read_range(self._name, have, wanted)
             self._data += more
             self._ended = len(more) < wanted - have
-        return self._data[start - self._start :]
+        return self._data
 
 
 def _walk(window: _Window) -> Iterator[HduHeader]:
@@ -202,7 +207,9 @@ def _kind(header: Header, index: int, groups: bool) -> str:
 
 
 def _count(header: Header, keyword: str, index: int, default: int | None = None) -> int:
-    value = header.get(keyword, default)
+    value = header.get(keyword)
+    if value is None and default is not None:
+        return default
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise BadInput("bad-header", f"HDU {index}: {keyword} is {value!r}, no count")
     return value

@@ -18,19 +18,19 @@ def header_json(header: Header) -> dict[str, Json]:
     values. A value that is undefined or no finite number is None, a complex number has its
     two parts under ``real`` and ``imag``.
     """
-    result: dict[str, Json] = {}
+    found: dict[str, list[Json]] = {}
     for card in header.cards:
+        values = found.setdefault(card.keyword, [])
         value = _value(card.value)
-        if card.keyword in COMMENTARY:
-            texts = result.setdefault(card.keyword, [])
-            if value and isinstance(texts, list):
-                texts.append(value)
-        elif card.keyword not in result:
-            result[card.keyword] = value
-        else:
-            before = result[card.keyword]
-            result[card.keyword] = [*(before if isinstance(before, list) else [before]), value]
-    return {k: v for k, v in result.items() if k not in COMMENTARY or v}
+        if value or card.keyword not in COMMENTARY:
+            values.append(value)
+    result: dict[str, Json] = {}
+    for keyword, values in found.items():
+        if keyword not in COMMENTARY:
+            result[keyword] = values if len(values) > 1 else values[0]
+        elif values:
+            result[keyword] = values
+    return result
 
 
 def hdu_json(hdu: HduHeader) -> dict[str, Json]:

@@ -8,7 +8,6 @@ file in its hands, and the file is decoded in a child process from then on.
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,9 +25,10 @@ from models.errors import BadInput
 from models.ingest import Derived, Source
 from models.names import display_name, document_key
 from models.quarantine import case_id_of, with_history
+from models.safe_text import safe_log
 from tasks.reading_back import holds
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 class Verdict(Enum):

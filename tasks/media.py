@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import io
+import re
+from typing import TYPE_CHECKING
 
 from models.errors import BadInput
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MOST_SEGMENTS = 10_000
+"""Of a JPEG. A profile of colours in 64 KB pieces has 255 at most."""
+MOST_SCANS = 100
+"""Of a JPEG. Progressive ones have about ten; each costs as much as the whole picture."""
+MAX_DECODED = 1 << 30
+"""Bytes of memory that decoding a picture may take."""
 
 
 def check_jpeg(data: bytes, *, max_pixels: int) -> None:
@@ -13,10 +25,10 @@ def check_jpeg(data: bytes, *, max_pixels: int) -> None:
 
     if not data.startswith(b"\xff\xd8\xff"):
         raise BadInput("not-a-picture", "it does not begin like a JPEG")
+    _check_segments(data)
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
-            if picture.width * picture.height > max_pixels:
-                raise BadInput("too-large", f"{picture.width} x {picture.height} pixels")
+            _check_size(picture, len(data), max_pixels)
             picture.load()
         if _END_OF_IMAGE not in data[-_TRAILER_BYTES:]:
             raise BadInput("truncated-file", "its end mark is missing")
@@ -29,6 +41,37 @@ def check_jpeg(data: bytes, *, max_pixels: int) -> None:
         raise BadInput(code, str(error)) from error
     except (ValueError, SyntaxError) as error:
         raise BadInput("corrupt-data", str(error)) from error
+
+
+# The next marker, passing over stuffed bytes and restarts (ITU-T T.81, B.1.1).
+_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
+
+
+def _check_segments(data: bytes) -> None:
+    """Count a JPEG's segments and scans, whose decoders know no limit. Raises BadInput."""
+    place = segments = scans = 0
+    while found := _MARKER.search(data, place):
+        place, kind = found.end(), found[1][0]
+        if kind == 0xD9:
+            return
+        segments, scans = segments + 1, scans + (kind == 0xDA)
+        if segments > MOST_SEGMENTS or scans > MOST_SCANS:
+            raise BadInput("corrupt-data", f"{segments} segments, {scans} of them scans")
+        if kind not in (0x01, 0xD8):
+            place += int.from_bytes(data[place : place + 2], "big")
+
+
+def _check_size(picture: Image.Image, size: int, max_pixels: int) -> None:
+    """Hold the size that a picture claims against its `size` in bytes and our limits."""
+    pixels = picture.width * picture.height
+    said = f"{picture.width} x {picture.height} pixels"
+    # A progressive picture is kept as coefficients of two bytes until its last scan.
+    a_pixel = len(picture.getbands()) * (3 if picture.info.get("progressive") else 1)
+    if pixels > max_pixels or pixels * a_pixel > MAX_DECODED:
+        raise BadInput("too-large", said)
+    # A block of 8 x 8 pixels takes a bit or more.
+    if pixels > 8 * 64 * size:
+        raise BadInput("truncated-file", f"{said} cannot be in {size} bytes")
 
 
 _END_OF_IMAGE = b"\xff\xd9"

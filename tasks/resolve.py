@@ -11,7 +11,6 @@ Only the last step needs the network.
 from __future__ import annotations
 
 import hashlib
-import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,14 +22,15 @@ from prefect.tasks import exponential_backoff
 
 from models.errors import ConfigurationError, TryAgain
 from models.lookup import NoSuchName, Resolved, tidy
+from models.safe_text import safe_log
 from tasks.lookup.deep_sky import deep_sky_object
 from tasks.lookup.known_names import KnownNames
 from tasks.lookup.sesame import Found, Sesame
 from tasks.lookup.solar_system import body_named, position_of
 from tasks.lookup.written_coordinates import read_coordinates, read_designation
-from tasks.retries import BACKOFF_SECONDS, JITTER, RETRIES, retry_if_passing
+from tasks.retries import BACKOFF_SECONDS, JITTER, RETRIES, named, retry_if_passing
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 VERSION = "1"
 """Of what `resolve_name` answers; a new one makes Prefect forget what it cached."""
@@ -158,7 +158,7 @@ class NameKey(CachePolicy):
 
 @task(
     name="resolve",
-    task_run_name="resolve {search_string}",
+    task_run_name=named("resolve {search_string}"),
     retries=RETRIES,
     retry_delay_seconds=exponential_backoff(backoff_factor=BACKOFF_SECONDS),
     retry_jitter_factor=JITTER,

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE, CachePolicy
@@ -23,6 +23,10 @@ from prefect.tasks import exponential_backoff
 from blocks.network import PanoptesNetwork
 from models.errors import is_passing
 from models.ingest import Source
+from models.safe_text import one_line
+
+if TYPE_CHECKING:
+    from prefect.tasks import TaskRunNameCallbackWithParameters
 
 RETRIES = 4
 BACKOFF_SECONDS = 1.0
@@ -77,12 +81,21 @@ class DerivationKey(CachePolicy):
         return f"{task_ctx.task.name}-{self.version}-{digest[:40]}"
 
 
+def named(template: str) -> TaskRunNameCallbackWithParameters:
+    """For `task_run_name`: the template with the task's arguments, in one line."""
+
+    def name(parameters: dict[str, Any]) -> str:
+        return one_line(template.format(**parameters), most=200)
+
+    return cast("TaskRunNameCallbackWithParameters", name)
+
+
 def step(
     name: str, *, label: str = "{source.label}", cached: str | None = None
 ) -> Callable[[Callable[..., Result]], Task[..., Result]]:
     """Make a typed function a Prefect task under the one retry policy.
 
-    `label` is formatted with the arguments into the run's name. `cached` is the version
+    `label` is formatted with the arguments into the run's name, one line. `cached` is the version
     of a derivation whose result may stand in for doing it again; give a new one whenever
     the derivation changes what it makes.
     """
@@ -90,7 +103,7 @@ def step(
     def decorate(function: Callable[..., Result]) -> Task[..., Result]:
         return task(
             name=name,
-            task_run_name=f"{name} {label}",
+            task_run_name=named(f"{name} {label}"),
             retries=RETRIES,
             retry_delay_seconds=exponential_backoff(backoff_factor=BACKOFF_SECONDS),
             retry_jitter_factor=JITTER,

@@ -21,7 +21,7 @@ from flows.audit_network import Result, Tally, audit_and_repair
 from flows.taking import as_calls
 from models.audit import Waiting
 from models.errors import ConfigurationError, TryAgain
-from models.names import display_name
+from models.safe_text import one_line
 from tasks.audit import audit
 from tasks.audit.asides import waiting_now
 from tasks.audit.scope import Scope
@@ -58,7 +58,7 @@ def run(
             waiting = waiting_now(site, scope)
     except (ConfigurationError, TryAgain, Unreadable) as error:
         tell.end(counts, None, error=str(error))
-        sys.stderr.write(f"panoptes-network audit: {error}\n")
+        sys.stderr.write(f"panoptes-network audit: {one_line(error)}\n")
         return FAILED
     finally:
         logging.disable(logging.NOTSET)
@@ -146,5 +146,4 @@ class _Text:
             self._print(f"{counts.sentence}; {waiting.sentence}", "bold")
 
     def _print(self, text: str, style: str | None = None) -> None:
-        clean = display_name(text)
-        self._console.print(clean, style=style, markup=False, highlight=False)
+        self._console.print(one_line(text), style=style, markup=False, highlight=False)

@@ -16,6 +16,7 @@ from deployments.commands.backfill import FAILED, MORE, OK
 from deployments.commands.choosing import as_night
 from flows.starting import INGEST, Runs
 from models.errors import ConfigurationError, TryAgain
+from models.safe_text import one_line
 from tasks.backlog import Waiting, held, waiting_of_nights
 
 
@@ -92,7 +93,7 @@ def _start(
 
 def _tell(found: dict[str, Waiting], wanted: Sequence[str], started: int, *, dry_run: bool) -> None:
     for name in wanted:
-        sys.stdout.write(f"{name}: {len(found[name].sources)} files wait\n")
+        sys.stdout.write(f"{one_line(name)}: {len(found[name].sources)} files wait\n")
     taken = len(found) - len(wanted)
     parts = [f"{len(wanted)} observations wait"]
     if taken:
@@ -108,5 +109,5 @@ def _complain(sentence: str, *, as_json: bool) -> int:
     if as_json:
         answer: dict[str, Any] = {"success": False, "message": sentence}
         sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stderr.write(f"panoptes-network backfill: {sentence}\n")
+    sys.stderr.write(f"panoptes-network backfill: {one_line(sentence)}\n")
     return FAILED

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.errors import ConfigurationError, first_fault
+from models.safe_text import one_line, safe_log
 
 OK, CANNOT_START = 0, 1
 """Exit codes."""
@@ -54,7 +55,7 @@ def run_watch(
     from deployments.events.watch import watch
 
     _log_to_stderr(verbose=verbose)
-    log = logging.getLogger(__name__)
+    log = safe_log(__name__)
     secret = secret or os.environ.get("PANOPTES_RECEIVER_SECRET")
     try:
         asyncio.run(
@@ -85,5 +86,5 @@ def _log_to_stderr(*, verbose: bool) -> None:
 
 
 def _complain(command: str, sentence: str) -> int:
-    sys.stderr.write(f"panoptes-network {command}: {sentence}\n")
+    sys.stderr.write(f"panoptes-network {command}: {one_line(sentence)}\n")
     return CANNOT_START

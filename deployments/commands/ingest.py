@@ -19,6 +19,7 @@ from flows.ingest_folder import files_in, foresee, ingest_folder
 from flows.ingest_observation import AnotherRun
 from models.errors import ConfigurationError, TryAgain
 from models.ingest import Became, FileResult, count_outcomes, summary
+from models.safe_text import one_line
 
 ARCHIVED, FAILED, NOT_ALL = 0, 1, 3
 """Exit codes; the last for files in quarantine, and for those that are still being written."""
@@ -120,7 +121,7 @@ def _complain(sentence: str, *, as_json: bool) -> int:
     if as_json:
         report = {"files": [], "counts": count_outcomes([]), "error": sentence}
         sys.stdout.write(json.dumps(report) + "\n")
-    sys.stderr.write(f"panoptes-network ingest: {sentence}\n")
+    sys.stderr.write(f"panoptes-network ingest: {one_line(sentence)}\n")
     return FAILED
 
 

@@ -18,9 +18,11 @@ from rich.text import Text
 from blocks.network import PanoptesNetwork
 from deployments.commands.choosing import as_night, choose_network
 from deployments.commands.quarantine import FAILED, NOT_ALL, OK
+from deployments.tables import cell
 from models.documents import Rescue
 from models.errors import ConfigurationError, TryAgain
 from models.quarantine import CaseReport
+from models.safe_text import one_line
 from tasks.cases import Found, NoSuchCase, cases, find_case
 from tasks.rescue import CannotRescue, Rescued, rescue_case
 
@@ -127,11 +129,12 @@ def _rescue(
         except (NoSuchCase, CannotRescue, TryAgain) as error:
             left.append(str(error))
             if tell:
-                sys.stderr.write(f"panoptes-network quarantine rescue: {error}\n")
+                sys.stderr.write(f"panoptes-network quarantine rescue: {one_line(error)}\n")
             continue
         done.append(rescued)
         if tell:
-            sys.stdout.write(f"{rescued.id} {rescued.file}: {rescued.sentence}\n")
+            told = one_line(f"{rescued.id} {rescued.file}: {rescued.sentence}")
+            sys.stdout.write(f"{told}\n")
     return done, left
 
 
@@ -166,8 +169,8 @@ def _show_list(reports: Sequence[CaseReport], *, chosen: bool) -> None:
         table.add_column(title, overflow="fold")
     for report in reports:
         told = [f"{report.sentence} {report.next_step}", *_told_of(report.rescue)]
-        cells = (report.id, report.night, report.code or "", report.file, "\n".join(told))
-        table.add_row(*map(Text, cells))
+        cells = map(cell, (report.id, report.night, report.code or "", report.file))
+        table.add_row(*cells, Text("\n").join(map(cell, told)))
     table.caption = "1 case" if len(reports) == 1 else f"{len(reports)} cases"
     Console().print(table)
 
@@ -194,22 +197,21 @@ def _show(report: CaseReport) -> None:
     }
     for name, value in rows.items():
         if value:
-            sys.stdout.write(f"{name:14} {value}\n")
+            sys.stdout.write(f"{name:14} {one_line(value)}\n")
     for number, past in enumerate(report.history, 1):
         closed = f"{past.closed:%Y-%m-%d %H:%M} UTC" if past.closed else "?"
-        sys.stdout.write(
-            f"history {number:<6} {past.outcome} {closed}: {past.code}: {past.reason}\n"
-        )
+        judged = one_line(f"{past.outcome} {closed}: {past.code}: {past.reason}")
+        sys.stdout.write(f"history {number:<6} {judged}\n")
         for told in _told_of(past.rescued) or ["A new upload took its place."]:
-            sys.stdout.write(f"{'':14} {told}\n")
+            sys.stdout.write(f"{'':14} {one_line(told)}\n")
 
 
 def _print_json(answer: object) -> None:
-    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(answer) + "\n")
 
 
 def _complain(command: str, sentence: str, *, as_json: bool) -> int:
     if as_json:
         _print_json({"success": False, "message": sentence})
-    sys.stderr.write(f"panoptes-network quarantine {command}: {sentence}\n")
+    sys.stderr.write(f"panoptes-network quarantine {command}: {one_line(sentence)}\n")
     return FAILED

@@ -14,15 +14,16 @@ from typing import Any
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from blocks.catalog import Stored
 from blocks.folder import FolderStore
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, Unreadable
 from deployments.commands.services import DATA, FAILED, NOTHING_FOUND, OK
+from deployments.tables import cell
 from models.errors import BadInput, ConfigurationError, TryAgain, first_fault
 from models.lookup import NoSuchName, Resolved
+from models.safe_text import one_line
 from tasks.document_json import document_json
 from tasks.header import NoSuchHdu
 from tasks.header_json import Json
@@ -85,7 +86,7 @@ def run_lookup(search_string: str, time: datetime | None, data: Path, *, as_json
         answer = {"success": True, **found.model_dump(mode="json", exclude_none=True)}
         sys.stdout.write(json.dumps(answer) + "\n")
     else:
-        sys.stdout.write(_place(found) + "\n")
+        sys.stdout.write(one_line(_place(found)) + "\n")
     return OK
 
 
@@ -132,13 +133,14 @@ def _show_header(answer: Mapping[str, Json]) -> None:
     assert isinstance(shown, list)
     for each in map(_mapping, shown):
         name = f" {each['name']}" if each["name"] else ""
-        sys.stdout.write(f"HDU {each['index']}{name} ({each['kind']})\n")
+        sys.stdout.write(one_line(f"HDU {each['index']}{name} ({each['kind']})") + "\n")
         for keyword, value in _mapping(each["header"]).items():
             for one in value if isinstance(value, list) else [value]:
-                sys.stdout.write(f"{keyword:8} = {json.dumps(one, ensure_ascii=False)}\n")
+                line = f"{keyword:8} = {json.dumps(one, ensure_ascii=False)}"
+                sys.stdout.write(one_line(line) + "\n")
         problems = each["problems"]
         assert isinstance(problems, list)
-        sys.stderr.writelines(f"problem: {problem}\n" for problem in problems)
+        sys.stderr.writelines(f"problem: {one_line(problem)}\n" for problem in problems)
 
 
 def _mapping(value: Json) -> dict[str, Json]:
@@ -158,7 +160,9 @@ def run_search(chosen: Mapping[str, object], limit: int, data: Path, *, as_json:
             found = resolve_name(selection.near, known=KnownNames(network.documents))
             place = (found.ra, found.dec)
             if not as_json:
-                sys.stderr.write(f"within {selection.radius} degrees of {_place(found)}\n")
+                sys.stderr.write(
+                    f"within {selection.radius} degrees of {one_line(_place(found))}\n"
+                )
         documents: list[Stored] = []
         cursor = None
         while len(documents) < limit:
@@ -212,9 +216,9 @@ def _show_observations(rows: list[dict[str, Json]], *, more: bool) -> None:
             justify="right" if is_number else "left",
         )
     for row in rows:
-        cells = (row.get(name) for name in _COLUMNS.values())
-        shown = (f"{x:.2f}" if isinstance(x, float) else str("" if x is None else x) for x in cells)
-        table.add_row(*(Text(cell) for cell in shown))
+        values = (row.get(name) for name in _COLUMNS.values())
+        shown = (f"{x:.2f}" if isinstance(x, float) else "" if x is None else x for x in values)
+        table.add_row(*map(cell, shown))
     if more:
         table.caption = "there are more: raise --limit"
     Console().print(table)
@@ -236,5 +240,5 @@ def _nothing(command: str, sentence: str, *, as_json: bool) -> int:
 def _complain(command: str, sentence: str, *, as_json: bool = False) -> int:
     if as_json:
         sys.stdout.write(json.dumps({"success": False, "message": sentence}) + "\n")
-    sys.stderr.write(f"panoptes-network {command}: {sentence}\n")
+    sys.stderr.write(f"panoptes-network {command}: {one_line(sentence)}\n")
     return FAILED

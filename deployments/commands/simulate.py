@@ -17,6 +17,7 @@ from blocks.addresses import open_store
 from deployments.simulator.headers import Generation
 from deployments.simulator.night import Night, Sent
 from models.errors import ConfigurationError
+from models.safe_text import one_line
 
 GENERATIONS: dict[str, Generation | None] = {"old": "old", "new": "new", "both": None}
 """Of keywords, as the option names them."""
@@ -31,7 +32,7 @@ def run(to: str, night: Night, *, files_per_second: float, truth: Path | None) -
         store = open_store(to)
         store.check()
     except ConfigurationError as error:
-        sys.stderr.write(f"panoptes-network simulate: {error}\n")
+        sys.stderr.write(f"panoptes-network simulate: {one_line(error)}\n")
         return 1
     console = Console(stderr=True)
     columns = (TextColumn("uploading"), MofNCompleteColumn(), TimeElapsedColumn())

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from deployments.queues import BACKFILL, LIVE
 from models.errors import BadInput
 from models.events import FileArrived
-from models.names import UploadName, display_name, parse_upload
+from models.names import UploadName, parse_upload
+from models.safe_text import one_line
 
 ARRIVED = "panoptes.file.arrived"
 UNROUTABLE = "panoptes.file.unroutable"
@@ -82,11 +83,11 @@ def announce(arrived: FileArrived, name: str, *, received: datetime, live_nights
 def _unroutable(arrived: FileArrived, name: str, bad: BadInput, received: datetime) -> Event:
     resource = {
         "prefect.resource.id": f"panoptes.file.{arrived.id}",
-        "prefect.resource.name": shown(name),
+        "prefect.resource.name": one_line(name, most=_MOST_SHOWN),
     }
     payload = _payload(arrived, name, None) | {
         "code": bad.code,
-        "reason": shown(bad.reason),
+        "reason": one_line(bad.reason, most=_MOST_SHOWN),
         "next_step": bad.next_step,
     }
     return _event(arrived, UNROUTABLE, resource, payload, received)
@@ -113,20 +114,11 @@ def _event(
 def _payload(arrived: FileArrived, name: str, upload: UploadName | None) -> dict[str, Any]:
     return {
         "bucket": arrived.bucket,
-        "name": shown(name),
+        "name": one_line(name, most=_MOST_SHOWN),
         "generation": str(arrived.generation),
         "size": arrived.size,
         "file_type": upload.file_type.value if upload else None,
         "image_id": upload.image_id if upload else None,
         "stored": arrived.time.isoformat() if arrived.time else None,
-        "delivery": shown(arrived.delivery),
+        "delivery": one_line(arrived.delivery, most=_MOST_SHOWN),
     }
-
-
-def shown(text: str) -> str:
-    """Text that any log, database and page can hold: printable, and not too long."""
-    clean = "".join(
-        character if character.isprintable() else repr(character)[1:-1]
-        for character in display_name(text)
-    )
-    return clean if len(clean) <= _MOST_SHOWN else f"{clean[:_MOST_SHOWN]}…"

@@ -8,7 +8,6 @@ and sends an event on which an operator can set a notification.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -16,11 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from deployments.events.announcements import LABELS, shown
+from deployments.events.announcements import LABELS
 from deployments.events.prefect_api import Prefect, PrefectAway
 from deployments.events.zombies import ZOMBIE_MESSAGE
 from flows.starting import SWEEP
 from models.backlog import SWEPT, Backlog, is_growing
+from models.safe_text import one_line, safe_log
 
 CONCERN = "panoptes.concern.noticed"
 SETTLED = "panoptes.concern.settled"
@@ -35,7 +35,7 @@ SCHEDULER_SECONDS = 180.0
 RUNS = "run-deployment"
 """The type of action that the network's files depend on."""
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Vigil:
                 Concern(
                     "other-action-failed",
                     f"the action of an automation failed {_times(others)} in the last hour, the "
-                    f"latest that of {shown(name)!r}: {_reason(others[0])}",
+                    f"latest that of {name!r}: {_reason(others[0])}",
                 )
             )
         crashed = await self._events("prefect.flow-run.Crashed")
@@ -179,7 +179,7 @@ class Vigil:
                 Concern(
                     "zombie-run",
                     f"a run fell silent {_times(zombies)} in the last hour, the latest: "
-                    f"{shown(name)}; the sweep takes up what it left",
+                    f"{name}; the sweep takes up what it left",
                 )
             )
         return concerns
@@ -260,7 +260,7 @@ def _only_in(these: dict[str, Concern], others: dict[str, Concern]) -> list[Conc
 
 
 def _reason(failed: dict[str, Any]) -> str:
-    return shown(str(failed["payload"].get("reason") or failed["payload"]))
+    return one_line(failed["payload"].get("reason") or failed["payload"], most=300)
 
 
 def _came_too_late(failed: dict[str, Any]) -> bool:

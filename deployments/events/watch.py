@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import random
 from collections.abc import Awaitable, Callable
@@ -27,6 +26,7 @@ from blocks.object_names import is_passing
 from blocks.storage import NotFound, Unreadable
 from models.errors import ConfigurationError, TryAgain
 from models.events import CLOUD_EVENT, local_event
+from models.safe_text import safe_log
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
@@ -37,7 +37,7 @@ AT_ONCE = 16
 TIMEOUT_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 30.0
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import os
 import struct
 from pathlib import Path
@@ -19,7 +18,7 @@ MOST_HEADER_BYTES = 16_384
 """With the URL."""
 PUBLIC = frozenset({"/healthz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 """What says nothing of the network."""
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 
 class Everyone:

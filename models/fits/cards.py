@@ -79,6 +79,14 @@ class Header:
         """The first value of `keyword` in any case, or `default` if there is no such card."""
         return self._first.get(keyword.upper(), default)
 
+    def exact(self, keyword: str, default: Value = None) -> Value:
+        """The value of the first card with just this keyword field; None if it has none.
+
+        For the keywords of the standard: those in lower case or behind HIERARCH are others.
+        """
+        place = self._parsed[2].get(keyword)
+        return default if place is None else self.cards[place].value
+
     def values(self, keyword: str) -> tuple[Value, ...]:
         """All values of `keyword` in any case, in the order of the file."""
         wanted = keyword.upper()
@@ -104,11 +112,22 @@ class Header:
         return first
 
     @cached_property
-    def _parsed(self) -> tuple[tuple[Card, ...], tuple[str, ...]]:
+    def _parsed(self) -> tuple[tuple[Card, ...], tuple[str, ...], dict[str, int]]:
         cards: list[Card] = []
         problems: list[str] = []
+        places: dict[str, int] = {}  # of the first card of each keyword field
         text = self.raw.decode("latin-1")
-        open_string = False
+        string_open = False
+        parts: list[tuple[str, str]] = []  # text and comment of each card of one long string
+
+        def join() -> None:
+            """Give the last card its whole string: once, since joining costs by its length."""
+            if len(parts) > 1:
+                texts = [part[:-1] for part, _ in parts[:-1]]
+                notes = " ".join(note for _, note in parts if note)
+                cards[-1] = Card(cards[-1].keyword, "".join([*texts, parts[-1][0]]), notes)
+            parts.clear()
+
         for start in range(0, len(text), CARD):
             line = text[start : start + CARD]
             if not (line.isascii() and line.isprintable()):
@@ -116,15 +135,17 @@ class Header:
                 problems.append(f"card {start // CARD + 1} holds more than printable ASCII")
             found = _CARD.match(line)
             if found is None:
-                open_string = False
+                string_open = False
+                join()
                 cards.append(_without_value(line, start // CARD + 1, problems))
+                places.setdefault(cards[-1].keyword, len(cards) - 1)
                 continue
             hierarch, keyword, continued, string, integer, logical, real, re_, im, comment = (
                 found.groups()
             )
             value: Value = None
             if string is not None:
-                value = string.replace("''", "'").rstrip()
+                value = string.replace("''", "'").rstrip(" ")
             elif integer is not None:
                 value = int(integer)
             elif logical is not None:
@@ -132,24 +153,28 @@ class Header:
             elif real is not None:
                 value = _real(real)
             elif re_ is not None:
-                parts = _real(re_), _real(im)
-                value = None if None in parts else complex(*parts)  # type: ignore[arg-type]
+                both = _real(re_), _real(im)
+                value = None if None in both else complex(*both)  # type: ignore[arg-type]
             if value is None and (real or re_):
                 problems.append(f"card {start // CARD + 1}: {real or re_} is beyond any number")
             note = comment.strip() if comment else ""
-            if continued:
-                if not open_string:
-                    problems.append(f"card {start // CARD + 1} continues no string")
-                    cards.append(Card("CONTINUE", value, note))
-                    continue
-                before = cards[-1]
-                joined = str(before.value)[:-1] + str(value)
-                cards[-1] = Card(before.keyword, joined, f"{before.comment} {note}".strip())
+            if continued and string_open:
+                parts.append((str(value), note))
             else:
-                name = (keyword if hierarch is None else hierarch).rstrip()
+                join()
+                if continued:
+                    problems.append(f"card {start // CARD + 1} continues no string")
+                    name = "CONTINUE"
+                else:
+                    name = hierarch.rstrip() if hierarch is not None else keyword.rstrip(" ")
+                if hierarch is None:
+                    places.setdefault(name, len(cards))
                 cards.append(Card(name, value, note))
-            open_string = isinstance(value, str) and value.endswith("&")
-        return tuple(cards), tuple(problems)
+                if isinstance(value, str) and not continued:
+                    parts.append((value, note))
+            string_open = bool(parts) and str(value).endswith("&")
+        join()
+        return tuple(cards), tuple(problems), places
 
 
 def _real(text: str) -> float | None:
@@ -167,7 +192,7 @@ def _readable(line: str) -> str:
 
 
 def _without_value(line: str, number: int, problems: list[str]) -> Card:
-    keyword = line[:8].rstrip()
+    keyword = line[:8].rstrip(" ")
     if keyword not in COMMENTARY and line[8:10] == "= ":
         problems.append(f"card {number}: {keyword} has no value to read: {line[10:].strip()}")
         return Card(keyword, None, "")
@@ -175,8 +200,8 @@ def _without_value(line: str, number: int, problems: list[str]) -> Card:
 
 
 def keyword_of(card: bytes) -> str:
-    """The keyword field of a card as it stands in the file."""
-    return card[:8].decode("latin-1").rstrip()
+    """The keyword field of a card as it stands in the file; only blanks pad it (4.1.2.1)."""
+    return card[:8].decode("latin-1").rstrip(" ")
 
 
 def header_of(raw: bytes) -> Header:

@@ -135,7 +135,7 @@ def walk_hdus(data: bytes | memoryview, *, max_header: int | None = None) -> lis
 def checksums_hold(file: bytes | memoryview, hdu: Hdu) -> Checksums:
     """Whether the HDU's DATASUM and CHECKSUM agree with its bytes in `file`."""
     header = hdu.header
-    datasum, whole = header.get("DATASUM"), header.get("CHECKSUM")
+    datasum, whole = header.exact("DATASUM"), header.exact("CHECKSUM")
     if datasum is None and whole is None:
         return Checksums("absent", "absent")
     view = memoryview(file)
@@ -224,7 +224,7 @@ def _read_hdu(data: bytes | memoryview, header: Header, index: int) -> Hdu:
     if any(length < 0 for length in lengths):
         raise BadInput("bad-header", f"HDU {index}: an axis has a negative length: {lengths}")
 
-    groups = index == 0 and naxis > 1 and lengths[0] == 0 and header.get("GROUPS") is True
+    groups = index == 0 and naxis > 1 and lengths[0] == 0 and header.exact("GROUPS") is True
     kind = _kind(header, index, groups)
     pcount, gcount = 0, 1
     if index > 0 or groups:
@@ -232,6 +232,9 @@ def _read_hdu(data: bytes | memoryview, header: Header, index: int) -> Hdu:
         gcount = _optional_whole(header, "GCOUNT", 1, index)
         if pcount < 0 or gcount < 0:
             raise BadInput("bad-header", f"HDU {index}: PCOUNT {pcount}, GCOUNT {gcount}")
+        if kind == "image" and (pcount, gcount) != (0, 1):
+            # Section 7.1.1; no two readers agree on where its pixels would be.
+            raise BadInput("bad-header", f"HDU {index}, an image: PCOUNT {pcount}, GCOUNT {gcount}")
     values = math.prod(lengths[1:] if groups else lengths) if naxis else 0
     size = abs(bitpix) // 8 * gcount * (pcount + values)
     data_offset = header.offset + header.length
@@ -262,11 +265,11 @@ def _check_repeated(header: Header, behind: int, keywords: set[str]) -> None:
 def _kind(header: Header, index: int, groups: bool) -> Kind:
     if index == 0:
         return "random-groups" if groups else "image"
-    extension = str(header.get("XTENSION", "")).strip()
+    extension = str(header.exact("XTENSION", "")).strip()
     if extension in ("IMAGE", "IUEIMAGE"):
         return "image"
     if extension in ("BINTABLE", "A3DTABLE"):
-        return "compressed-image" if header.get("ZIMAGE") is True else "bintable"
+        return "compressed-image" if header.exact("ZIMAGE") is True else "bintable"
     return "table" if extension == "TABLE" else "other"
 
 
@@ -277,5 +280,5 @@ def _whole(card: Card, index: int) -> int:
 
 
 def _optional_whole(header: Header, keyword: str, default: int, index: int) -> int:
-    value = header.get(keyword, default)
+    value = header.exact(keyword, default)
     return default if value is None else _whole(Card(keyword, value), index)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from models.audit import Finding, Kind, Repair
 from models.documents import File, Location
 from models.errors import ADVICE, BadInput, ConfigurationError
 from models.names import document_key, parse_sequence_id
+from models.safe_text import safe_log
 from tasks.audit.holdings import holdings_of
 from tasks.audit.observation import is_waiting
 from tasks.audit.rebuilding import CannotMend, readable_entry, rebuild
@@ -22,7 +22,7 @@ from tasks.quarantine import same_object
 from tasks.reading_back import read_back
 from tasks.settle import settle_observation
 
-log = logging.getLogger(__name__)
+log = safe_log(__name__)
 
 _ORDER = (
     Repair.DROP,

@@ -22,6 +22,13 @@ from models.fits.structure import MAX_DIMENSIONS, MAX_NAXIS, Hdu
 from tasks.fits.tile_table import image_cards
 from tasks.fits.tiles import RICE_BLOCK, Bytes, Coding, TileDecoder, decode_runs
 
+MAX_TILES = 1 << 18
+"""Of one image; a frame of a Canon EOS 100D in fpack's tiles of one row has 3,476."""
+MOST_SHARED = 4
+"""Times that a heap may be read: tiles may lie in the same bytes, but then somebody jests."""
+RARE_BYTES = 48
+"""A pixel, in memory, of codings that are left to astropy."""
+
 
 @dataclass(frozen=True)
 class TileTable:
@@ -42,6 +49,10 @@ class TileTable:
     """Whether COMPRESSED_DATA alone holds all tiles."""
     sizes: NDArray[np.int64]
     offsets: NDArray[np.int64]
+    gzipped: tuple[NDArray[np.int64], NDArray[np.int64]] | None
+    """Sizes and offsets of tiles that are in GZIP_COMPRESSED_DATA instead."""
+    column: Column
+    """COMPRESSED_DATA."""
     data: memoryview
     """Table and heap."""
     heap: memoryview
@@ -80,6 +91,11 @@ class TileTable:
         return TileDecoder(
             coding, self.itemsize, self.rice_bytes, self.rice_block, floating=self.bitpix < 0
         )
+
+    @property
+    def room(self) -> int:
+        """Bytes that decoding takes at most, but for the runs in the works."""
+        return self.pixels * (self.itemsize if self.decoder is not None else RARE_BYTES)
 
     @property
     def lossless(self) -> bool:
@@ -144,13 +160,17 @@ class TileTable:
 
 
 def _option(hdu: Hdu, name: str, default: int) -> int | float:
-    """The value of the compression option ZNAMEn = `name`."""
+    """The value of the compression option ZNAMEn = `name`. Raises BadInput ``bad-header``."""
     for n in range(1, 20):
-        found = hdu.header.get(f"ZNAME{n}")
+        found = hdu.header.exact(f"ZNAME{n}")
         if found is None:
             break
-        value = hdu.header.get(f"ZVAL{n}")
-        if found == name and isinstance(value, int | float):
+        if not isinstance(found, str):
+            raise BadInput("bad-header", f"HDU {hdu.index}: ZNAME{n} is {found!r}, no name")
+        if found.strip().upper() == name:
+            value = hdu.header.exact(f"ZVAL{n}")
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise BadInput("bad-header", f"HDU {hdu.index}: ZVAL{n} is {value!r}, no number")
             return value
     return default
 
@@ -160,28 +180,31 @@ _FORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
+    """A column of a binary table."""
+
     name: str
     start: int
+    """Bytes from a row's begin."""
     kind: str
     element: int
     """Bytes of an element of a variable-length column."""
 
 
-def _columns(hdu: Hdu) -> tuple[list[_Column], int]:
-    count = hdu.header.get("TFIELDS")
+def _columns(hdu: Hdu) -> tuple[list[Column], int]:
+    count = hdu.header.exact("TFIELDS")
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 999:
         raise BadInput("bad-header", f"HDU {hdu.index}: TFIELDS is {count!r}")
     columns = []
     start = 0
     for n in range(1, count + 1):
-        form = _FORM.match(str(hdu.header.get(f"TFORM{n}", "")).strip().upper())
+        form = _FORM.match(str(hdu.header.exact(f"TFORM{n}", "")).strip().upper())
         if form is None:
             raise BadInput("bad-header", f"HDU {hdu.index}: TFORM{n} cannot be read")
         repeat = int(form[1] or 1)
         kind = form[2]
-        name = str(hdu.header.get(f"TTYPE{n}", "")).strip().upper()
-        columns.append(_Column(name, start, kind if repeat else "", _WIDTH.get(form[3], 1)))
+        name = str(hdu.header.exact(f"TTYPE{n}", "")).strip().upper()
+        columns.append(Column(name, start, kind if repeat else "", _WIDTH.get(form[3], 1)))
         if kind == "X":
             start += -(-repeat // 8)
         else:
@@ -189,9 +212,16 @@ def _columns(hdu: Hdu) -> tuple[list[_Column], int]:
     return columns, start
 
 
-def _integer(hdu: Hdu, keyword: str, *, low: int = 0, default: int | None = None) -> int:
-    value = hdu.header.get(keyword, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+_MOST = 2**63 - 1
+_LONGEST = 2**31 - 1
+"""A tile's side; readers count it in 32 bits."""
+
+
+def _integer(
+    hdu: Hdu, keyword: str, *, low: int = 0, high: int = _MOST, default: int | None = None
+) -> int:
+    value = hdu.header.exact(keyword, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise BadInput("bad-header", f"HDU {hdu.index}: {keyword} is {value!r}")
     return value
 
@@ -202,7 +232,7 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
     Raises BadInput ``bad-header``, ``too-large`` (over `max_pixels`), ``corrupt-data`` and
     ``unsupported-format``.
     """
-    bitpix = hdu.header.get("ZBITPIX")
+    bitpix = hdu.header.exact("ZBITPIX")
     if bitpix not in (8, 16, 32, 64, -32, -64) or not isinstance(bitpix, int):
         raise BadInput("bad-header", f"HDU {hdu.index}: ZBITPIX is {bitpix!r}")
     naxis = _integer(hdu, "ZNAXIS", low=1)
@@ -218,10 +248,12 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
     # The default tile is one row (section 10.1.1).
     defaults = [axes[0], *(1 for _ in axes[1:])]
     steps = [
-        min(_integer(hdu, f"ZTILE{n}", low=1, default=default), length)
+        min(_integer(hdu, f"ZTILE{n}", low=1, high=_LONGEST, default=default), length)
         for n, (default, length) in enumerate(zip(defaults, axes, strict=True), 1)
     ]
     expected = math.prod(-(-length // step) for length, step in zip(axes, steps, strict=True))
+    if expected > MAX_TILES:
+        raise BadInput("too-large", f"HDU {hdu.index} is cut into {expected} tiles")
     height, width = hdu.shape if len(hdu.shape) == 2 else (0, 0)
     if height != expected or hdu.bitpix != 8:
         raise BadInput(
@@ -244,19 +276,26 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
     if "COMPRESSED_DATA" not in found:
         raise BadInput("bad-header", f"HDU {hdu.index} has no column of compressed data")
     sizes, offsets = found.pop("COMPRESSED_DATA")
+    if int(sizes.sum()) > MOST_SHARED * len(heap):
+        raise BadInput("corrupt-data", f"HDU {hdu.index}: its tiles all lie in the same bytes")
+    coding = hdu.header.exact("ZCMPTYPE")
+    if not isinstance(coding, str):
+        raise BadInput("bad-header", f"HDU {hdu.index}: ZCMPTYPE is {coding!r}")
     names = {column.name for column in columns}
     table = TileTable(
         hdu=hdu,
         bitpix=bitpix,
         shape=tuple(reversed(axes)),
         tile=tuple(reversed(steps)),
-        coding=str(hdu.header.get("ZCMPTYPE", "")).strip().upper(),
+        coding=coding.strip().upper(),
         rice_bytes=int(_option(hdu, "BYTEPIX", 4)),
         rice_block=int(_option(hdu, "BLOCKSIZE", RICE_BLOCK)),
-        quantised="ZSCALE" in names or hdu.header.get("ZSCALE") is not None,
+        quantised="ZSCALE" in names or hdu.header.exact("ZSCALE") is not None,
         simple=not any(lengths.any() for lengths, _ in found.values()),
         sizes=sizes,
         offsets=offsets,
+        gzipped=found.get("GZIP_COMPRESSED_DATA"),
+        column=next(column for column in columns if column.name == "COMPRESSED_DATA"),
         data=data,
         heap=heap,
     )
@@ -266,15 +305,11 @@ def read_table(file: bytes | memoryview, hdu: Hdu, *, max_pixels: int) -> TileTa
             "unsupported-format",
             f"Rice with BYTEPIX {table.rice_bytes}, BLOCKSIZE {table.rice_block}",
         )
-    if table.decoder is None and table.coding in ("PLIO_1", "HCOMPRESS_1"):
-        from tasks.fits.other_codings import check_streams
-
-        check_streams(table)
     return table
 
 
 def _descriptors(
-    rows: Bytes, column: _Column, heap: int, index: int
+    rows: Bytes, column: Column, heap: int, index: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sizes and offsets in bytes of a variable-length column, all inside the heap."""
     half = 4 if column.kind == "P" else 8

@@ -45,7 +45,7 @@ _OF_TABLE = re.compile(
     r"|Z(?:TILE|NAME|VAL)[1-9]\d*"
 )
 _TAKEN = re.compile(
-    rf"{_OF_TABLE.pattern}|SIMPLE|NAXIS\d*|ZTABLE|ZTILELEN|ZTHEAP|Z(?:FORM|CTYP)\d+"
+    rf"{_OF_TABLE.pattern}|SIMPLE|END|NAXIS\d*|ZTABLE|ZTILELEN|ZTHEAP|Z(?:FORM|CTYP)\d+"
     r"|T(?:BCOL|CTYP|CUNI|CRPX|CRVL|CDLT|RPOS)\d+"
     rf"|Z(?:SIMPLE|TENSION|BITPIX|NAXIS\d*|EXTEND|BLOCKED|PCOUNT|GCOUNT|HECKSUM|DATASUM)"
 )
@@ -84,6 +84,8 @@ def can_hold(hdu: Hdu) -> bool:
         if names[structure : structure + 2] != ["PCOUNT", "GCOUNT"]:
             return False
         structure += 2
+    if any(map(_only_looks_taken, hdu.header.raw_cards())):
+        return False
     seen: set[str] = set()
     for keyword, value, _ in hdu.header.cards:
         name = keyword.upper()
@@ -101,6 +103,18 @@ def can_hold(hdu: Hdu) -> bool:
             _TAKEN.fullmatch(name) and name not in _READ_BY_ALL for name in names[structure:]
         )
     )
+
+
+def _only_looks_taken(card: bytes) -> bool:
+    """Whether some readers take this card for one of the table's or the convention's own.
+
+    astropy finds keywords in any case, and those behind HIERARCH, under the same name.
+    """
+    name = keyword_of(card)
+    if name == name.upper() and name != "HIERARCH":
+        return False
+    meant = Header(card).cards[0].keyword.upper()
+    return meant in _READ_BY_ALL or _TAKEN.fullmatch(meant) is not None
 
 
 def write_table(

@@ -180,15 +180,20 @@ class TileDecoder:
     floating: bool = False
 
     def decode(
-        self, tiles: Sequence[memoryview], counts: Sequence[int], *, first: int = 0
+        self,
+        tiles: Sequence[memoryview],
+        counts: Sequence[int],
+        *,
+        first: int = 0,
+        behind: int = 0xFF,
     ) -> Bytes:
         """The bytes of the tiles' `counts` pixels, end to end, as FITS stores them.
 
-        `first` is the number of the first tile, for messages. Raises BadInput
-        ``corrupt-data``.
+        `first` is the number of the first tile, for messages, `behind` the byte that a Rice
+        stream finds behind its end. Raises BadInput ``corrupt-data``.
         """
         if self.coding == "RICE_1":
-            return self._decode_rice(tiles, counts, first)
+            return self._decode_rice(tiles, counts, first, behind)
         out = np.empty(sum(counts) * self.itemsize, np.uint8)
         position = 0
         for number, (tile, count) in enumerate(zip(tiles, counts, strict=True), first):
@@ -197,12 +202,14 @@ class TileDecoder:
             position = end
         return out
 
-    def _decode_rice(self, tiles: Sequence[memoryview], counts: Sequence[int], first: int) -> Bytes:
+    def _decode_rice(
+        self, tiles: Sequence[memoryview], counts: Sequence[int], first: int, behind: int
+    ) -> Bytes:
         import imagecodecs
 
         rcomp_decode = cast("_Codec", imagecodecs.rcomp_decode)
         # The decoder looks at the end only between blocks. What it may read beyond it is
-        # filled with ones: they end every run of zeros, so a block reads at most 4 bytes a
+        # filled with ones that end every run of zeros, so a block reads at most 4 bytes a
         # pixel there.
         guard = 4 * self.rice_block + 64
         buffer = np.empty(max(map(len, tiles)) + guard, np.uint8)
@@ -215,7 +222,7 @@ class TileDecoder:
             if size < self.rice_bytes + 1:
                 raise BadInput("corrupt-data", f"tile {number} has {size} bytes")
             buffer[:size] = tile
-            buffer[size : size + guard] = 255
+            buffer[size : size + guard] = behind
             try:
                 rcomp_decode(
                     buffer[:size],

@@ -84,6 +84,10 @@ def open_raw(raw: rawpy.RawPy, data: bytes, capture: Capture, max_pixels: int) -
     if sizes.raw_width * sizes.raw_height > max_pixels:
         raise BadInput("too-large", f"it claims {sizes.raw_width} x {sizes.raw_height} pixels")
     _check_strip(data, capture)
+    strip, samples = capture.strip, sizes.raw_width * sizes.raw_height
+    # Lossless JPEG takes a bit or more a sample; decoders fill up what is not there.
+    if strip is not None and strip.compression == 6 and samples > 8 * strip.length:
+        raise BadInput("truncated-file", f"{samples} samples cannot be in {strip.length} bytes")
 
 
 def capture_of(data: bytes) -> Capture:
@@ -128,8 +132,17 @@ def libraw_errors(data: bytes, capture: Capture, *, opening: bool = False) -> It
         raise BadInput("too-large", _said(error)) from error
     except rawpy.LibRawUnsufficientMemoryError as error:
         raise TryAgain(f"no memory to decode a raw: {_said(error)}") from error
-    except (rawpy.LibRawBadCropError, rawpy.LibRawUnspecifiedError) as error:
+    except (
+        rawpy.LibRawBadCropError,
+        rawpy.LibRawUnspecifiedError,
+        rawpy.LibRawMemPoolOverflowError,
+    ) as error:
         raise BadInput("corrupt-data", _said(error)) from error
+    except (
+        rawpy.LibRawNotImplementedError,
+        rawpy.LibRawRequestForNonexistentImageError,
+    ) as error:
+        raise BadInput("unsupported-format", _said(error)) from error
 
 
 def _said(error: Exception) -> str:

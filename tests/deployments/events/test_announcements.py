@@ -13,7 +13,7 @@ import pytest
 import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from deployments.events.announcements import ARRIVED, LABELS, Event, Incoming, announce, shown
+from deployments.events.announcements import ARRIVED, LABELS, Event, Incoming, announce
 from models.events import FileArrived
 from tests.models.test_events import NAME, push
 
@@ -103,9 +103,3 @@ def test_only_files_of_the_incoming_location_are_ours(
 ) -> None:
     arrived = FileArrived(bucket, name, 1, None, None, "", "")
     assert Incoming.at(address).name_of(arrived) == known
-
-
-@pytest.mark.parametrize("text", ["a\nb", "a\0b", "a\x1b[2Jb", "caf\udce9", "a\u202eb", "x" * 5000])
-def test_what_is_shown_is_printable_and_not_long(text: str) -> None:
-    assert shown(text).isprintable()
-    assert len(shown(text)) <= 301
