@@ -23,7 +23,7 @@ from blocks import files, placing
 from blocks.checksums import CHUNK, Crc32c
 from blocks.object_names import PRIVATE, require_new_name, valid_parts
 from blocks.storage import NotFound, ObjectInfo, ObjectStore, PreconditionFailed, Unreadable
-from blocks.transfer import Receiver, Source
+from blocks.transfer import Receiver, Source, judged
 from models.errors import ConfigurationError
 
 _STALE = 24 * 3600.0
@@ -70,6 +70,9 @@ class FolderStore:
             return self._info(name, found, files.kept_checksum(path, found) if is_file else None)
 
     def read(self, name: str, *, generation: int | None = None) -> tuple[bytes, ObjectInfo]:
+        return judged(lambda: self._read(name, generation))
+
+    def _read(self, name: str, generation: int | None) -> tuple[bytes, ObjectInfo]:
         with self._opened(name, generation) as source:
             running = Crc32c()
             # One byte more than expected shows a file that grew, without following it forever.
@@ -128,8 +131,12 @@ class FolderStore:
         if not isinstance(destination, Receiver):
             data, _ = self.read(name, generation=generation)
             return destination.put(destination_name, data, if_generation=if_generation)
-        with self._opened(name, generation) as source:
-            return destination.receive(destination_name, source, if_generation=if_generation)
+
+        def send() -> ObjectInfo:
+            with self._opened(name, generation) as source:
+                return destination.receive(destination_name, source, if_generation=if_generation)
+
+        return judged(send)
 
     def delete(self, name: str, *, if_generation: int | None = None) -> None:
         path = self._writable(name)
