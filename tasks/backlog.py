@@ -22,6 +22,9 @@ from tasks.stalling import progressing
 MOST_QUIET = 500
 """Observations that one sweep looks at to see whether they are received."""
 
+MOST_OWED = 1000
+"""Observations left unsettled by runs that died, of which one sweep takes notice."""
+
 log = logging.getLogger(__name__)
 
 
@@ -172,15 +175,21 @@ def held(network: PanoptesNetwork) -> set[str]:
 
 
 def abandoned(network: PanoptesNetwork) -> set[str]:
-    """Observations whose run died before it settled them, whether files wait or not."""
-    query = Query("leases", where=[("expires", "<=", now())])
+    """Observations whose run died or broke off before it settled them, whether files wait or not.
+
+    Those that are owed for longest, where there are many.
+    """
+    query = Query(
+        "leases", where=[("expires", "<=", now())], order_by=[("expires", "asc")], limit=MOST_OWED
+    )
     return {stored.key for stored in network.documents.query(query) if _readable(stored)}
 
 
 def fallen_quiet(network: PanoptesNetwork, *, busy: set[str]) -> list[Sequence]:
     """Observations that are still receiving files, but got none for `quiet_hours`.
 
-    Those in `busy` are left to their runs.
+    Also those that were never settled: earlier versions could break off and leave no word of
+    it. Those in `busy` are left to their runs.
     """
     quiet = now() - timedelta(hours=network.quiet_hours)
     query = Query(
@@ -193,10 +202,16 @@ def fallen_quiet(network: PanoptesNetwork, *, busy: set[str]) -> list[Sequence]:
         sequence
         for stored in network.documents.query(query)
         if stored.key not in busy
-        and (last := stored.fields.get("last_arrival")) is not None
-        and last <= quiet
+        and _is_due(stored, quiet)
         and (sequence := _readable(stored)) is not None
     ]
+
+
+def _is_due(stored: Stored, quiet: datetime) -> bool:
+    if stored.fields.get("num_images") is None:
+        return True
+    last = stored.fields.get("last_arrival")
+    return isinstance(last, datetime) and last <= quiet
 
 
 def _readable(stored: Stored) -> Sequence | None:

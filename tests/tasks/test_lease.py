@@ -16,7 +16,7 @@ from blocks.catalog import Catalog, Fields, Stored
 from blocks.sqlite import SqliteCatalog
 from models.errors import TryAgain
 from tasks.holder import has_died, myself
-from tasks.lease import Lease, take_when_free
+from tasks.lease import Lease, alone, take_when_free
 from tasks.ledger import now
 
 KEY = "PAN001_14d3bd_20180216T110623"
@@ -204,3 +204,60 @@ def test_a_process_that_got_the_number_of_a_dead_one_is_not_its_holder() -> None
     number = dead.pid
     dead.join()
     assert has_died(f"{machine}:{number}:{started}:{run}")
+
+
+def test_a_run_that_breaks_off_leaves_word_that_something_is_owed(catalog: Catalog) -> None:
+    lease = _lease(catalog)
+    assert lease.take()
+    with pytest.raises(TryAgain), lease.kept_alive():
+        raise TryAgain("the catalog is away")
+    owed = catalog.get("leases", KEY)
+    assert owed is not None
+    assert owed.fields["expires"] <= now()
+
+
+def test_a_run_that_woke_up_late_and_breaks_off_has_the_next_one_look_again(
+    catalog: Catalog,
+) -> None:
+    stalled, second = _lease(catalog), _lease(catalog)
+    assert stalled.take()
+    _change(catalog, expires=now() - timedelta(seconds=1))
+    assert second.take()
+    with pytest.raises(TryAgain), stalled.kept_alive():
+        raise TryAgain("the catalog is away")
+    assert not second.give_back()
+    assert second.give_back()
+    assert catalog.get("leases", KEY) is None
+
+
+def test_a_run_that_woke_up_late_holds_the_lease_again_once_it_is_free(catalog: Catalog) -> None:
+    stalled, second = _lease(catalog), _lease(catalog)
+    assert stalled.take()
+    _change(catalog, expires=now() - timedelta(seconds=1))
+    assert second.take()
+    assert second.give_back()
+    assert stalled.renew()
+    assert not _lease(catalog).take(leave_word=False)
+    assert stalled.give_back()
+    assert stalled.renew()
+    assert catalog.get("leases", KEY) is None
+
+
+def test_word_that_was_left_outlives_a_renewal(catalog: Catalog) -> None:
+    holder = _lease(catalog)
+    assert holder.take()
+    assert not _lease(catalog).take()
+    assert holder.renew()
+    assert not holder.give_back()
+
+
+def test_of_two_sweeps_one_is_alone_and_one_that_failed_keeps_nobody_out(
+    catalog: Catalog,
+) -> None:
+    with alone(catalog, "sweep", 60) as first, alone(catalog, "sweep", 60) as second:
+        assert (first, second) == (True, False)
+    assert catalog.get("leases", "sweep") is None
+    with pytest.raises(ValueError, match="a defect"), alone(catalog, "sweep", 60):
+        raise ValueError("a defect")
+    with alone(catalog, "sweep", 60) as third:
+        assert third
