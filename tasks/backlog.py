@@ -7,15 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
-
 from blocks.catalog import Query, Stored
 from blocks.network import PanoptesNetwork
 from models.backlog import Backlog
 from models.documents import File, GeoPoint, night_of
 from models.ingest import Source
 from models.names import Sequence, parse_sequence_id
-from tasks.ledger import now, read_entry
+from tasks.ledger import now, readable_entry
 from tasks.listing import by_image, everything_waiting, source_of
 from tasks.stalling import progressing
 
@@ -118,19 +116,7 @@ def longitude_of(network: PanoptesNetwork, unit_id: str) -> float | None:
 
 def is_settled(network: PanoptesNetwork, source: Source) -> bool:
     """Whether another run would do nothing for this generation of a file."""
-    return _settles(network, source, _entry_of(network, source))
-
-
-def _entry_of(network: PanoptesNetwork, source: Source) -> File | None:
-    """The ledger's entry; where it cannot be read, none, so that a run meets the file and says so.
-
-    One bad entry must not hold up every other file of a sweep or a backfill.
-    """
-    try:
-        return read_entry(network, source.name)
-    except ValidationError as error:
-        log.warning("the ledger's entry of %s cannot be read: %s", source.label, error)
-        return None
+    return _settles(network, source, readable_entry(network, source.name, label=source.label))
 
 
 def _settles(network: PanoptesNetwork, source: Source, entry: File | None) -> bool:
@@ -154,7 +140,7 @@ def first_batch(
     failed: list[Source] = []
     for group in by_image(sources):
         for source in group:
-            entry = _entry_of(network, source)
+            entry = readable_entry(network, source.name, label=source.label)
             if not _settles(network, source, entry):
                 tried = entry is not None and entry.outcome == "failed"
                 (failed if tried else batch).append(source)

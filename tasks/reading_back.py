@@ -33,8 +33,12 @@ def holds(network: PanoptesNetwork, output: Output, info: ObjectInfo) -> bool:
     A bucket reckons checksums itself and watches over its disks: its word is enough. A file
     on this machine is read, since a disk may have lost bits under the same time and size.
     """
-    if info.size != output.size:
-        return False
-    is_file = network.store(output.location).local_path(output.path) is not None
-    checksum = info.crc32c if not is_file else None
-    return (checksum or read_back(network, output.location, info)) == output.crc32c
+    return info.size == output.size and (
+        checksum_of(network, output.location, info) == output.crc32c
+    )
+
+
+def checksum_of(network: PanoptesNetwork, location: Location, info: ObjectInfo) -> str | None:
+    """The CRC32C of an object, of a file by reading it; as `read_back` gives it."""
+    is_file = network.store(location).local_path(info.name) is not None
+    return (info.crc32c if not is_file else None) or read_back(network, location, info)
