@@ -16,12 +16,13 @@ import pytest
 
 from blocks.catalog import Query
 from deployments.local import LocalStack
+from deployments.simulator.night import Fate
 from tests.deployments.events.receiving import receiving
-from tests.files import IMAGE, SEQUENCE_ID
+from tests.files import IMAGE, SEQUENCE_ID, tiny_fits
 from tests.models.test_events import push
 from tests.real import children
 from tests.real.conftest import scale
-from tests.real.nights import Night, tiny_night
+from tests.real.nights import Night, night_of, small_night, tiny_night, upload
 from tests.real.steps import count_waiting
 from tests.real.test_overlaps import BY_THE_ORDER
 from tests.real.trials import Trials
@@ -29,6 +30,7 @@ from tests.real.worlds import Backend, World, folder_world
 
 INGEST, SWEEP = "ingest-observation/local", "sweep-incoming/local"
 LEASE_SECONDS = 3.0
+UNROUTABLE: tuple[Fate, str] = ("quarantined", "unroutable-name")
 
 
 @dataclass
@@ -58,10 +60,10 @@ class Site:
             and each.id not in but
         }
 
-    def begin(self, night: Night, files: int) -> None:
-        """Send a night and let a run work until so many files have a ledger entry."""
+    def begin(self, night: Night, files: int, *, sweep: bool = False) -> None:
+        """Send a night and let a run, or a sweep, work until so many files have an entry."""
         self.world.send_all(night)
-        self.ingest()
+        self.sweep() if sweep else self.ingest()
         network = self.world.open()
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
@@ -95,7 +97,7 @@ def backend() -> Backend:
 
 @pytest.fixture(scope="module")
 def stack(prefect_stack: LocalStack) -> Iterator[LocalStack]:
-    """No sweep by the clock: one that dies with its worker keeps others away for minutes."""
+    """No sweep by the clock: tests count those that they ask for."""
     with prefect_stack.client() as client:
         sweep = client.read_deployment_by_name(SWEEP)
         schedules = [each.id for each in client.read_deployment_schedules(sweep.id)]
@@ -136,6 +138,20 @@ def test_a_worker_that_is_killed_with_its_run_at_work(
         how = "with its runs" if index % 2 == 0 else "alone"
         label = f"at file {taken}, {sweeps} sweeps after"
         trials.judge(f"worker killed {how} (folder)", label, site.world, night, like=like)
+
+
+def test_a_sweep_that_dies_with_its_worker_keeps_no_other_from_its_work(
+    make_site: Callable[[], Site], trials: Trials
+) -> None:
+    """With Prefect's concurrency limit it did for five minutes."""
+    stray = [upload(f"PAN001/stray-{n}.fits", tiny_fits(), *UNROUTABLE) for n in range(30)]
+    night = {**small_night(), **night_of(*stray)}
+    site = make_site()
+    site.begin(night, 3, sweep=True)
+    kill_worker(site.stack, with_runs=True)
+    site.stack.start_worker_again()
+    assert site.until_nothing_waits() == 1
+    trials.judge("sweep killed with its worker (folder)", "", site.world, night, like=None)
 
 
 def test_a_server_that_is_restarted_while_a_run_is_at_work(
