@@ -163,7 +163,7 @@ def test_a_server_that_is_gone_is_reported_soon(store: GcsStore, tmp_path: Path)
         begin = time.monotonic()
         with pytest.raises(TryAgain):
             operation()
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 30
 
 
 @pytest.mark.parametrize("status", [401, 403])

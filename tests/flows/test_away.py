@@ -116,4 +116,4 @@ def test_a_server_that_never_answers_is_given_up_in_a_bounded_time(
     begun = time.monotonic()
     with pytest.raises(TryAgain, match="did not answer"):
         keep_trying(store.stat, "any")
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 60

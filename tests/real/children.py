@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.patience import PATIENT_SECONDS
+
 Result = TypeVar("Result")
 
 PRELOADED = [
@@ -91,7 +93,7 @@ class Child:
         self._process.join()
         return True
 
-    def await_stop(self, seconds: float = 60.0) -> bool:
+    def await_stop(self, seconds: float = PATIENT_SECONDS) -> bool:
         """Wait until it has stopped itself; False if it has ended instead."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -105,7 +107,7 @@ class Child:
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
-    def result(self, seconds: float = 120.0) -> Any:
+    def result(self, seconds: float = 600.0) -> Any:
         """What its function gave; raises what it raised, and Killed."""
         if not self._answer.poll(seconds):
             os.kill(self.pid, signal.SIGKILL)
@@ -124,7 +126,7 @@ class Child:
         raise value
 
 
-def call(function: Callable[..., Result], *arguments: Any, seconds: float = 120.0) -> Result:
+def call(function: Callable[..., Result], *arguments: Any, seconds: float = 600.0) -> Result:
     """What `function` gives in a process of its own."""
     found: Result = Child(function, *arguments).result(seconds)
     return found

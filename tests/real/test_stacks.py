@@ -20,6 +20,7 @@ from deployments.simulator.night import Fate
 from tests.deployments.events.receiving import receiving
 from tests.files import IMAGE, SEQUENCE_ID, tiny_fits
 from tests.models.test_events import push
+from tests.patience import PATIENT_SECONDS
 from tests.real import children
 from tests.real.conftest import scale
 from tests.real.nights import Night, night_of, small_night, tiny_night, upload
@@ -65,7 +66,7 @@ class Site:
         self.world.send_all(night)
         self.sweep() if sweep else self.ingest()
         network = self.world.open()
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENT_SECONDS
         while time.monotonic() < deadline:
             if sum(1 for _ in network.documents.query(Query("files"))) >= files:
                 network.documents.close()
@@ -189,7 +190,7 @@ def test_events_ten_times_at_once_in_any_order_late_or_lost(
 
         def deliver(name: str, event_time: str) -> None:
             event = push(name, eventTime=event_time)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENT_SECONDS
             while receiver.post("/events", json=event).status_code != 204:
                 assert time.monotonic() < deadline
                 time.sleep(0.2)  # as a sender that is asked to come again
@@ -201,7 +202,7 @@ def test_events_ten_times_at_once_in_any_order_late_or_lost(
                 site.world.send(name, each.data)
             for each_post in posted:
                 each_post.result()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENT_SECONDS
         while not site.runs():
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -6,8 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from models.errors import TryAgain
 from tasks.holder import has_died, myself
 from tasks.lease import Lease, alone, take_when_free
 from tasks.ledger import now
+from tests.patience import PATIENT_SECONDS
 
 KEY = "PAN001_14d3bd_20180216T110623"
 
@@ -37,6 +39,13 @@ def _change(catalog: Catalog, **fields: object) -> None:
     stored = catalog.get("leases", KEY)
     assert stored is not None
     catalog.update("leases", KEY, dict(fields), version=stored.version)
+
+
+def _expiry(catalog: Catalog) -> datetime:
+    stored = catalog.get("leases", KEY)
+    assert stored is not None
+    expires: datetime = stored.fields["expires"]
+    return expires
 
 
 def test_a_free_observation_is_taken_and_given_back(catalog: Catalog) -> None:
@@ -136,11 +145,15 @@ def test_a_stalled_holder_cannot_take_its_lease_back(catalog: Catalog) -> None:
 
 
 def test_a_holder_that_works_long_keeps_its_lease(catalog: Catalog) -> None:
-    lease = _lease(catalog, seconds=0.3)
+    lease = _lease(catalog, seconds=3.0)
     assert lease.take()
+    first = _expiry(catalog)
+    deadline = time.monotonic() + PATIENT_SECONDS
     with lease.kept_alive():
-        threading.Event().wait(0.7)
-        assert not _lease(catalog).take(leave_word=False)
+        while _expiry(catalog) == first:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert _expiry(catalog) > first
     assert lease.give_back()
 
 

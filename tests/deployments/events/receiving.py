@@ -15,6 +15,7 @@ import uvicorn
 from deployments.events.authentication import Guard
 from deployments.events.settings import ReceiverSettings
 from deployments.receiver import create_app
+from tests.patience import PATIENT_SECONDS
 
 NOWHERE = "http://127.0.0.1:1/api"
 """A Prefect that is away."""
@@ -39,7 +40,7 @@ def receiving(
         thread = threading.Thread(target=contextvars.copy_context().run, args=[server.run])
         thread.start()
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENT_SECONDS
             while not server.started:
                 assert thread.is_alive(), "the receiver has ended at its start"
                 assert time.monotonic() < deadline, "the receiver did not start"

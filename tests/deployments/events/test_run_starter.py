@@ -96,7 +96,7 @@ def test_a_run_that_was_said_to_be_made_and_is_not_is_made(prefect_stack: LocalS
 def test_a_late_file_is_tried_for_as_long_as_the_first(
     prefect_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_starter, "TRY_SECONDS", 4.0)
+    monkeypatch.setattr(run_starter, "TRY_SECONDS", 7.0)
     monkeypatch.setattr(run_starter, "MOST_WAIT_SECONDS", 0.5)
 
     async def check() -> None:
@@ -107,7 +107,7 @@ def test_a_late_file_is_tried_for_as_long_as_the_first(
             starter.begin(other)
             await until(lambda: starter.obstacle is not None)
             assert "as the test has it" in str(starter.obstacle)
-            await asyncio.sleep(3)
+            await asyncio.sleep(6)
             starter.begin(name)
             await until(lambda: starter.given_up == [other])
             prefect.fails = False

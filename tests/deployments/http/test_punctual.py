@@ -25,7 +25,7 @@ async def answer(request: Request) -> PlainTextResponse:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(punctual, "HEADER_SECONDS", 0.5)
+    monkeypatch.setattr(punctual, "HEADER_SECONDS", 1.0)
     app = Starlette(routes=[Route("/", answer, methods=["GET", "POST"])])
     config = uvicorn.Config(
         app, port=0, http=punctual.PunctualProtocol, log_config=None, lifespan="off"
@@ -69,7 +69,7 @@ def test_so_is_one_whose_second_header_does_not_come(port: int) -> None:
 def test_a_request_under_way_has_the_time_it_needs(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nsl")
-        time.sleep(1)
+        time.sleep(1.5)
         connection.sendall(b"ow")
         said = b""
         while not said.endswith(b"slow"):
