@@ -21,36 +21,8 @@ from tests.patience import PATIENT_SECONDS
 
 Result = TypeVar("Result")
 
-PRELOADED = [
-    "pytest",
-    "tests.real.children",
-    "tests.real.steps",
-    "tests.real.judge",
-    "deployments.simulator.night",
-    "blocks.sqlite",
-    "blocks.folder",
-    "blocks.gcs",
-    "blocks.firestore",
-    "tasks.audit",
-    "tasks.fits.archive",
-    "tasks.fits.other_codings",
-    "tasks.raw.planes",
-    "tasks.picture",
-    "tasks.media",
-    "google.cloud.storage",
-    "google.cloud.firestore_v1.services.firestore",
-    "google.cloud.firestore_v1.services.firestore.transports",
-    "google.api_core.retry",
-    "astropy.io.fits",
-    "rawpy",
-    "imagecodecs",
-    "hpgeom",
-    "tenacity",
-    "PIL.Image",
-    "PIL.JpegImagePlugin",
-]
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(PRELOADED)
+CONTEXT.set_forkserver_preload(["tests.real.children", "tests.real.preloaded"])
 
 
 class Killed(Exception):
