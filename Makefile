@@ -45,9 +45,11 @@ check: $(ready) ## style, types, and that docs/keywords.md is current
 	@$(bin)/mypy
 	@$(bin)/python -m models.keywords --check docs/keywords.md
 
-faults: $(ready) ## everything that can break, broken; report in build/faults.md (FAULT_SEED=n repeats one)
-	@FAULTS=long FAULT_SEED="$${FAULT_SEED:-$$(date +%s)}" $(bin)/python -m pytest tests/real \
-	    -q -n 3 --dist loadfile -o faulthandler_timeout=2400 $(ARGS)
+faults: $(ready) ## everything that can break, broken; report in build/faults.md (FAULT_SEED=n repeats one, FAULT_SEEDS=n)
+	@seeds=$${FAULT_SEEDS:-$${FAULT_SEED:+1}}; seeds=$${seeds:-5}; seed=$${FAULT_SEED:-$$(date +%s)}; \
+	echo "Seeds $$seed to $$((seed + seeds - 1)): FAULT_SEED=n make faults repeats one."; \
+	FAULTS=long FAULT_SEED=$$seed FAULT_SEEDS=$$seeds $(bin)/python -m pytest tests/real \
+	    -q -n 3 --dist loadgroup -o faulthandler_timeout=2400 $(ARGS)
 
 fuzz: $(ready) ## damaged files through the whole ingest (N=100000 of them, FIRST=n); build/fuzz/report.txt
 	@$(bin)/python -m tests.fuzz --count $(or $(N),10000) --first $(or $(FIRST),0) $(ARGS)

@@ -25,7 +25,7 @@ from blocks.leaving import put_back_all, put_back_from_root, remove
 from blocks.object_names import is_passing, require_new_name, shown, valid_parts
 from blocks.own_place import own_place
 from blocks.storage import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
-from blocks.transfer import Receiver, Source
+from blocks.transfer import Receiver, Source, judged
 from blocks.writers import Guard, guarded, seconds_left
 from models.errors import BadInput, ConfigurationError, TryAgain
 
@@ -84,6 +84,9 @@ class FolderStore:
             return self._info(name, found, checksum)
 
     def read(self, name: str, *, generation: int | None = None) -> tuple[bytes, ObjectInfo]:
+        return judged(lambda: self._read(name, generation))
+
+    def _read(self, name: str, generation: int | None) -> tuple[bytes, ObjectInfo]:
         with self._opened(name, generation) as source:
             running = Crc32c()
             # One byte more than expected shows a file that grew, without following it forever.
@@ -135,8 +138,12 @@ class FolderStore:
         if not isinstance(destination, Receiver):
             data, _ = self.read(name, generation=generation)
             return destination.put(destination_name, data, if_generation=if_generation)
-        with self._opened(name, generation) as source:
-            return destination.receive(destination_name, source, if_generation=if_generation)
+
+        def send() -> ObjectInfo:
+            with self._opened(name, generation) as source:
+                return destination.receive(destination_name, source, if_generation=if_generation)
+
+        return judged(send)
 
     def delete(self, name: str, *, if_generation: int | None = None) -> None:
         *above, leaf = valid_parts(name)

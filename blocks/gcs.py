@@ -19,7 +19,7 @@ from blocks.checksums import crc32c, crc32c_of_stream
 from blocks.gcs_calls import Calls, Client, GiveCredentials, Ranges, open_client, translated
 from blocks.object_names import require_new_name, shown
 from blocks.storage import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
-from blocks.transfer import Receiver, Source, verify
+from blocks.transfer import Receiver, Source, judged, verify
 from models.errors import TryAgain
 from models.names import MAX_NAME_BYTES
 
@@ -77,12 +77,13 @@ class GcsStore:
         return self._info(self._look(name))
 
     def read(self, name: str, *, generation: int | None = None) -> tuple[bytes, ObjectInfo]:
+        return judged(lambda: self._read(name, generation))
+
+    def _read(self, name: str, generation: int | None) -> tuple[bytes, ObjectInfo]:
         info = self._pinned(name, generation)
-        for _ in range(2):
-            # Damage on the way here passes, unlike damage where it is kept.
-            data = self._download(name, None, None, info.generation, generation is not None)
-            if crc32c(data) == info.crc32c:
-                return data, info
+        data = self._download(name, None, None, info.generation, generation is not None)
+        if len(data) != info.size:
+            raise TryAgain(f"{shown(name)} broke off while it was read")
         verify(info, crc32c(data))
         return data, info
 
@@ -132,21 +133,26 @@ class GcsStore:
         generation: int | None = None,
         if_generation: int | None = None,
     ) -> ObjectInfo:
-        source = self._pinned(name, generation)
         if isinstance(destination, GcsStore) and (
             (destination.endpoint, destination.credentials) == (self.endpoint, self.credentials)
         ):
+            source = self._pinned(name, generation)
             return self._rewrite(source, destination, destination_name, if_generation)
         if not isinstance(destination, Receiver):
-            data, _ = self.read(name, generation=source.generation)
+            data, _ = self.read(name, generation=generation)
             return destination.put(destination_name, data, if_generation=if_generation)
 
-        def read(start: int, end: int) -> bytes:
-            return self._download(name, start, end, source.generation, generation is not None)
+        def send() -> ObjectInfo:
+            source = self._pinned(name, generation)
 
-        with io.BufferedReader(Ranges(read, source.size), SINGLE_REQUEST) as stream:
-            opened = Source(source, stream, lambda: None)
-            return destination.receive(destination_name, opened, if_generation=if_generation)
+            def read(start: int, end: int) -> bytes:
+                return self._download(name, start, end, source.generation, generation is not None)
+
+            with io.BufferedReader(Ranges(read, source.size), SINGLE_REQUEST) as stream:
+                opened = Source(source, stream, lambda: None)
+                return destination.receive(destination_name, opened, if_generation=if_generation)
+
+        return judged(send)
 
     def delete(self, name: str, *, if_generation: int | None = None) -> None:
         calls = self._calls()

@@ -67,8 +67,9 @@ class ObjectStore(Protocol):
 
         The bytes' CRC32C equals the store's where the store keeps one. Raises NotFound
         (also when `generation` is given and is not the current one), `TryAgain` when the
-        object changed while it was read, Unreadable, and BadInput ``transfer-damage`` when
-        the checksum does not hold or ``not-a-file`` for a pipe, a broken link and the like.
+        object changed while it was read or came damaged in ever another way, Unreadable, and
+        BadInput ``transfer-damage`` when two readings give the same wrong checksum or
+        ``not-a-file`` for a pipe, a broken link and the like.
         """
         ...
 

@@ -1,17 +1,34 @@
 """Copying between stores without holding a whole object in memory.
 
 The source store opens an object as a `Source`; a store that is a `Receiver` takes it in.
+What does not match its checksum may have been damaged where it is kept or on the way here:
+`judged` reads again, from the start, before anybody says which.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
 from blocks.checksums import Crc32c
 from blocks.storage import ObjectInfo
 from models.errors import BadInput, TryAgain
+
+READS = 4
+"""How often an object is read before its checksum is given up for this time."""
+
+T = TypeVar("T")
+
+
+class Mismatch(TryAgain):
+    """One reading of an object did not match the checksum that its store keeps."""
+
+    def __init__(self, info: ObjectInfo, found: str) -> None:
+        super().__init__(
+            f"{info.name} was read with the CRC32C {found}, and {info.crc32c} was stored"
+        )
+        self.seen = (info.generation, info.crc32c, found)
 
 
 @dataclass(frozen=True)
@@ -27,8 +44,8 @@ class Source:
     def confirm(self, copied: Crc32c) -> None:
         """Make sure that `copied` is this generation, whole and undamaged.
 
-        Raises TryAgain when the source changed or broke off, and BadInput
-        ``transfer-damage`` when it does not match the checksum that its store keeps.
+        Raises TryAgain when the source changed or broke off, and Mismatch, which is passing
+        trouble as well until `judged` has seen it twice.
         """
         self.look_again()
         if copied.size != self.info.size:
@@ -46,8 +63,27 @@ class Receiver(Protocol):
 
 
 def verify(info: ObjectInfo, found: str) -> None:
-    """Raises BadInput ``transfer-damage`` unless `found` is the checksum that the store keeps."""
+    """Raises Mismatch unless `found` is the checksum that the store keeps."""
     if info.crc32c is not None and info.crc32c != found:
-        raise BadInput(
-            "transfer-damage", f"its CRC32C is {found}, but {info.crc32c} when it was stored"
-        )
+        raise Mismatch(info, found)
+
+
+def judged(read: Callable[[], T]) -> T:
+    """What `read` gives, which asks the store for the object anew, and reads from its start.
+
+    Raises BadInput ``transfer-damage`` where two readings of one generation gave the same
+    wrong checksum: the way does not damage twice alike. Raises Mismatch where all differ.
+    """
+    seen: list[object] = []
+    while True:
+        try:
+            return read()
+        except Mismatch as wrong:
+            _, stored, found = wrong.seen
+            if wrong.seen in seen:
+                raise BadInput(
+                    "transfer-damage", f"its CRC32C is {found}, but {stored} when it was stored"
+                ) from wrong
+            seen.append(wrong.seen)
+            if len(seen) == READS:
+                raise

@@ -160,7 +160,7 @@ class LocalStack:
         """End one alone, as an outage does; the others go on without it."""
         self._processes.end(name, with_signal=with_signal)
 
-    def start_server_again(self, *, timeout: float = 120.0) -> None:
+    def start_server_again(self, *, timeout: float = 240.0) -> None:
         """Start the server where it was, on its database. Raises StackError."""
         with claim_port(self._port) as listener:
             self._start_server(listener)
@@ -170,7 +170,7 @@ class LocalStack:
         """Start a worker; it comes when it is ready."""
         self._start_worker()
 
-    def deploy_again(self, *, timeout: float = 120.0) -> None:
+    def deploy_again(self, *, timeout: float = 240.0) -> None:
         """Apply prefect.yaml once more, as after an update. Raises StackError."""
         self._start_deploying()
         self._await_deployments(time.monotonic() + timeout)

@@ -24,7 +24,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
 from blocks.storage import NotFound
@@ -40,13 +40,15 @@ from tasks.audit.again import still_wrong
 from tasks.audit.asides import waiting_now
 from tasks.audit.mending import mend
 from tasks.audit.scope import Scope
+from tasks.lease import alone
 from tasks.listing import source_of
 from tasks.retries import keep_trying
 
 ROUNDS = 3
 """How often one observation is mended: a document that came back may show what else is wrong."""
 
-
+AUDITING = "audit-network"
+"""The lease of an audit: two at once would tell the same, and mend under each other's hands."""
 LOG_SECONDS = 10.0
 MOST_ROWS = 1000
 """Findings that the table in the Prefect user interface shows."""
@@ -92,10 +94,13 @@ def audit_network(
         results = (Result(finding) for finding in findings)
     counts = Tally()
     shown: list[Result] = []
-    for result in results:
-        counts.add(result)
-        if len(shown) < MOST_ROWS:
-            shown.append(result)
+    with alone(site.documents, AUDITING, site.lease_seconds) as is_alone:
+        if not is_alone:
+            return Cancelled(message="another audit is at work")
+        for result in results:
+            counts.add(result)
+            if len(shown) < MOST_ROWS:
+                shown.append(result)
     _show(network, shown, counts)
     message = f"{counts.sentence}; {waiting_now(site, Scope.of(night, unit)).sentence}"
     return Failed(message=message) if counts.left else Completed(message=message)

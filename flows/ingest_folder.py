@@ -17,7 +17,7 @@ from models.errors import BadInput, TryAgain
 from models.ingest import Became, FileResult, Source
 from models.names import FileType, display_name, parse_sequence_id, parse_upload
 from models.safe_text import safe_log
-from tasks.ledger import read_entry
+from tasks.ledger import readable_entry
 from tasks.listing import everything_waiting
 from tasks.rest import Patience, at_rest
 
@@ -106,7 +106,7 @@ class _Seen:
 
 def _not_met(network: PanoptesNetwork, source: Source) -> FileResult:
     """The row of a file that was listed, and that the run of its observation did not find."""
-    entry = read_entry(network, source.name)
+    entry = readable_entry(network, source.name)
     if entry is not None and entry.outcome is not None:  # another run has taken it meanwhile
         done = entry.outcome in ("archived", "filed")
         return FileResult.from_entry(entry, Became.ALREADY if done else None)
@@ -136,7 +136,7 @@ def foresee(network: PanoptesNetwork, sources: Iterable[Source]) -> list[FileRes
 
 def _foresee(network: PanoptesNetwork, source: Source) -> FileResult:
     name = display_name(source.name)
-    entry = read_entry(network, source.name)
+    entry = readable_entry(network, source.name)
     if entry is not None and entry.generation == source.generation and entry.outcome:
         done = entry.outcome in ("archived", "filed")
         return FileResult.from_entry(entry, Became.ALREADY if done else None)

@@ -29,10 +29,14 @@ from models.backlog import SWEPT
 from models.errors import ConfigurationError, TryAgain
 from models.ingest import Became, FileResult, summary
 from tasks.backlog import Survey, abandoned, fallen_quiet, held, is_old, survey
+from tasks.lease import alone
 from tasks.rest import at_rest
 from tasks.retries import keep_trying
 from tasks.settle import settle
 from tasks.stalling import ended_when_stalled, progressing
+
+SWEEPING = "sweep-incoming"
+"""The lease of a sweep: two at once would find the same."""
 
 
 @flow(name="sweep-incoming", flow_run_name="sweep incoming", persist_result=False)
@@ -60,10 +64,13 @@ def sweep_incoming(
         site = load_network(network)
         with ended_when_stalled(site.stall_seconds):
             site.check()
-            return _sweep(
-                site, network, start_runs, (deployment, backfill),
-                overdue_after, most_runs,
-            )  # fmt: skip
+            with alone(site.documents, SWEEPING, site.lease_seconds) as is_alone:
+                if not is_alone:
+                    return Completed(message="another sweep is at work")
+                return _sweep(
+                    site, network, start_runs, (deployment, backfill),
+                    overdue_after, most_runs,
+                )  # fmt: skip
     except (ConfigurationError, TryAgain) as error:
         return Failed(message=str(error))
 

@@ -302,6 +302,9 @@ class File(Document):
     announced: bool | None = Field(None, description="whether Prefect has been told of the case")
     rescue: Rescue | None = Field(None, description="asked for, and not taken up yet")
     history: list[Case] | None = Field(None, description="how it was judged before")
+    unreadable: dict[str, Any] | None = Field(
+        None, description="an earlier entry that could not be read, as it was"
+    )
     code_version: str | None = None
     opened: AwareDatetime | None = None
     closed: AwareDatetime | None = None

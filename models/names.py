@@ -258,13 +258,14 @@ def document_key(name: str) -> str:
     return f"{key[:1300]}~{digest}"
 
 
-def quarantine_name(name: str, generation: int) -> str:
+def quarantine_name(name: str, generation: int, number: int = 1) -> str:
     """Where a quarantined file is kept: ``NAME@GENERATION``.
 
+    ``NAME@GENERATION-2`` and so on, its `number`, where others have other bytes.
     A name that no folder can hold, or that is not clean text, is kept under its ledger
     key in ``unnamed/``, so that every file can be quarantined in every kind of store.
     """
-    kept = f"{name}@{generation}"
+    kept = f"{name}@{generation}" + (f"-{number}" if number > 1 else "")
     parts = kept.split("/")
     clean = (
         name.isprintable()
@@ -276,7 +277,7 @@ def quarantine_name(name: str, generation: int) -> str:
     if clean:
         return kept
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return f"unnamed/{document_key(name)[:200]}~{digest}@{generation}"
+    return f"unnamed/{document_key(name)[:200]}~{digest}{kept[len(name) :]}"
 
 
 def display_name(name: str) -> str:

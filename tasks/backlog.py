@@ -13,7 +13,7 @@ from models.documents import File, GeoPoint, night_of
 from models.ingest import Source
 from models.names import Sequence, parse_sequence_id
 from models.safe_text import safe_log
-from tasks.ledger import entry_if_readable, now
+from tasks.ledger import now, readable_entry
 from tasks.listing import by_image, everything_waiting, source_of
 from tasks.rest import seconds_left
 from tasks.stalling import progressing
@@ -22,6 +22,9 @@ MOST_QUIET = 500
 """Observations that one sweep looks at to see whether they are received."""
 FORGOTTEN_SECONDS = 86400.0
 """An upload under a passing name that has not changed for so long was given up."""
+
+MOST_OWED = 1000
+"""Observations left unsettled by runs that died, of which one sweep takes notice."""
 
 log = safe_log(__name__)
 
@@ -122,7 +125,7 @@ def longitude_of(network: PanoptesNetwork, unit_id: str) -> float | None:
 
 def is_settled(network: PanoptesNetwork, source: Source) -> bool:
     """Whether another run would do nothing for this generation of a file."""
-    return _settles(network, source, entry_if_readable(network, source))
+    return _settles(network, source, readable_entry(network, source.name, label=source.label))
 
 
 def _settles(network: PanoptesNetwork, source: Source, entry: File | None) -> bool:
@@ -146,7 +149,7 @@ def first_batch(
     failed: list[Source] = []
     for group in by_image(sources):
         for source in group:
-            entry = entry_if_readable(network, source)
+            entry = readable_entry(network, source.name, label=source.label)
             if not _settles(network, source, entry):
                 tried = entry is not None and entry.outcome == "failed"
                 (failed if tried else batch).append(source)
@@ -167,15 +170,21 @@ def held(network: PanoptesNetwork) -> set[str]:
 
 
 def abandoned(network: PanoptesNetwork) -> set[str]:
-    """Observations whose run died before it settled them, whether files wait or not."""
-    query = Query("leases", where=[("expires", "<=", now())])
+    """Observations whose run died or broke off before it settled them, whether files wait or not.
+
+    Those that are owed for longest, where there are many.
+    """
+    query = Query(
+        "leases", where=[("expires", "<=", now())], order_by=[("expires", "asc")], limit=MOST_OWED
+    )
     return {stored.key for stored in network.documents.query(query) if _readable(stored)}
 
 
 def fallen_quiet(network: PanoptesNetwork, *, busy: set[str]) -> list[Sequence]:
     """Observations that are still receiving files, but got none for `quiet_hours`.
 
-    Those in `busy` are left to their runs.
+    Also those that were never settled: earlier versions could break off and leave no word of
+    it. Those in `busy` are left to their runs.
     """
     quiet = now() - timedelta(hours=network.quiet_hours)
     query = Query(
@@ -188,10 +197,16 @@ def fallen_quiet(network: PanoptesNetwork, *, busy: set[str]) -> list[Sequence]:
         sequence
         for stored in network.documents.query(query)
         if stored.key not in busy
-        and (last := stored.fields.get("last_arrival")) is not None
-        and last <= quiet
+        and _is_due(stored, quiet)
         and (sequence := _readable(stored)) is not None
     ]
+
+
+def _is_due(stored: Stored, quiet: datetime) -> bool:
+    if stored.fields.get("num_images") is None:
+        return True
+    last = stored.fields.get("last_arrival")
+    return isinstance(last, datetime) and last <= quiet
 
 
 def _readable(stored: Stored) -> Sequence | None:

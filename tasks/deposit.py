@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from blocks.catalog import Query
+from pydantic import ValidationError
+
+from blocks.catalog import Query, Stored
 from blocks.checksums import crc32c
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, ObjectInfo, PreconditionFailed
 from models.documents import File, Location, Output
 from models.errors import BadInput, TryAgain
 from models.ingest import Source
-from models.names import display_name
+from models.names import display_name, document_key
 from tasks.ledger import read_entry
+from tasks.sources import recorded_sources
 
 
 class OutputLost(Exception):
@@ -73,11 +76,13 @@ def deposit(
         if stored == data:
             return output_of(role, location, present, checksum), None if ours else _name(owner)
         equal = _equal(same, stored)
-        # An object that we made and that is no longer what we made has been damaged.
+        # What was made of this source, and is no longer what was made, has been damaged.
         damaged = not equal and owner is None and _was_made_of(own, source, location, path)
-        intact = owner is not None and _is_as_made(owner, location, path, stored)
-        lent = equal is not True and intact and _is_lent(network, source, location, path)
-        if damaged or (_may_replace(own, source, owner) and not lent):
+        replaces = damaged or _may_replace(own, source, owner)
+        if replaces and not equal and _is_lent(network, source, location, path):
+            # Whole or damaged, it is all that is left of the other: only its like may follow.
+            replaces = _is_the_like(network, source, owner or own, location, path, data)
+        if replaces:
             try:
                 info = store.put(path, data, if_generation=present.generation)
             except PreconditionFailed:
@@ -108,24 +113,50 @@ def _was_made_of(own: File | None, source: Source, location: Location, path: str
     return (location, path) in ((o.location, o.path) for o in own.outputs or ())
 
 
-def _is_as_made(owner: File, location: Location, path: str, stored: bytes) -> bool:
-    made = ((o.location, o.path, o.crc32c) for o in owner.outputs or ())
-    return (location, path, crc32c(stored)) in made
+def _is_the_like(
+    network: PanoptesNetwork,
+    source: Source,
+    maker: File | None,
+    location: Location,
+    path: str,
+    data: bytes,
+) -> bool:
+    """Whether `data` is what was there when it was whole: the same bytes, or of the same upload."""
+    made = ((o.location, o.path, o.crc32c) for o in (maker and maker.outputs) or ())
+    if (location, path, crc32c(data)) in made:
+        return True
+    image_id = source.upload.image_id if source.upload else None
+    image = network.documents.get("images", image_id) if image_id else None
+    recorded = recorded_sources(image.fields if image else {}).values()
+    own = (display_name(source.name), crc32c(network.read(source)))
+    return own in ((each["name"], each["crc32c"]) for each in recorded)
 
 
 def _is_lent(network: PanoptesNetwork, source: Source, location: Location, path: str) -> bool:
-    """Whether another upload that was taken has this object, and none of its own."""
+    """Whether another upload that was taken has this object, and none of its own.
+
+    An entry that cannot be read may be that of one.
+    """
     return any(
-        entry.name != display_name(source.name)
-        and entry.duplicate_of is not None
-        and entry.outcome in ("archived", "filed")
-        for entry in _entries_at(network, location, path)
+        stored.key != document_key(source.name)
+        and (
+            (entry := _read(stored)) is None
+            or (entry.duplicate_of is not None and entry.outcome in ("archived", "filed"))
+        )
+        for stored in _entries_at(network, location, path)
     )
 
 
-def _entries_at(network: PanoptesNetwork, location: Location, path: str) -> Iterator[File]:
+def _entries_at(network: PanoptesNetwork, location: Location, path: str) -> Iterator[Stored]:
     query = Query("files", where=[("path", "==", path), ("location", "==", location)])
-    return (File.model_validate(stored.fields) for stored in network.documents.query(query))
+    return network.documents.query(query)
+
+
+def _read(stored: Stored) -> File | None:
+    try:
+        return File.model_validate(stored.fields)
+    except ValidationError:
+        return None
 
 
 def owner_of(
@@ -136,7 +167,10 @@ def owner_of(
     The source's `own` entry is asked first: its path may be that of a later generation's
     place in quarantine.
     """
-    for entry in chain([own] if own else [], _entries_at(network, location, path)):
+    entries = (_read(stored) for stored in _entries_at(network, location, path))
+    for entry in chain([own], entries):
+        if entry is None:
+            continue
         made = ((o.location, o.path, o.generation) for o in entry.outputs or ())
         if not entry.duplicate_of and (location, path, present.generation) in made:
             return entry

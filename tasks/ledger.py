@@ -26,7 +26,7 @@ from models.ingest import Derived, Source
 from models.names import display_name, document_key
 from models.quarantine import case_id_of, with_history
 from models.safe_text import safe_log
-from tasks.reading_back import holds
+from tasks.reading_back import checksum_of, holds
 
 log = safe_log(__name__)
 
@@ -70,15 +70,17 @@ def read_entry(network: PanoptesNetwork, name: str) -> File | None:
     return None if stored is None else File.model_validate(stored.fields)
 
 
-def entry_if_readable(network: PanoptesNetwork, source: Source) -> File | None:
-    """The ledger's entry; where it cannot be read, none, so that a run meets the file and says so.
+def readable_entry(network: PanoptesNetwork, name: str, *, label: str | None = None) -> File | None:
+    """The ledger's entry; where it cannot be read, none, and word in the log.
 
-    One bad entry must not hold up every other file of a sweep or a backfill.
+    One bad entry must not hold up every other file of a sweep or a backfill. `label` is what
+    the log calls the file, instead of its name.
     """
     try:
-        return read_entry(network, source.name)
+        return read_entry(network, name)
     except ValidationError as error:
-        log.warning("the ledger's entry of %s cannot be read: %s", source.label, error)
+        shown = label or display_name(name)
+        log.warning("the ledger's entry of %s cannot be read: %s", shown, error)
         return None
 
 
@@ -88,7 +90,7 @@ def open_entry(network: PanoptesNetwork, source: Source) -> Opened:
 
     def change(before: Fields | None) -> Fields | None:
         nonlocal opened
-        opened = _decide(network, source, File.model_validate(before) if before else None)
+        opened = _take_up(network, source, before)
         if opened.verdict is Verdict.DONE and network.keep_incoming:
             # The same bytes under a new generation are compared once, not at every run.
             moved = opened.entry.generation != source.generation
@@ -100,6 +102,20 @@ def open_entry(network: PanoptesNetwork, source: Source) -> Opened:
 
     modify(network.documents, "files", document_key(source.name), change)
     return opened
+
+
+def _take_up(network: PanoptesNetwork, source: Source, before: Fields | None) -> Opened:
+    """What is to be done, by the entry there is; one that cannot be read is kept in a new one.
+
+    It may have been the word of runs that died of the file: it is decoded in a child process.
+    """
+    try:
+        return _decide(network, source, File.model_validate(before) if before else None)
+    except ValidationError as error:
+        log.warning("the ledger's entry of %s is set aside: %s", source.label, error)
+        kept = {name: value for name, value in (before or {}).items() if name in File.model_fields}
+        fresh = _new_entry(source).model_copy(update={"unreadable": kept})
+        return Opened(Verdict.WORK, fresh, guarded=True)
 
 
 def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Opened:
@@ -119,12 +135,14 @@ def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Op
             "unfinished": before.unfinished or before.outcome is None or None,
             "case_id": before.case_id,
             "history": with_history(before),
+            "unreadable": before.unreadable,
         }
         return Opened(Verdict.WORK, fresh.model_copy(update=kept))
-    if before.outcome == "quarantined" and _quarantine_stands(network, before):
+    closely = not network.keep_incoming
+    if before.outcome == "quarantined" and _quarantine_stands(network, before, closely=closely):
         return Opened(Verdict.QUARANTINED, before)
     is_done = before.outcome in ("archived", "filed")
-    if is_done and _outputs_stand(network, before, closely=not network.keep_incoming):
+    if is_done and _outputs_stand(network, before, closely=closely):
         return Opened(Verdict.DONE, before)
     if before.failures >= network.failure_limit:
         return Opened(Verdict.GIVEN_UP, before)
@@ -189,8 +207,11 @@ def _outputs_stand(network: PanoptesNetwork, entry: File, *, closely: bool) -> b
     return bool(entry.outputs)
 
 
-def _quarantine_stands(network: PanoptesNetwork, entry: File) -> bool:
-    """Whether quarantine still has the file, and what it conflicted with is still there."""
+def _quarantine_stands(network: PanoptesNetwork, entry: File, *, closely: bool) -> bool:
+    """Whether quarantine still has the file, and what it conflicted with is still there.
+
+    `closely`: by its very bytes, for an upload that will be removed because of the copy.
+    """
     if entry.conflicts_with is not None:
         try:
             found = network.store(entry.conflicts_with.location).stat(entry.conflicts_with.path)
@@ -201,10 +222,11 @@ def _quarantine_stands(network: PanoptesNetwork, entry: File) -> bool:
     if entry.path is None:
         return True
     try:
-        network.store("quarantine").stat(entry.path)
+        found = network.store("quarantine").stat(entry.path)
     except NotFound:
         return False
-    return True
+    written = found.crc32c or entry.crc32c
+    return not closely or written in (None, checksum_of(network, "quarantine", found))
 
 
 def count_attempt(network: PanoptesNetwork, source: Source) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from blocks.checksums import CHUNK, crc32c
 from blocks.network import PanoptesNetwork
 from blocks.storage import NotFound, ObjectStore, PreconditionFailed, Unreadable
@@ -10,24 +12,44 @@ from models.errors import BadInput, TryAgain
 from models.ingest import FileResult, Source
 from models.names import quarantine_name
 from tasks.ledger import close_quarantined, read_entry
-from tasks.reading_back import read_back
 from tasks.record import remove_from_incoming
 from tasks.retries import step
+
+MOST_COPIES = 100
+"""Of one generation of a file; each but the last is not what it should be."""
 
 
 def quarantine_file(network: PanoptesNetwork, source: Source, bad: BadInput) -> FileResult:
     """Copy a file into quarantine as it is, write down why, and take it from `incoming`."""
-    path = quarantine_name(source.name, source.generation)
+    path: str | None
     try:
-        path = _kept_before(network, source) or path
-        checksum = _set_aside(network, source, path)
+        path, checksum = _set_aside(network, source)
     except (Unreadable, BadInput):
         # There are no bytes to keep: a pipe, a dangling link. It stays where it is.
-        entry = close_quarantined(network, source, bad, path=None, checksum=None)
-        return FileResult.from_entry(entry)
+        path = checksum = None
     entry = close_quarantined(network, source, bad, path=path, checksum=checksum)
-    remove_from_incoming(network, source)
+    if path is not None:
+        remove_from_incoming(network, source)
     return FileResult.from_entry(entry)
+
+
+def _set_aside(network: PanoptesNetwork, source: Source) -> tuple[str, str | None]:
+    """Copy and compare; gives the copy's path, and its checksum where the store has one.
+
+    What lies there under the name and has other bytes stays: the copy gets another name.
+    """
+    if (before := _kept_before(network, source)) is not None:
+        return before, network.store("quarantine").stat(before).crc32c
+    for number in range(1, MOST_COPIES + 1):
+        path = quarantine_name(source.name, source.generation, number)
+        with suppress(PreconditionFailed):  # by an earlier try, or by somebody else
+            try:
+                _copy(network, source, path)
+            except NotFound:
+                return _kept_by_another(network, source)
+        if _is_kept_as(network, source, path):
+            return path, network.store("quarantine").stat(path).crc32c
+    raise TryAgain(f"{source.name} cannot be copied into quarantine as it is")
 
 
 def _kept_before(network: PanoptesNetwork, source: Source) -> str | None:
@@ -35,25 +57,43 @@ def _kept_before(network: PanoptesNetwork, source: Source) -> str | None:
     entry = read_entry(network, source.name)
     if entry is None or entry.generation != source.generation:
         return None
-    incoming, quarantine = network.store("incoming"), network.store("quarantine")
     for case in reversed(entry.history or ()):
-        if case.path is None or case.size != source.size:
-            continue
-        at = source.generation
-        if same_object(incoming, source.name, quarantine, case.path, generation=at) and (
-            _is_whole(network, case.path)
-        ):
+        if case.path is not None and _is_kept_as(network, source, case.path):
             return case.path
     return None
 
 
-def _is_whole(network: PanoptesNetwork, path: str) -> bool:
-    """Whether a copy still reads as its store says; a disk may have lost bits of it."""
-    store = network.store("quarantine")
-    info = store.stat(path)
-    if info.crc32c is None or store.vouches:
-        return True  # it has just been read, or a bucket vouches for it
-    return info.crc32c == read_back(network, "quarantine", info)
+def _copy(network: PanoptesNetwork, source: Source, path: str) -> None:
+    """Copy to where nothing is."""
+    incoming, quarantine = network.store("incoming"), network.store("quarantine")
+    try:
+        incoming.copy_to(
+            source.name, quarantine, path, generation=source.generation, if_generation=0
+        )
+    except BadInput:
+        if source.size > network.max_file_bytes:
+            raise  # it would have to be loaded: it stays where it is
+        # The store's checksum does not hold: the damaged bytes are what must be kept.
+        data = incoming.read_range(source.name, 0, source.size)
+        quarantine.put(path, data, if_generation=0)
+
+
+def _is_kept_as(network: PanoptesNetwork, source: Source, path: str) -> bool:
+    incoming, quarantine = network.store("incoming"), network.store("quarantine")
+    return same_object(incoming, source.name, quarantine, path, generation=source.generation)
+
+
+def _kept_by_another(network: PanoptesNetwork, source: Source) -> tuple[str, str | None]:
+    """The copy that another run made before it took the upload away. Raises NotFound."""
+    entry = read_entry(network, source.name)
+    is_ours = entry is not None and entry.generation == source.generation
+    if entry and is_ours and entry.outcome == "quarantined" and entry.path is not None:
+        return entry.path, entry.crc32c
+    path = quarantine_name(source.name, source.generation)
+    info = network.store("quarantine").stat(path)
+    if info.size != source.size or source.crc32c not in (None, info.crc32c):
+        raise NotFound(f"{source.name} is neither in incoming nor in quarantine")
+    return path, info.crc32c
 
 
 def remove_if_judged(network: PanoptesNetwork, source: Source, entry: File) -> bool:
@@ -73,8 +113,7 @@ def remove_if_judged(network: PanoptesNetwork, source: Source, entry: File) -> b
 def _was_judged(network: PanoptesNetwork, source: Source, entry: File) -> bool:
     incoming = network.store("incoming")
     if entry.outcome == "quarantined" and entry.path is not None:
-        quarantine, at = network.store("quarantine"), source.generation
-        if same_object(incoming, source.name, quarantine, entry.path, generation=at):
+        if _is_kept_as(network, source, entry.path):
             return True
     elif entry.crc32c is not None:
         try:
@@ -94,13 +133,14 @@ def same_object(
 ) -> bool:
     """Whether two objects have the same bytes; never loads them whole.
 
-    False, too, where one of them is not there, or the first not in this `generation`.
+    False, too, where one of them is not there, or the first not in this `generation`. Buckets
+    vouch for their checksums; files are read, since a disk may have lost bits of one.
     """
     try:
         one, two = store.stat(name), other.stat(path)
         if one.size != two.size or generation not in (None, one.generation):
             return False
-        if one.crc32c and two.crc32c:
+        if one.crc32c and two.crc32c and store.vouches and other.vouches:
             return one.crc32c == two.crc32c
         for start in range(0, one.size, CHUNK):
             end = min(start + CHUNK, one.size)
@@ -109,32 +149,6 @@ def same_object(
         return store.stat(name) == one and other.stat(path) == two
     except (NotFound, BadInput):
         return False
-
-
-def _set_aside(network: PanoptesNetwork, source: Source, path: str) -> str | None:
-    """Copy create-only and compare; gives the copy's checksum where the store has one."""
-    incoming, quarantine = network.store("incoming"), network.store("quarantine")
-    try:
-        info = incoming.copy_to(
-            source.name, quarantine, path, generation=source.generation, if_generation=0
-        )
-    except PreconditionFailed:
-        info = quarantine.stat(path)  # put there by an earlier try, or before it was rescued
-    except BadInput:
-        if source.size > network.max_file_bytes:
-            raise  # it would have to be loaded: it stays where it is
-        # The store's checksum does not hold: the damaged bytes are what must be kept.
-        data = incoming.read_range(source.name, 0, source.size)
-        try:
-            info = quarantine.put(path, data, if_generation=0)
-        except PreconditionFailed:
-            info = quarantine.stat(path)
-        return crc32c(data)
-    except NotFound:
-        info = quarantine.stat(path)  # raises NotFound if it is in neither place
-    if info.size != source.size:
-        raise TryAgain(f"the copy of {source.name} in quarantine is {info.size} bytes long")
-    return info.crc32c
 
 
 quarantine = step("quarantine")(quarantine_file)

@@ -33,7 +33,12 @@ def holds(network: PanoptesNetwork, output: Output, info: ObjectInfo) -> bool:
     A bucket reckons checksums itself and watches over its disks: its word is enough. A file
     on this machine is read, since a disk may have lost bits under the same time and size.
     """
-    if info.size != output.size:
-        return False
-    checksum = info.crc32c if network.store(output.location).vouches else None
-    return (checksum or read_back(network, output.location, info)) == output.crc32c
+    return info.size == output.size and (
+        checksum_of(network, output.location, info) == output.crc32c
+    )
+
+
+def checksum_of(network: PanoptesNetwork, location: Location, info: ObjectInfo) -> str | None:
+    """The CRC32C of an object, of a file by reading it; as `read_back` gives it."""
+    vouched = info.crc32c if network.store(location).vouches else None
+    return vouched or read_back(network, location, info)

@@ -19,7 +19,7 @@ from blocks.storage import NotFound
 from models.errors import ADVICE, BadInput
 from models.ingest import Became, FileResult, Source
 from models.names import display_name
-from tasks.ledger import entry_if_readable
+from tasks.ledger import readable_entry
 from tasks.retries import keep_trying
 from tasks.stalling import progressed
 
@@ -118,7 +118,7 @@ def _left(network: PanoptesNetwork, source: Source, seconds: float) -> float:
 
 
 def _looked_incomplete(network: PanoptesNetwork, source: Source) -> bool:
-    entry = entry_if_readable(network, source)
+    entry = readable_entry(network, source.name, label=source.label)
     return (
         entry is not None
         and entry.generation == source.generation

@@ -127,15 +127,14 @@ def _end_earlier(network: PanoptesNetwork, sequence: Sequence) -> None:
         ],
         order_by=[("time", "asc")],
     )
+
+    def end(before: Fields | None) -> Fields | None:
+        if before is None or before.get("num_images") is None:
+            return None  # not settled yet: the status is all by which that is found
+        return {"status": forward(OBSERVATION_STATUS, before.get("status"), "received")}
+
     for stored in list(network.documents.query(earlier)):
-        modify(
-            network.documents,
-            "observations",
-            stored.key,
-            lambda before: {
-                "status": forward(OBSERVATION_STATUS, (before or {}).get("status"), "received")
-            },
-        )
+        modify(network.documents, "observations", stored.key, end)
 
 
 settle = step("settle", label="{sequence.sequence_id}")(settle_observation)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from blocks.catalog import Query
@@ -118,3 +120,15 @@ def entry_key(name: str) -> str:
 
 def keys(network: PanoptesNetwork, collection: str) -> list[str]:
     return [stored.key for stored in network.documents.query(Query(collection))]
+
+
+def quietly_spoil(network: PanoptesNetwork, location: str, path: str) -> None:
+    """Flip a bit of the disk: time and size of the file stay."""
+    file = Path(getattr(network, location)) / path
+    before = file.stat()
+    with file.open("r+b") as stream:
+        stream.seek(before.st_size // 2)
+        byte = stream.read(1)[0]
+        stream.seek(before.st_size // 2)
+        stream.write(bytes([byte ^ 1]))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))

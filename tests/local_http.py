@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextvars
 import socket
-import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
+
+from tests.patience import PATIENT_SECONDS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -109,7 +110,7 @@ def serving(make: Callable[[], ASGIApp]) -> Iterator[str]:
     thread = threading.Thread(target=run, args=[server.run], kwargs={"sockets": [listener]})
     thread.start()
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENT_SECONDS
         while not server.started:
             assert thread.is_alive(), "the application has ended at its start"
             assert time.monotonic() < deadline, "the application did not start"
@@ -118,38 +119,3 @@ def serving(make: Callable[[], ASGIApp]) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
-
-
-@contextmanager
-def far_away(url: str, seconds: float) -> Iterator[str]:
-    """The server at `url` at a distance: what is sent there arrives `seconds` later."""
-    address = (urlsplit(url).hostname, urlsplit(url).port)
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with socket.create_connection(address) as server:
-                back = threading.Thread(target=_pump, args=[server, self.request, 0.0])
-                back.start()
-                _pump(self.request, server, seconds)
-                back.join()
-
-    class Proxy(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-
-    with Proxy(("127.0.0.1", 0), Handler) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, args=[0.01])
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{proxy.server_address[1]}"
-        finally:
-            proxy.shutdown()
-            thread.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket, seconds: float) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            time.sleep(seconds)
-            sink.sendall(data)
-    with suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)

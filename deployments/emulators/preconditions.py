@@ -7,9 +7,10 @@ its lock, so create-only and compare-and-set are atomic.
 
 It can also misbehave, for tests: ``POST /faults`` with a JSON list such as
 ``["lose", "damage", 503]`` makes the next requests about objects, in turn, lose their answer
-once done, flip a byte of the body they give back, or fail with a status. ``"drop"`` breaks the
-connection off while the request is read, and nothing is done; ``"cut"`` does it half-way through
-the answer; ``"hang"`` does nothing and never answers. ``null`` lets one pass.
+once done, flip a bit of the body they give back, or fail with a status. Damage is another each
+time, as that of the way is; ``"rot"`` is always the same, as that of a disk. ``"drop"`` breaks
+the connection off while the request is read, and nothing is done; ``"cut"`` does it half-way
+through the answer; ``"hang"`` does nothing and never answers. ``null`` lets one pass.
 ``GET /requests`` lists the requests about objects since it was last asked.
 
 Uses the standard library alone, so that it starts in a tenth of a second.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import http.server
+import itertools
 import json
 import re
 import socket
@@ -40,10 +42,13 @@ _LAST_CHUNK = re.compile(r"bytes (?:\d+-(?P<last>\d+)|\*)/(?P<total>\d+)")
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host", "date"}
 _REMEMBERED = 1000
 _HANG_SECONDS = 300.0
+_STRIDE = 7919
+_damages = itertools.count(1)
+"""Counted, so that no two damages near each other hit the same bit."""
 
 Key: TypeAlias = tuple[str, str]
 Query: TypeAlias = Mapping[str, str]
-Fault: TypeAlias = Literal["lose", "damage", "drop", "cut", "hang"] | int | None
+Fault: TypeAlias = Literal["lose", "damage", "rot", "drop", "cut", "hang"] | int | None
 
 
 class State(NamedTuple):
@@ -157,8 +162,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "lose":
             self.close_connection = True
             return
-        if fault == "damage" and answer.body:
-            answer = answer._replace(body=answer.body[:-1] + bytes([answer.body[-1] ^ 1]))
+        if fault in ("damage", "rot") and answer.body:
+            answer = _damaged(answer, always_alike=fault == "rot")
         if fault == "cut":
             self._answer(answer, most=len(answer.body) // 2)
             self._break_off()
@@ -278,6 +283,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD" and answer.status not in (204, 304):
             self.wfile.write(answer.body[:most])
+
+
+def _damaged(answer: Answer, *, always_alike: bool) -> Answer:
+    """An answer with one bit flipped; of JSON the last one, so that it is none any more."""
+    kinds = {key.lower(): value for key, value in answer.headers}
+    is_json = kinds.get("content-type", "").startswith("application/json")
+    body = bytearray(answer.body)
+    bit = 0 if always_alike or is_json else next(_damages) * _STRIDE % (8 * len(body))
+    body[-1 - bit // 8] ^= 1 << bit % 8
+    return answer._replace(body=bytes(body))
 
 
 def _failure(status: int) -> Answer:

@@ -25,7 +25,7 @@ from deployments.stack.processes import Processes
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 5.0
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 _JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Duser.language=en")
 
 
@@ -151,7 +151,7 @@ class Emulators:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2):
+        with urllib.request.urlopen(url, timeout=10):
             return True
     except urllib.error.HTTPError as error:
         return error.code < 500

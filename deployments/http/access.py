@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.events.authentication import Guard, Refused, ThisMachine, header_bytes
+from models.safe_text import safe_log
 
 MOST_HEADER_BYTES = 16_384
 """With the URL."""

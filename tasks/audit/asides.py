@@ -22,7 +22,7 @@ from tasks.audit.entries import entry_findings, is_reopened
 from tasks.audit.observation import is_held, is_waiting
 from tasks.audit.paging import pages
 from tasks.audit.scope import Scope
-from tasks.ledger import now, read_entry
+from tasks.ledger import now, readable_entry
 from tasks.listing import source_of
 
 _CLOSED = ("archived", "filed", "quarantined")
@@ -33,7 +33,7 @@ _OPEN = (
 """Among what these find are the entries without an outcome that belong to no observation: no
 attempt has come to an end, or the last one did with a code. No catalog can be asked for what
 lacks a field."""
-_KEPT = re.compile(r"(?P<name>.+)@\d+", re.DOTALL)
+_KEPT = re.compile(r"(?P<name>.+)@\d+(-\d+)?", re.DOTALL)
 
 
 def waiting_findings(
@@ -57,7 +57,7 @@ def waiting_finding(
     network: PanoptesNetwork, source: Source, overdue_after: float
 ) -> Finding | None:
     """What is wrong with a file that lies in `incoming`."""
-    entry = _readable(network, source.name)
+    entry = readable_entry(network, source.name)
     name, age = display_name(source.name), now() - source.arrived
     if entry is not None and entry.generation == source.generation:
         if entry.outcome in _CLOSED:
@@ -81,14 +81,6 @@ def waiting_finding(
     return _told(Kind.OVERDUE, source, sentence)
 
 
-def _readable(network: PanoptesNetwork, name: str) -> File | None:
-    """The ledger's entry; None, too, for one that cannot be read, which is said of it elsewhere."""
-    try:
-        return read_entry(network, name)
-    except ValidationError:
-        return None
-
-
 def _is_recent(network: PanoptesNetwork, moment: datetime | None) -> bool:
     """Whether the run that wrote this may still be at work."""
     return moment is not None and now() - moment <= timedelta(seconds=network.lease_seconds)
@@ -101,7 +93,7 @@ def waiting_now(network: PanoptesNetwork, scope: Scope) -> Waiting:
         if not scope.holds(network, info.name):
             continue
         if network.keep_incoming:
-            entry = _readable(network, info.name)
+            entry = readable_entry(network, info.name)
             if entry and entry.generation == info.generation and entry.outcome in _CLOSED:
                 continue
         age = max(0.0, (now() - info.updated).total_seconds())

@@ -16,6 +16,21 @@ def entry_findings(
     network: PanoptesNetwork, entry: File, waits: Waits, *, deep: bool
 ) -> list[Finding]:
     """What is wrong with one entry, its outputs left aside. No run may be at work on it."""
+    found = _by_outcome(network, entry, waits, deep=deep)
+    if entry.unreadable is not None:
+        found.append(
+            _finding(
+                entry, Kind.DOCUMENT_UNREADABLE,
+                f"An earlier entry of {entry.name} could not be read; what it said is kept in "
+                "the field `unreadable`. Remove the field once you have looked.",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _by_outcome(
+    network: PanoptesNetwork, entry: File, waits: Waits, *, deep: bool
+) -> list[Finding]:
     match entry.outcome:
         case None:
             return _open(network, entry, waits)

@@ -25,6 +25,7 @@ from blocks.storage import NotFound, ObjectInfo, PreconditionFailed, Unreadable
 from blocks.transfer import Source
 from models.errors import BadInput, ConfigurationError, TryAgain
 from tests.blocks import stores
+from tests.patience import PATIENT_SECONDS
 
 NOBODY = 65534
 
@@ -231,7 +232,7 @@ def test_a_removal_never_takes_what_another_program_wrote_meanwhile(
             for i in range(200):
                 place(b"old %d" % i)
                 place(b"new %d" % i)
-                deadline = time.monotonic() + 10
+                deadline = time.monotonic() + PATIENT_SECONDS
                 # It may be out of sight for a moment, until it is put back.
                 while (data := kept()) is None and time.monotonic() < deadline:
                     pass
@@ -550,7 +551,7 @@ def test_a_killed_writer_leaves_whole_objects_only(store: FolderStore, root: Pat
         "for i in range(10**6): store.put(f'a/{i % 5}', bytes([i % 256]) * 3_000_000)\n"
     )
     writer = subprocess.Popen([sys.executable, "-c", code, str(root)])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENT_SECONDS
     while len(names(store)) < 3 and time.monotonic() < deadline:
         assert writer.poll() is None
     writer.send_signal(signal.SIGKILL)

@@ -163,7 +163,7 @@ def test_a_server_that_is_gone_is_reported_soon(store: GcsStore, tmp_path: Path)
         begin = time.monotonic()
         with pytest.raises(TryAgain):
             operation()
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 30
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -202,28 +202,44 @@ def test_missing_credentials_are_a_matter_of_configuration(
 # Reading
 
 
-def test_damage_on_the_way_here_is_read_once_more(store: GcsStore, gcs_faults: Faults) -> None:
-    info = store.put("a", b"pixels")
-    gcs_faults(None, "damage")
-
-    assert store.read("a") == (b"pixels", info)
+PIXELS = bytes(range(256)) * 40
 
 
-def test_damage_that_stays_is_bad_input(store: GcsStore, gcs_faults: Faults) -> None:
-    store.put("a", b"pixels")
-    gcs_faults(None, "damage", "damage")
+@pytest.mark.parametrize("faults", [["damage"], ["damage", None, "damage"], ["cut", "damage"]])
+def test_damage_on_the_way_here_is_read_again_from_the_start(
+    store: GcsStore, gcs_faults: Faults, tmp_path: Path, faults: list[str | None]
+) -> None:
+    info = store.put("a", PIXELS)
+    gcs_faults(None, *faults)
+    assert store.read("a") == (PIXELS, info)
 
-    with pytest.raises(BadInput, match="transfer-damage"):
-        store.read("a")
-
-
-def test_a_damaged_copy_is_not_kept(store: GcsStore, gcs_faults: Faults, tmp_path: Path) -> None:
-    store.put("a", b"pixels")
     folder = FolderStore(tmp_path, durable=False)
-    gcs_faults(None, "damage")
+    gcs_faults(None, *faults)
+    store.copy_to("a", folder, "b", if_generation=0)
+    assert folder.read("b")[0] == PIXELS
 
-    with pytest.raises(BadInput, match="transfer-damage"):
-        store.copy_to("a", folder, "b", if_generation=0)
+
+def test_a_way_that_damages_all_it_carries_is_no_verdict_on_the_file(
+    store: GcsStore, gcs_faults: Faults, tmp_path: Path
+) -> None:
+    store.put("a", PIXELS)
+    folder = FolderStore(tmp_path, durable=False)
+    for read in (lambda: store.read("a"), lambda: store.copy_to("a", folder, "b")):
+        gcs_faults(*[None, "damage"] * 4)
+        with pytest.raises(TryAgain):
+            read()
+    assert list(folder.list()) == []
+
+
+def test_damage_that_stays_is_bad_input(
+    store: GcsStore, gcs_faults: Faults, tmp_path: Path
+) -> None:
+    store.put("a", PIXELS)
+    folder = FolderStore(tmp_path, durable=False)
+    for read in (lambda: store.read("a"), lambda: store.copy_to("a", folder, "b")):
+        gcs_faults(None, "rot", None, "rot")
+        with pytest.raises(BadInput, match="transfer-damage"):
+            read()
     assert list(folder.list()) == []
 
 

@@ -19,6 +19,7 @@ from blocks.folder import FolderStore
 from blocks.storage import NotFound, ObjectStore, PreconditionFailed
 from models.errors import TryAgain
 from tests.blocks import stores
+from tests.patience import PATIENT_SECONDS
 
 MakeStore = Callable[[], ObjectStore]
 BUCKET = pytest.param("bucket", marks=pytest.mark.xdist_group("emulators"))
@@ -418,7 +419,7 @@ def test_a_removal_never_takes_what_was_written_meanwhile(
             store.put("a", b"new %d" % i)
             assert store.read("a")[0] == b"new %d" % i
         store.put("a", b"old")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENT_SECONDS
         while names(store) and time.monotonic() < deadline:
             pass
     finally:

@@ -21,6 +21,7 @@ from deployments.local import LocalStack, local_stack
 from deployments.simulator.night import Night, Sent
 from tests import sites
 from tests.deployments.events.receiving import receiving
+from tests.patience import PATIENT_SECONDS
 
 pytestmark = pytest.mark.xdist_group("outages")
 
@@ -36,19 +37,19 @@ class Site:
     stack: LocalStack
     receiver: httpx.Client
 
-    def upload(self, night: Night, *, tries: int = 1) -> dict[Sent, int]:
+    def upload(self, night: Night, *, patience: float = 0.0) -> dict[Sent, int]:
         """All files of a night; what the receiver answered to the event of each.
 
-        Who is asked to come again does so, up to `tries` times in all.
+        Who is asked to come again does so, for up to `patience` seconds.
         """
         incoming = self.network.store("incoming")
         sizes = {sent: incoming.put(sent.name, data).size for sent, data in night.uploads()}
 
         def tell(sent: Sent) -> int:
-            for _ in range(tries - 1):
-                if (answer := self._tell(sent, sizes[sent])) != 503:
-                    return answer
-            return self._tell(sent, sizes[sent])
+            deadline = time.monotonic() + patience
+            while (answer := self._tell(sent, sizes[sent])) == 503 and time.monotonic() < deadline:
+                time.sleep(0.2)
+            return answer
 
         with ThreadPoolExecutor(len(sizes)) as senders:
             return dict(zip(sizes, senders.map(tell, sizes), strict=True))
@@ -78,11 +79,11 @@ class Site:
         assert swept.state is not None
         assert swept.state.is_completed(), swept.state.message
 
-    def settle(self, *, seconds: float = 120) -> None:
+    def settle(self, *, seconds: float = PATIENT_SECONDS) -> None:
         """Wait until no run is due or under way."""
         deadline = time.monotonic() + seconds
         live = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}}
-        with httpx.Client(base_url=self.stack.api_url, timeout=30) as client:
+        with httpx.Client(base_url=self.stack.api_url, timeout=60) as client:
             while client.post("/flow_runs/count", json=live).json():
                 assert time.monotonic() < deadline, "runs are left over"
                 time.sleep(0.5)
@@ -132,7 +133,7 @@ def test_uploads_while_the_server_is_stopped(site: Site) -> None:
 
 
 def test_a_server_killed_two_seconds_after_it_took_the_events(site: Site) -> None:
-    sent = site.upload(night(11), tries=10)
+    sent = site.upload(night(11), patience=PATIENT_SECONDS)
     assert set(sent.values()) == {204}
     time.sleep(2)
     site.stack.end_process("server", with_signal=signal.SIGKILL)
@@ -143,7 +144,7 @@ def test_a_server_killed_two_seconds_after_it_took_the_events(site: Site) -> Non
 
 
 def test_a_deployment_within_the_window(site: Site) -> None:
-    sent = site.upload(night(12), tries=10)
+    sent = site.upload(night(12), patience=PATIENT_SECONDS)
     assert set(sent.values()) == {204}
     site.stack.deploy_again()
     keep_to_one_sweep(site.stack)

@@ -23,6 +23,7 @@ from models.errors import ConfigurationError
 from tests.deployments.events.receiving import receiving
 from tests.local_http import serving
 from tests.models.test_events import cloud_event, push
+from tests.patience import PATIENT_SECONDS
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -51,7 +52,9 @@ def sequence() -> tuple[str, str]:
     return f"PAN001_{camera}_20180216T110623", f"PAN001/{camera}/20180216T110623"
 
 
-def until(found: Callable[[], list[Any]], *, count: int = 1, seconds: float = 30) -> list[Any]:
+def until(
+    found: Callable[[], list[Any]], *, count: int = 1, seconds: float = PATIENT_SECONDS
+) -> list[Any]:
     """What is found as soon as there is enough of it, or what there is after `seconds`."""
     deadline = time.monotonic() + seconds
     while len(result := found()) < count and time.monotonic() < deadline:
@@ -114,7 +117,7 @@ def test_health_is_of_the_process_and_readiness_of_what_it_needs(lonely: httpx.C
 def test_a_sender_without_the_secret_is_refused_before_its_body_is_read() -> None:
     with receiving(secret=SECRET) as client:
         address = (client.base_url.host, client.base_url.port or 0)
-        with socket.create_connection(address, timeout=10) as connection:
+        with socket.create_connection(address, timeout=60) as connection:
             connection.sendall(
                 b"POST /events HTTP/1.1\r\nHost: receiver\r\nContent-Length: 100\r\n\r\n"
             )
@@ -166,7 +169,7 @@ def test_long_headers_and_packed_bodies_are_refused(lonely: httpx.Client) -> Non
 
 def test_a_length_that_is_no_number_is_refused(lonely: httpx.Client) -> None:
     address = (lonely.base_url.host, lonely.base_url.port or 0)
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         connection.sendall(b"POST /events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: x\r\n\r\n")
         assert b" 400 " in connection.recv(100)
 

@@ -12,48 +12,65 @@ import os
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from deployments.emulators.servers import Emulators, NotInstalled
+from blocks.firestore import FirestoreCatalog
+from deployments.emulators.servers import EmulatorError, Emulators, NotInstalled
+from tests.patience import be_patient
 
 if TYPE_CHECKING:
     from blocks.network import PanoptesNetwork
 
-
-@pytest.fixture(scope="session")
-def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
-    """Nothing until something in it is started; everything is stopped at the end."""
-    with Emulators(tmp_path_factory.mktemp("emulators")) as started:
-        yield started
-
-
-def _needed(start: Callable[[], str]) -> str:
-    try:
-        return start()
-    except NotInstalled as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+Start: TypeAlias = Callable[[Callable[[Emulators], str]], str]
+"""Starts one emulator; gives where it is."""
 
 
 @pytest.fixture(scope="session")
-def firestore_emulator(emulators: Emulators) -> str:
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts emulators, each of which is stopped at the end."""
+    with ExitStack() as started:
+
+        def start(emulator: Callable[[Emulators], str]) -> str:
+            for tries_left in (2, 1, 0):
+                logs = tmp_path_factory.mktemp("emulators")
+                try:
+                    return emulator(started.enter_context(Emulators(logs)))
+                except NotInstalled as error:
+                    if os.environ.get("CI"):
+                        pytest.fail(str(error))
+                    pytest.skip(str(error))
+                except EmulatorError:  # another process may have taken its port
+                    if not tries_left:
+                        raise
+            raise AssertionError
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator(emulators: Start) -> str:
+    """``HOST:PORT``, once it has answered a first call: on a busy machine that takes long."""
+    be_patient()
+    address = emulators(Emulators.firestore)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FIRESTORE_EMULATOR_HOST", address)
+        FirestoreCatalog("first-call").get("any", "any")
+    return address
+
+
+@pytest.fixture(scope="session")
+def pubsub_emulator(emulators: Start) -> str:
     """``HOST:PORT``."""
-    return _needed(emulators.firestore)
+    return emulators(Emulators.pubsub)
 
 
 @pytest.fixture(scope="session")
-def pubsub_emulator(emulators: Emulators) -> str:
-    """``HOST:PORT``."""
-    return _needed(emulators.pubsub)
-
-
-@pytest.fixture(scope="session")
-def gcs_emulator(emulators: Emulators) -> str:
+def gcs_emulator(emulators: Start) -> str:
     """The URL of a Cloud Storage that notifies nobody."""
-    return _needed(emulators.storage)
+    return emulators(Emulators.storage)
 
 
 @pytest.fixture
@@ -85,7 +102,7 @@ def gcs_requests(gcs_emulator: str) -> Callable[[], list[str]]:
     """Gives the requests about objects since it was last called, and since the test began."""
 
     def take() -> list[str]:
-        with urllib.request.urlopen(f"{gcs_emulator}/requests", timeout=10) as answer:
+        with urllib.request.urlopen(f"{gcs_emulator}/requests", timeout=60) as answer:
             requests: list[str] = json.load(answer)
             return requests
 
@@ -108,5 +125,5 @@ def _post(url: str, document: object) -> None:
     request = urllib.request.Request(
         url, json.dumps(document).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=10):
+    with urllib.request.urlopen(request, timeout=60):
         pass

@@ -18,6 +18,7 @@ from tasks.cases import find_case
 from tasks.rescue import rescue_case
 from tests import sites
 from tests.files import IMAGE, SEQUENCE_ID, place
+from tests.patience import PATIENT_SECONDS
 
 NAME = f"{IMAGE}.fits"
 KEY = document_key(NAME)
@@ -42,7 +43,7 @@ def events(stack: LocalStack, *, least: int, since: str) -> list[dict[str, Any]]
         },
         "limit": 50,
     }
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENT_SECONDS
     while True:
         with stack.client() as client:
             found = client.request("POST", "/events/filter", json=query).json()["events"]

@@ -21,6 +21,7 @@ from flows.progress import IN_VAIN, Away, RunProgress
 from flows.sweep_incoming import sweep_incoming
 from models.errors import TryAgain
 from models.ingest import Became, FileResult
+from tasks.backlog import abandoned
 from tasks.retries import keep_trying
 from tests import sites
 from tests.files import SEQUENCE, SEQUENCE_ID, place, tiny_fits
@@ -70,8 +71,9 @@ def test_a_run_whose_store_is_away_is_broken_off_and_leaves_everything_to_the_ne
     tried = [f for f in sites.documents(network) if f.startswith("files/")]
     assert IN_VAIN <= len(tried) <= IN_VAIN + 3
     assert len(sites.waiting(network)) == FILES
-    assert network.documents.get("leases", SEQUENCE_ID) is None
+    assert abandoned(network) == {SEQUENCE_ID}  # nobody holds it, and it is to be settled
     assert ingest().is_completed()
+    assert abandoned(network) == set()
     assert sites.waiting(network) == []
 
 
@@ -114,4 +116,4 @@ def test_a_server_that_never_answers_is_given_up_in_a_bounded_time(
     begun = time.monotonic()
     with pytest.raises(TryAgain, match="did not answer"):
         keep_trying(store.stat, "any")
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 60

@@ -26,6 +26,7 @@ from models.names import parse_sequence_id
 from tasks.ledger import close_failed, open_entry
 from tests import sites
 from tests.files import SEQUENCE, SEQUENCE_ID, jpeg, place, tiny_fits
+from tests.patience import PATIENT_SECONDS
 
 LIVE_DEPLOYMENT = "ingest-observation/local"
 BACKFILL_DEPLOYMENT = "ingest-observation/backfill"
@@ -147,7 +148,7 @@ def test_a_backfill_run_takes_its_batch_and_queues_the_rest(
         network.save(name)
     parameters = {"sequence_id": SEQUENCE_ID, "network": name, "most_files": 2}
     prefect_stack.run_deployment(BACKFILL_DEPLOYMENT, parameters)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENT_SECONDS
     while sites.waiting(network) and time.monotonic() < deadline:
         time.sleep(0.5)
     runs = runs_of(prefect_stack, BACKFILL_DEPLOYMENT, name)
@@ -204,7 +205,7 @@ def _chosen(stack: LocalStack, runs: list[FlowRun]) -> dict[UUID, datetime]:
 
 
 def _await_some_begun(stack: LocalStack, network: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENT_SECONDS
     while time.monotonic() < deadline:
         if any(run.start_time for run in runs_of(stack, BACKFILL_DEPLOYMENT, network)):
             return

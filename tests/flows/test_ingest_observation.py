@@ -23,6 +23,7 @@ from tasks.compress import compress
 from tasks.lease import Lease
 from tasks.listing import waiting_for
 from tests import sites
+from tests.patience import PATIENT_SECONDS
 
 INGEST = "ingest-observation/local"
 
@@ -67,7 +68,7 @@ class Site:
     def task_runs(self, run: FlowRun) -> list[TaskRun]:
         wanted = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
         with self.stack.client() as client:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENT_SECONDS
             while True:  # the server writes task runs down a little later than they end
                 assert time.monotonic() < deadline
                 runs = client.read_task_runs(flow_run_filter=wanted, limit=200)

@@ -26,6 +26,7 @@ from tasks.lease import Lease
 from tasks.ledger import close_failed, open_entry
 from tasks.listing import everything_waiting
 from tests import sites
+from tests.patience import PATIENT_SECONDS
 
 FIRST, SECOND = "PAN001_14d3bd_20180216T110623", "PAN001_14d3bd_20180216T120000"
 
@@ -302,7 +303,7 @@ def test_what_waits_is_said_in_an_event(site: Site) -> None:
         "filter": {"resource": {"id": [f"panoptes.network.{site.name}"]}},
         "limit": 10,
     }
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENT_SECONDS
     events: list[dict[str, Any]] = []
     while not events and time.monotonic() < deadline:
         with site.stack.client() as client:

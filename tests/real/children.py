@@ -17,38 +17,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.patience import PATIENT_SECONDS
+
 Result = TypeVar("Result")
 
-PRELOADED = [
-    "pytest",
-    "tests.real.children",
-    "tests.real.steps",
-    "tests.real.judge",
-    "deployments.simulator.night",
-    "blocks.sqlite",
-    "blocks.folder",
-    "blocks.gcs",
-    "blocks.firestore",
-    "tasks.audit",
-    "tasks.fits.archive",
-    "tasks.fits.other_codings",
-    "tasks.raw.planes",
-    "tasks.picture",
-    "tasks.media",
-    "google.cloud.storage",
-    "google.cloud.firestore_v1.services.firestore",
-    "google.cloud.firestore_v1.services.firestore.transports",
-    "google.api_core.retry",
-    "astropy.io.fits",
-    "rawpy",
-    "imagecodecs",
-    "hpgeom",
-    "tenacity",
-    "PIL.Image",
-    "PIL.JpegImagePlugin",
-]
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(PRELOADED)
+CONTEXT.set_forkserver_preload(["tests.real.children", "tests.real.preloaded"])
 
 
 class Killed(Exception):
@@ -91,7 +65,7 @@ class Child:
         self._process.join()
         return True
 
-    def await_stop(self, seconds: float = 60.0) -> bool:
+    def await_stop(self, seconds: float = PATIENT_SECONDS) -> bool:
         """Wait until it has stopped itself; False if it has ended instead."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -105,7 +79,7 @@ class Child:
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
-    def result(self, seconds: float = 120.0) -> Any:
+    def result(self, seconds: float = 600.0) -> Any:
         """What its function gave; raises what it raised, and Killed."""
         if not self._answer.poll(seconds):
             os.kill(self.pid, signal.SIGKILL)
@@ -124,7 +98,7 @@ class Child:
         raise value
 
 
-def call(function: Callable[..., Result], *arguments: Any, seconds: float = 120.0) -> Result:
+def call(function: Callable[..., Result], *arguments: Any, seconds: float = 600.0) -> Result:
     """What `function` gives in a process of its own."""
     found: Result = Child(function, *arguments).result(seconds)
     return found

@@ -1,7 +1,7 @@
 """Worlds to break, and the suite's report.
 
 ``FAULTS=long`` injects everything (`make faults`); otherwise a sample that the seed chooses.
-``FAULT_SEED`` repeats an earlier run's choices.
+``FAULT_SEED`` repeats an earlier run's choices; of ``FAULT_SEEDS`` seeds it is the first.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 
 from tests.real import children
 from tests.real.firestore_faults import FaultyFirestore, faulty_firestore
-from tests.real.tally import Tally
+from tests.real.tally import Tally, markdown
 from tests.real.trials import MakeWorld, Trials
 from tests.real.worlds import Backend, folder_world, google_world
 
@@ -26,8 +27,11 @@ IS_LONG = os.environ.get("FAULTS") == "long"
 REPORT = Path(__file__).resolve().parents[2] / "build"
 
 Value = TypeVar("Value")
+# Without one, a test run is the same every day: what fails can be looked for.
+FIRST_SEED = int(os.environ.get("FAULT_SEED") or 20180216)
+SEEDS = range(FIRST_SEED, FIRST_SEED + int(os.environ.get("FAULT_SEEDS") or 1))
 _started = time.monotonic()
-_all = Tally()
+_all: dict[int, Tally] = {}
 
 
 def scale(short: Value, long: Value) -> Value:
@@ -37,22 +41,38 @@ def scale(short: Value, long: Value) -> Value:
 @pytest.fixture(scope="session")
 def seed() -> int:
     """Of every choice of this run; the same in every worker of pytest-xdist."""
-    given = os.environ.get("FAULT_SEED")
-    # Without one, a test run is the same every day: what fails can be looked for.
-    return int(given) if given else 20180216
+    return FIRST_SEED
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if IS_LONG and "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", SEEDS, ids=map(_id_of, SEEDS), scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each module and backend may go to another worker of pytest-xdist."""
+    for item in items:
+        if IS_LONG and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def _id_of(seed: int) -> str:
+    return f"seed {seed}"
 
 
 @pytest.fixture
 def chance(seed: int, request: pytest.FixtureRequest) -> random.Random:
-    """The test's own chance, whatever ran before it."""
-    return random.Random(f"{seed}/{request.node.name}")
+    """The test's own chance, whatever ran before it, and however many seeds there are."""
+    return random.Random(f"{seed}/{request.node.name.replace(_id_of(seed), '')}")
 
 
 @pytest.fixture
 def tally(seed: int, record_property: Callable[[str, object], None]) -> Iterator[Tally]:
     """What the test injected; the test fails with everything that was found, at its end."""
-    counted = Tally(seed=seed)
+    counted, begun = Tally(seed=seed), time.monotonic()
     yield counted
+    counted.seconds = time.monotonic() - begun
     record_property("tally", json.dumps(counted.document()))
     assert not counted.findings, "\n".join(counted.findings[:40])
 
@@ -107,20 +127,42 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "teardown":
         for name, value in report.user_properties:
             if name == "tally":
-                _all.merge(Tally.of(json.loads(str(value))))
+                found = Tally.of(json.loads(str(value)))
+                _all.setdefault(found.seed, Tally()).merge(found)
+    test = report.nodeid.rpartition("::")[2]
     if report.skipped and isinstance(report.longrepr, tuple):
-        _all.skipped.append(f"{report.nodeid.rpartition('::')[2]}: {report.longrepr[2]}")
+        _of(test).skipped.append(f"{test.partition('[')[0]}: {report.longrepr[2]}")
     elif report.failed:
-        _all.notes.append(f"{report.nodeid.rpartition('::')[2]} failed in its {report.when}")
+        _of(test).notes.append(f"{test} failed in its {report.when}")
+
+
+def _of(test: str) -> Tally:
+    """Of the seed that a test had."""
+    had = [seed for seed in SEEDS if _id_of(seed) in test] or [FIRST_SEED]
+    return _all.setdefault(had[0], Tally(seed=had[0]))
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if not IS_LONG or not _all.kinds or hasattr(config, "workerinput"):
+    if not IS_LONG or not any(each.kinds for each in _all.values()):
         return
-    text = _all.markdown(scale="long", seconds=time.monotonic() - _started)
+    if hasattr(config, "workerinput"):
+        return
+    text = markdown(_all, commit=_commit(), seconds=time.monotonic() - _started)
     REPORT.mkdir(exist_ok=True)
     (REPORT / "faults.md").write_text(text)
-    (REPORT / "faults.json").write_text(json.dumps(_all.document(), indent=1) + "\n")
+    document = {"commit": _commit(), "seeds": [each.document() for each in _all.values()]}
+    (REPORT / "faults.json").write_text(json.dumps(document, indent=1) + "\n")
     terminalreporter.write_line(text)
+
+
+def _commit() -> str:
+    """That of the code that ran, and whether it had been changed since."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(REPORT.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + changed

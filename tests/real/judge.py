@@ -21,7 +21,9 @@ from models.documents import File, Image, Location
 from models.names import FileType, UploadName
 from tasks.audit import audit
 from tests import sites
+from tests.patience import be_patient
 from tests.real.nights import Night, Upload
+from tests.real.steps import recover
 from tests.real.worlds import World
 
 OWN_TO_A_RUN = {
@@ -74,7 +76,20 @@ def judge(
     `like` is the snapshot of a faultless run; `passing` names fields, by collection, that
     a fault may change all the same; `also` is what may have been archived, or not.
     """
+    be_patient()
     return judge_network(world.open(), night, like, passing, also)
+
+
+def recover_and_judge(
+    world: World,
+    night: Night,
+    like: Snapshot | None = None,
+    passing: Mapping[str, tuple[str, ...]] | None = None,
+    also: Night | None = None,
+) -> tuple[Verdict, int]:
+    """As `judge`, after what the next sweeps do; gives how many of them it took as well."""
+    passes = len(recover(world))
+    return judge(world, night, like, passing, also), passes
 
 
 def judge_network(

@@ -23,6 +23,7 @@ from tasks import isolation, ledger, retries
 from tasks.audit import audit
 from tasks.backlog import survey
 from tests import sites
+from tests.patience import be_patient
 from tests.real import poison
 from tests.real.poison import Way
 from tests.real.worlds import World
@@ -74,7 +75,9 @@ def hurry(*, answers: float | None = None) -> None:
     retries.BACKOFF_SECONDS = 0.01
     setattr(gcs, "Calls", HastyCalls)  # noqa: B010 - not the type's to know
     firestore_link._retry = lambda: usual().with_delay(initial=0.01, maximum=0.1)
-    if answers is not None:
+    if answers is None:
+        be_patient()
+    else:
         firestore_link._CALL_SECONDS = answers
         firestore_link._RETRY_SECONDS = 2 * answers
 
@@ -194,12 +197,11 @@ def recover(world: World, times: int = 6) -> list[dict[str, str]]:
     return passes
 
 
-def repair(world: World) -> list[str]:
-    """What ``panoptes-network audit --repair`` does; gives what it found."""
+def recover_and_repair(world: World) -> list[str]:
+    """What ``panoptes-network audit --repair`` does after the next sweeps; what it found."""
     from flows.audit_network import audit_and_repair
 
-    hurry()
-    decode_here()
+    recover(world)
     network = world.open(workers=1)
     results = audit_and_repair(network, audit(network, deep=True), deep=True, call=as_calls)
     return [result.finding.sentence for result in results]

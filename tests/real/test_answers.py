@@ -11,7 +11,7 @@ from tests.real.conftest import ANSWERS_ON_GOOGLE, scale
 from tests.real.firestore_faults import FaultyFirestore, schedule
 from tests.real.judge import Snapshot
 from tests.real.nights import Night, small_night, tiny_night
-from tests.real.steps import Run, recover, run
+from tests.real.steps import Run, run
 from tests.real.trials import Trials
 from tests.real.worlds import Backend
 
@@ -43,7 +43,7 @@ def test_storage_that_fails_at_any_request(trials: Trials) -> None:
     children.call(run, world)
     requests = len(world.take_requests())
     for fault in scale(trials.chance.sample(STORAGE_FAULTS, 3), STORAGE_FAULTS):
-        for place in trials.places(requests, scale(1, 6)):
+        for place in trials.places(requests, scale(1, 2)):
             faults = schedule([(place, fault)])
             _storage(trials, night, like, faults, f"storage: {fault}", 1)
 
@@ -51,7 +51,7 @@ def test_storage_that_fails_at_any_request(trials: Trials) -> None:
 def test_storage_that_fails_again_and_again(trials: Trials) -> None:
     night = tiny_night()
     like = trials.faultless(night)
-    for _ in range(scale(1, 12)):
+    for _ in range(scale(1, 4)):
         faults = _at_random(trials, STORAGE_FAULTS, rates=(0.05, 0.2, 0.5), count=300)
         _storage(trials, night, like, faults, "storage: all kinds at random")
 
@@ -72,8 +72,7 @@ def _storage(
     if injected is None:
         met = faults[: len(world.take_requests())]
         injected = sum(each is not None for each in met)
-    children.call(recover, world)
-    trials.judge(kind, _told(faults), world, night, like=like, faults=injected)
+    trials.recover_and_judge(kind, _told(faults), world, night, like=like, faults=injected)
 
 
 def test_firestore_that_fails_at_any_call(trials: Trials, firestore_proxy: FaultyFirestore) -> None:
@@ -84,7 +83,7 @@ def test_firestore_that_fails_at_any_call(trials: Trials, firestore_proxy: Fault
     children.call(run, world.reached_by(FIRESTORE_EMULATOR_HOST=firestore_proxy.address))
     calls = list(firestore_proxy.calls)
     for fault in scale(trials.chance.sample(FIRESTORE_FAULTS, 3), FIRESTORE_FAULTS):
-        for place in trials.places(len(calls), scale(1, 6)):
+        for place in trials.places(len(calls), scale(1, 2)):
             faults = schedule([(place, fault)])
             _firestore(trials, firestore_proxy, night, like, faults, f"Firestore: {fault}")
 
@@ -94,7 +93,7 @@ def test_firestore_that_fails_again_and_again(
 ) -> None:
     night = tiny_night()
     like = trials.faultless(night)
-    for _ in range(scale(1, 12)):
+    for _ in range(scale(1, 4)):
         faults = _at_random(trials, FIRESTORE_FAULTS, rates=(0.02, 0.1, 0.3), count=600)
         kind = "Firestore: all kinds at random"
         _firestore(trials, firestore_proxy, night, like, faults, kind)
@@ -115,8 +114,7 @@ def _firestore(
     met = faults[: len(faults) - len(proxy.faults)]
     proxy.faults.clear()
     injected = sum(each is not None for each in met)
-    children.call(recover, world)
-    trials.judge(kind, _told(faults), world, night, like=like, faults=injected)
+    trials.recover_and_judge(kind, _told(faults), world, night, like=like, faults=injected)
 
 
 def _at_random(

@@ -7,14 +7,14 @@ import time
 from tests.real import children
 from tests.real.conftest import scale
 from tests.real.nights import small_night, tiny_night
-from tests.real.steps import Run, recover, run
+from tests.real.steps import Run, run
 from tests.real.trials import Trials
 
 
 def test_a_kill_before_or_after_any_call_to_a_store_or_the_catalog(trials: Trials) -> None:
     # Firestore's emulator takes ten milliseconds a call: there, every call of a small night
     # and a sample of those of the whole.
-    google = [(small_night(), scale(2, None)), (tiny_night(), scale(2, 24))]
+    google = [(small_night(), scale(2, None)), (tiny_night(), scale(2, 8))]
     nights = {"folder": [(tiny_night(), scale(6, None))], "google": google}
     for night, most in nights[trials.backend]:
         like = trials.faultless(night)
@@ -25,8 +25,7 @@ def test_a_kill_before_or_after_any_call_to_a_store_or_the_catalog(trials: Trial
             assert children.died(run, world, Run(at=at)), calls[at - 1]
             kind = f"kill at a call ({trials.backend})"
             label = f"{at} of {len(night)} files, {calls[at - 1]}"
-            children.call(recover, world)
-            trials.judge(kind, label, world, night, like=like)
+            trials.recover_and_judge(kind, label, world, night, like=like)
 
 
 def test_a_kill_at_a_random_moment(trials: Trials) -> None:
@@ -36,7 +35,7 @@ def test_a_kill_at_a_random_moment(trials: Trials) -> None:
     begun = time.monotonic()
     children.call(run, undisturbed, Run(workers=2))
     usual = time.monotonic() - begun
-    for index in range(scale(3, {"folder": 60, "google": 40}[trials.backend])):
+    for index in range(scale(3, {"folder": 15, "google": 10}[trials.backend])):
         count = trials.chance.choice((1, 1, 2, 3))
         moments = [trials.chance.uniform(0, usual) for _ in range(count)]
         world = trials.sent(night)
@@ -45,5 +44,4 @@ def test_a_kill_at_a_random_moment(trials: Trials) -> None:
         )
         kind = f"kill at a random moment ({trials.backend})"
         label = f"number {index}, after " + ", ".join(f"{moment:.3f} s" for moment in moments)
-        children.call(recover, world)
-        trials.judge(kind, label, world, night, like=like, faults=kills)
+        trials.recover_and_judge(kind, label, world, night, like=like, faults=kills)

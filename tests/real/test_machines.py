@@ -13,7 +13,7 @@ from tests.real.conftest import ON_FOLDERS, scale
 from tests.real.disks import SmallDisk, small_disk
 from tests.real.nights import small_night, tiny_night, upload
 from tests.real.poison import MARK, Way
-from tests.real.steps import Run, recover, run
+from tests.real.steps import Run, run
 from tests.real.trials import Trials
 from tests.real.worlds import Backend, World, folder_world
 
@@ -40,7 +40,7 @@ def test_a_disk_that_fills_up_anywhere(disk: SmallDisk, trials: Trials) -> None:
     """Uploads, archive, catalogue and the stores' own files are all on it."""
     night = tiny_night()
     like = trials.faultless(night)
-    for index in range(scale(3, 40)):
+    for index in range(scale(3, 10)):
         disk.grow()
         world = folder_world(disk.folder / f"{index}")
         world.send_all(night)
@@ -48,22 +48,22 @@ def test_a_disk_that_fills_up_anywhere(disk: SmallDisk, trials: Trials) -> None:
         disk.leave(free)
         children.call(run, world)
         disk.grow()
-        children.call(recover, world)
-        trials.judge("disk full (folder)", f"with {free} bytes free", world, night, like=like)
+        trials.recover_and_judge(
+            "disk full (folder)", f"with {free} bytes free", world, night, like=like
+        )
 
 
 def test_files_that_may_not_grow(trials: Trials) -> None:
     """What a quota does; needs nobody's permission, unlike a small disk."""
     night = tiny_night()
     like = trials.faultless(night)
-    for _ in range(scale(1, 12)):
+    for _ in range(scale(1, 4)):
         world = trials.sent(night)
         children.call(make_catalog, world)
         most = trials.chance.randrange(1 << 10, 64 << 10)
         children.call(run, world, Run(largest_file=most))
         kind = "no file may be larger than so many bytes (folder)"
-        children.call(recover, world)
-        trials.judge(kind, f"{most}", world, night, like=like)
+        trials.recover_and_judge(kind, f"{most}", world, night, like=like)
 
 
 def make_catalog(world: World) -> None:
@@ -74,17 +74,18 @@ def make_catalog(world: World) -> None:
 def test_a_scratch_folder_that_is_full(disk: SmallDisk, trials: Trials) -> None:
     """Suspicious files are decoded in a child, which needs a few bytes there."""
     if not scale(False, True):
-        pytest.skip("starts twenty interpreters: make faults does it")
+        pytest.skip("starts seven interpreters: make faults does it")
     night = small_night()
     like = trials.faultless(night)
-    for free in (0, 4096, 8192):
+    for free in [(0, 4096, 8192)[trials.turn % 3]]:
         world = trials.sent(night)
         assert children.died(run, world, Run(at=60))  # a file in its hands
         disk.leave(free)
         children.call(run, world, Run(decoders_here=False, scratch=str(disk.folder)))
         disk.grow()
-        children.call(recover, world)
-        trials.judge("scratch folder full (folder)", f"{free} bytes free", world, night, like=like)
+        trials.recover_and_judge(
+            "scratch folder full (folder)", f"{free} bytes free", world, night, like=like
+        )
 
 
 @pytest.mark.parametrize("way", scale(["crashes"], ["crashes", "eats memory", "hangs"]))
@@ -101,5 +102,4 @@ def test_a_decoder_that_one_file_brings_down(way: Way, trials: Trials) -> None:
     else:
         assert children.died(run, world, how)
     children.call(run, world, how)
-    children.call(recover, world)
-    trials.judge(f"decoder that {way} (folder)", "", world, night, like=None)
+    trials.recover_and_judge(f"decoder that {way} (folder)", "", world, night, like=None)

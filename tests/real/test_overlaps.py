@@ -8,7 +8,7 @@ from tests.files import IMAGE, tiny_fits
 from tests.real import children
 from tests.real.conftest import scale
 from tests.real.nights import BAD, Night, small_night, tiny_night, upload
-from tests.real.steps import Run, recover, repair, run, take_observation
+from tests.real.steps import Run, recover_and_repair, run, take_observation
 from tests.real.trials import Trials
 
 FITS = f"{IMAGE}.fits"
@@ -28,13 +28,12 @@ def newer(night: Night) -> Night:
 def test_a_file_that_is_overwritten_while_it_is_ingested(trials: Trials) -> None:
     night, after = small_night(), newer(small_night())
     like = trials.faultless(after)
-    most = scale(4, {"folder": 80, "google": 24}[trials.backend])
+    most = scale(4, {"folder": None, "google": 10}[trials.backend])
     for at in trials.places(len(trials.calls(night)), most):
         world = trials.sent(night)
         children.call(run, world, Run(at=at, sends=(FITS, after[FITS].data)))
         kind = f"overwritten while it is ingested ({trials.backend})"
-        children.call(recover, world)
-        trials.judge(kind, f"{at}", world, after, like=like)
+        trials.recover_and_judge(kind, f"{at}", world, after, like=like)
 
 
 def test_a_file_that_is_overwritten_by_a_damaged_one_after_its_run_was_killed(
@@ -46,13 +45,12 @@ def test_a_file_that_is_overwritten_by_a_damaged_one_after_its_run_was_killed(
     after = {**night, FITS: bad}
     # An archive that nobody owns is returned to incoming under its own name.
     also = {FITS: night[FITS], f"{FITS}.fz": upload(f"{FITS}.fz", b"", "archived")}
-    most = scale(2, {"folder": 40, "google": 8}[trials.backend])
+    most = scale(2, {"folder": 12, "google": 4}[trials.backend])
     for at in trials.places(len(trials.calls(night)), most):
         world = trials.sent(night)
         assert children.died(run, world, Run(at=at))
         world.send(FITS, bad.data)
-        children.call(recover, world)
-        found = children.call(repair, world)
+        found = children.call(recover_and_repair, world)
         kind = f"killed, overwritten by a damaged file, audit --repair ({trials.backend})"
         label = f"{at}, {len(found)} findings repaired"
         trials.judge(kind, label, world, after, like=None, also=also, faults=2)
@@ -61,7 +59,7 @@ def test_a_file_that_is_overwritten_by_a_damaged_one_after_its_run_was_killed(
 def test_a_run_that_stalls_until_another_has_done_its_work(trials: Trials) -> None:
     """It wakes up behind a lease that ran out, with what it had read long ago."""
     night = small_night()
-    most = scale(3, {"folder": 60, "google": 20}[trials.backend])
+    most = scale(3, {"folder": 16, "google": 6}[trials.backend])
     for at in trials.places(len(trials.calls(night)), most):
         is_newer = trials.chance.random() < 0.5
         after = newer(night) if is_newer else night
@@ -76,8 +74,7 @@ def test_a_run_that_stalls_until_another_has_done_its_work(trials: Trials) -> No
         stalled.result()
         kind = f"stalled run ({trials.backend})"
         label = f"{at}, {'and a newer generation came' if is_newer else 'the same file'}"
-        children.call(recover, world)
-        trials.judge(kind, label, world, after, like=like, passing=BY_THE_CLOCK)
+        trials.recover_and_judge(kind, label, world, after, like=like, passing=BY_THE_CLOCK)
 
 
 def test_clocks_that_are_hours_wrong(trials: Trials) -> None:
@@ -85,7 +82,7 @@ def test_clocks_that_are_hours_wrong(trials: Trials) -> None:
     night = small_night()
     like = trials.faultless(night)
     count = len(trials.calls(night))
-    for _ in range(scale(1, {"folder": 20, "google": 6}[trials.backend])):
+    for _ in range(scale(1, {"folder": 6, "google": 3}[trials.backend])):
         clocks = [trials.chance.uniform(-5, 5) * HOUR for _ in range(2)]
         at = trials.chance.randrange(1, count + 1)
         world = trials.sent(night)
@@ -93,14 +90,15 @@ def test_clocks_that_are_hours_wrong(trials: Trials) -> None:
         children.call(run, world, Run(clock=clocks[1]))
         kind = f"clock skew ({trials.backend})"
         label = f"call {at}, " + " and ".join(f"{clock / HOUR:+.1f} h" for clock in clocks)
-        children.call(recover, world)
-        trials.judge(kind, label, world, night, like=like, passing=BY_THE_CLOCK, faults=2)
+        trials.recover_and_judge(
+            kind, label, world, night, like=like, passing=BY_THE_CLOCK, faults=2
+        )
 
 
 def test_runs_of_one_observation_at_the_same_time(trials: Trials) -> None:
     night = tiny_night()
     like = trials.faultless(night)
-    most = scale({"folder": 2, "google": 1}, {"folder": 20, "google": 6})[trials.backend]
+    most = scale({"folder": 2, "google": 1}, {"folder": 6, "google": 2})[trials.backend]
     for index in range(most):
         # Every second time the lease keeps nobody out: their clocks are an hour apart.
         hours = [0.0, HOUR, 2 * HOUR] if index % 2 else [0.0] * 3
@@ -110,8 +108,9 @@ def test_runs_of_one_observation_at_the_same_time(trials: Trials) -> None:
             each.result()
         lease = "without a lease" if index % 2 else "with the lease"
         kind = f"three runs at once, {lease} ({trials.backend})"
-        children.call(recover, world)
-        trials.judge(kind, f"number {index}", world, night, like=like, passing=BY_THE_CLOCK)
+        trials.recover_and_judge(
+            kind, f"number {index}", world, night, like=like, passing=BY_THE_CLOCK
+        )
 
 
 def test_events_many_times_in_any_order_and_late_or_never(trials: Trials) -> None:
@@ -122,7 +121,7 @@ def test_events_many_times_in_any_order_and_late_or_never(trials: Trials) -> Non
     chance = trials.chance
     night = {name: each for name, each in tiny_night().items() if name != f"{IMAGE}.fits.fz"}
     like = trials.faultless(night)
-    for index in range(scale(1, {"folder": 4, "google": 1}[trials.backend])):
+    for index in range(scale(1, {"folder": 2, "google": 1}[trials.backend])):
         world = trials.make_world()
         told = [name for name in night if chance.random() >= 0.1]
         deliveries = [name for name in told for _ in range(scale(2, 10))]
@@ -144,9 +143,10 @@ def test_events_many_times_in_any_order_and_late_or_never(trials: Trials) -> Non
             each.result()
         for name in late:
             children.call(take_observation, world, name, Run(clock=HOUR))
-        passes = children.call(recover, world)
-        assert len(passes) == 1, "one sweep is enough"
         kind = f"events repeated, out of order, late and dropped ({trials.backend})"
         label = f"number {index}, {len(night) - len(told)} dropped, {len(late)} late"
         faults = len(deliveries) + len(late)
-        trials.judge(kind, label, world, night, like=like, passing=BY_THE_ORDER, faults=faults)
+        passes = trials.recover_and_judge(
+            kind, label, world, night, like=like, passing=BY_THE_ORDER, faults=faults
+        )
+        assert passes == 1, "one sweep is enough"

@@ -18,12 +18,14 @@ import pytest
 
 from blocks.catalog import Query
 from deployments.local import LocalStack
+from deployments.simulator.night import Fate
 from tests.deployments.events.receiving import receiving
-from tests.files import IMAGE, SEQUENCE_ID
+from tests.files import IMAGE, SEQUENCE_ID, tiny_fits
 from tests.models.test_events import push
+from tests.patience import PATIENT_SECONDS
 from tests.real import children
 from tests.real.conftest import scale
-from tests.real.nights import Night, tiny_night
+from tests.real.nights import Night, night_of, small_night, tiny_night, upload
 from tests.real.steps import count_waiting
 from tests.real.test_overlaps import BY_THE_ORDER
 from tests.real.trials import Trials
@@ -31,6 +33,7 @@ from tests.real.worlds import Backend, World, folder_world
 
 INGEST, SWEEP = "ingest-observation/local", "sweep-incoming/local"
 LEASE_SECONDS = 3.0
+UNROUTABLE: tuple[Fate, str] = ("quarantined", "unroutable-name")
 
 
 @dataclass
@@ -60,12 +63,12 @@ class Site:
             and each.id not in but
         }
 
-    def begin(self, night: Night, files: int) -> None:
-        """Send a night and let a run work until so many files have a ledger entry."""
+    def begin(self, night: Night, files: int, *, sweep: bool = False) -> None:
+        """Send a night and let a run, or a sweep, work until so many files have an entry."""
         self.world.send_all(night)
-        self.ingest()
+        self.sweep() if sweep else self.ingest()
         network = self.world.open()
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENT_SECONDS
         while time.monotonic() < deadline:
             if sum(1 for _ in network.documents.query(Query("files"))) >= files:
                 network.documents.close()
@@ -97,7 +100,7 @@ def backend() -> Backend:
 
 @pytest.fixture(scope="module")
 def stack(prefect_stack: LocalStack) -> Iterator[LocalStack]:
-    """No sweep by the clock: one that dies with its worker keeps others away for minutes."""
+    """No sweep by the clock: tests count those that they ask for."""
     with prefect_stack.client() as client:
         sweep = client.read_deployment_by_name(SWEEP)
         schedules = [each.id for each in client.read_deployment_schedules(sweep.id)]
@@ -128,16 +131,30 @@ def test_a_worker_that_is_killed_with_its_run_at_work(
 ) -> None:
     night = tiny_night()
     like = trials.faultless(night)
-    for index in range(scale(1, 2)):
-        site = make_site()
-        taken = trials.chance.randint(1, 6)
-        site.begin(night, taken)
-        kill_worker(site.stack, with_runs=index % 2 == 0)
-        site.stack.start_worker_again()
-        sweeps = site.until_nothing_waits()
-        how = "with its runs" if index % 2 == 0 else "alone"
-        label = f"at file {taken}, {sweeps} sweeps after"
-        trials.judge(f"worker killed {how} (folder)", label, site.world, night, like=like)
+    with_runs = not scale(0, trials.turn % 2)
+    site = make_site()
+    taken = trials.chance.randint(1, 6)
+    site.begin(night, taken)
+    kill_worker(site.stack, with_runs=with_runs)
+    site.stack.start_worker_again()
+    sweeps = site.until_nothing_waits()
+    how = "with its runs" if with_runs else "alone"
+    label = f"at file {taken}, {sweeps} sweeps after"
+    trials.judge(f"worker killed {how} (folder)", label, site.world, night, like=like)
+
+
+def test_a_sweep_that_dies_with_its_worker_keeps_no_other_from_its_work(
+    make_site: Callable[[], Site], trials: Trials
+) -> None:
+    """With Prefect's concurrency limit it did for five minutes."""
+    stray = [upload(f"PAN001/stray-{n}.fits", tiny_fits(), *UNROUTABLE) for n in range(30)]
+    night = {**small_night(), **night_of(*stray)}
+    site = make_site()
+    site.begin(night, 3, sweep=True)
+    kill_worker(site.stack, with_runs=True)
+    site.stack.start_worker_again()
+    assert site.until_nothing_waits() == 1
+    trials.judge("sweep killed with its worker (folder)", "", site.world, night, like=None)
 
 
 def test_a_server_that_is_restarted_while_a_run_is_at_work(
@@ -147,15 +164,14 @@ def test_a_server_that_is_restarted_while_a_run_is_at_work(
         pytest.skip("takes half a minute: make faults does it")
     night = tiny_night()
     like = trials.faultless(night)
-    for index in range(2):
-        site = make_site()
-        taken = trials.chance.randint(1, 6)
-        site.begin(night, taken)
-        how = (signal.SIGKILL, signal.SIGTERM)[index % 2]
-        restart_server(site.stack, how, away=trials.chance.uniform(0, 5))
-        sweeps = site.until_nothing_waits()
-        label = f"{how.name} at file {taken}, {sweeps} sweeps after"
-        trials.judge("Prefect's server restarted (folder)", label, site.world, night, like=like)
+    site = make_site()
+    taken = trials.chance.randint(1, 6)
+    site.begin(night, taken)
+    how = (signal.SIGKILL, signal.SIGTERM)[trials.turn % 2]
+    restart_server(site.stack, how, away=trials.chance.uniform(0, 5))
+    sweeps = site.until_nothing_waits()
+    label = f"{how.name} at file {taken}, {sweeps} sweeps after"
+    trials.judge("Prefect's server restarted (folder)", label, site.world, night, like=like)
 
 
 def test_events_ten_times_at_once_in_any_order_late_or_lost(
@@ -173,7 +189,7 @@ def test_events_ten_times_at_once_in_any_order_late_or_lost(
 
         def deliver(name: str, event_time: str) -> None:
             event = push(name, eventTime=event_time)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENT_SECONDS
             while receiver.post("/events", json=event).status_code != 204:
                 assert time.monotonic() < deadline
                 time.sleep(0.2)  # as a sender that is asked to come again
@@ -185,7 +201,7 @@ def test_events_ten_times_at_once_in_any_order_late_or_lost(
                 site.world.send(name, each.data)
             for each_post in posted:
                 each_post.result()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENT_SECONDS
         while not site.runs(earlier):
             assert time.monotonic() < deadline
             time.sleep(0.1)

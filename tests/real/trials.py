@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tests.real import children
-from tests.real.judge import Snapshot, judge
+from tests.real.judge import Snapshot, judge, recover_and_judge
 from tests.real.nights import Night
 from tests.real.steps import count_calls, run
 from tests.real.tally import Tally
 from tests.real.worlds import Backend, World
 
 MakeWorld: TypeAlias = Callable[..., World]
+
+SEEDS = 5
+"""So many seeds in a row cover every place and variant of which each takes a share."""
 
 _faultless: dict[tuple[Backend, tuple[str, ...]], Snapshot] = {}
 
@@ -51,10 +54,34 @@ class Trials:
         """Every call to stores and catalog of a run that nothing disturbs."""
         return children.call(count_calls, self.sent(night))
 
+    @property
+    def turn(self) -> int:
+        """Which of the variants of a fault this seed takes: `SEEDS` in a row take them all."""
+        return self.tally.seed % SEEDS
+
     def places(self, count: int, most: int | None) -> list[int]:
-        """Some of the numbers from 1 to `count`, or all."""
+        """Some of the numbers from 1 to `count`, or this seed's share of all of them."""
         every = range(1, count + 1)
-        return list(every) if most is None else sorted(self.chance.sample(every, min(most, count)))
+        if most is None:
+            return [place for place in every if place % SEEDS == self.turn]
+        return sorted(self.chance.sample(every, min(most, count)))
+
+    def recover_and_judge(
+        self,
+        kind: str,
+        label: str,
+        world: World,
+        night: Night,
+        *,
+        like: Snapshot | None,
+        passing: Mapping[str, tuple[str, ...]] | None = None,
+        also: Night | None = None,
+        faults: int = 1,
+    ) -> int:
+        """As `judge`, after what the next sweeps do; gives how many of them it took."""
+        verdict, passes = children.call(recover_and_judge, world, night, like, passing, also)
+        self.tally.add(kind, label, verdict, files=len(night), faults=faults)
+        return passes
 
     def judge(
         self,

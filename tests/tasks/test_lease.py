@@ -6,8 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from blocks.catalog import Catalog, Fields
 from blocks.sqlite import SqliteCatalog
 from models.errors import TryAgain
 from tasks.holder import has_died, myself
-from tasks.lease import Lease, take_when_free
+from tasks.lease import Lease, alone, take_when_free
 from tasks.ledger import now
+from tests.patience import PATIENT_SECONDS
 
 KEY = "PAN001_14d3bd_20180216T110623"
 
@@ -37,6 +39,13 @@ def _change(catalog: Catalog, **fields: object) -> None:
     stored = catalog.get("leases", KEY)
     assert stored is not None
     catalog.update("leases", KEY, dict(fields), version=stored.version)
+
+
+def _expiry(catalog: Catalog) -> datetime:
+    stored = catalog.get("leases", KEY)
+    assert stored is not None
+    expires: datetime = stored.fields["expires"]
+    return expires
 
 
 def test_a_free_observation_is_taken_and_given_back(catalog: Catalog) -> None:
@@ -135,11 +144,15 @@ def test_a_stalled_holder_cannot_take_its_lease_back(catalog: Catalog) -> None:
 
 
 def test_a_holder_that_works_long_keeps_its_lease(catalog: Catalog) -> None:
-    lease = _lease(catalog, seconds=0.3)
+    lease = _lease(catalog, seconds=3.0)
     assert lease.take()
+    first = _expiry(catalog)
+    deadline = time.monotonic() + PATIENT_SECONDS
     with lease.kept_alive():
-        threading.Event().wait(0.7)
-        assert not _lease(catalog).take(leave_word=False)
+        while _expiry(catalog) == first:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert _expiry(catalog) > first
     assert lease.give_back()
 
 
@@ -203,3 +216,60 @@ def test_a_process_that_got_the_number_of_a_dead_one_is_not_its_holder() -> None
     number = dead.pid
     dead.join()
     assert has_died(f"{machine}:{number}:{started}:{run}")
+
+
+def test_a_run_that_breaks_off_leaves_word_that_something_is_owed(catalog: Catalog) -> None:
+    lease = _lease(catalog)
+    assert lease.take()
+    with pytest.raises(TryAgain), lease.kept_alive():
+        raise TryAgain("the catalog is away")
+    owed = catalog.get("leases", KEY)
+    assert owed is not None
+    assert owed.fields["expires"] <= now()
+
+
+def test_a_run_that_woke_up_late_and_breaks_off_has_the_next_one_look_again(
+    catalog: Catalog,
+) -> None:
+    stalled, second = _lease(catalog), _lease(catalog)
+    assert stalled.take()
+    _change(catalog, expires=now() - timedelta(seconds=1))
+    assert second.take()
+    with pytest.raises(TryAgain), stalled.kept_alive():
+        raise TryAgain("the catalog is away")
+    assert not second.give_back()
+    assert second.give_back()
+    assert catalog.get("leases", KEY) is None
+
+
+def test_a_run_that_woke_up_late_holds_the_lease_again_once_it_is_free(catalog: Catalog) -> None:
+    stalled, second = _lease(catalog), _lease(catalog)
+    assert stalled.take()
+    _change(catalog, expires=now() - timedelta(seconds=1))
+    assert second.take()
+    assert second.give_back()
+    assert stalled.renew()
+    assert not _lease(catalog).take(leave_word=False)
+    assert stalled.give_back()
+    assert stalled.renew()
+    assert catalog.get("leases", KEY) is None
+
+
+def test_word_that_was_left_outlives_a_renewal(catalog: Catalog) -> None:
+    holder = _lease(catalog)
+    assert holder.take()
+    assert not _lease(catalog).take()
+    assert holder.renew()
+    assert not holder.give_back()
+
+
+def test_of_two_sweeps_one_is_alone_and_one_that_failed_keeps_nobody_out(
+    catalog: Catalog,
+) -> None:
+    with alone(catalog, "sweep", 60) as first, alone(catalog, "sweep", 60) as second:
+        assert (first, second) == (True, False)
+    assert catalog.get("leases", "sweep") is None
+    with pytest.raises(ValueError, match="a defect"), alone(catalog, "sweep", 60):
+        raise ValueError("a defect")
+    with alone(catalog, "sweep", 60) as third:
+        assert third

@@ -11,6 +11,7 @@ from blocks.network import PanoptesNetwork
 from models.errors import BadInput, TryAgain
 from models.ingest import Derived, Source
 from models.names import document_key
+from tasks.audit import audit
 from tasks.compress import compress_fits_file
 from tasks.ledger import (
     Verdict,
@@ -21,7 +22,7 @@ from tasks.ledger import (
     open_entry,
     read_entry,
 )
-from tests import sites
+from tests import audited, sites
 from tests.files import IMAGE, UPLOADED, place, tiny_fits
 
 NAME = f"{IMAGE}.fits"
@@ -243,3 +244,28 @@ def test_fields_of_others_in_the_ledger_are_kept(network: PanoptesNetwork, sourc
 
 def test_a_file_that_nobody_sent_has_no_entry(network: PanoptesNetwork) -> None:
     assert read_entry(network, "never/seen.fits") is None
+
+
+@pytest.mark.parametrize(
+    "bad", [{"failures": "x"}, {"generation": None, "outcome": "archived"}, {"history": ["?"]}]
+)
+@pytest.mark.parametrize("good", [True, False])
+def test_an_upload_whose_entry_cannot_be_read_is_taken_and_the_entry_kept(
+    network: PanoptesNetwork, source: Source, bad: dict[str, object], good: bool
+) -> None:
+    if not good:
+        source = _rewrite(network, b"junk")
+    open_entry(network, source)
+    key = document_key(NAME)
+    gone = [name for name, value in bad.items() if value is None]
+    audited.change(network, "files", key, *gone, **{k: v for k, v in bad.items() if v is not None})
+    before = sites.document(network, "files", key)
+    [outcome] = sites.outcomes(sites.run(network)).values()
+    assert outcome == ("catalogued" if good else "quarantined: not-fits")
+    assert sites.waiting(network) == []
+    assert sites.entry_of(network, NAME).unreadable == before
+    findings = [(each.kind, each.name) for each in audit(network)]
+    assert findings == [("document-unreadable", f"files/{key}")]
+    _rewrite(network, tiny_fits({"AIRMASS": 1.5}))
+    sites.run(network)
+    assert sites.entry_of(network, NAME).unreadable == before

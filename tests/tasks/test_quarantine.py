@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from models.errors import BadInput
+from models.names import quarantine_name
+from tasks.quarantine import quarantine_file
 from tests import sites
+from tests.audited import quietly_spoil
 from tests.files import IMAGE, LATER, UPLOADED, jpeg, mp4, place, tiny_fits, tiny_fits_fz
 
 BAD = {
@@ -153,3 +157,63 @@ def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.symlink_to(target)
     assert sites.outcomes(sites.run(network)) == {f"{IMAGE}.fits": "catalogued"}
+
+
+@pytest.mark.parametrize("name", [f"{IMAGE}.fits", os.fsdecode(b"latin-\xe9.fits")])
+def test_other_bytes_of_the_same_length_in_quarantine_are_not_taken_for_the_copy(
+    tmp_path: Path, name: str
+) -> None:
+    network = sites.drained(tmp_path)
+    place(sites.incoming(network), name, b"junk")
+    source = sites.source_named(network, name)
+    taken = quarantine_name(name, source.generation)
+    network.store("quarantine").put(taken, b"else")
+    sites.run(network)
+    assert sites.waiting(network) == []
+    entry = sites.entry_of(network, name)
+    assert entry.path == quarantine_name(name, source.generation) + "-2"
+    assert network.store("quarantine").read(entry.path)[0] == b"junk"
+    assert network.store("quarantine").read(taken)[0] == b"else"
+
+
+def test_an_upload_is_not_removed_for_a_copy_of_which_the_disk_lost_a_bit(tmp_path: Path) -> None:
+    """The run that judged it was killed before it took the upload away."""
+    network = sites.drained(tmp_path)
+    name, data = f"{IMAGE}.fits", b"junk of some length"
+    place(sites.incoming(network), name, data)
+    source = sites.source_named(network, name)
+
+    def tell(told: str) -> None:
+        if told == "before incoming.delete":
+            raise KeyboardInterrupt
+
+    killed = sites.watched(network.model_copy(), tell)
+    with pytest.raises(KeyboardInterrupt):
+        quarantine_file(killed, source, BadInput("not-fits"))
+    copy = sites.entry_of(network, name).path
+    assert copy is not None
+    quietly_spoil(network, "quarantine", copy)
+    for _ in range(2):
+        sites.run(network)
+    assert sites.waiting(network) == []
+    entry = sites.entry_of(network, name)
+    assert entry.path is not None
+    assert network.store("quarantine").read(entry.path)[0] == data
+
+
+def test_a_damaged_upload_is_kept_as_it_is_and_not_as_something_of_its_length(
+    tmp_path: Path,
+) -> None:
+    network = sites.drained(tmp_path)
+    name = f"{IMAGE}.fits"
+    network.store("incoming").put(name, b"pixels")
+    quietly_spoil(network, "incoming", name)
+    data = (sites.incoming(network) / name).read_bytes()
+    assert data != b"pixels"
+    source = sites.source_named(network, name)
+    network.store("quarantine").put(quarantine_name(name, source.generation), b"others")
+    assert sites.outcomes(sites.run(network)) == {name: "quarantined: transfer-damage"}
+    entry = sites.entry_of(network, name)
+    assert entry.path is not None
+    assert network.store("quarantine").read(entry.path)[0] == data
+    assert sites.waiting(network) == []

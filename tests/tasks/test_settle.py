@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from blocks.network import PanoptesNetwork
+from flows.ingest_observation import ingest
+from flows.taking import Nobody, as_calls
+from models.errors import TryAgain
 from models.names import Sequence, parse_sequence_id
+from tasks import retries
+from tasks.backlog import abandoned, fallen_quiet, survey
 from tasks.ledger import now
 from tasks.settle import settle_observation
 from tests import sites
@@ -149,3 +154,64 @@ def test_a_unit_that_is_first_heard_of_by_its_counts_is_a_whole_document(
     sites.run(network)
     unit = sites.document(network, "units", "PAN001")
     assert (unit["schema_version"], unit["name"], unit["num_images"]) == (1, "PAN001", 0)
+
+
+@pytest.mark.parametrize("backend", ["folders", "google"])
+@pytest.mark.parametrize("call", ["get", "query", "aggregate", "update"])
+def test_counts_that_a_run_could_not_write_are_owed_and_a_later_one_writes_them(
+    backend: str,
+    call: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    sequence: Sequence,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The files are archived and gone from incoming: nothing is left to list."""
+    network: PanoptesNetwork = (
+        sites.drained(tmp_path, previews_wanted=False)
+        if backend == "folders"
+        else request.getfixturevalue("on_google")
+    )
+    network.store("incoming").put(f"{IMAGE}.fits", tiny_fits({"EXPTIME": 120.0}))
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 0.0)
+    ours = network.model_copy()
+
+    def tell(told: str) -> None:
+        if told == f"before catalog.{call}" and not sites.waiting(network):
+            raise TryAgain("the catalog is away")
+
+    with pytest.raises(TryAgain):
+        ingest(sites.watched(ours, tell), sequence, call=as_calls, watch=Nobody())
+    assert sites.waiting(network) == []
+    assert "num_images" not in sites.document(network, "observations", SEQUENCE_ID)
+    later = now() + timedelta(seconds=network.lease_seconds)
+    monkeypatch.setattr("tasks.backlog.now", lambda: later)  # where even that could not be said
+    assert abandoned(network) == {SEQUENCE_ID}
+    monkeypatch.setattr("tasks.lease.now", lambda: later)
+    ingest(network, sequence, call=as_calls, watch=Nobody())
+    assert abandoned(network) == set()
+    observation = sites.document(network, "observations", SEQUENCE_ID)
+    assert (observation["num_images"], observation["total_exptime"]) == (1, 120.0)
+    unit = sites.document(network, "units", "PAN001")
+    assert (unit["num_images"], unit["num_observations"], unit["total_exptime"]) == (1, 1, 120.0)
+
+
+def test_an_observation_that_an_earlier_version_left_unsettled_is_found(
+    network: PanoptesNetwork, sequence: Sequence
+) -> None:
+    _arrive(network, IMAGE, seconds=1.0, moment=now() - timedelta(days=1))
+    stored = network.documents.get("observations", SEQUENCE_ID)
+    assert stored is not None
+    network.documents.update(
+        "observations",
+        SEQUENCE_ID,
+        {"status": "receiving_files"},
+        version=stored.version,
+        remove=["num_images", "total_exptime", "last_arrival"],
+    )
+    _arrive(network, "PAN001/14d3bd/20180216T120000/20180216T120100", seconds=1.0, moment=now())
+    assert not survey(network).observations
+    assert fallen_quiet(network, busy=set()) == [sequence]
+    settle_observation(network, sequence)
+    assert sites.document(network, "observations", SEQUENCE_ID)["status"] == "received"
+    assert fallen_quiet(network, busy=set()) == []

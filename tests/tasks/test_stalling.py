@@ -35,15 +35,15 @@ def test_what_hangs_is_ended_and_says_where_it_was(hang: str) -> None:
     assert status == 1
     assert "Timeout" in said
     assert 'File "<string>"' in said
-    assert seconds < 30
+    assert seconds < 55  # of the minute that it would hang
 
 
 def test_progress_keeps_a_process_alive_for_longer_than_the_limit() -> None:
     status, said, _ = run(
-        "with ended_when_stalled(1.0):\n"
-        "    for _ in progressing(range(12)): time.sleep(0.25)\n"
+        "with ended_when_stalled(2.0):\n"
+        "    for _ in progressing(range(10)): time.sleep(0.25)\n"
         "    progressed()\n"
-        "time.sleep(1.2)\n"
+        "time.sleep(2.2)\n"
         "progressed()\n"
         "sys.exit(7)"
     )

@@ -17,6 +17,7 @@ import pytest
 from deployments.emulators.preconditions import ABSENT, State, refusal
 from deployments.emulators.servers import EmulatorError, Emulators, Notify, NotInstalled
 from deployments.stack import guard
+from tests.patience import PATIENT_SECONDS
 
 THERE = State(7, 2)
 
@@ -47,7 +48,7 @@ def test_emulators_end_with_the_process_that_started_them(
         assert len(guard.marked_processes(mark)) == 2
         starter.send_signal(signal.SIGKILL)
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENT_SECONDS
     while guard.marked_processes(mark) and time.monotonic() < deadline:
         pass
     assert guard.marked_processes(mark) == set()

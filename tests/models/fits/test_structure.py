@@ -114,9 +114,9 @@ def test_a_large_header_is_parsed_in_about_a_millisecond() -> None:
 
 
 def _seconds(raw: bytes) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()  # of this thread alone, whatever else the machine does
     assert len(Header(raw).cards) == 363
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=150)

@@ -28,6 +28,7 @@ from tests.audited import (
     STRAY,
     change,
     found,
+    quietly_spoil,
     truth,
 )
 from tests.files import IMAGE, LATER, SEQUENCE, SEQUENCE_ID, jpeg, tiny_fits, tiny_fits_fz
@@ -51,18 +52,6 @@ def path_of(network: PanoptesNetwork, name: str) -> str:
     path = sites.entry_of(network, name).path
     assert path is not None
     return path
-
-
-def quietly_spoil(network: PanoptesNetwork, location: str, path: str) -> None:
-    """Flip a bit of the disk: time and size of the file stay."""
-    file = Path(getattr(network, location)) / path
-    before = file.stat()
-    with file.open("r+b") as stream:
-        stream.seek(before.st_size // 2)
-        byte = stream.read(1)[0]
-        stream.seek(before.st_size // 2)
-        stream.write(bytes([byte ^ 1]))
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def failed(network: PanoptesNetwork, failures: int, *, waits: bool = True) -> None:

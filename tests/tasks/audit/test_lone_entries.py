@@ -12,8 +12,8 @@ from tasks.audit.mending import mend
 from tasks.cases import cases
 from tasks.ledger import open_entry
 from tests import audited, sites
-from tests.audited import BAD, STRAY, change, entry_key, found
-from tests.tasks.audit.test_auditing import path_of, quietly_spoil
+from tests.audited import BAD, STRAY, change, entry_key, found, quietly_spoil
+from tests.tasks.audit.test_auditing import path_of
 
 
 @pytest.fixture

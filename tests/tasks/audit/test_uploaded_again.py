@@ -8,9 +8,9 @@ import pytest
 
 from blocks.network import PanoptesNetwork
 from tests import audited, sites
-from tests.audited import BAD, STRAY, found, truth
+from tests.audited import BAD, STRAY, found, quietly_spoil, truth
 from tests.files import IMAGE, LATER, SEQUENCE
-from tests.tasks.audit.test_auditing import path_of, quietly_spoil
+from tests.tasks.audit.test_auditing import path_of
 
 
 @pytest.fixture
