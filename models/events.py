@@ -36,6 +36,9 @@ _FINALIZED = frozenset(
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "panoptes.file.arrived")
 _MOST_BUCKET_CHARACTERS = 1024
+_MOST_CHARACTERS = 4096
+"""Of any text: a path can have no more, and an object's name 1,024 bytes."""
+_MOST_TIME_CHARACTERS = 64
 
 Document: TypeAlias = Mapping[str, Any]
 
@@ -115,7 +118,7 @@ def parse_push(envelope: Document) -> FileArrived | OtherEvent:
         size=size,
         time=_time(attributes.get("eventTime"), "eventTime"),
         event_type=event_type,
-        delivery=_clean(str(message.get("messageId", "")), "messageId")[:200],
+        delivery=_text(message, "messageId")[:200] if message.get("messageId") else "",
     )
 
 
@@ -230,6 +233,8 @@ def _any_text(document: Document, key: str) -> str:
     value = document.get(key)
     if not isinstance(value, str) or not value:
         raise MalformedEvent(f"it has no {key}")
+    if len(value) > _MOST_CHARACTERS:
+        raise MalformedEvent(f"its {key} is longer than {_MOST_CHARACTERS} characters")
     return value
 
 
@@ -272,7 +277,9 @@ def _time(value: object, key: str) -> datetime | None:
     if value is None:
         return None
     try:
-        moment = datetime.fromisoformat(str(value))
+        if not isinstance(value, str) or len(value) > _MOST_TIME_CHARACTERS:
+            raise ValueError("it is no short text")
+        moment = datetime.fromisoformat(value)
         if moment.utcoffset() is None:
             raise ValueError("it has no time zone")
         return moment.astimezone(UTC)

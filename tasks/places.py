@@ -133,7 +133,7 @@ def _from_url(text: str, files_url: str | None) -> tuple[str | None, str]:
         if (url.scheme, url.netloc) == (own.scheme, own.netloc) and path.startswith(base):
             location, _, name = path.removeprefix(base).partition("/")
             if _location(location) is None:
-                raise NotOurs(f"{location!r} is no location of this network")
+                raise NotOurs(f"{location[:80]!r} is no location of this network")
             return location, name
     try:
         port = url.port

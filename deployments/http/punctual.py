@@ -43,6 +43,8 @@ class PunctualProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         self._since = self.loop.time()
         super().on_response_complete()
+        if self.cycle.more_body:  # of a request that came with the one before
+            self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()

@@ -185,6 +185,22 @@ def test_what_is_no_envelope_is_refused_with_a_sentence(body: bytes, sentence: s
         parse_event(JSON, body)
 
 
+@pytest.mark.parametrize("field", ["eventType", "bucketId", "objectId", "eventTime"])
+@pytest.mark.parametrize("value", ["1" * 5000, "x/" * 100_000])
+def test_no_text_is_longer_than_it_can_be_and_none_is_repeated(field: str, value: str) -> None:
+    with pytest.raises(MalformedEvent, match=field) as refused:
+        read(push(**{field: value}))
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("value", [["x"], {"x": "x"}, 17, "x" * 5000])
+def test_the_senders_id_is_a_short_text(value: object) -> None:
+    envelope = push()
+    envelope["message"]["messageId"] = value
+    with pytest.raises(MalformedEvent, match="messageId"):
+        read(envelope)
+
+
 @pytest.mark.parametrize("missing", ["bucketId", "objectId", "objectGeneration"])
 def test_a_notification_that_does_not_say_what_arrived_is_refused(missing: str) -> None:
     with pytest.raises(MalformedEvent, match=missing):

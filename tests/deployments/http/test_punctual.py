@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -123,6 +124,14 @@ def test_a_body_that_does_not_end_is_told_so_and_closed(
             assert everything(connection).startswith(b"HTTP/1.1 408 ")
 
 
+def test_so_is_one_that_came_with_the_request_before(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(WHOLE + POST + b"x")
+        said = everything(connection)
+        assert said.startswith(b"HTTP/1.1 200 ")
+        assert b"HTTP/1.1 408 " in said
+
+
 def test_so_is_one_whose_body_goes_on_after_its_answer(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(POST.replace(b"/ ", b"/at-once ").replace(b"100", b"100000"))
@@ -201,7 +210,7 @@ def crowd(url: httpx.URL, head: bytes) -> Iterator[list[socket.socket]]:
 
 
 def slow_post(path: str) -> bytes:
-    return f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Length: 9000\r\n\r\n".encode()
+    return f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000\r\n\r\n".encode()
 
 
 def test_a_thousand_slow_bodies_do_not_keep_out_who_has_the_token(tmp_path: Path) -> None:
@@ -223,9 +232,10 @@ def test_a_thousand_slow_bodies_do_not_keep_out_who_has_the_token(tmp_path: Path
                 assert httpx.get(f"{client.base_url}/healthz").status_code == 200
 
 
-def test_nor_do_they_keep_out_a_sender_of_events() -> None:
+@pytest.mark.parametrize("settings", [{"secret": SECRET}, {}], ids=["secret", "open"])
+def test_nor_do_they_keep_out_a_sender_of_events(settings: dict[str, Any]) -> None:
     with (
-        receiving(secret=SECRET) as client,
+        receiving(**settings) as client,
         crowd(client.base_url, slow_post("/events")),
     ):
         url = f"{client.base_url}/events"
