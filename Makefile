@@ -43,7 +43,7 @@ check: $(ready) ## style, types, and that docs/keywords.md is current
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check .
 	@$(bin)/mypy
-	@$(bin)/python -m models.keywords --check docs/keywords.md
+	@$(bin)/python -m panoptes.network.keywords --check docs/keywords.md
 
 faults: $(ready) ## everything that can break, broken; report in build/faults.md (FAULT_SEED=n repeats one, FAULT_SEEDS=n)
 	@seeds=$${FAULT_SEEDS:-$${FAULT_SEED:+1}}; seeds=$${seeds:-5}; seed=$${FAULT_SEED:-$$(date +%s)}; \

@@ -20,7 +20,7 @@ def main() -> int:
 
     from benchmarks import codec
     from benchmarks.report import Report
-    from deployments.deploy import KEEP_MEMORY
+    from deployments.work_pools.deploy import KEEP_MEMORY
 
     if os.environ.get("GLIBC_TUNABLES") != KEEP_MEMORY:
         # Ours and others alike have the memory settings of a worker's runs.

@@ -15,7 +15,7 @@ from benchmarks.measure import Medians, require
 from benchmarks.report import Report
 
 if TYPE_CHECKING:
-    from tasks.fits.archive import Method
+    from panoptes.network.fits.archive import Method
 
 
 def run(report: Report, frames: tuple[Frame, Frame], folder: Path, repeats: int) -> None:
@@ -63,7 +63,7 @@ def fpack(fits: Path, packed: Path) -> None:
 
 def _compress(fits: Path, packed: Path, method: Method, *, verified: bool = False) -> None:
     """What the task does between the stores; `verified`: and what its verification does."""
-    from tasks.fits.archive import compress_fits, verify_archive
+    from panoptes.network.fits.archive import compress_fits, verify_archive
 
     source = fits.read_bytes()
     packed.write_bytes(compress_fits(source, method=method).data)

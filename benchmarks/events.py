@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 
 from blocks.network import PanoptesNetwork
-from deployments.local import LocalStack, local_stack
+from deployments.local_stack.stack import LocalStack, local_stack
 
 SECRET = "only for this measurement"
 MOST_TRIES = 30
@@ -177,7 +177,7 @@ def measure(stack: LocalStack, network: PanoptesNetwork, given: argparse.Namespa
     port = 8477
     stack.run_beside(
         "receiver",
-        ["-m", "deployments.cli", "receiver", "--port", str(port)],
+        ["-m", "deployments.command_line.main", "receiver", "--port", str(port)],
         settings={"PANOPTES_RECEIVER_SECRET": SECRET, "PANOPTES_RECEIVER_LIVE_NIGHTS": "36500"},
     )
     base = f"http://127.0.0.1:{port}"

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.simulator.canon_writer import Settings, cr2_bytes
-from deployments.simulator.headers import SITES, TARGETS, CardTuple, Exposure, header_cards
-from deployments.simulator.sensor import GEOMETRIES, FrameSize, StarField
+from panoptes.network.simulator.canon_writer import Settings, cr2_bytes
+from panoptes.network.simulator.headers import SITES, TARGETS, CardTuple, Exposure, header_cards
+from panoptes.network.simulator.sensor import GEOMETRIES, FrameSize, StarField
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ def solved_header_frame(folder: Path) -> Path:
         return _SOLVED
     import numpy as np
 
-    from tasks.fits.plain import FitsImage, fits_bytes
+    from panoptes.network.fits.plain import FitsImage, fits_bytes
 
     cards: list[CardTuple] = [(f"A_{n // 18}_{n % 18}", 1e-7 * n, "SIP") for n in range(342)]
     path = folder / "solved.fits"
@@ -92,7 +92,7 @@ def _simulated(folder: Path, name: str, size: FrameSize, moonlight: int) -> Fram
 
 
 def _write(folder: Path, name: str, visible: Samples, cr2: bytes) -> Frame:
-    from tasks.fits.plain import FitsImage, fits_bytes
+    from panoptes.network.fits.plain import FitsImage, fits_bytes
 
     # One header serves many images: what would contradict their paths is left out.
     cards = [c for c in header_cards(_EXPOSURE, "old") if c[0] not in ("SEQID", "IMAGEID")]

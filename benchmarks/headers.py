@@ -16,7 +16,7 @@ from benchmarks.measure import Medians, require
 from benchmarks.report import Report
 
 if TYPE_CHECKING:
-    from blocks.storage import ObjectStore
+    from panoptes.network.storage.store import ObjectStore
 
 LATENCY = 0.030
 """Seconds."""
@@ -26,7 +26,7 @@ _BLOCK = 2880
 def run(report: Report, solved: Path, repeats: int) -> None:
     from astropy.io import fits
 
-    from tasks.header import read_header
+    from panoptes.network.header import read_header
 
     with distant_bucket(solved.read_bytes()) as (store, asked):
         ours = read_header(store, solved.name)
@@ -71,7 +71,7 @@ def block_by_block(store: ObjectStore, name: str) -> bytes:
 @contextmanager
 def distant_bucket(data: bytes) -> Iterator[tuple[ObjectStore, list[str]]]:
     """Our Cloud Storage client at a server of one object, and the ranges it was asked for."""
-    from blocks.gcs import GcsStore
+    from panoptes.network.storage.gcs import GcsStore
 
     asked: list[str] = []
 

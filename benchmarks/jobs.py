@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import require
-from deployments.local import LocalStack
+from deployments.local_stack.stack import LocalStack
 from flows.starting import INGEST
-from models.names import Sequence
+from panoptes.network.names import Sequence
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 

@@ -12,11 +12,11 @@ from typing import Any
 from benchmarks.codec import restores
 from benchmarks.frames import Frame
 from benchmarks.measure import require
-from blocks.catalog import Query
 from blocks.network import LOCATIONS, PanoptesNetwork
-from models.documents import File
-from models.names import Sequence as Observation
-from models.names import parse_sequence_id
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.documents import File
+from panoptes.network.names import Sequence as Observation
+from panoptes.network.names import parse_sequence_id
 
 _NIGHT = datetime(2026, 1, 15, tzinfo=UTC)
 

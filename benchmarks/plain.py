@@ -8,9 +8,9 @@ from pathlib import Path
 
 from blocks.network import PanoptesNetwork
 from flows.ingest_observation import ingest
-from flows.taking import Nobody, as_calls
-from models.ingest import Became
-from models.names import parse_sequence_id
+from panoptes.network.ingest.outcome import Became
+from panoptes.network.ingest.taking import Nobody, as_calls
+from panoptes.network.names import parse_sequence_id
 
 
 def main() -> None:

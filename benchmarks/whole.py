@@ -17,7 +17,7 @@ from benchmarks.jobs import Job, Plain, idle_cpu, run_job, run_plainly
 from benchmarks.measure import cost_of
 from benchmarks.observations import Observations, steady_rate
 from benchmarks.report import Report
-from deployments.local import LocalStack, local_stack
+from deployments.local_stack.stack import LocalStack, local_stack
 
 
 @dataclass

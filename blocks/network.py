@@ -12,14 +12,14 @@ from typing import Any, Literal, Self, get_args
 from prefect.blocks.core import Block
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
-from blocks.addresses import checked_catalog, checked_store, first_line, place_of
-from blocks.catalog import Catalog
-from blocks.checksums import crc32c
-from blocks.opened import Opened
-from blocks.storage import NotFound, ObjectInfo, ObjectStore
-from models.documents import Location
-from models.errors import BadInput, ConfigurationError
-from models.ingest import Source
+from panoptes.network.addresses import checked_catalog, checked_store, first_line, place_of
+from panoptes.network.catalog.catalog import Catalog
+from panoptes.network.documents import Location
+from panoptes.network.errors import BadInput, ConfigurationError
+from panoptes.network.ingest.outcome import Source
+from panoptes.network.opened import Opened
+from panoptes.network.storage.checksums import crc32c
+from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore
 
 LOCATIONS: tuple[Location, ...] = get_args(Location)
 Compression = Literal["GZIP_2", "RICE_1"]

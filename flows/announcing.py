@@ -13,12 +13,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from blocks.catalog import Fields, Operator, Query, Stored, modify
 from blocks.network import PanoptesNetwork
-from models.documents import File
-from models.errors import ADVICE
-from models.quarantine import QUARANTINED, event_id, report_case
-from models.safe_text import one_line, safe_log
+from panoptes.network.catalog.catalog import Fields, Operator, Query, Stored, modify
+from panoptes.network.documents import File
+from panoptes.network.errors import ADVICE
+from panoptes.network.ingest.case_documents import QUARANTINED, event_id, report_case
+from panoptes.network.safe_text import one_line, safe_log
 
 AT_ONCE = 100
 """Events in one request."""

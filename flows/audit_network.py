@@ -27,22 +27,22 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
-from blocks.storage import NotFound
 from flows.ingest_observation import AnotherRun, ingest
 from flows.naming import named
-from flows.taking import Call, Nobody, as_tasks, take_all
-from models.audit import Finding, Severity, counted
-from models.errors import ConfigurationError
-from models.names import parse_sequence_id
-from models.safe_text import markdown, one_line
-from tasks.audit import audit
-from tasks.audit.again import still_wrong
-from tasks.audit.asides import waiting_now
-from tasks.audit.mending import mend
-from tasks.audit.scope import Scope
-from tasks.lease import alone
-from tasks.listing import source_of
-from tasks.retries import keep_trying
+from panoptes.network.audit import audit
+from panoptes.network.audit.again import still_wrong
+from panoptes.network.audit.asides import waiting_now
+from panoptes.network.audit.finding import Finding, Severity, counted
+from panoptes.network.audit.mending import mend
+from panoptes.network.audit.scope import Scope
+from panoptes.network.errors import ConfigurationError
+from panoptes.network.ingest.lease import alone
+from panoptes.network.ingest.listing import source_of
+from panoptes.network.ingest.retries import keep_trying
+from panoptes.network.ingest.taking import Call, Nobody, as_tasks, take_all
+from panoptes.network.names import parse_sequence_id
+from panoptes.network.safe_text import markdown, one_line
+from panoptes.network.storage.store import NotFound
 
 ROUNDS = 3
 """How often one observation is mended: a document that came back may show what else is wrong."""

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from blocks.network import load_network
 from flows.naming import named
-from models.errors import BadInput, ConfigurationError, TryAgain
-from tasks.stored_header import REFUSALS, header
+from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.stored_header import REFUSALS, header
 
 
 @flow(name="get-fits-header", flow_run_name=named("header {bucket_path}"), persist_result=True)

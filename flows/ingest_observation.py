@@ -25,17 +25,17 @@ from flows.announcing import announce_cases
 from flows.naming import named
 from flows.progress import RunProgress
 from flows.starting import start_next
-from flows.taking import Call, Watch, as_tasks, take_all
-from models.errors import ConfigurationError, TryAgain
-from models.ingest import Became, FileResult, summary
-from models.names import Sequence, parse_sequence_id
-from tasks.backlog import first_batch
-from tasks.lease import Lease, take_when_free
-from tasks.listing import waiting_for
-from tasks.rest import Patience, at_rest
-from tasks.retries import keep_trying
-from tasks.settle import settle
-from tasks.stalling import ended_when_stalled
+from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.ingest.backlog import first_batch
+from panoptes.network.ingest.lease import Lease, take_when_free
+from panoptes.network.ingest.listing import waiting_for
+from panoptes.network.ingest.outcome import Became, FileResult, summary
+from panoptes.network.ingest.rest import Patience, at_rest
+from panoptes.network.ingest.retries import keep_trying
+from panoptes.network.ingest.settle import settle
+from panoptes.network.ingest.taking import Call, Watch, as_tasks, take_all
+from panoptes.network.ingest.watchdog import ended_when_stalled
+from panoptes.network.names import Sequence, parse_sequence_id
 
 
 class AnotherRun(Exception):

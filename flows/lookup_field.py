@@ -11,9 +11,9 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from flows.naming import named
-from models.errors import ConfigurationError, TryAgain
-from models.lookup import NoSuchName
-from tasks.resolve import resolve
+from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.lookup.resolve import resolve
+from panoptes.network.lookup.resolved import NoSuchName
 
 
 @flow(name="lookup-field", flow_run_name=named("lookup {search_string}"), persist_result=True)

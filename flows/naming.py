@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.safe_text import one_line
+from panoptes.network.safe_text import one_line
 
 MOST = 200
 """Characters."""

@@ -12,10 +12,10 @@ from prefect.artifacts import (
 )
 from prefect.logging import get_run_logger
 
-from models.errors import TryAgain
-from models.ingest import Became, FileResult, summary
-from models.safe_text import markdown, one_line
-from tasks.stalling import progressed
+from panoptes.network.errors import TryAgain
+from panoptes.network.ingest.outcome import Became, FileResult, summary
+from panoptes.network.ingest.watchdog import progressed
+from panoptes.network.safe_text import markdown, one_line
 
 UPDATE_SECONDS = 2.0
 IN_VAIN = 8

@@ -24,16 +24,16 @@ from blocks.network import PanoptesNetwork, load_network
 from flows.announcing import announce_cases
 from flows.progress import RunProgress
 from flows.starting import INGEST, INGEST_BACKFILL, Runs
-from flows.taking import as_tasks, take_all
-from models.backlog import SWEPT
-from models.errors import ConfigurationError, TryAgain
-from models.ingest import Became, FileResult, summary
-from tasks.backlog import Survey, abandoned, fallen_quiet, held, is_old, survey
-from tasks.lease import alone
-from tasks.rest import at_rest
-from tasks.retries import keep_trying
-from tasks.settle import settle
-from tasks.stalling import ended_when_stalled, progressing
+from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.ingest.backlog import Survey, abandoned, fallen_quiet, held, is_old, survey
+from panoptes.network.ingest.backlog_counts import SWEPT
+from panoptes.network.ingest.lease import alone
+from panoptes.network.ingest.outcome import Became, FileResult, summary
+from panoptes.network.ingest.rest import at_rest
+from panoptes.network.ingest.retries import keep_trying
+from panoptes.network.ingest.settle import settle
+from panoptes.network.ingest.taking import as_tasks, take_all
+from panoptes.network.ingest.watchdog import ended_when_stalled, progressing
 
 SWEEPING = "sweep-incoming"
 """The lease of a sweep: two at once would find the same."""

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
 from flows.audit_network import Result, audit_and_repair
-from flows.taking import as_calls
-from models.audit import Finding, Uploaded
-from models.documents import Location
-from models.names import document_key
-from tasks.audit import audit
+from panoptes.network.audit import audit
+from panoptes.network.audit.finding import Finding, Uploaded
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.documents import Location
+from panoptes.network.ingest.taking import as_calls
+from panoptes.network.names import document_key
 from tests.files import IMAGE, LATER, SEQUENCE, jpeg, mp4, tiny_cr2, tiny_fits, tiny_fits_fz
 from tests.sites import ingest_all
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from deployments.local import LocalStack
+    from deployments.local_stack.stack import LocalStack
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -97,7 +97,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def prefect_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A Prefect server and worker of their own, with everything in prefect.yaml deployed."""
-    from deployments.local import local_stack
+    from deployments.local_stack.stack import local_stack
 
     with local_stack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack

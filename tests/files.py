@@ -53,7 +53,7 @@ def tiny_fits(
 
 def tiny_fits_fz(source: bytes | None = None) -> bytes:
     """The same image as a unit compresses it before it uploads: Rice tiles, one row each."""
-    from tasks.fits.archive import compress_fits
+    from panoptes.network.fits.archive import compress_fits
 
     return compress_fits(tiny_fits() if source is None else source, method="RICE_1").data
 
@@ -61,7 +61,7 @@ def tiny_fits_fz(source: bytes | None = None) -> bytes:
 @cache
 def tiny_cr2(*, seed: int = 0) -> bytes:
     """A camera raw of 64 x 96 samples that LibRaw and dcraw read."""
-    from deployments.simulator.canon_writer import Settings, cr2_bytes
+    from panoptes.network.simulator.canon_writer import Settings, cr2_bytes
 
     samples = np.random.default_rng(seed).integers(2048, 9000, (64, 96)).astype(np.uint16)
     return cr2_bytes(samples, Settings(taken=datetime(2018, 2, 16, 11, 24, 30)))

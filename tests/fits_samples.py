@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fits.cards import CARD, format_card, header_bytes
+from panoptes.network.fits.cards import CARD, format_card, header_bytes
 
 Array: TypeAlias = NDArray[np.generic]
 BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}

@@ -101,7 +101,7 @@ def serving(make: Callable[[], ASGIApp]) -> Iterator[str]:
     """Where an ASGI application is served, as the commands serve it."""
     import uvicorn
 
-    from deployments.http.listening import config, listen
+    from deployments.services.listening import config, listen
 
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(config(make()))

@@ -15,7 +15,7 @@ def be_patient() -> None:
     Runs of the network try again what Firestore did not answer in four seconds. Tests ask it
     directly, where nobody tries again: an emulator on a busy machine may take longer.
     """
-    from blocks import firestore_link
+    from panoptes.network.catalog import firestore_link
 
     firestore_link._CALL_SECONDS = 60.0
     firestore_link._RETRY_SECONDS = 120.0

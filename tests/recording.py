@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from blocks.catalog import Query, Stored
-from blocks.indexes import Index, composites
-from blocks.queries import plan
-from blocks.sqlite import SqliteCatalog
+from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.catalog.indexes import Index, composites
+from panoptes.network.catalog.queries import plan
+from panoptes.network.catalog.sqlite import SqliteCatalog
 
 
 class Recording(SqliteCatalog):

@@ -9,18 +9,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from blocks.catalog import Catalog, Query
 from blocks.network import LOCATIONS, PanoptesNetwork
-from blocks.opened import Opened
-from blocks.storage import ObjectStore
-from flows.ingest_folder import files_in, ingest_folder
 from flows.ingest_observation import ingest
-from flows.taking import Nobody, as_calls, take_all
-from models.documents import File, Location
-from models.ingest import FileResult, Source
-from models.names import parse_sequence_id
-from tasks.ledger import read_entry
-from tasks.listing import everything_waiting
+from panoptes.network.catalog.catalog import Catalog, Query
+from panoptes.network.documents import File, Location
+from panoptes.network.ingest.folder import files_in, ingest_folder
+from panoptes.network.ingest.ledger import read_entry
+from panoptes.network.ingest.listing import everything_waiting
+from panoptes.network.ingest.outcome import FileResult, Source
+from panoptes.network.ingest.taking import Nobody, as_calls, take_all
+from panoptes.network.names import parse_sequence_id
+from panoptes.network.opened import Opened
+from panoptes.network.storage.store import ObjectStore
 
 COLLECTIONS = ("units", "cameras", "observations", "images", "files", "leases")
 VOLATILE = {"attempts", "returns", "opened", "closed", "recorded"}

@@ -14,14 +14,14 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from typer.testing import CliRunner
 
 from blocks.network import PanoptesNetwork
-from deployments.cli import app
-from deployments.local import LocalStack
+from deployments.command_line.main import app
+from deployments.local_stack.stack import LocalStack
 from flows.audit_network import audit_network
 from flows.get_fits_header import get_fits_header
 from flows.ingest_observation import ingest_observation
 from flows.lookup_field import lookup_field
 from tests import sites
-from tests.deployments.http.served import served
+from tests.deployments.services.served import served
 from tests.files import IMAGE, LATER, SEQUENCE_ID, place, tiny_fits
 
 CONTROLS = "\x1b[31;1mred\x1b]0;title\x07\x9b2J\nERROR forged\r\u202eelif\u200b.txt"
@@ -120,7 +120,7 @@ def test_a_log_gets_no_lines_that_nobody_wrote(
     def broken(*_: object) -> None:
         raise ValueError(f"ours, about {CONTROLS}")
 
-    monkeypatch.setattr("flows.taking.quarantine.fn", broken)
+    monkeypatch.setattr("panoptes.network.ingest.taking.quarantine.fn", broken)
     network = sites.kept(tmp_path)
     place(sites.incoming(network), CONTROLS, b"junk")
     with caplog.at_level(logging.INFO):

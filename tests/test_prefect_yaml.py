@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from deployments.deploy import WORK_POOL
-from deployments.lint import lint
+from deployments.work_pools.deploy import WORK_POOL
+from deployments.work_pools.lint import lint
 
 SOUND = """
 name: example

@@ -14,13 +14,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
-from deployments.events.window import set_window
-from deployments.local import LocalStack, local_stack
-from deployments.simulator.night import Night, Sent
+from deployments.local_stack.stack import LocalStack, local_stack
+from deployments.local_stack.window import set_window
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.simulator.night import Night, Sent
 from tests import sites
-from tests.deployments.events.receiving import receiving
+from tests.deployments.receiver.receiving import receiving
 from tests.patience import PATIENT_SECONDS
 
 pytestmark = pytest.mark.xdist_group("outages")

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from blocks.network import PanoptesNetwork
-from deployments.http.settings import ServiceSettings
-from deployments.services import create_app
+from deployments.services.app import create_app
+from deployments.services.settings import ServiceSettings
 from tests.archives import IMAGE, LATER, SEQUENCE_ID, small_archive
 from tests.local_http import serving
 

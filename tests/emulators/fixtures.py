@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from blocks.firestore import FirestoreCatalog
 from deployments.emulators.servers import EmulatorError, Emulators, NotInstalled
+from panoptes.network.catalog.firestore import FirestoreCatalog
 from tests.patience import be_patient
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def on_google(
     gcs_emulator: str, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch
 ) -> PanoptesNetwork:
     """A network of new buckets and an empty database, which this process reaches."""
-    from deployments.demo_backends import emulated_network
+    from deployments.local_stack.demo_backends import emulated_network
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
-from tasks.cases import cases, find_case
-from tasks.rescue import rescue_case
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.ingest.cases import cases, find_case
+from panoptes.network.ingest.rescue import rescue_case
 from tests.files import IMAGE, LATER, tiny_fits
 from tests.sites import ingest_all
 

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
-from deployments.demo_backends import emulated_network, uploader
 from deployments.emulators.servers import Emulators, Notify, NotInstalled
-from deployments.events.window import set_window
-from deployments.local import LocalStack, local_stack
-from deployments.simulator.night import Night, Sent
-from models.errors import TryAgain
-from tests.deployments.events.receiving import receiving
+from deployments.local_stack.demo_backends import emulated_network, uploader
+from deployments.local_stack.stack import LocalStack, local_stack
+from deployments.local_stack.window import set_window
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.errors import TryAgain
+from panoptes.network.simulator.night import Night, Sent
+from tests.deployments.receiver.receiving import receiving
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun

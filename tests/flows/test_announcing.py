@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from blocks.catalog import modify
 from blocks.network import PanoptesNetwork
-from deployments.local import LocalStack
+from deployments.local_stack.stack import LocalStack
 from flows.announcing import announce_cases
-from models.names import document_key
-from models.quarantine import QUARANTINED, case_id_of
-from tasks.cases import find_case
-from tasks.rescue import rescue_case
+from panoptes.network.catalog.catalog import modify
+from panoptes.network.ingest.case_documents import QUARANTINED, case_id_of
+from panoptes.network.ingest.cases import find_case
+from panoptes.network.ingest.rescue import rescue_case
+from panoptes.network.names import document_key
 from tests import sites
 from tests.files import IMAGE, SEQUENCE_ID, place
 from tests.patience import PATIENT_SECONDS

@@ -11,7 +11,7 @@ import pytest
 from prefect.artifacts import Artifact
 
 from blocks.network import PanoptesNetwork
-from deployments.local import LocalStack
+from deployments.local_stack.stack import LocalStack
 from flows.audit_network import audit_network
 from tests import audited, sites
 from tests.audited import BAD, FIELD, IMAGE_ID, LATER_ID, STRAY, change, forget

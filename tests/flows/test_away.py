@@ -13,16 +13,16 @@ import pytest
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from blocks.gcs import GcsStore
 from blocks.network import PanoptesNetwork
-from deployments.local import LocalStack
+from deployments.local_stack.stack import LocalStack
 from flows.ingest_observation import ingest_observation
 from flows.progress import IN_VAIN, Away, RunProgress
 from flows.sweep_incoming import sweep_incoming
-from models.errors import TryAgain
-from models.ingest import Became, FileResult
-from tasks.backlog import abandoned
-from tasks.retries import keep_trying
+from panoptes.network.errors import TryAgain
+from panoptes.network.ingest.backlog import abandoned
+from panoptes.network.ingest.outcome import Became, FileResult
+from panoptes.network.ingest.retries import keep_trying
+from panoptes.network.storage.gcs import GcsStore
 from tests import sites
 from tests.files import SEQUENCE, SEQUENCE_ID, place, tiny_fits
 
@@ -61,7 +61,7 @@ def test_a_run_whose_store_is_away_is_broken_off_and_leaves_everything_to_the_ne
         return ingest_observation(SEQUENCE_ID, network=name, return_state=True)
 
     with monkeypatch.context() as patched:
-        patched.setattr("tasks.retries.PATIENCE_SECONDS", 0.0)
+        patched.setattr("panoptes.network.ingest.retries.PATIENCE_SECONDS", 0.0)
         patched.setattr("blocks.network.PanoptesNetwork.read", _away)
         state = ingest()
     assert state.is_failed()
@@ -82,7 +82,7 @@ def test_a_network_that_is_away_at_the_start_is_said_in_a_sentence(
 ) -> None:
     name = f"away-{uuid.uuid4().hex[:8]}"
     network.save(name)
-    monkeypatch.setattr("blocks.folder.FolderStore.check", _away)
+    monkeypatch.setattr("panoptes.network.storage.folder.FolderStore.check", _away)
     states = [
         ingest_observation(SEQUENCE_ID, network=name, return_state=True),
         sweep_incoming(network=name, return_state=True),
@@ -111,7 +111,7 @@ def test_only_files_in_a_row_count(prefect_api: LocalStack) -> None:
 def test_a_server_that_never_answers_is_given_up_in_a_bounded_time(
     silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.retries.PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("panoptes.network.ingest.retries.PATIENCE_SECONDS", 1.0)
     store = GcsStore("bucket", endpoint=silent, timeout=0.4, patience=0.2)
     begun = time.monotonic()
     with pytest.raises(TryAgain, match="did not answer"):

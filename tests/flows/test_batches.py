@@ -15,15 +15,15 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
 from blocks.network import PanoptesNetwork
-from deployments.deploy import WORK_POOL
-from deployments.local import LocalStack
-from deployments.queues import BACKFILL, LIVE, make_queues
+from deployments.local_stack.stack import LocalStack
+from deployments.work_pools.deploy import WORK_POOL
+from deployments.work_pools.queues import BACKFILL, LIVE, make_queues
 from flows.ingest_observation import ingest_batch
 from flows.starting import Runs
-from flows.taking import Nobody, as_calls
-from models.ingest import FileResult
-from models.names import parse_sequence_id
-from tasks.ledger import close_failed, open_entry
+from panoptes.network.ingest.ledger import close_failed, open_entry
+from panoptes.network.ingest.outcome import FileResult
+from panoptes.network.ingest.taking import Nobody, as_calls
+from panoptes.network.names import parse_sequence_id
 from tests import sites
 from tests.files import SEQUENCE, SEQUENCE_ID, jpeg, place, tiny_fits
 from tests.patience import PATIENT_SECONDS
@@ -92,7 +92,7 @@ def test_files_that_keep_failing_hold_up_no_other_and_end_the_chain(
     results, more = batch(network, 2)
     assert (sorted(result.name for result in results), more) == (names[2:], True)
     # They fail again, and go on waiting for a later sweep.
-    monkeypatch.setattr("blocks.folder.FolderStore.read", _fails)
+    monkeypatch.setattr("panoptes.network.storage.folder.FolderStore.read", _fails)
     results, more = batch(network, 1)
     assert ([result.outcome for result in results], more) == (["failed"], False)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from blocks.catalog import Query
 from blocks.network import LOCATIONS, PanoptesNetwork
-from deployments.demo_backends import uploader
-from deployments.local import LocalStack
-from deployments.simulator.night import Sent, simulate_night
+from deployments.local_stack.demo_backends import uploader
+from deployments.local_stack.stack import LocalStack
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.simulator.night import Sent, simulate_night
 from tests import sites
 from tests.recording import Recording
 from tests.sites import ingest_all
@@ -165,7 +165,7 @@ def test_a_worker_reaches_emulated_buckets_and_database_by_the_block_alone(
     on_google: PanoptesNetwork, tmp_path: Path
 ) -> None:
     """The worker shares nothing with this process but the server's API and the stores."""
-    from deployments.local import local_stack
+    from deployments.local_stack.stack import local_stack
 
     sent = send(on_google)
     sequence_id = next(s.sequence_id for s in sent if s.sequence_id)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prefect.client.schemas.objects import State
 
-from deployments.local import LocalStack
+from deployments.local_stack.stack import LocalStack
 from flows.get_fits_header import get_fits_header
 from tests.archives import IMAGE, LATER, small_archive
 

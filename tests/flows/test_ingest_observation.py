@@ -12,16 +12,16 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 
-from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
-from deployments.local import LocalStack
-from deployments.simulator.night import Sent, simulate_night
+from deployments.local_stack.stack import LocalStack
 from flows.ingest_observation import ingest_observation
-from models.documents import File
-from models.names import parse_sequence_id
-from tasks.compress import compress
-from tasks.lease import Lease
-from tasks.listing import waiting_for
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.documents import File
+from panoptes.network.ingest.compress import compress
+from panoptes.network.ingest.lease import Lease
+from panoptes.network.ingest.listing import waiting_for
+from panoptes.network.names import parse_sequence_id
+from panoptes.network.simulator.night import Sent, simulate_night
 from tests import sites
 from tests.patience import PATIENT_SECONDS
 

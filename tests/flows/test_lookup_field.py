@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from prefect.client.schemas.objects import State
 
-from deployments.local import LocalStack
+from deployments.local_stack.stack import LocalStack
 from flows.lookup_field import lookup_field
 from tests.local_http import SesameServer, sesame_server, simbad
 

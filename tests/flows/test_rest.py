@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from blocks.network import PanoptesNetwork
-from flows.ingest_folder import files_in, ingest_folder
 from flows.ingest_observation import ingest
-from flows.taking import Nobody, as_calls
-from models.ingest import FileResult
-from models.names import parse_sequence_id
-from tasks.backlog import survey
-from tasks.fits.archive import verify_archive
+from panoptes.network.fits.archive import verify_archive
+from panoptes.network.ingest.backlog import survey
+from panoptes.network.ingest.folder import files_in, ingest_folder
+from panoptes.network.ingest.outcome import FileResult
+from panoptes.network.ingest.taking import Nobody, as_calls
+from panoptes.network.names import parse_sequence_id
 from tests import sites
 from tests.files import IMAGE, LATER, SEQUENCE_ID, place, tiny_fits
 
@@ -179,5 +179,5 @@ def test_uploads_given_up_under_passing_names_are_counted(
     place(sites.incoming(network), f"{SEQUENCE_ID}/.a.fits.XyZ123", DATA)
     found = survey(network)
     assert (found.observations, found.unroutable, found.passing) == ({}, [], 0)
-    monkeypatch.setattr("tasks.backlog.FORGOTTEN_SECONDS", 0.0)
+    monkeypatch.setattr("panoptes.network.ingest.backlog.FORGOTTEN_SECONDS", 0.0)
     assert survey(network).backlog(overdue_after=0, held=set()).passing == 2

@@ -8,15 +8,15 @@ import sys
 import uuid
 from pathlib import Path
 
-from deployments.events.zombies import ZOMBIES
-from deployments.local import LocalStack
+from deployments.local_stack.stack import LocalStack
+from deployments.work_pools.zombies import ZOMBIES
 from flows.ingest_observation import ingest_observation
 from tests import sites
 from tests.files import IMAGE, LATER, SEQUENCE_ID, place, tiny_fits
 
 HANGING = """
 import sys, time
-from blocks.folder import FolderStore
+from panoptes.network.storage.folder import FolderStore
 from flows.ingest_observation import ingest_observation
 
 read = FolderStore.read

@@ -17,14 +17,14 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Crashed, Pending
 
 from blocks.network import PanoptesNetwork
-from deployments.local import LocalStack
+from deployments.local_stack.stack import LocalStack
 from flows.starting import Runs
 from flows.sweep_incoming import sweep_incoming
-from models.names import parse_sequence_id
-from tasks.backlog import survey
-from tasks.lease import Lease
-from tasks.ledger import close_failed, open_entry
-from tasks.listing import everything_waiting
+from panoptes.network.ingest.backlog import survey
+from panoptes.network.ingest.lease import Lease
+from panoptes.network.ingest.ledger import close_failed, open_entry
+from panoptes.network.ingest.listing import everything_waiting
+from panoptes.network.names import parse_sequence_id
 from tests import sites
 from tests.patience import PATIENT_SECONDS
 
@@ -208,7 +208,7 @@ def test_a_file_whose_name_says_nothing_is_put_aside_once_nobody_writes_it(
 def test_the_sweep_says_what_was_given_up_under_passing_names(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.backlog.FORGOTTEN_SECONDS", 0.0)
+    monkeypatch.setattr("panoptes.network.ingest.backlog.FORGOTTEN_SECONDS", 0.0)
     site.put(f"{FIRST}/a.fits.part")
     message = site.sweep().message
     assert message is not None

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from models.errors import BadInput
-from models.fits.cards import BLOCK, CARD, padded
-from models.fits.checksum import sealed_header
-from models.fits.structure import checksum, walk_hdus
-from models.keywords import KEYWORDS
+from panoptes.network.errors import BadInput
+from panoptes.network.fits.cards import BLOCK, CARD, padded
+from panoptes.network.fits.checksum import sealed_header
+from panoptes.network.fits.structure import checksum, walk_hdus
+from panoptes.network.keywords import KEYWORDS
 from tests.fuzz.seeds import SUFFIXES, choose
 
 Generator: TypeAlias = random.Random

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.fits.cards import format_card
+from panoptes.network.fits.cards import format_card
 from tests.files import mp4, tiny_fits
 from tests.fits_samples import UNSIGNED, Array, card, frame, image, noise, primary
 
 if TYPE_CHECKING:
-    from deployments.simulator.headers import Generation
+    from panoptes.network.simulator.headers import Generation
 
 MOST_BYTES = 200_000
 """Larger real files cost more than they find."""
@@ -96,9 +96,9 @@ def _tables() -> bytes:
 
 def _of_a_unit(generation: Generation) -> bytes:
     """A small frame under the header of a simulated unit."""
-    from deployments.simulator.canon_writer import Settings
-    from deployments.simulator.headers import SITES, TARGETS, Exposure, header_cards
-    from tasks.fits.plain import FitsImage, fits_bytes
+    from panoptes.network.fits.plain import FitsImage, fits_bytes
+    from panoptes.network.simulator.canon_writer import Settings
+    from panoptes.network.simulator.headers import SITES, TARGETS, Exposure, header_cards
 
     exposure = Exposure(
         unit_id="PAN001",
@@ -141,7 +141,7 @@ def _astropys(pixels: Array, *, checksum: bool = False, **options: object) -> by
 
 
 def _compressed() -> Iterator[Seed]:
-    from tasks.fits.archive import compress_fits
+    from panoptes.network.fits.archive import compress_fits
 
     for method in ("GZIP_2", "RICE_1"):
         made = compress_fits(tiny_fits(), method=method).data
@@ -166,7 +166,7 @@ def _compressed() -> Iterator[Seed]:
 
 
 def _raws() -> Iterator[Seed]:
-    from deployments.simulator.canon_writer import Settings, cr2_bytes
+    from panoptes.network.simulator.canon_writer import Settings, cr2_bytes
 
     samples = np.random.default_rng(0).integers(2048, 9000, (64, 96)).astype(np.uint16)
     taken = datetime(2018, 2, 16, 11, 24, 30)

@@ -14,11 +14,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.errors import BadInput
-from models.fits.cards import Value, format_card, header_bytes
-from tasks.fits.archive import check_compressed, check_source, compress_fits, verify_archive
-from tasks.media import check_jpeg
-from tasks.raw.frame import read_raw
+from panoptes.network.cr2.frame import read_raw
+from panoptes.network.errors import BadInput
+from panoptes.network.fits.archive import (
+    check_compressed,
+    check_source,
+    compress_fits,
+    verify_archive,
+)
+from panoptes.network.fits.cards import Value, format_card, header_bytes
+from panoptes.network.media import check_jpeg
 from tests.conftest import REPOSITORY
 from tests.fits_samples import UNSIGNED, card, frame, image, noise, primary
 from tests.fuzz.mutations import Mutant, sealed_again
@@ -108,7 +113,7 @@ def test_an_error_of_ours_is_not_taken_for_the_files(monkeypatch: pytest.MonkeyP
     def broken(*_: object) -> None:
         raise TypeError("ours")
 
-    monkeypatch.setattr("tasks.fits.other_codings.convention_cards", broken)
+    monkeypatch.setattr("panoptes.network.fits.other_codings.convention_cards", broken)
     for name in ("RICE_1", "HCOMPRESS_1"):
         with pytest.raises(TypeError, match="ours"):
             check_compressed(seed(name))

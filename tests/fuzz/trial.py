@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from blocks.network import PanoptesNetwork
-from flows.taking import as_calls, take
-from models.errors import ADVICE
-from models.ingest import Became, FileResult, Source
-from models.names import parse_upload
-from tasks.stored_header import ALL, REFUSALS, stored_header
+from panoptes.network.errors import ADVICE
+from panoptes.network.ingest.outcome import Became, FileResult, Source
+from panoptes.network.ingest.taking import as_calls, take
+from panoptes.network.names import parse_upload
+from panoptes.network.stored_header import ALL, REFUSALS, stored_header
 from tests.fuzz.mutations import Mutant
 
 SECONDS = 10.0
@@ -71,7 +71,7 @@ class Bench:
         self._incoming = Path(self._networks[0].incoming)
         self._baseline = peak_memory()
         self._errors = _Errors()
-        log = logging.getLogger("flows.taking")
+        log = logging.getLogger("panoptes.network.ingest.taking")
         log.handlers, log.propagate = [self._errors], False
 
     def judge(self, mutant: Mutant) -> Judged:

@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blocks.catalog import Query
-from blocks.checksums import crc32c
 from blocks.network import LOCATIONS, PanoptesNetwork
-from blocks.storage import NotFound
-from models.audit import Uploaded
-from models.documents import File, Image, Location
-from models.names import FileType, UploadName
-from tasks.audit import audit
+from panoptes.network.audit import audit
+from panoptes.network.audit.finding import Uploaded
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.documents import File, Image, Location
+from panoptes.network.names import FileType, UploadName
+from panoptes.network.storage.checksums import crc32c
+from panoptes.network.storage.store import NotFound
 from tests import sites
 from tests.patience import be_patient
 from tests.real.nights import Night, Upload
@@ -135,8 +135,8 @@ def _lost(
 
 
 def _wrong_bytes(network: PanoptesNetwork, each: Upload, entry: File) -> Iterator[str]:
-    from tasks.fits.archive import same_image, verify_archive
-    from tasks.raw.planes import verify_planes
+    from panoptes.network.cr2.planes import verify_planes
+    from panoptes.network.fits.archive import same_image, verify_archive
 
     def stored(location: Location, path: str) -> bytes:
         return network.store(location).read(path)[0]

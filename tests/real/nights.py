@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from deployments.simulator.night import Fate, Sent
-from models.errors import BadInput
-from models.names import UploadName, parse_upload
+from panoptes.network.errors import BadInput
+from panoptes.network.names import UploadName, parse_upload
+from panoptes.network.simulator.night import Fate, Sent
 from tests.files import IMAGE, LATER, SEQUENCE, jpeg, mp4, tiny_cr2, tiny_fits, tiny_fits_fz
 
 

@@ -12,12 +12,11 @@ from typing import Literal, TypeAlias
 import cloudpickle
 
 from blocks.network import PanoptesNetwork
-from flows import taking
-from models.ingest import Derived, Source
-from models.names import FileType
-from tasks import isolation
-from tasks.compress import compress_fits_file, verify
-from tasks.retries import step
+from panoptes.network.ingest import isolation, taking
+from panoptes.network.ingest.compress import compress_fits_file, verify
+from panoptes.network.ingest.outcome import Derived, Source
+from panoptes.network.ingest.retries import step
+from panoptes.network.names import FileType
 
 Way: TypeAlias = Literal["crashes", "eats memory", "hangs"]
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from blocks.catalog import Query
 from blocks.network import PanoptesNetwork
 from flows.ingest_observation import AnotherRun, ingest
-from flows.taking import Nobody, as_calls, take_all
-from models.errors import BadInput, ConfigurationError, TryAgain
-from models.ingest import FileResult
-from models.names import parse_sequence_id, parse_upload
-from tasks import isolation, ledger, retries
-from tasks.audit import audit
-from tasks.backlog import survey
+from panoptes.network.audit import audit
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.ingest import isolation, ledger, retries
+from panoptes.network.ingest.backlog import survey
+from panoptes.network.ingest.outcome import FileResult
+from panoptes.network.ingest.taking import Nobody, as_calls, take_all
+from panoptes.network.names import parse_sequence_id, parse_upload
 from tests import sites
 from tests.patience import be_patient
 from tests.real import poison
@@ -62,8 +62,9 @@ def hurry(*, answers: float | None = None) -> None:
 
     `answers` limits the wait for one answer of Google's services, seconds.
     """
-    from blocks import firestore_link, gcs
-    from blocks.gcs_calls import Calls
+    from panoptes.network.catalog import firestore_link
+    from panoptes.network.storage import gcs
+    from panoptes.network.storage.gcs_calls import Calls
 
     class HastyCalls(Calls):
         def __init__(self, timeout: float, patience: float) -> None:

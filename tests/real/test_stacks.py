@@ -16,12 +16,12 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from blocks.catalog import Query
-from deployments.local import LocalStack
-from deployments.simulator.night import Fate
-from tests.deployments.events.receiving import receiving
+from deployments.local_stack.stack import LocalStack
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.simulator.night import Fate
+from tests.deployments.receiver.receiving import receiving
 from tests.files import IMAGE, SEQUENCE_ID, tiny_fits
-from tests.models.test_events import push
+from tests.network.test_events import push
 from tests.patience import PATIENT_SECONDS
 from tests.real import children
 from tests.real.conftest import scale

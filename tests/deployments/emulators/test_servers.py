@@ -16,7 +16,7 @@ import pytest
 
 from deployments.emulators.preconditions import ABSENT, State, refusal
 from deployments.emulators.servers import EmulatorError, Emulators, Notify, NotInstalled
-from deployments.stack import guard
+from deployments.local_stack import guard
 from tests.patience import PATIENT_SECONDS
 
 THERE = State(7, 2)

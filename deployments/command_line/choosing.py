@@ -1,0 +1,67 @@
+"""Which network an operator's command works on: a folder, a block, or the environment's."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panoptes.network.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from blocks.network import PanoptesNetwork
+
+DATA = Path("panoptes-data")
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="The network's folder; by default panoptes-data, or what PANOPTES_INCOMING and the "
+        "other variables describe.",
+        file_okay=False,
+    ),
+]
+Network = Annotated[
+    str | None, typer.Option(help="A 'PANOPTES network' block instead of a folder.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def choose_network(
+    data: Path | None, network: str | None, *, incoming: Path | None = None
+) -> PanoptesNetwork:
+    """The network that the options name, or else the environment, or else ``panoptes-data``.
+
+    `incoming` is a user's own folder, as `panoptes-network ingest` takes it: only read.
+    Raises ConfigurationError; nothing is made where there is no network.
+    """
+    from blocks.network import PanoptesNetwork, load_network
+
+    if data is not None and network is not None:
+        raise ConfigurationError("--data and --network name two networks: give one of them")
+    if incoming is not None and (network is not None or not incoming.expanduser().is_dir()):
+        raise ConfigurationError(f"--incoming {incoming} is no folder beside that of --data")
+    if network is not None:
+        return load_network(network)
+    if data is None and incoming is None and os.environ.get("PANOPTES_INCOMING"):
+        return PanoptesNetwork.from_environment()
+    folder = data or DATA
+    if not (folder.expanduser() / "catalog.sqlite").exists():
+        raise ConfigurationError(
+            f"there is no catalogue in {folder}: name the network's folder with --data"
+        )
+    return PanoptesNetwork.in_folder(folder, incoming=incoming)
+
+
+def as_night(text: str, option: str = "--night") -> str:
+    """``YYYY-MM-DD``, of that or of ``YYYYMMDD``. Raises ConfigurationError."""
+    try:
+        return date.fromisoformat(re.sub(r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3", text)).isoformat()
+    except ValueError:
+        raise ConfigurationError(f"{option} {text!r} is no date: write 2018-02-15") from None

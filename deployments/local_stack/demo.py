@@ -1,0 +1,157 @@
+"""`make demo`: a simulated night through the whole stack on this machine, start to finish."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from blocks.network import LOCATIONS, PanoptesNetwork
+from deployments.command_line.tables import files_table, observations_table
+from deployments.local_stack.demo_backends import Backend, network_on, uploader
+from deployments.local_stack.stack import LocalStack, StackError, local_stack
+from flows.starting import INGEST, SWEEP
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.documents import File
+from panoptes.network.errors import ConfigurationError
+from panoptes.network.ingest.outcome import FileResult, summary
+from panoptes.network.safe_text import one_line
+from panoptes.network.simulator.night import Sent, simulate_night
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+
+MARK = ".panoptes-demo"
+"""A file that says: this folder was made by a demo, and the next one may replace it."""
+TIMEOUT_SECONDS = 900.0
+
+
+def run(folder: Path, *, backend: Backend = "local") -> int:
+    """Everything from an empty folder to a table of what became of each file; 0 if all is well."""
+    console = Console()
+    try:
+        root = _fresh(folder)
+        with network_on(backend, root) as network:
+            network.check()
+            return _show(console, network, root)
+    except (ConfigurationError, StackError) as error:
+        console.print(Text(f"The demo could not go on: {one_line(error)}", "red"), soft_wrap=True)
+        return 1
+
+
+def _fresh(folder: Path) -> Path:
+    """An empty folder; an earlier demo's is replaced, anybody else's is not touched."""
+    root = folder.expanduser().resolve()
+    if root.exists() and any(root.iterdir()):
+        if not (root / MARK).exists():
+            raise ConfigurationError(f"{root} holds files of yours: name another folder")
+        shutil.rmtree(root)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / MARK).touch()
+    return root
+
+
+def _show(console: Console, network: PanoptesNetwork, root: Path) -> int:
+    sent: list[Sent] = []
+
+    def observe(stack: LocalStack) -> None:
+        console.print(f"Prefect's user interface, until the demo ends: {stack.url}")
+        sent.extend(simulate_night(uploader(network), seed=20180216, images=3))
+        console.print(f"{len(sent)} simulated uploads lie in {network.incoming}", soft_wrap=True)
+
+    with ExitStack() as stack:
+        console.print("Starting a Prefect server and a worker ...")
+        server = stack.enter_context(
+            local_stack(root / "prefect", network=network, ui=True, while_starting=observe)
+        )
+        runs = _ingest(console, server, network, sent)
+        console.print("Stopping the worker and the server ...")
+    return _report(console, network, root, sent, runs)
+
+
+def _ingest(
+    console: Console, server: LocalStack, network: PanoptesNetwork, sent: Iterable[Sent]
+) -> list[FlowRun]:
+    """One work-pool job for each observation, and one for what belongs to none."""
+    observations = sorted({s.sequence_id for s in sent if s.sequence_id})
+    ids = [server.run_deployment(INGEST, {"sequence_id": name}) for name in observations]
+    ids.append(server.run_deployment(SWEEP, {"start_runs": False}))
+    columns = (
+        TextColumn("{task.description:<52}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        total = len(list(sent))
+        task = bar.add_task("files", total=total)
+
+        def look(runs: Sequence[FlowRun]) -> None:
+            closed = sum(e.outcome is not None for e in _entries(network))
+            running = [run.name for run in runs if run.state and run.state.is_running()]
+            bar.update(
+                task, completed=closed, description=(running or ["waiting for the worker"])[0]
+            )
+
+        runs = server.await_runs(ids, look, timeout=TIMEOUT_SECONDS)
+        bar.update(task, completed=total, description="done")
+    for run in runs:
+        state = run.state
+        assert state is not None
+        told = one_line(f"{run.name}: {state.name}: {state.message or ''}")
+        console.print(f"  {told}", highlight=False, markup=False)
+    return runs
+
+
+def _entries(network: PanoptesNetwork) -> list[File]:
+    stored = network.documents.query(Query("files", order_by=[("name", "asc")]))
+    return [File.model_validate(document.fields) for document in stored]
+
+
+def _report(
+    console: Console,
+    network: PanoptesNetwork,
+    root: Path,
+    sent: Sequence[Sent],
+    runs: Sequence[FlowRun],
+) -> int:
+    """Tell what became of every file, and hold it against what was sent."""
+    entries = _entries(network)
+    results = [FileResult.from_entry(entry) for entry in entries]
+    console.print(files_table(results))
+    console.print(observations_table(network))
+    console.print(summary(results), style="bold", markup=False)
+    console.print("Where to look:")
+    for location in LOCATIONS:
+        where = getattr(network, location)
+        console.print(f"  {location:<10} {where}", highlight=False, soft_wrap=True)
+    console.print(f"  catalogue  {network.catalog}", highlight=False, soft_wrap=True)
+    console.print(f"  logs       {root / 'prefect' / 'logs'}", highlight=False, soft_wrap=True)
+    console.print("`make up` starts the same and stays, with Prefect's user interface.")
+    wrong = _unexpected(entries, sent)
+    wrong += [f"{run.name} ended as {run.state_name}" for run in runs if not _completed(run)]
+    for sentence in wrong:
+        console.print(Text(one_line(sentence), "red"))
+    return 1 if wrong else 0
+
+
+def _completed(run: FlowRun) -> bool:
+    return run.state is not None and run.state.is_completed()
+
+
+def _unexpected(entries: Iterable[File], sent: Iterable[Sent]) -> list[str]:
+    """What differs between what was sent and what became of it."""
+    became = {entry.name: entry for entry in entries}
+    wrong = []
+    for upload in sent:
+        entry = became.get(upload.name)
+        outcome = entry.outcome if entry else "nowhere"
+        if outcome != upload.fate or (entry and entry.code != upload.code):
+            wrong.append(f"{upload.name} became {outcome}, but should be {upload.fate}")
+    return wrong

@@ -1,0 +1,393 @@
+"""The whole stack on one machine: a Prefect server, a worker, and what prefect.yaml deploys.
+
+Everything a stack writes lies below its home: the server's database, results and logs. The
+server listens on 127.0.0.1 only. Nothing of it outlives the process that started it, however
+that ends (see `deployments.local_stack.guard`), and a home that a killed stack left behind starts again.
+
+Linux and macOS.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from uuid import UUID
+
+from deployments.local_stack.claims import GRACE_SECONDS, HOST, StackError, claim_home, claim_port
+from deployments.local_stack.processes import Processes
+from deployments.work_pools.deploy import PROJECT, WORK_POOL, make_work_pool
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+    from blocks.network import PanoptesNetwork
+
+__all__ = ["LocalStack", "StackError", "local_stack"]
+
+TUNING = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    # What the server records of tasks and events, written in batches: 4 times the rate.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+    # A run that fell silent is found after three and a half of them (`deployments.work_pools.deploy`).
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+}
+
+ON_SQLITE = {
+    # It marks many runs at once, which lock each other out: the server stands still for the
+    # minute that Prefect waits for a lock. The receiver counts overdue runs by their times.
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+}
+
+# Settings of other installations that would reach our processes, and what slows them down.
+_FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE")
+
+
+class LocalStack:
+    """A Prefect server, a process worker and our deployments, as child processes.
+
+    Prefer `local_stack`, which stops it again.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        port: int | None = None,
+        network: PanoptesNetwork | None = None,
+        worker: bool = True,
+        ui: bool = False,
+        project: Path = PROJECT,
+        database: str | None = None,
+    ) -> None:
+        """`port` None takes a free one. `network` is saved as the block ``default``.
+
+        `database` is where the server keeps its runs, such as ``postgresql+asyncpg://...``;
+        None for SQLite in the home.
+        `worker` False leaves runs scheduled until another worker comes. `ui` serves
+        Prefect's user interface. `project` is the folder whose prefect.yaml is deployed.
+        """
+        self.home = home.expanduser().resolve()
+        self.logs = self.home / "logs"
+        self.network = network
+        self.project = project
+        self._database = database
+        self._worker_wanted = worker
+        self._ui = ui
+        self._port = port
+        self._auth = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
+        self._processes = Processes(self.logs, grace=GRACE_SECONDS, folder=self.home)
+        self._lock: IO[str] | None = None
+
+    @property
+    def stack_id(self) -> str:
+        """The mark of every process of this stack."""
+        return self._processes.stack_id
+
+    @property
+    def url(self) -> str:
+        """Where the user interface is, if there is one."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.url}/api"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What another process needs in its environment to reach this stack."""
+        environment = TUNING | {
+            "PREFECT_HOME": str(self.home / "prefect"),
+            "PREFECT_LOCAL_STORAGE_PATH": str(self.home / "results"),
+            "PREFECT_API_URL": self.api_url,
+        }
+        if self._auth:
+            environment["PREFECT_API_AUTH_STRING"] = self._auth
+        return environment
+
+    # -- start and stop -----------------------------------------------------------------
+
+    def start(
+        self, *, while_starting: Callable[[LocalStack], None] | None = None, timeout: float = 240.0
+    ) -> None:
+        """Start everything and wait until it is ready. Call `stop` whatever comes of it.
+
+        `while_starting` is called with this stack as soon as its processes are on their
+        way, for work of the caller's own that needs no server yet. Raises StackError.
+        """
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self._lock = claim_home(self.home)
+        self._processes.begin(self._lock)
+        with claim_port(self._port) as listener:
+            self._port = listener.getsockname()[1]
+            self._start_server(listener)
+        # Deploying spends its first seconds on imports, and then waits on the socket.
+        self._start_deploying()
+        if while_starting is not None:
+            while_starting(self)
+        deadline = time.monotonic() + timeout
+        self._await_server(deadline)
+        with self.client() as client:
+            make_work_pool(client)
+            if self._worker_wanted:
+                self._start_worker()
+        self._await_deployments(deadline)
+        if self.network is not None:  # its block type is registered by now
+            with self.settings():
+                self.network.save("default", overwrite=True)
+
+    def stop(self) -> None:
+        """End everything that was started: runs and worker, then the server. Idempotent."""
+        self._processes.end_all(last="server")
+        if self._lock is not None:
+            self._lock.close()
+
+    def end_process(self, name: str, *, with_signal: int = signal.SIGTERM) -> None:
+        """End one alone, as an outage does; the others go on without it."""
+        self._processes.end(name, with_signal=with_signal)
+
+    def start_server_again(self, *, timeout: float = 240.0) -> None:
+        """Start the server where it was, on its database. Raises StackError."""
+        with claim_port(self._port) as listener:
+            self._start_server(listener)
+        self._await_server(time.monotonic() + timeout)
+
+    def start_worker_again(self) -> None:
+        """Start a worker; it comes when it is ready."""
+        self._start_worker()
+
+    def deploy_again(self, *, timeout: float = 240.0) -> None:
+        """Apply prefect.yaml once more, as after an update. Raises StackError."""
+        self._start_deploying()
+        self._await_deployments(time.monotonic() + timeout)
+
+    def check(self) -> None:
+        """Raises StackError if the server or the worker has ended."""
+        for name, status in self._processes.ended().items():
+            if name != "deploy":
+                raise self._failure(name, f"ended with status {status}")
+
+    def run_beside(
+        self, name: str, arguments: Sequence[str], *, settings: dict[str, str] | None = None
+    ) -> None:
+        """Run ``python ARGUMENTS`` as a part of this stack: reaches its server, ends with it."""
+        self._spawn(name, arguments, settings=settings)
+
+    def process_id(self, name: str) -> int:
+        """Of ``server``, ``worker``, or what `run_beside` started."""
+        return self._processes.process_id(name)
+
+    # -- use ----------------------------------------------------------------------------
+
+    @contextmanager
+    def settings(self) -> Iterator[None]:
+        """Prefect's own settings of this process and thread, set to reach this stack."""
+        from prefect.settings import (
+            PREFECT_API_AUTH_STRING,
+            PREFECT_API_URL,
+            PREFECT_LOCAL_STORAGE_PATH,
+            temporary_settings,
+        )
+
+        with temporary_settings(
+            {
+                PREFECT_API_URL: self.api_url,
+                PREFECT_API_AUTH_STRING: self._auth,
+                PREFECT_LOCAL_STORAGE_PATH: self.home / "results",
+            }
+        ):
+            yield
+
+    @contextmanager
+    def client(self) -> Iterator[SyncPrefectClient]:
+        """A client of this stack's server."""
+        from prefect.client.orchestration import get_client
+
+        with self.settings(), get_client(sync_client=True) as client:
+            yield client
+
+    def run_deployment(
+        self,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> UUID:
+        """Have a worker run a deployment, named FLOW/DEPLOYMENT; gives the flow run's id."""
+        with self.client() as client:
+            deployment = client.read_deployment_by_name(name)
+            run = client.create_flow_run_from_deployment(
+                deployment.id, parameters=dict(parameters or {}), idempotency_key=idempotency_key
+            )
+            return run.id
+
+    def await_runs(
+        self,
+        ids: Collection[UUID],
+        on_progress: Callable[[Sequence[FlowRun]], None] | None = None,
+        *,
+        timeout: float = 600.0,
+    ) -> list[FlowRun]:
+        """Wait until every run has ended; gives the runs, in the order of `ids`.
+
+        `on_progress` is called with all runs whenever the state of one has changed. Raises
+        StackError when server or worker end meanwhile, and after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        seen: dict[UUID, str | None] = {}
+        with self.client() as client:
+            while True:
+                runs = _read_runs(client, ids)
+                states = {run.id: run.state_name for run in runs}
+                if states != seen:
+                    seen = states
+                    if on_progress is not None:
+                        on_progress(runs)
+                if all(run.state is not None and run.state.is_final() for run in runs):
+                    return runs
+                self.check()
+                if time.monotonic() > deadline:
+                    waiting = ", ".join(
+                        f"{run.name} is {run.state_name}"
+                        for run in runs
+                        if run.state is None or not run.state.is_final()
+                    )
+                    reason = f"left runs unfinished after {timeout:.0f} s ({waiting})"
+                    raise self._failure("worker", reason)
+                time.sleep(0.25)
+
+    # -- parts --------------------------------------------------------------------------
+
+    def _start_server(self, listener: socket.socket) -> None:
+        private = {"PREFECT_SERVER_API_AUTH_STRING": self._auth} if self._auth else {}
+        if self._database:
+            private["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = self._database
+        else:
+            private |= ON_SQLITE
+        self._spawn(
+            "server",
+            ["-m", "deployments.local_stack.serve", str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            settings=private
+            | {
+                "PREFECT_SERVER_API_HOST": HOST,
+                "PREFECT_SERVER_API_PORT": str(self._port),
+                "PREFECT_SERVER_UI_ENABLED": str(self._ui).lower(),
+                "PREFECT_UI_STATIC_DIRECTORY": str(self.home / "prefect" / "ui"),
+            },
+        )
+
+    def _start_deploying(self) -> None:
+        self._spawn("deploy", ["-m", "deployments.work_pools.deploy", str(self.project)])
+
+    def _start_worker(self) -> None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+        limit = str(cores or os.cpu_count() or 1)
+        command = ["-m", "prefect", "worker", "start", "--pool", WORK_POOL, "--type", "process"]
+        self._spawn("worker", [*command, "--limit", limit])
+
+    def _spawn(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        settings: dict[str, str] | None = None,
+        pass_fds: Collection[int] = (),
+    ) -> None:
+        """Start a Python process of this stack; its output goes to logs/NAME.log."""
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("PREFECT_") and key not in _FOREIGN
+        }
+        self._processes.start(
+            name,
+            [sys.executable, *arguments],
+            inherited | self.environment | (settings or {}),
+            pass_fds=pass_fds,
+        )
+
+    def _await_server(self, deadline: float) -> None:
+        import httpx
+
+        while True:
+            # The socket listens before the server does, so a request waits for it.
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{self.api_url}/health", timeout=1).is_success:
+                    return
+            self._check_start("server", deadline)
+
+    def _await_deployments(self, deadline: float) -> None:
+        while self._processes.status("deploy", within=0.25) is None:
+            self._check_start("deploy", deadline)
+        self._check_start("deploy", deadline)
+
+    def _check_start(self, awaited: str, deadline: float) -> None:
+        """Raises StackError if a process has failed, or `awaited` is late."""
+        for name, status in self._processes.ended().items():
+            if (name, status) != ("deploy", 0):
+                raise self._failure(name, f"ended with status {status} at its start")
+        if time.monotonic() > deadline:
+            raise self._failure(awaited, "was not ready in time")
+
+    def _failure(self, name: str, reason: str) -> StackError:
+        return StackError(f"The local stack's {name} {reason}. {self._processes.last_words(name)}")
+
+
+@contextmanager
+def local_stack(
+    home: Path,
+    *,
+    port: int | None = None,
+    network: PanoptesNetwork | None = None,
+    worker: bool = True,
+    ui: bool = False,
+    project: Path = PROJECT,
+    database: str | None = None,
+    while_starting: Callable[[LocalStack], None] | None = None,
+) -> Iterator[LocalStack]:
+    """A running `LocalStack`, stopped at the end of the ``with`` block.
+
+    The arguments are those of `LocalStack` and its `start`. Raises StackError when it
+    cannot be started.
+    """
+    stack = LocalStack(
+        home,
+        port=port,
+        network=network,
+        worker=worker,
+        ui=ui,
+        project=project,
+        database=database,
+    )
+    try:
+        stack.start(while_starting=while_starting)
+        yield stack
+    finally:
+        stack.stop()
+
+
+def _read_runs(client: SyncPrefectClient, ids: Collection[UUID]) -> list[FlowRun]:
+    """All runs in the order of `ids`; the server gives at most 200 at once."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    wanted = list(ids)
+    found: dict[UUID, FlowRun] = {}
+    for start in range(0, len(wanted), 200):
+        chosen = FlowRunFilter(id=FlowRunFilterId(any_=wanted[start : start + 200]))
+        found |= {run.id: run for run in client.read_flow_runs(flow_run_filter=chosen)}
+    return [found[id_] for id_ in wanted]

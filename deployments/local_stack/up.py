@@ -1,0 +1,78 @@
+"""`make up`: the whole stack on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from blocks.network import PanoptesNetwork
+from deployments.local_stack.stack import LocalStack, StackError, local_stack
+from deployments.local_stack.window import set_window
+from panoptes.network.errors import ConfigurationError
+from panoptes.network.safe_text import one_line
+
+PORT = 4200
+"""Prefect's own default."""
+RECEIVER_PORT = 8400
+WINDOW_SECONDS = 60.0
+"""Shorter than a network's five minutes: on one machine nobody pays for runs."""
+
+
+def run(
+    data: Path,
+    *,
+    port: int = PORT,
+    receiver_port: int = RECEIVER_PORT,
+    window: float = WINDOW_SECONDS,
+) -> int:
+    """Start everything, say how to use it, and stay: a file that lands is ingested."""
+    console = Console()
+    root = data.expanduser().resolve()
+    try:
+        network = PanoptesNetwork.in_folder(root)
+        network.check()
+        console.print("Starting a Prefect server, a worker, the receiver and the watcher ...")
+        with local_stack(root / "prefect", port=port, network=network, ui=True) as stack:
+            with stack.client() as client:
+                set_window(client, timedelta(seconds=window), margin=timedelta(seconds=1))
+            _start_events(stack, network, receiver_port)
+            console.print(
+                f"Prefect's user interface: {stack.url}\n"
+                f"Put files into {network.incoming} as UNIT/CAMERA/SEQUENCE/IMAGE.suffix: what "
+                f"lands is ingested {window:.0f} seconds after an observation's first file.\n"
+                "To start a run by hand:\n"
+                f"  PREFECT_API_URL={stack.api_url} .venv/bin/prefect deployment run \\\n"
+                "    'ingest-observation/local' -p sequence_id=UNIT_CAMERA_SEQUENCETIME\n"
+                f"Logs: {stack.logs}\n"
+                "Ctrl-C stops everything.",
+                highlight=False,
+                soft_wrap=True,
+            )
+            while True:
+                stack.check()
+                time.sleep(1)
+    except (ConfigurationError, StackError) as error:
+        console.print(Text(f"Not up: {one_line(error)}", "red"), soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nStopped.")
+        return 0
+
+
+def _start_events(stack: LocalStack, network: PanoptesNetwork, port: int) -> None:
+    """The receiver, and the watcher that tells it; nobody else knows their secret."""
+    secret = {"PANOPTES_RECEIVER_SECRET": secrets.token_hex(24)}
+    # What somebody puts there by hand is often old, and wanted now.
+    patience = {"PANOPTES_RECEIVER_LIVE_NIGHTS": "36500"}
+    receiver = ["-m", "deployments.command_line.main", "receiver", "--port", str(port)]
+    stack.run_beside(
+        "receiver", [*receiver, "--incoming", network.incoming], settings=secret | patience
+    )
+    to = f"http://127.0.0.1:{port}/events"
+    watch = ["-m", "deployments.command_line.main", "watch", network.incoming, "--to", to]
+    stack.run_beside("watch", watch, settings=secret)

@@ -1,0 +1,236 @@
+"""The network's HTTP services: lookup-field, get-fits-header, the search, and files.
+
+They only read, and are an application of their own beside the receiver: the two have
+other callers, other secrets and other needs for Prefect (these need none). Blocking work
+runs in the framework's threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.cors import CORSMiddleware
+
+from blocks.network import PanoptesNetwork
+from deployments.receiver.authentication import Guard
+from deployments.services.access import Admission, BrowserRules
+from deployments.services.file_routes import file_router
+from deployments.services.models import (
+    HeaderAnswer,
+    HeaderRequest,
+    LookupAnswer,
+    LookupRequest,
+    Problem,
+)
+from deployments.services.search_routes import search_router
+from deployments.services.settings import ServiceSettings
+from deployments.services.state import Services
+from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.header import NoSuchHdu
+from panoptes.network.lookup.known_names import KnownNames
+from panoptes.network.lookup.resolve import resolve_name
+from panoptes.network.lookup.resolved import NoSuchName
+from panoptes.network.lookup.sesame import Sesame
+from panoptes.network.places import BadPath, Hidden, NotOurs
+from panoptes.network.safe_text import safe_log
+from panoptes.network.search import BadCursor, TooMany
+from panoptes.network.storage.store import NotFound
+from panoptes.network.stored_header import stored_header
+
+RETRY_SECONDS = "30"
+log = safe_log(__name__)
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "You did not say who you are"},
+    413: {"model": Problem, "description": "The request is too large"},
+    422: {"model": Problem, "description": "The request cannot be understood"},
+    431: {"model": Problem, "description": "The URL or the headers are too long"},
+    503: {"model": Problem, "description": "What is needed is away; try again"},
+}
+_STATUS: dict[type[Exception], int] = {
+    NoSuchName: 404,
+    NotFound: 404,
+    NotOurs: 404,
+    Hidden: 403,
+    NoSuchHdu: 404,
+    BadPath: 400,
+    BadCursor: 400,
+    TooMany: 400,
+}
+
+
+def create_app(
+    network: PanoptesNetwork,
+    settings: ServiceSettings,
+    *,
+    guard: Guard | None = None,
+    sesame: Sesame | None = None,
+) -> FastAPI:
+    """The ASGI application. Raises ConfigurationError where the settings cannot work.
+
+    `guard` and `sesame` take the place of those that the settings ask for.
+    """
+    services = Services(
+        network,
+        settings,
+        guard or settings.guard(),
+        sesame or Sesame.from_environment(),
+        KnownNames(network.documents),
+    )
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.sesame.close()
+
+    app = FastAPI(
+        title="PANOPTES network",
+        description="Looking up fields, reading FITS headers, and searching the archive.",
+        version="1",
+        lifespan=running,
+        responses=_PROBLEMS,
+        redirect_slashes=False,
+    )
+    # The last one added is asked first.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
+    app.add_middleware(Admission, guard=services.guard, most=settings.max_body_bytes)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=("GET", "HEAD", "POST"),
+        allow_headers=("Authorization", "If-None-Match", "Range"),
+        expose_headers=("Accept-Ranges", "Content-Range", "ETag", "Retry-After"),
+        max_age=3600,
+    )
+    app.add_middleware(BrowserRules, shared="*" in settings.origins)
+    _answer_problems(app)
+    app.include_router(search_router(services))
+    app.include_router(file_router(services))
+    _add_lookup(app, services)
+    _add_header(app, services)
+
+    @app.get("/healthz", tags=["operation"])
+    async def healthz() -> dict[str, bool]:
+        """Whether this process answers."""
+        return {"alive": True}
+
+    return app
+
+
+def _add_lookup(app: FastAPI, services: Services) -> None:
+    responses: dict[int | str, dict[str, Any]] = {
+        404: {"model": Problem, "description": "Nothing is known by this name"}
+    }
+    options: dict[str, Any] = {
+        "tags": ["lookup"],
+        "responses": responses,
+        "response_model_exclude_none": True,
+    }
+
+    def answer(wanted: LookupRequest) -> LookupAnswer:
+        found = resolve_name(
+            wanted.search_string, moment=wanted.time, sesame=services.sesame, known=services.known
+        )
+        return LookupAnswer(**found.model_dump())
+
+    @app.get("/lookup-field", **options)
+    def lookup(wanted: Annotated[LookupRequest, Query()]) -> LookupAnswer:
+        """Where something is: a name, or coordinates in any notation."""
+        return answer(wanted)
+
+    @app.post("/lookup-field", **options)
+    def lookup_posted(wanted: LookupRequest) -> LookupAnswer:
+        """The same, of a JSON body."""
+        return answer(wanted)
+
+
+def _add_header(app: FastAPI, services: Services) -> None:
+    responses: dict[int | str, dict[str, Any]] = {
+        400: {"model": Problem, "description": "This names no file"},
+        403: {"model": Problem, "description": "Only with a token"},
+        404: {"model": Problem, "description": "There is no such file in this network"},
+        422: {"model": Problem, "description": "The file is no FITS file, or damaged"},
+    }
+    options: dict[str, Any] = {
+        "tags": ["header"],
+        "responses": responses,
+        "response_model": HeaderAnswer,
+        "response_model_exclude_unset": True,
+    }
+
+    def answer(wanted: HeaderRequest, request: Request) -> dict[str, Any]:
+        return stored_header(
+            services.network,
+            wanted.bucket_path,
+            wanted.hdu,
+            wanted.bucket_name,
+            services.files_url(request),
+            services.settings.hidden,
+        )
+
+    @app.get("/get-fits-header", **options)
+    def header(wanted: Annotated[HeaderRequest, Query()], request: Request) -> dict[str, Any]:
+        """The header of a stored FITS file, read without its pixels."""
+        return answer(wanted, request)
+
+    @app.post("/get-fits-header", **options)
+    def header_posted(wanted: HeaderRequest, request: Request) -> dict[str, Any]:
+        """The same, of a JSON body."""
+        return answer(wanted, request)
+
+
+def _answer_problems(app: FastAPI) -> None:
+    """Every refusal is a `Problem` with a true status code."""
+
+    async def expected(request: Request, error: Exception) -> Response:
+        status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
+        return _problem(status, str(error))
+
+    async def bad_input(request: Request, error: Exception) -> Response:
+        assert isinstance(error, BadInput)
+        problem = Problem(message=error.reason, code=error.code, next_step=error.next_step)
+        return JSONResponse(problem.model_dump(), status_code=422)
+
+    async def away(request: Request, error: Exception) -> Response:
+        log.warning("%s", error)
+        return _problem(503, str(error), {"Retry-After": RETRY_SECONDS})
+
+    async def not_set_up(request: Request, error: Exception) -> Response:
+        log.error("%s", error)
+        return _problem(500, "the network is not set up rightly; its operator sees why in the log")
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        sentences = [
+            f"{'.'.join(str(x)[:80] for x in each['loc'][1:]) or 'the request'}: "
+            f"{each['msg'][:200]}"
+            for each in error.errors()[:5]
+        ]
+        return _problem(422, "; ".join(sentences))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _problem(error.status_code, error.detail, dict(error.headers or {}))
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        return _problem(500, "an unexpected error; the operator sees it in the log")
+
+    for kind in _STATUS:
+        app.add_exception_handler(kind, expected)
+    app.add_exception_handler(BadInput, bad_input)
+    app.add_exception_handler(TryAgain, away)
+    app.add_exception_handler(ConfigurationError, not_set_up)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"success": False, "message": message}, status_code=status, headers=headers)

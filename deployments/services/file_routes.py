@@ -1,0 +1,108 @@
+"""The archive's files over HTTP, where the operator opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from deployments.services.conditional import Stand, judge
+from deployments.services.models import Problem
+from deployments.services.state import Services
+from panoptes.network.documents import Location
+from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.places import BadPath, checked_name
+from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
+
+CHUNK = 1 << 20
+"""Bytes read and sent at once."""
+
+_TYPES = {
+    ".fits": "application/fits",
+    ".fits.fz": "application/fits",
+    ".cr2": "image/x-canon-cr2",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".mp4": "video/mp4",
+}
+"""The first is RFC 4047's. Anything else might be something that a browser would run."""
+_OTHER = "application/octet-stream"
+_CONTENT: dict[str, dict[str, str]] = {kind: {} for kind in (*_TYPES.values(), _OTHER)}
+
+
+def file_router(services: Services) -> APIRouter:
+    """``/files/{location}/{path}``."""
+    router = APIRouter(tags=["files"])
+
+    @router.head("/files/{location}/{path:path}", include_in_schema=False)
+    @router.get(
+        "/files/{location}/{path:path}",
+        response_class=StreamingResponse,
+        responses={
+            200: {"content": _CONTENT, "description": "The file"},
+            206: {"content": _CONTENT, "description": "A part of it"},
+            304: {"description": "It is what you have"},
+            400: {"model": Problem, "description": "No path of a file"},
+            404: {"model": Problem, "description": "There is no such file, or it is not open"},
+            412: {"description": "It is not what you expect"},
+            416: {"description": "It does not have this part"},
+        },
+    )
+    def file(
+        location: Annotated[str, Path(examples=["images"])],
+        path: Annotated[
+            str, Path(examples=["PAN001/14d3bd/20180216T110623/20180216T112430.fits.fz"])
+        ],
+        request: Request,
+    ) -> Response:
+        """A file, or a part of it (Range), if it changed (If-None-Match and its kin)."""
+        opened: Location | None = next((x for x in services.settings.files if x == location), None)
+        if opened is None:
+            raise NotFound(f"there are no open files in {location[:80]!r}")
+        store = services.network.store(opened)
+        name = checked_name(path)
+        try:
+            info = store.stat(name)
+            store.read_range(name, 0, 0)  # refuses what is no plain file
+        except (NotFound, Unreadable, BadInput) as error:
+            # Their messages may say where on this machine the store is.
+            raise NotFound(f"there is no {name!r} in {opened} that can be read") from error
+        except ValueError as error:
+            raise BadPath(f"{name!r} is no name of a file") from error
+        return _answer(request, store, info)
+
+    return router
+
+
+def _answer(request: Request, store: ObjectStore, info: ObjectInfo) -> Response:
+    stand = Stand(f'"{info.generation}"', info.updated, info.size)
+    verdict = judge(request.headers, stand)
+    headers = stand.headers
+    if verdict.status == 416:
+        return Response(
+            status_code=416, headers=headers | {"Content-Range": f"bytes */{info.size}"}
+        )
+    if verdict.status in (304, 412):
+        return Response(status_code=verdict.status, headers=headers)
+    if verdict.status == 206:
+        headers["Content-Range"] = f"bytes {verdict.start}-{verdict.end - 1}/{info.size}"
+    headers["Content-Length"] = str(verdict.end - verdict.start)
+    kind = next((t for s, t in _TYPES.items() if info.name.lower().endswith(s)), _OTHER)
+    if request.method == "HEAD":
+        return Response(status_code=verdict.status, headers=headers, media_type=kind)
+    parts = _parts(store, info, verdict.start, verdict.end)
+    return StreamingResponse(parts, verdict.status, headers, kind)
+
+
+def _parts(store: ObjectStore, info: ObjectInfo, start: int, end: int) -> Iterator[bytes]:
+    """The bytes, of one generation: an answer that got mixed up breaks off before its end."""
+    while start < end:
+        part = store.read_range(info.name, start, min(start + CHUNK, end))
+        if start + len(part) >= end and store.stat(info.name).generation != info.generation:
+            raise TryAgain(f"{info.name} changed while it was sent")
+        if not part:
+            raise TryAgain(f"{info.name} became shorter while it was sent")
+        yield part
+        start += len(part)

@@ -1,0 +1,33 @@
+"""What one process of the services holds while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from blocks.network import PanoptesNetwork
+from deployments.receiver.authentication import Guard
+from deployments.services.settings import ServiceSettings
+from panoptes.network.documents import Location
+from panoptes.network.lookup.known_names import KnownNames
+from panoptes.network.lookup.sesame import Sesame
+
+
+@dataclass(frozen=True)
+class Services:
+    """The network that is served, and how."""
+
+    network: PanoptesNetwork
+    settings: ServiceSettings
+    guard: Guard
+    sesame: Sesame
+    known: KnownNames
+
+    def files_url(self, request: Request, location: Location | None = None) -> str | None:
+        """Where files are served, if they are (those of `location`, if one is named)."""
+        opened = self.settings.files
+        if not opened or (location is not None and location not in opened):
+            return None
+        base = self.settings.public_url or str(request.base_url)
+        return f"{base.rstrip('/')}/files"

@@ -1,1 +1,0 @@
-"""Nouns and rules of the PANOPTES network. Nothing here reads or writes anything."""

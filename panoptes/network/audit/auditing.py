@@ -1,0 +1,158 @@
+"""The audit: bucket against catalogue, in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from pathlib import Path
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.audit.asides import (
+    lease_findings,
+    quarantine_findings,
+    unroutable_findings,
+    waiting_findings,
+)
+from panoptes.network.audit.counts import wrong_counts
+from panoptes.network.audit.finding import Finding, Kind, Uploaded
+from panoptes.network.audit.holdings import walk
+from panoptes.network.audit.observation import findings_in, is_held, look_again
+from panoptes.network.audit.paging import pages
+from panoptes.network.audit.scope import Scope
+from panoptes.network.audit.truth import read_truth, truth_findings
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.documents import Location
+from panoptes.network.ingest.backlog import held
+from panoptes.network.ingest.retries import keep_trying
+from panoptes.network.ingest.settle import INGESTED
+from panoptes.network.storage.store import ObjectInfo
+
+OVERDUE_SECONDS = 3600.0
+
+Watch = Callable[[str], None]
+"""Is told what is being looked at: an observation's id, or a location."""
+
+
+def audit(
+    network: PanoptesNetwork,
+    *,
+    night: date | str | None = None,
+    unit: str | None = None,
+    deep: bool = False,
+    truth: Iterable[Uploaded] | Path | None = None,
+    overdue_after: float = OVERDUE_SECONDS,
+    watch: Watch | None = None,
+) -> Iterator[Finding]:
+    """Everything that is wrong, one finding at a time, in constant memory.
+
+    `night` is the date of the unit's local noon that began it, `unit` such as ``PAN001``;
+    both narrow what is read. `deep` reads every object back and compares its checksum.
+    `truth` is what was uploaded, or the file that ``simulate --truth`` wrote. Uploads that
+    wait in `incoming` for less than `overdue_after` seconds are as they should be.
+
+    The network may be at work meanwhile: what looks wrong is looked at a second time, and
+    what a live run holds is left out. Raises ValueError for a night or unit that is none,
+    and what stores and catalogue raise.
+    """
+    scope = Scope.of(night, unit)
+    uploads = read_truth(truth) if isinstance(truth, Path) else truth
+    return _audit(network, scope, deep, uploads, overdue_after, watch or (lambda what: None))
+
+
+def _audit(
+    network: PanoptesNetwork,
+    scope: Scope,
+    deep: bool,
+    truth: Iterable[Uploaded] | None,
+    overdue_after: float,
+    watch: Watch,
+) -> Iterator[Finding]:
+    units: dict[str, str] = {}
+    yield from _observations(network, scope, deep, watch, units)
+    if scope.night is None:
+        for stored in pages(network.documents, Query("units")):
+            if stored.key.startswith(scope.name_prefix):
+                units.setdefault(stored.key, "")
+    for unit_id, sequence_id in units.items():
+        yield from keep_trying(unit_findings, network, unit_id, sequence_id)
+    watch("quarantine")
+    yield from quarantine_findings(network, scope)
+    yield from unroutable_findings(network, scope, deep=deep)
+    watch("incoming")
+    yield from waiting_findings(network, scope, overdue_after=overdue_after)
+    yield from lease_findings(network, scope, overdue_after=overdue_after)
+    if truth is not None:
+        watch("truth")
+        yield from truth_findings(network, scope, truth)
+
+
+def _observations(
+    network: PanoptesNetwork, scope: Scope, deep: bool, watch: Watch, units: dict[str, str]
+) -> Iterator[Finding]:
+    """`units` gets the units that were met, each with one of its observations."""
+    known: set[str] = set()
+    told: set[str] = set()
+    for stretch in scope.stretches(network):
+        strays: list[tuple[Location, ObjectInfo]] = []
+        for holdings in walk(network, stretch, strays):
+            watch(holdings.sequence_id)
+            yield from _stray(strays)
+            sequence = holdings.sequence
+            if sequence is not None and (holdings.observations or sequence.unit_id not in units):
+                units[sequence.unit_id] = holdings.sequence_id
+            if not keep_trying(findings_in, network, holdings, deep=deep, known=known):
+                continue
+            for finding in keep_trying(look_again, network, holdings.sequence_id, deep=deep):
+                if finding.name.startswith(("units/", "cameras/")):
+                    if finding.name in told:
+                        continue
+                    told.add(finding.name)
+                yield finding
+        yield from _stray(strays)
+
+
+def _stray(strays: list[tuple[Location, ObjectInfo]]) -> Iterator[Finding]:
+    for location, info in strays:
+        sentence = f"{info.name} lies in {location}, and its name belongs to no observation."
+        yield Finding(Kind.OBJECT_ORPHANED, location, info.name, sentence)
+    strays.clear()
+
+
+def unit_findings(network: PanoptesNetwork, unit_id: str, sequence_id: str) -> list[Finding]:
+    """Whether a unit's counts are those of its images and observations, looked at twice.
+
+    `sequence_id` is an observation of it, or empty where it has none. Gives nothing while a
+    run is at work on one of its observations: it counts at its end.
+    """
+    for _ in range(2):
+        if _is_at_work(network, unit_id):
+            return []
+        found = _unit(network, unit_id, sequence_id)
+        if not found or _is_at_work(network, unit_id):
+            return []
+    return found
+
+
+def _is_at_work(network: PanoptesNetwork, unit_id: str) -> bool:
+    return any(
+        sequence_id.startswith(f"{unit_id}_") and is_held(network, sequence_id)
+        for sequence_id in held(network)
+    )
+
+
+def _unit(network: PanoptesNetwork, unit_id: str, sequence_id: str) -> list[Finding]:
+    catalog = network.documents
+    stored = catalog.get("units", unit_id)
+    if stored is None:
+        return []  # said of its observations
+    images = Query("images", where=[("unit_id", "==", unit_id), ("status", "in", list(INGESTED))])
+    totals = catalog.aggregate(images, sums=["exptime"])
+    observations = catalog.aggregate(Query("observations", where=[("unit_id", "==", unit_id)]))
+    expected = {
+        "num_images": int(totals["count"]),
+        "total_exptime": round(float(totals["exptime"]), 3),
+        "num_observations": int(observations["count"]),
+    }
+    if "num_images" not in stored.fields and not expected["num_images"]:
+        return []  # another program's unit, or all its files are in quarantine
+    return list(wrong_counts("units", unit_id, stored.fields, expected, sequence_id or None))

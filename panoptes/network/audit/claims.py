@@ -1,0 +1,206 @@
+"""Which object was made of which upload, and whether it is still what was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.audit.finding import Finding, Kind, Repair
+from panoptes.network.audit.holdings import Holdings, Place
+from panoptes.network.catalog.catalog import Fields
+from panoptes.network.documents import File, Location, Output
+from panoptes.network.ingest.reading_back import read_back
+from panoptes.network.ingest.sources import recorded_sources
+from panoptes.network.names import FileType
+from panoptes.network.storage.store import NotFound, ObjectInfo
+
+DERIVED = ("preview", "rgb-r", "rgb-g", "rgb-b")
+"""Roles of outputs that can be made again from another output."""
+
+Waits = Callable[[str], bool]
+"""Whether the upload of this name lies in `incoming`."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An upload's ledger entry says that this object was made of it."""
+
+    entry: File
+    output: Output
+
+
+def claims_of(entries: list[File]) -> dict[Place, list[Claim]]:
+    """The claims on each object. A duplicate names another file's object: no claim of its
+    own, unless nobody else has one."""
+    own: dict[Place, list[Claim]] = {}
+    borrowed: dict[Place, list[Claim]] = {}
+    for entry in entries:
+        for output in entry.outputs or ():
+            lent = entry.duplicate_of and output.role not in DERIVED
+            found = borrowed if lent else own
+            found.setdefault((output.location, output.path), []).append(Claim(entry, output))
+    return borrowed | own
+
+
+class ObjectChecks:
+    """The objects of one observation against the ledger."""
+
+    def __init__(
+        self, network: PanoptesNetwork, holdings: Holdings, entries: list[File], *, deep: bool
+    ) -> None:
+        self._network, self._holdings, self._deep = network, holdings, deep
+        self._entries = entries
+        self.claims = claims_of(entries)
+
+    def findings(self, waits: Waits) -> list[Finding]:
+        found = []
+        for place, claims in self.claims.items():
+            finding = self._claimed(place, claims, waits)
+            if finding is not None:
+                found.append(finding)
+        open_stems = {_stem(e.image_id or e.name) for e in self._entries if e.outcome is None}
+        named = _named_by(self._holdings)
+        for place in self._holdings.objects:
+            # What a broken run put there is claimed once its upload is taken again.
+            is_open = _stem(place[1]) in open_stems
+            if place not in self.claims and place not in named and not is_open:
+                found.append(self._orphan(place))
+        return found
+
+    def _claimed(self, place: Place, claims: list[Claim], waits: Waits) -> Finding | None:
+        location, path = place
+        info = self._holdings.objects.get(place)
+        if info is None:
+            info = _stat(self._network, location, path)  # under another observation's prefix
+        if info is None:
+            return self._lost(
+                Kind.OBJECT_MISSING, place, claims, waits,
+                f"{path} is catalogued, but it is not in {location}.",
+            )  # fmt: skip
+        if self._is_of_lost_entry(claims):
+            return None
+        if any(_is(claim.output, info) for claim in claims):
+            checksum = read_back(self._network, location, info) if self._deep else None
+            if checksum is None or any(claim.output.crc32c == checksum for claim in claims):
+                return None
+        else:
+            checksum = info.crc32c or read_back(self._network, location, info)
+            same = [c for c in claims if c.output.crc32c == checksum]
+            if same:
+                return Finding(
+                    Kind.OBJECT_MOVED, location, path,
+                    f"{path} in {location} was written anew with the same bytes, perhaps from a "
+                    "backup; the ledger still names the former object.",
+                    self._holdings.sequence_id, Repair.NOTE, same[0].entry.name,
+                )  # fmt: skip
+        return self._lost(
+            Kind.OBJECT_DAMAGED, place, claims, waits,
+            f"The bytes of {path} in {location} are not those that were put there.",
+        )  # fmt: skip
+
+    def _is_of_lost_entry(self, claims: list[Claim]) -> bool:
+        """Whether it is an image's picture whose FITS file the ledger has lost: said of that."""
+        claim = claims[0]
+        if claim.output.role != "preview" or any(c.entry.file_type != FileType.CR2 for c in claims):
+            return False
+        for stored in self._holdings.images:
+            sources = recorded_sources(stored.fields) if stored.key == claim.entry.image_id else {}
+            if "fits" in sources:
+                return True
+        return False
+
+    def _lost(
+        self, kind: Kind, place: Place, claims: list[Claim], waits: Waits, sentence: str
+    ) -> Finding:
+        location, path = place
+        claim = claims[0]
+        repair: Repair | None = None
+        for each in claims:
+            if waits(each.entry.name):
+                claim, repair = each, Repair.INGEST
+        if repair is None and claim.output.role in DERIVED:
+            for each in sorted(claims, key=lambda c: c.entry.file_type == FileType.CR2):
+                if record_of(each.entry) and each.entry.outcome in ("archived", "filed"):
+                    claim, repair = each, Repair.REBUILD
+                    break
+        if repair is None:
+            sentence += " Upload the file again from the unit, or restore it from a backup."
+        return Finding(
+            kind, location, path, sentence, self._holdings.sequence_id, repair, claim.entry.name
+        )
+
+    def _orphan(self, place: Place) -> Finding:
+        location, path = place
+        returned = uploaded_as(location, path)
+        repair = Repair.RETURN if returned and not self._network.keep_incoming else None
+        return Finding(
+            Kind.OBJECT_ORPHANED, location, path,
+            f"{path} lies in {location}, but no uploaded file is known to have become it.",
+            self._holdings.sequence_id, repair, returned,
+        )  # fmt: skip
+
+
+def _named_by(holdings: Holdings) -> set[Place]:
+    """Objects that an image names: should the ledger have lost them, that is said of the image."""
+    named: set[Place] = set()
+    for stored in holdings.images:
+        if recorded_sources(stored.fields):
+            named.update(places_of(stored.fields))
+    return named
+
+
+def places_of(image: Fields) -> list[Place]:
+    """The objects that an image's document names."""
+    planes = image.get("rgb_paths")
+    named: list[tuple[Location, object]] = [
+        ("images", image.get("bucket_path")),
+        ("originals", image.get("original_path")),
+        ("previews", image.get("preview_path")),
+        *(("rgb", path) for path in (planes.values() if isinstance(planes, dict) else ())),
+    ]  # fmt: skip
+    return [(location, path) for location, path in named if isinstance(path, str)]
+
+
+def uploaded_as(location: str, path: str) -> str | None:
+    """The name under which an object of record can be uploaded again; None for what we make."""
+    leaf = path.rpartition("/")[2]
+    if location == "images" and path.endswith(".fits.fz"):
+        return path
+    if location == "originals" and path.endswith(".cr2"):
+        return path
+    if location == "timelapse" and path.endswith(".mp4"):
+        above = path.removesuffix(f"/{leaf}")
+        # That of a whole observation is uploaded beside its folder.
+        return f"{above}.mp4" if above.endswith(f"/{leaf[:-4]}") else path
+    if location == "previews" and path.endswith(".jpg") and ".preview-" not in leaf:
+        return path
+    return None
+
+
+def _stat(network: PanoptesNetwork, location: Location, path: str) -> ObjectInfo | None:
+    try:
+        return network.store(location).stat(path)
+    except NotFound:
+        return None
+
+
+def _is(output: Output, info: ObjectInfo) -> bool:
+    """Whether this is the object, as far as the store's own word goes."""
+    if info.crc32c is not None and info.crc32c != output.crc32c:
+        return False
+    return info.size == output.size and info.generation == output.generation
+
+
+def record_of(entry: File) -> Output | None:
+    """The output of record: what was archived, byte for byte or in another form."""
+    made = {output.role: output for output in entry.outputs or ()}
+    return made.get("archive") or made.get("original")
+
+
+def _stem(name: str) -> str:
+    """The part of a name or id that is the image's time, or else all but its suffix."""
+    leaf = name.rpartition("/")[2].partition(".")[0]
+    for colour in ("_r", "_g", "_b"):
+        leaf = leaf.removesuffix(colour)
+    return leaf.rpartition("_")[2]

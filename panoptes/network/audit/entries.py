@@ -1,0 +1,154 @@
+"""The ledger's own word: what became of each upload, and whether that can be."""
+
+from __future__ import annotations
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.audit.claims import Waits
+from panoptes.network.audit.finding import Finding, Kind, Repair
+from panoptes.network.documents import File
+from panoptes.network.errors import ADVICE
+from panoptes.network.ingest.reading_back import read_back
+from panoptes.network.names import document_key
+from panoptes.network.storage.store import NotFound
+
+
+def entry_findings(
+    network: PanoptesNetwork, entry: File, waits: Waits, *, deep: bool
+) -> list[Finding]:
+    """What is wrong with one entry, its outputs left aside. No run may be at work on it."""
+    found = _by_outcome(network, entry, waits, deep=deep)
+    if entry.unreadable is not None:
+        found.append(
+            _finding(
+                entry, Kind.DOCUMENT_UNREADABLE,
+                f"An earlier entry of {entry.name} could not be read; what it said is kept in "
+                "the field `unreadable`. Remove the field once you have looked.",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _by_outcome(
+    network: PanoptesNetwork, entry: File, waits: Waits, *, deep: bool
+) -> list[Finding]:
+    match entry.outcome:
+        case None:
+            return _open(network, entry, waits)
+        case "failed":
+            return _failed(network, entry, waits)
+        case "quarantined":
+            return _quarantined(network, entry, waits, deep=deep)
+        case _ if not entry.outputs:
+            return [
+                _finding(
+                    entry, Kind.ENTRY_WRONG,
+                    f"{entry.name} is said to be {entry.outcome}, but not where.",
+                    Repair.INGEST if waits(entry.name) else None,
+                )
+            ]  # fmt: skip
+    return []
+
+
+def _open(network: PanoptesNetwork, entry: File, waits: Waits) -> list[Finding]:
+    if not waits(entry.name):
+        return [_gone(network, entry)]
+    if is_reopened(entry):
+        return []
+    sentence = f"{entry.name} was begun and never finished; no run is at work on it."
+    return [_finding(entry, Kind.ENTRY_STUCK, sentence, Repair.INGEST)]
+
+
+def is_reopened(entry: File) -> bool:
+    """Whether it was rescued and waits for its next run, as any upload does."""
+    return entry.outcome is None and entry.attempts == 0
+
+
+def _gone(network: PanoptesNetwork, entry: File) -> Finding:
+    if _is_kept(network, entry):
+        sentence = (
+            f"{entry.name} was to be judged again and never was; its copy is in quarantine as "
+            f"{entry.path}."
+        )
+        repair = None if network.keep_incoming else Repair.RETURN
+        return _finding(entry, Kind.ENTRY_STUCK, sentence, repair)
+    return _finding(
+        entry, Kind.UPLOAD_LOST,
+        f"{entry.name} was never taken to its end, and it is no longer in incoming. "
+        "Upload it again from the unit.",
+    )  # fmt: skip
+
+
+def _is_kept(network: PanoptesNetwork, entry: File) -> bool:
+    """Whether quarantine has this very generation of the file.
+
+    A newer one and one that failed keep the path of an older judgement, but not its code.
+    """
+    if entry.code not in ADVICE or entry.location != "quarantine" or entry.path is None:
+        return False
+    try:
+        return network.store("quarantine").stat(entry.path).size == entry.size
+    except NotFound:
+        return False
+
+
+def _failed(network: PanoptesNetwork, entry: File, waits: Waits) -> list[Finding]:
+    if not waits(entry.name):
+        return [_gone(network, entry)]
+    if entry.failures < network.failure_limit:
+        return []  # the next run tries it again
+    sentence = (
+        f"{entry.name} failed {entry.failures} times and waits for an operator: {entry.reason}. "
+        "Mend the cause, then have it tried again."
+    )
+    return [_finding(entry, Kind.GIVEN_UP, sentence)]
+
+
+def _quarantined(
+    network: PanoptesNetwork, entry: File, waits: Waits, *, deep: bool
+) -> list[Finding]:
+    found = []
+    there = entry.path is not None and entry.location == "quarantine"
+    if entry.code not in ADVICE or not entry.reason:
+        repair = Repair.RETURN if there and not network.keep_incoming else None
+        found.append(
+            _finding(
+                entry, Kind.QUARANTINE_UNEXPLAINED,
+                f"{entry.name} is in quarantine, and nobody wrote down why.",
+                Repair.INGEST if waits(entry.name) else repair,
+            )
+        )  # fmt: skip
+    if not there:
+        return found  # a pipe, a dangling link: it stays where it is
+    assert entry.path is not None
+    again = Repair.INGEST if waits(entry.name) else None
+    step = "" if again else " Upload the file again from the unit, or restore it from a backup."
+    try:
+        info = network.store("quarantine").stat(entry.path)
+    except NotFound:
+        sentence = f"{entry.name} was put into quarantine, but it is not there.{step}"
+        lost = Finding(
+            Kind.QUARANTINE_MISSING, "quarantine", entry.path, sentence,
+            entry.sequence_id, again, entry.name,
+        )  # fmt: skip
+        return [lost]
+    checksum = read_back(network, "quarantine", info) if deep else info.crc32c
+    if info.size != entry.size or (
+        None not in (checksum, entry.crc32c) and checksum != entry.crc32c
+    ):
+        sentence = (
+            f"The bytes of {entry.path} in quarantine are not those that were put there.{step}"
+        )
+        found.append(
+            Finding(
+                Kind.OBJECT_DAMAGED, "quarantine", entry.path, sentence,
+                entry.sequence_id, again, entry.name,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _finding(entry: File, kind: Kind, sentence: str, repair: Repair | None = None) -> Finding:
+    return Finding(
+        kind, "catalog", f"files/{document_key(entry.name)}", sentence,
+        entry.sequence_id, repair, entry.name,
+    )  # fmt: skip

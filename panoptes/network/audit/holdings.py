@@ -1,0 +1,120 @@
+"""What bucket and catalogue hold of one observation, brought together as both are walked.
+
+Documents come in the order of their `sequence_id` and objects in that of their names; both
+are the same order, so one pass over each is enough and only one observation is in memory.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.audit.paging import pages
+from panoptes.network.audit.scope import KEPT, Stretch, sequence_of
+from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.documents import Location
+from panoptes.network.names import Sequence, parse_sequence_id
+from panoptes.network.storage.store import ObjectInfo
+
+Place = tuple[Location, str]
+"""A location and a path in it."""
+
+
+@dataclass
+class Holdings:
+    """Everything of one observation but its uploads in `incoming` and `quarantine`."""
+
+    sequence_id: str
+    files: list[Stored] = field(default_factory=list)
+    images: list[Stored] = field(default_factory=list)
+    observations: list[Stored] = field(default_factory=list)
+    """One, or none; more only where somebody wrote a copy under another key."""
+    objects: dict[Place, ObjectInfo] = field(default_factory=dict)
+
+    @property
+    def sequence(self) -> Sequence | None:
+        """None where a document's id is none."""
+        try:
+            return parse_sequence_id(self.sequence_id)
+        except ValueError:
+            return None
+
+    def add(self, item: _Item) -> None:
+        if isinstance(item, Stored):
+            kinds = {
+                "files": self.files,
+                "images": self.images,
+                "observations": self.observations,
+            }
+            kinds[item.collection].append(item)
+        else:
+            location, info = item
+            self.objects[location, info.name] = info
+
+
+_Item = Stored | tuple[Location, ObjectInfo]
+
+
+def walk(
+    network: PanoptesNetwork, stretch: Stretch, strays: list[tuple[Location, ObjectInfo]]
+) -> Iterator[Holdings]:
+    """Every observation of a stretch, in the order of their ids.
+
+    Objects whose names belong to no observation are put into `strays`; whoever iterates
+    takes them out.
+    """
+    streams = [
+        *(_documents(network, name, stretch) for name in ("files", "images", "observations")),
+        *(_objects(network, location, stretch, strays) for location in KEPT),
+    ]
+    merged = heapq.merge(*streams, key=lambda each: each[0])
+    for sequence_id, items in groupby(merged, key=lambda each: each[0]):
+        holdings = Holdings(sequence_id)
+        for _, item in items:
+            holdings.add(item)
+        yield holdings
+
+
+def holdings_of(network: PanoptesNetwork, sequence_id: str) -> Holdings:
+    """The same of one observation, as it is now."""
+    holdings = Holdings(sequence_id)
+    sequence = holdings.sequence
+    # Objects first: they are written before the documents that name them.
+    for location in KEPT if sequence else ():
+        assert sequence is not None
+        for info in network.store(location).list(sequence.folder):
+            if sequence_of(info.name) == sequence_id:
+                holdings.add((location, info))
+    for collection in ("files", "images", "observations"):
+        query = Query(collection, where=[("sequence_id", "==", sequence_id)])
+        for stored in pages(network.documents, query):
+            holdings.add(stored)
+    return holdings
+
+
+def _documents(
+    network: PanoptesNetwork, collection: str, stretch: Stretch
+) -> Iterator[tuple[str, _Item]]:
+    query = Query(
+        collection,
+        where=[("sequence_id", ">=", stretch.low), ("sequence_id", "<", stretch.high)],
+    )
+    for stored in pages(network.documents, query):
+        yield str(stored.fields["sequence_id"]), stored
+
+
+def _objects(
+    network: PanoptesNetwork,
+    location: Location,
+    stretch: Stretch,
+    strays: list[tuple[Location, ObjectInfo]],
+) -> Iterator[tuple[str, _Item]]:
+    for info in network.store(location).list(stretch.prefix):
+        sequence_id = sequence_of(info.name)
+        if sequence_id is None:
+            strays.append((location, info))
+        elif stretch.holds(sequence_id):
+            yield sequence_id, (location, info)

@@ -1,0 +1,110 @@
+"""All that is wrong with one observation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+
+from pydantic import ValidationError
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.audit.claims import ObjectChecks
+from panoptes.network.audit.entries import entry_findings
+from panoptes.network.audit.finding import Finding, Kind, Repair
+from panoptes.network.audit.holdings import Holdings, holdings_of
+from panoptes.network.audit.images import DocumentChecks
+from panoptes.network.documents import File
+from panoptes.network.errors import first_fault
+from panoptes.network.ingest.holder import has_died
+from panoptes.network.ingest.ledger import now
+from panoptes.network.names import document_key
+from panoptes.network.storage.store import NotFound
+
+
+def findings_in(
+    network: PanoptesNetwork, holdings: Holdings, *, deep: bool, known: set[str]
+) -> list[Finding]:
+    """Compares what bucket and catalogue hold of an observation.
+
+    `known` remembers units and cameras that have a document, from one call to the next.
+    """
+
+    @cache
+    def waits(name: str) -> bool:
+        return is_waiting(network, name)
+
+    if holdings.sequence is None:
+        return []  # another program's documents
+    entries, found = _entries(holdings)
+    objects = ObjectChecks(network, holdings, list(entries.values()), deep=deep)
+    for entry in entries.values():
+        found += entry_findings(network, entry, waits, deep=deep)
+    found += objects.findings(waits)
+    found += DocumentChecks(network, holdings, entries, objects.claims, known).findings()
+    return found
+
+
+def look_again(network: PanoptesNetwork, sequence_id: str, *, deep: bool) -> list[Finding]:
+    """What is wrong with an observation just now; nothing while a run is at work on it.
+
+    Looks twice: a run may begin and end while documents and objects are being read.
+    """
+    found = _look(network, sequence_id, deep=deep)
+    return (
+        [each for each in _look(network, sequence_id, deep=deep) if each in found] if found else []
+    )
+
+
+def _look(network: PanoptesNetwork, sequence_id: str, *, deep: bool) -> list[Finding]:
+    if is_held(network, sequence_id):
+        return []
+    found = findings_in(network, holdings_of(network, sequence_id), deep=deep, known=set())
+    return [] if found and is_held(network, sequence_id) else found
+
+
+def is_held(network: PanoptesNetwork, sequence_id: str) -> bool:
+    """Whether a live run holds the observation's lease."""
+    stored = network.documents.get("leases", sequence_id)
+    if stored is None or has_died(str(stored.fields.get("holder", ""))):
+        return False
+    expires = stored.fields.get("expires")
+    return isinstance(expires, datetime) and expires > now()
+
+
+def is_waiting(network: PanoptesNetwork, name: str) -> bool:
+    try:
+        network.store("incoming").stat(name)
+    except (NotFound, ValueError):
+        return False
+    return True
+
+
+def _entries(holdings: Holdings) -> tuple[dict[str, File], list[Finding]]:
+    """The ledger's entries by name, and those that cannot be read or are copies."""
+    entries: dict[str, File] = {}
+    found = []
+    keys = {stored.key: stored for stored in holdings.files}
+    for stored in holdings.files:
+        name = f"files/{stored.key}"
+        try:
+            entry = File.model_validate(stored.fields)
+        except ValidationError as error:
+            fault = first_fault(error)
+            sentence = f"The ledger's entry {stored.key} cannot be read: {fault}."
+            found.append(
+                Finding(Kind.DOCUMENT_UNREADABLE, "catalog", name, sentence, holdings.sequence_id)
+            )
+            continue
+        proper = document_key(entry.name)
+        if stored.key != proper:
+            twin = proper in keys and keys[proper].fields == stored.fields
+            sentence = f"{entry.name} is in the ledger a second time, as {stored.key}."
+            repair = Repair.DROP if twin else None
+            found.append(
+                Finding(
+                    Kind.CATALOGUED_TWICE, "catalog", name, sentence, holdings.sequence_id, repair
+                )
+            )
+            continue
+        entries[entry.name] = entry
+    return entries, found

@@ -1,0 +1,154 @@
+"""The catalogue against a list of what was uploaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.audit.finding import Finding, Kind, Uploaded
+from panoptes.network.audit.originals import uploaded_bytes
+from panoptes.network.audit.scope import Scope
+from panoptes.network.documents import File, Image, Location, Output
+from panoptes.network.errors import BadInput, ConfigurationError
+from panoptes.network.ingest.ledger import read_entry
+from panoptes.network.ingest.sources import recorded_sources
+from panoptes.network.names import document_key
+from panoptes.network.storage.store import NotFound, Unreadable
+
+
+def read_truth(file: Path) -> Iterator[Uploaded]:
+    """The lines that ``panoptes-network simulate --truth`` wrote. Raises ConfigurationError."""
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    yield Uploaded.from_line(json.loads(line))
+                except ValueError as error:
+                    raise ConfigurationError(f"{file}, line {number}: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def truth_findings(
+    network: PanoptesNetwork, scope: Scope, truth: Iterable[Uploaded]
+) -> Iterator[Finding]:
+    """Every uploaded file is catalogured with the right bytes, or quarantined with a reason,
+    or still in `incoming`; a line of the truth counts once, the last one of a name."""
+    for upload in truth:
+        if not scope.holds(network, upload.name):
+            continue
+        found = _compare(network, upload)
+        if found is not None and _compare(network, upload) is not None:
+            yield found
+
+
+def _compare(network: PanoptesNetwork, upload: Uploaded) -> Finding | None:
+    try:
+        entry = read_entry(network, upload.name)
+    except ValidationError:
+        return None  # said of the entry itself
+    if entry is None or entry.outcome in (None, "failed"):
+        return _waits(network, upload)
+    if upload.fate and entry.outcome != upload.fate:
+        return _told(
+            Kind.TRUTH_FATE, upload,
+            f"{upload.name} should be {upload.fate}, and is {entry.outcome}: {entry.reason}",
+            entry,
+        )  # fmt: skip
+    if entry.outcome == "quarantined":
+        return _quarantined(network, upload, entry)
+    return _kept(network, upload, entry)
+
+
+def _waits(network: PanoptesNetwork, upload: Uploaded) -> Finding | None:
+    try:
+        data, _ = network.store("incoming").read(upload.name)
+    except NotFound:
+        return _told(
+            Kind.TRUTH_LOST, upload,
+            f"{upload.name} was uploaded, and it is neither catalogued nor in quarantine "
+            "nor in incoming.",
+        )  # fmt: skip
+    except (BadInput, Unreadable):
+        data = b""
+    if hashlib.sha256(data).hexdigest() != upload.sha256:
+        return _bytes(upload, "in incoming")
+    return None
+
+
+def _quarantined(network: PanoptesNetwork, upload: Uploaded, entry: File) -> Finding | None:
+    if upload.code is not None and entry.code != upload.code:
+        return _told(
+            Kind.TRUTH_FATE, upload,
+            f"{upload.name} should be quarantined as {upload.code}, and is as {entry.code}.",
+            entry,
+        )  # fmt: skip
+    if entry.path is None:
+        return None
+    return None if _has(network, "quarantine", entry.path, upload, entry) else _bytes(
+        upload, "in quarantine", entry
+    )  # fmt: skip
+
+
+def _kept(network: PanoptesNetwork, upload: Uploaded, entry: File) -> Finding | None:
+    first = next(iter(entry.outputs or ()), None)
+    if first is None or not (
+        _has(network, first.location, first.path, upload, entry)
+        or (entry.duplicate_of and _is_of_record(network, entry, first))
+    ):
+        return _bytes(upload, "in the archive", entry)
+    if entry.outcome != "archived" or upload.image_id is None:
+        return None
+    stored = network.documents.get("images", upload.image_id)
+    try:
+        image = Image.model_validate(stored.fields) if stored else None
+    except ValidationError:
+        return None  # said of the image itself
+    if image is None or not recorded_sources(stored.fields if stored else {}):
+        return _told(
+            Kind.TRUTH_LOST, upload,
+            f"{upload.name} is archived, but its image {upload.image_id} is not catalogued.",
+            entry,
+        )  # fmt: skip
+    return None
+
+
+def _is_of_record(network: PanoptesNetwork, entry: File, lent: Output) -> bool:
+    """Whether the archive that a duplicate was found equal to is still the one of record.
+
+    Its owner names it with the same bytes, whatever became of a later upload of the owner.
+    """
+    other = read_entry(network, entry.duplicate_of or "")
+    made = ((o.location, o.path, o.crc32c) for o in (other.outputs or () if other else ()))
+    return (lent.location, lent.path, lent.crc32c) in made
+
+
+def _has(
+    network: PanoptesNetwork, location: Location, path: str, upload: Uploaded, entry: File
+) -> bool:
+    """Whether an object holds the uploaded bytes, packed or as they came."""
+    try:
+        data, _ = network.store(location).read(path)
+        return any(
+            hashlib.sha256(candidate).hexdigest() == upload.sha256
+            for candidate in uploaded_bytes(entry.file_type, data)
+        )
+    except (NotFound, BadInput, Unreadable):
+        return False
+
+
+def _bytes(upload: Uploaded, where: str, entry: File | None = None) -> Finding:
+    sentence = f"The bytes of {upload.name} {where} are not those that were uploaded."
+    return _told(Kind.TRUTH_BYTES, upload, sentence, entry)
+
+
+def _told(kind: Kind, upload: Uploaded, sentence: str, entry: File | None = None) -> Finding:
+    return Finding(
+        kind, "catalog", f"files/{document_key(upload.name)}", sentence,
+        entry.sequence_id if entry else None, None, upload.name,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Where documents are kept: catalogues on SQLite and on Firestore."""

@@ -1,0 +1,191 @@
+"""How documents and queries are written for Firestore's own interface.
+
+The messages are those of https://cloud.google.com/firestore/docs/reference/rpc. They are
+read here and not by the library's document classes because these fail on a document that
+refers to one of another database, and with it on every query that finds it; docs/design.md
+has the comparison.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from panoptes.network.catalog.catalog import Operator
+from panoptes.network.catalog.queries import FIELDS, Plan
+from panoptes.network.documents import GeoPoint
+
+if TYPE_CHECKING:
+    from google.cloud.firestore_v1.types import (
+        Document,
+        StructuredAggregationQuery,
+        StructuredQuery,
+        Value,
+    )
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+_VERSION = re.compile(r"(\d{1,12})\.(\d{9})", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OPERATORS = {
+    "==": "EQUAL",
+    "<": "LESS_THAN",
+    "<=": "LESS_THAN_OR_EQUAL",
+    ">": "GREATER_THAN",
+    ">=": "GREATER_THAN_OR_EQUAL",
+    "in": "IN",
+}
+_LEAST = {
+    bool: False,
+    int: -(2**63),
+    float: -math.inf,
+    datetime: datetime(1, 1, 1, tzinfo=UTC),
+    str: "",
+}
+
+
+def to_value(value: Any) -> Value:
+    """A clean value (`panoptes.network.catalog.values`) as a message."""
+    from google.cloud.firestore_v1.types import ArrayValue, MapValue, Value
+    from google.protobuf.struct_pb2 import NULL_VALUE
+    from google.type.latlng_pb2 import LatLng  # type: ignore[import-untyped]
+
+    match value:
+        case None:
+            return Value(null_value=NULL_VALUE)
+        case bool():
+            return Value(boolean_value=value)
+        case int():
+            return Value(integer_value=value)
+        case float():
+            return Value(double_value=value)
+        case str():
+            return Value(string_value=value)
+        case datetime():
+            return Value(timestamp_value=_timestamp(value))
+        case GeoPoint():
+            return Value(geo_point_value=LatLng(latitude=value.latitude, longitude=value.longitude))
+        case list():
+            return Value(array_value=ArrayValue(values=[to_value(item) for item in value]))
+    return Value(map_value=MapValue(fields=to_values(value)))
+
+
+def to_values(fields: Mapping[str, Any]) -> dict[str, Value]:
+    return {name: to_value(value) for name, value in fields.items()}
+
+
+def from_document(document: Document) -> dict[str, Any]:
+    """The fields of a document in plain types.
+
+    Of the types that only other software writes, bytes stay bytes and a reference becomes
+    the path that it refers to.
+    """
+    return _from_map(type(document).pb(document).fields)
+
+
+def version_of(timestamp: Timestamp) -> str:
+    """An update time as a version, to the nanosecond."""
+    return f"{timestamp.seconds}.{timestamp.nanos:09d}"
+
+
+def timestamp_of(version: str) -> Timestamp | None:
+    """The update time that a version stands for, None if it is not one of `version_of`."""
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    found = _VERSION.fullmatch(version)
+    return Timestamp(seconds=int(found[1]), nanos=int(found[2])) if found else None
+
+
+def to_query(plan: Plan, documents: str) -> StructuredQuery:
+    """The query of a plan. `documents` is the parent's name."""
+    from google.cloud.firestore_v1.types import Cursor, StructuredQuery, Value
+    from google.protobuf.wrappers_pb2 import Int32Value
+
+    direction = StructuredQuery.Direction
+    query = StructuredQuery(
+        from_=[StructuredQuery.CollectionSelector(collection_id=plan.collection)],
+        order_by=[
+            StructuredQuery.Order(
+                field=StructuredQuery.FieldReference(field_path=name),
+                direction=direction.DESCENDING if plan.descending else direction.ASCENDING,
+            )
+            for name in (plan.order, "__name__")
+            if name is not None
+        ],
+    )
+    filters = [_filter(*condition) for condition in plan.conditions]
+    if plan.order is not None and not plan.is_bounded:
+        # Else documents would come along in which the field is of another type.
+        filters.append(_filter(plan.order, ">=", _LEAST[FIELDS[plan.order]]))
+    if filters:
+        query.where = StructuredQuery.Filter(
+            composite_filter=StructuredQuery.CompositeFilter(
+                op=StructuredQuery.CompositeFilter.Operator.AND, filters=filters
+            )
+        )
+    if plan.limit is not None:
+        query.limit = Int32Value(value=plan.limit)
+    if plan.after is not None:
+        value, key = plan.after
+        name = Value(reference_value=f"{documents}/{plan.collection}/{key}")
+        values = [name] if plan.order is None else [to_value(value), name]
+        query.start_at = Cursor(values=values, before=False)
+    return query
+
+
+def to_sum(plan: Plan, field: str | None) -> StructuredAggregationQuery:
+    """The sum over what a plan finds, or their count. Its alias is ``answer``."""
+    from google.cloud.firestore_v1.types import StructuredAggregationQuery, StructuredQuery
+
+    query = to_query(plan, "")
+    query.order_by = []  # the index of a sum has no key to go by
+    aggregation = StructuredAggregationQuery.Aggregation
+    if field is None:
+        wanted = aggregation(count=aggregation.Count(), alias="answer")
+    else:
+        summed = StructuredQuery.FieldReference(field_path=field)
+        wanted = aggregation(sum=aggregation.Sum(field=summed), alias="answer")
+    return StructuredAggregationQuery(structured_query=query, aggregations=[wanted])
+
+
+def _filter(field: str, operator: Operator, value: Any) -> StructuredQuery.Filter:
+    from google.cloud.firestore_v1.types import StructuredQuery
+
+    return StructuredQuery.Filter(
+        field_filter=StructuredQuery.FieldFilter(
+            field=StructuredQuery.FieldReference(field_path=field),
+            op=getattr(StructuredQuery.FieldFilter.Operator, _OPERATORS[operator]),
+            value=to_value(value),
+        )
+    )
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    since = moment - _EPOCH
+    return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
+
+
+def _from_map(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _from_value(value) for name, value in fields.items()}
+
+
+def _from_value(value: Any) -> Any:
+    """`value` is the bare protobuf message, several times faster to read."""
+    kind: str = value.WhichOneof("value_type")
+    match kind:
+        case "null_value":
+            return None
+        case "timestamp_value":
+            seconds, nanos = value.timestamp_value.seconds, value.timestamp_value.nanos
+            return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
+        case "geo_point_value":
+            return GeoPoint(value.geo_point_value.latitude, value.geo_point_value.longitude)
+        case "array_value":
+            return [_from_value(item) for item in value.array_value.values]
+        case "map_value":
+            return _from_map(value.map_value.fields)
+    return getattr(value, kind)

@@ -1,0 +1,302 @@
+"""What a Canon raw file says about its exposure, read from its bytes alone.
+
+A CR2 is a TIFF 6.0 file (header, chained IFDs) with Exif 2.3 tags and Canon's maker note;
+its fourth IFD points at the sensor's samples. The maker note's layout is documented by
+ExifTool's tables (https://exiftool.org/TagNames/Canon.html) and by Laurent Clevy's CR2
+description (http://lclevy.free.fr/cr2/). Only what the file holds is given: a tag that is
+absent, cut off or marked as unknown is None.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from panoptes.network.cr2.color import Four, color_data, four_at
+from panoptes.network.cr2.tiff import Ifd, Tiff
+from panoptes.network.errors import BadInput
+
+CardValue: TypeAlias = str | int | float | bool
+
+_FULL_FRAME_BLURS = 1440
+"""A blur circle is the sensor's diagonal over this, by ExifTool's CircleOfConfusion."""
+
+
+@dataclass(frozen=True, slots=True)
+class SensorArea:
+    """The sensor's samples and the image within them, in pixels; borders are inclusive."""
+
+    width: int
+    height: int
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawStrip:
+    """Where the sensor's samples lie in the file and how they are coded."""
+
+    offset: int
+    length: int
+    compression: int | None
+    """TIFF's number; 6 is a (lossless) JPEG stream."""
+    slices: tuple[int, int, int] | None
+    """Number of slices but the last, their width, the last one's width, in samples."""
+    sraw_type: int | None
+    """1 for a full raw; anything else has been resampled by the camera."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One exposure's metadata as the camera wrote it."""
+
+    make: str | None = None
+    model: str | None = None
+    model_id: int | None = None
+    """Canon's number of the model, whatever name it is sold under."""
+    taken: datetime | None = None
+    """Start of the exposure by the camera's own clock, which knows no time zone."""
+    exposure: float | None = None
+    """Seconds."""
+    iso: int | None = None
+    f_number: float | None = None
+    focal_length: float | None = None
+    """Millimetres."""
+    orientation: int | None = None
+    """Exif's 1 to 8: how the camera was held. The samples are never turned."""
+    camera_serial: str | None = None
+    internal_serial: str | None = None
+    lens_model: str | None = None
+    lens_serial: str | None = None
+    camera_temperature: int | None = None
+    """Degrees Celsius."""
+    measured_ev: float | None = None
+    measured_ev2: float | None = None
+    measured_rggb: Four | None = None
+    color_temperature: int | None = None
+    """Kelvin, as shot."""
+    wb_rggb: Four | None = None
+    black_levels: Four | None = None
+    """Of R, G1, G2 and B, in units of the samples."""
+    normal_white: int | None = None
+    specular_white: int | None = None
+    circle_of_confusion: float | None = None
+    """Millimetres."""
+    sensor: SensorArea | None = None
+    strip: RawStrip | None = None
+    is_cr2: bool = False
+
+    @property
+    def red_balance(self) -> float | None:
+        return self._balance(0)
+
+    @property
+    def blue_balance(self) -> float | None:
+        return self._balance(3)
+
+    def _balance(self, channel: int) -> float | None:
+        if self.wb_rggb is None or self.wb_rggb[1] + self.wb_rggb[2] <= 0:
+            return None
+        green = (self.wb_rggb[1] + self.wb_rggb[2]) / 2
+        return round(self.wb_rggb[channel] / green, 6)
+
+    def cards(self) -> list[tuple[str, CardValue, str]]:
+        """Keyword, value and comment of what is known, ready for a FITS header.
+
+        The keywords are those of the units' own FITS files; numbers are numbers here where
+        those files hold text with a unit.
+        """
+        wanted: list[tuple[str, CardValue | None, str]] = [
+            ("DATE-OBS", _iso(self.taken), "start of exposure, camera clock"),
+            ("EXPTIME", self.exposure, "[s] exposure time"),
+            ("ISO", self.iso, "sensitivity setting"),
+            ("CAM-MOD", self.model, "camera model"),
+            ("CAMSN", self.camera_serial, "camera serial number"),
+            ("INTSN", self.internal_serial, "internal serial number"),
+            ("LENSMOD", self.lens_model, "lens model"),
+            ("LENSSN", self.lens_serial, "lens serial number"),
+            ("FNUMBER", self.f_number, "focal ratio"),
+            ("FOCALLEN", self.focal_length, "[mm] focal length"),
+            ("CAMTEMP", self.camera_temperature, "[degC] camera temperature"),
+            ("CIRCCONF", self.circle_of_confusion, "[mm] circle of confusion"),
+            ("COLORTMP", self.color_temperature, "[K] colour temperature as shot"),
+            ("MEASEV", self.measured_ev, "[EV] measured exposure value"),
+            ("MEASEV2", self.measured_ev2, "[EV] second measured exposure value"),
+            ("MEASRGGB", _four(self.measured_rggb), "measured R G G B"),
+            ("WHTLVLN", self.normal_white, "normal white level"),
+            ("WHTLVLS", self.specular_white, "specular white level"),
+            ("REDBAL", self.red_balance, "red balance as shot"),
+            ("BLUEBAL", self.blue_balance, "blue balance as shot"),
+            ("WBRGGB", _four(self.wb_rggb), "white balance R G G B as shot"),
+            ("ORIENTAT", self.orientation, "how the camera was held (Exif); not applied"),
+        ]
+        return [(key, value, comment) for key, value, comment in wanted if value is not None]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
+
+
+def _four(values: Four | None) -> str | None:
+    return None if values is None else " ".join(map(str, values))
+
+
+def read_capture(data: bytes) -> Capture:
+    """The capture metadata of a TIFF-based camera raw, above all a CR2.
+
+    Damaged or missing parts are left out. Raises BadInput ``empty-file``, or ``not-a-raw``
+    when the bytes do not begin as a TIFF file.
+    """
+    if not data:
+        raise BadInput("empty-file")
+    tiff = Tiff.open(data)
+    if tiff is None:
+        raise BadInput("not-a-raw", f"it begins with {bytes(data[:8])!r}")
+    chain = tiff.chain(tiff.first_ifd)
+    main = chain[0] if chain else Ifd.empty(tiff)
+    exif = main.child(0x8769)
+    note = exif.child(0x927C, inline=True)
+    is_cr2 = data[8:10] == b"CR"
+    model = main.text(0x110)
+    shot = note.signed_shorts(0x04)
+    color = color_data(note)
+    return Capture(
+        make=main.text(0x10F),
+        model=model,
+        model_id=note.integer(0x10),
+        taken=_taken(exif.text(0x9003), exif.text(0x9291)),
+        exposure=exif.rational(0x829A),
+        iso=_sensitivity(exif),
+        f_number=exif.rational(0x829D) or None,
+        focal_length=exif.rational(0x920A) or None,
+        orientation=_between(main.integer(0x112), 1, 8),
+        camera_serial=_serial(exif.text(0xA431)) or _note_serial(note.integer(0x0C), model),
+        internal_serial=_internal_serial(note, model),
+        lens_model=exif.text(0xA434) or note.text(0x95),
+        lens_serial=_serial(exif.text(0xA435)),
+        camera_temperature=_temperature(shot, model),
+        measured_ev=shot[3] / 32 + 5 if len(shot) > 3 else None,
+        measured_ev2=shot[23] / 8 - 6 if len(shot) > 23 and shot[23] else None,
+        measured_rggb=four_at(note.shorts(0xAA), 1),
+        color_temperature=color.temperature,
+        wb_rggb=color.wb_rggb,
+        black_levels=color.black_levels,
+        normal_white=color.normal_white,
+        specular_white=color.specular_white,
+        circle_of_confusion=_circle_of_confusion(exif),
+        sensor=_sensor(note.shorts(0xE0)),
+        strip=_strip(tiff, chain) if is_cr2 else None,
+        is_cr2=is_cr2,
+    )
+
+
+def _between(value: int | None, low: int, high: int) -> int | None:
+    return value if value is not None and low <= value <= high else None
+
+
+def _taken(text: str | None, subsec: str | None) -> datetime | None:
+    """Exif's ``YYYY:MM:DD hh:mm:ss`` (4.6.5 D) and its fraction; zeros mean unknown."""
+    fraction = subsec if subsec and re.fullmatch(r"\d{1,6}", subsec, re.ASCII) else ""
+    try:
+        whole = datetime.strptime(text or "", "%Y:%m:%d %H:%M:%S")
+    except ValueError:
+        return None
+    return whole.replace(microsecond=int(fraction.ljust(6, "0")))
+
+
+def _sensitivity(exif: Ifd) -> int | None:
+    """The ISO setting; 65535 in the older tag points to the newer ones (Exif 2.3, 4.6.5 G)."""
+    for tag in (0x8827, 0x8832, 0x8831):
+        value = exif.integer(tag)
+        if value and value != 0xFFFF:
+            return value
+    return None
+
+
+def _serial(text: str | None) -> str | None:
+    """A serial number; a lens that has none is written as zeros."""
+    return None if text is None or not text.strip("0 ") else text
+
+
+def _note_serial(number: int | None, model: str | None) -> str | None:
+    """The maker note's serial number as the camera's label shows it."""
+    if not number:
+        return None
+    if model is not None and re.search(r"EOS D30\b", model):
+        return f"{number >> 16:04x}{number & 0xFFFF:05d}"
+    return f"{number:06d}" if model is not None and "EOS-1D" in model else f"{number:010d}"
+
+
+def _internal_serial(note: Ifd, model: str | None) -> str | None:
+    if model is not None and "EOS 5D" in model:
+        return _serial(note.text(0x96, skip=9))
+    return _serial(note.text(0x96))
+
+
+def _temperature(shot: tuple[int, ...], model: str | None) -> int | None:
+    """Zero stands for unknown; EOS-1D and -1DS write something else there."""
+    if len(shot) <= 12 or not shot[12] or model is None:
+        return None
+    if "EOS" not in model or re.search(r"EOS-1DS?$", model, re.I):
+        return None
+    return shot[12] - 128
+
+
+def _circle_of_confusion(exif: Ifd) -> float | None:
+    """The sensor's diagonal over 1440, in millimetres to the micrometre as ExifTool gives it.
+
+    Canon writes the sensor's size in thousandths of an inch as the denominators of the
+    focal plane resolution, with the image's size in thousands as numerators.
+    """
+    x, y = exif.fraction(0xA20E), exif.fraction(0xA20F)
+    if x is None or y is None:
+        return None
+    plausible = (
+        x[0] % 1000 == 0 == y[0] % 1000
+        and 640_000 <= x[0] < 10_000_000
+        and 480_000 <= y[0] < 10_000_000
+        and 61 <= x[1] < 1500
+        and 61 <= y[1] < 1000
+        and x[1] != y[1]
+    )
+    if not plausible:
+        return None
+    return round(math.hypot(x[1], y[1]) * 0.0254 / _FULL_FRAME_BLURS, 3)
+
+
+def _sensor(values: tuple[int, ...]) -> SensorArea | None:
+    if len(values) < 9:
+        return None
+    area = SensorArea(values[1], values[2], *values[5:9])
+    inside = area.left <= area.right < area.width and area.top <= area.bottom < area.height
+    return area if inside else None
+
+
+def _strip(tiff: Tiff, chain: list[Ifd]) -> RawStrip | None:
+    """The raw IFD is where bytes 12 to 15 of a CR2 point, else the fourth of the chain."""
+    for ifd in _raw_ifds(tiff, chain):
+        offset, length = ifd.integer(0x111), ifd.integer(0x117)
+        if offset is not None and length is not None:
+            slices = ifd.shorts(0xC640)
+            return RawStrip(
+                offset=offset,
+                length=length,
+                compression=ifd.integer(0x103),
+                slices=(slices[0], slices[1], slices[2]) if len(slices) == 3 else None,
+                sraw_type=ifd.integer(0xC6C5),
+            )
+    return None
+
+
+def _raw_ifds(tiff: Tiff, chain: list[Ifd]) -> Iterator[Ifd]:
+    pointed = tiff.chain(tiff.long_at(12) or 0)
+    yield from pointed[:1]
+    yield from chain[3:4]

@@ -1,0 +1,52 @@
+"""A FITS header as JSON, in types that mean what the cards mean."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from panoptes.network.fits.cards import COMMENTARY, Header, Value
+from panoptes.network.header import HduHeader
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+
+
+def header_json(header: Header) -> dict[str, Json]:
+    """Keyword to value, in the order of the file.
+
+    COMMENT, HISTORY and blank keywords are lists of their texts, without empty lines that
+    only fill the header; another keyword that is there several times is the list of its
+    values. A value that is undefined or no finite number is None, a complex number has its
+    two parts under ``real`` and ``imag``.
+    """
+    found: dict[str, list[Json]] = {}
+    for card in header.cards:
+        values = found.setdefault(card.keyword, [])
+        value = _value(card.value)
+        if value or card.keyword not in COMMENTARY:
+            values.append(value)
+    result: dict[str, Json] = {}
+    for keyword, values in found.items():
+        if keyword not in COMMENTARY:
+            result[keyword] = values if len(values) > 1 else values[0]
+        elif values:
+            result[keyword] = values
+    return result
+
+
+def hdu_json(hdu: HduHeader) -> dict[str, Json]:
+    """What an HDU is, its header, and what in that breaks the standard."""
+    problems: list[Json] = list(hdu.header.problems)
+    return {
+        "index": hdu.index,
+        "name": hdu.name,
+        "version": hdu.version,
+        "kind": hdu.kind,
+        "header": header_json(hdu.header),
+        "problems": problems,
+    }
+
+
+def _value(value: Value) -> Json:
+    if isinstance(value, complex):
+        return {"real": value.real, "imag": value.imag}
+    return value

@@ -1,0 +1,1 @@
+"""The way of an uploaded file to an archived, catalogued image."""

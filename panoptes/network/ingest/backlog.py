@@ -1,0 +1,218 @@
+"""What waits in `incoming` and is still to be taken, by observation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.documents import File, GeoPoint, night_of
+from panoptes.network.ingest.backlog_counts import Backlog
+from panoptes.network.ingest.ledger import now, readable_entry
+from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
+from panoptes.network.ingest.outcome import Source
+from panoptes.network.ingest.rest import seconds_left
+from panoptes.network.ingest.watchdog import progressing
+from panoptes.network.names import Sequence, parse_sequence_id
+from panoptes.network.safe_text import safe_log
+
+MOST_QUIET = 500
+"""Observations that one sweep looks at to see whether they are received."""
+FORGOTTEN_SECONDS = 86400.0
+"""An upload under a passing name that has not changed for so long was given up."""
+
+MOST_OWED = 1000
+"""Observations left unsettled by runs that died, of which one sweep takes notice."""
+
+log = safe_log(__name__)
+
+
+@dataclass
+class Waiting:
+    """The files that wait for one observation."""
+
+    sources: list[Source] = field(default_factory=list)
+    is_ready: bool = False
+    """Whether a run could take one of them now: it is at rest."""
+
+    @property
+    def since(self) -> datetime:
+        return min(source.arrived for source in self.sources)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Everything that waited at one moment, and is not settled already."""
+
+    moment: datetime
+    observations: dict[str, Waiting]
+    """By sequence_id."""
+    unroutable: list[Source]
+    passing: int = 0
+    """Files under passing names that have been unchanged for a day."""
+
+    def backlog(self, *, overdue_after: float, held: set[str]) -> Backlog:
+        """The count; a file is overdue after so many seconds, unless a run is at work on it."""
+        everything = [s for w in self.observations.values() for s in w.sources] + self.unroutable
+        limit = self.moment - timedelta(seconds=overdue_after)
+        overdue = sum(
+            source.arrived <= limit
+            for source in everything
+            if source.upload is None or source.upload.sequence_id not in held
+        )
+        oldest = min((source.arrived for source in everything), default=self.moment)
+        return Backlog(
+            files=len(everything),
+            observations=len(self.observations),
+            overdue=overdue,
+            oldest_seconds=max(0.0, round((self.moment - oldest).total_seconds(), 3)),
+            passing=self.passing,
+        )
+
+
+def survey(network: PanoptesNetwork) -> Survey:
+    """What waits, at the cost of what waits.
+
+    A file on which nothing more will be done (it failed too often, it cannot be moved, or
+    it is done and kept) does not wait.
+    """
+    found = Survey(now(), {}, [], network.store("incoming").count_passing(FORGOTTEN_SECONDS))
+    for source in progressing(everything_waiting(network)):
+        if is_settled(network, source):
+            continue
+        if source.upload is None:
+            found.unroutable.append(source)
+        else:
+            waiting = found.observations.setdefault(source.upload.sequence_id, Waiting())
+            waiting.sources.append(source)
+            if not waiting.is_ready:
+                waiting.is_ready = seconds_left(network, source) == 0
+    return found
+
+
+def waiting_of_nights(
+    network: PanoptesNetwork, first: str, last: str, *, unit: str | None = None
+) -> dict[str, Waiting]:
+    """What waits of the nights from `first` to `last` (``YYYY-MM-DD``), by sequence_id.
+
+    Of one unit costs by what waits of it. Nights are those of the unit's local noon, or of
+    Greenwich's where its longitude is not known.
+    """
+    found: dict[str, Waiting] = {}
+    longitudes: dict[str, float | None] = {}
+    store = network.store("incoming")
+    prefixes = [""] if unit is None else [f"{unit}/", f"{unit}_"]
+    for source in (source_of(info) for prefix in prefixes for info in store.list(prefix)):
+        if source.upload is None:
+            continue
+        sequence = source.upload.sequence
+        if sequence.unit_id not in longitudes:
+            longitudes[sequence.unit_id] = longitude_of(network, sequence.unit_id)
+        night = night_of(sequence.time, longitudes[sequence.unit_id])
+        if first <= night <= last and not is_settled(network, source):
+            found.setdefault(sequence.sequence_id, Waiting()).sources.append(source)
+    return found
+
+
+def longitude_of(network: PanoptesNetwork, unit_id: str) -> float | None:
+    """Of a unit, in degrees, east positive; None where it is not known."""
+    unit = network.documents.get("units", unit_id)
+    place = unit.fields.get("location") if unit else None
+    return place.longitude if isinstance(place, GeoPoint) else None
+
+
+def is_settled(network: PanoptesNetwork, source: Source) -> bool:
+    """Whether another run would do nothing for this generation of a file."""
+    return _settles(network, source, readable_entry(network, source.name, label=source.label))
+
+
+def _settles(network: PanoptesNetwork, source: Source, entry: File | None) -> bool:
+    if entry is None or entry.generation != source.generation:
+        return False
+    if entry.outcome == "failed":
+        return entry.failures >= network.failure_limit
+    if entry.outcome == "quarantined" and entry.path is None:
+        return True  # a pipe, a dangling link: there was nothing to take away
+    return network.keep_incoming and entry.outcome is not None
+
+
+def first_batch(
+    network: PanoptesNetwork, sources: Iterable[Source], most_files: int
+) -> list[Source]:
+    """About the first `most_files`: whole images, and what failed before behind the others.
+
+    Files for which another run would do nothing are left out. Costs by the batch.
+    """
+    batch: list[Source] = []
+    failed: list[Source] = []
+    for group in by_image(sources):
+        for source in group:
+            entry = readable_entry(network, source.name, label=source.label)
+            if not _settles(network, source, entry):
+                tried = entry is not None and entry.outcome == "failed"
+                (failed if tried else batch).append(source)
+        if len(batch) >= most_files:
+            return batch
+    return batch + failed[: most_files - len(batch)]
+
+
+def is_old(sequence_id: str, moment: datetime, live_nights: int) -> bool:
+    """Whether an observation began more than `live_nights` days before `moment`."""
+    return moment - parse_sequence_id(sequence_id).time > timedelta(days=live_nights)
+
+
+def held(network: PanoptesNetwork) -> set[str]:
+    """Observations that a live run is at work on."""
+    query = Query("leases", where=[("expires", ">", now())])
+    return {stored.key for stored in network.documents.query(query)}
+
+
+def abandoned(network: PanoptesNetwork) -> set[str]:
+    """Observations whose run died or broke off before it settled them, whether files wait or not.
+
+    Those that are owed for longest, where there are many.
+    """
+    query = Query(
+        "leases", where=[("expires", "<=", now())], order_by=[("expires", "asc")], limit=MOST_OWED
+    )
+    return {stored.key for stored in network.documents.query(query) if _readable(stored)}
+
+
+def fallen_quiet(network: PanoptesNetwork, *, busy: set[str]) -> list[Sequence]:
+    """Observations that are still receiving files, but got none for `quiet_hours`.
+
+    Also those that were never settled: earlier versions could break off and leave no word of
+    it. Those in `busy` are left to their runs.
+    """
+    quiet = now() - timedelta(hours=network.quiet_hours)
+    query = Query(
+        "observations",
+        where=[("status", "==", "receiving_files"), ("time", "<=", quiet)],
+        order_by=[("time", "asc")],
+        limit=MOST_QUIET,
+    )
+    return [
+        sequence
+        for stored in network.documents.query(query)
+        if stored.key not in busy
+        and _is_due(stored, quiet)
+        and (sequence := _readable(stored)) is not None
+    ]
+
+
+def _is_due(stored: Stored, quiet: datetime) -> bool:
+    if stored.fields.get("num_images") is None:
+        return True
+    last = stored.fields.get("last_arrival")
+    return isinstance(last, datetime) and last <= quiet
+
+
+def _readable(stored: Stored) -> Sequence | None:
+    """The observation that a document is about; None, and word in the log, for a strange id."""
+    try:
+        return parse_sequence_id(stored.key)
+    except ValueError as error:
+        log.warning("left alone: %s", error)
+        return None

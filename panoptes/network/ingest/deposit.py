@@ -1,0 +1,212 @@
+"""Placing what was made of an upload where it belongs, once, whatever runs beside us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from pydantic import ValidationError
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.documents import File, Location, Output
+from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.ingest.ledger import read_entry
+from panoptes.network.ingest.outcome import Source
+from panoptes.network.ingest.sources import recorded_sources
+from panoptes.network.names import display_name, document_key
+from panoptes.network.storage.checksums import crc32c
+from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed
+
+
+class OutputLost(Exception):
+    """What a derivation made is not where it was put; it has to be made again."""
+
+
+def output_of(role: str, location: Location, info: ObjectInfo, checksum: str) -> Output:
+    return Output(
+        role=role,
+        location=location,
+        path=info.name,
+        generation=info.generation,
+        crc32c=checksum,
+        size=info.size,
+    )
+
+
+def deposit(
+    network: PanoptesNetwork,
+    source: Source,
+    role: str,
+    location: Location,
+    path: str,
+    data: bytes,
+    *,
+    same: Callable[[bytes], bool],
+) -> tuple[Output, str | None]:
+    """Write an object of record that may be there already.
+
+    Gives the output, and the name of another file if its object, which `same` finds to be
+    equal in content, stands there. An object of an older generation of this source is
+    replaced, unless it is all that is left of another upload that was found equal to it.
+    Raises BadInput ``conflicts-with-archive`` where the content differs.
+    """
+    store, checksum = network.store(location), crc32c(data)
+    for _ in range(5):
+        try:
+            present = store.stat(path)
+        except NotFound:
+            try:
+                info = store.put(path, data, if_generation=0)
+            except PreconditionFailed:
+                continue
+            return output_of(role, location, info, checksum), None
+        own = read_entry(network, source.name)
+        owner = owner_of(network, own, location, path, present)
+        ours = owner is None or (own is not None and owner.name == own.name)
+        try:
+            stored, present = store.read(path, generation=present.generation)
+        except NotFound:
+            continue
+        except BadInput as damage:
+            # What is stored is damaged, not what came in: whoever made it makes it again.
+            if owner is None or not ours:
+                raise OutputLost(f"{location}/{path}: {damage}") from damage
+            stored = b""
+        if stored == data:
+            return output_of(role, location, present, checksum), None if ours else _name(owner)
+        equal = _equal(same, stored)
+        # What was made of this source, and is no longer what was made, has been damaged.
+        damaged = not equal and owner is None and _was_made_of(own, source, location, path)
+        replaces = damaged or _may_replace(own, source, owner)
+        if replaces and not equal and _is_lent(network, source, location, path):
+            # Whole or damaged, it is all that is left of the other: only its like may follow.
+            replaces = _is_the_like(network, source, owner or own, location, path, data)
+        if replaces:
+            try:
+                info = store.put(path, data, if_generation=present.generation)
+            except PreconditionFailed:
+                continue
+            return output_of(role, location, info, checksum), None
+        if equal:
+            return (
+                output_of(role, location, present, crc32c(stored)),
+                None if ours else _name(owner),
+            )
+        there = {"location": location, "path": path, "generation": present.generation}
+        raise BadInput("conflicts-with-archive", f"{location}/{path}", conflicts_with=there)
+    raise TryAgain(f"{location}/{path} kept changing")
+
+
+def _equal(same: Callable[[bytes], bool], stored: bytes) -> bool | None:
+    """Whether the content is the same; None where what is stored cannot be read."""
+    try:
+        return same(stored)
+    except BadInput:
+        return None
+
+
+def _was_made_of(own: File | None, source: Source, location: Location, path: str) -> bool:
+    """Whether the ledger says that an object of this name was once made of this source."""
+    if own is None or own.duplicate_of or own.generation != source.generation:
+        return False
+    return (location, path) in ((o.location, o.path) for o in own.outputs or ())
+
+
+def _is_the_like(
+    network: PanoptesNetwork,
+    source: Source,
+    maker: File | None,
+    location: Location,
+    path: str,
+    data: bytes,
+) -> bool:
+    """Whether `data` is what was there when it was whole: the same bytes, or of the same upload."""
+    made = ((o.location, o.path, o.crc32c) for o in (maker and maker.outputs) or ())
+    if (location, path, crc32c(data)) in made:
+        return True
+    image_id = source.upload.image_id if source.upload else None
+    image = network.documents.get("images", image_id) if image_id else None
+    recorded = recorded_sources(image.fields if image else {}).values()
+    own = (display_name(source.name), crc32c(network.read(source)))
+    return own in ((each["name"], each["crc32c"]) for each in recorded)
+
+
+def _is_lent(network: PanoptesNetwork, source: Source, location: Location, path: str) -> bool:
+    """Whether another upload that was taken has this object, and none of its own.
+
+    An entry that cannot be read may be that of one.
+    """
+    return any(
+        stored.key != document_key(source.name)
+        and (
+            (entry := _read(stored)) is None
+            or (entry.duplicate_of is not None and entry.outcome in ("archived", "filed"))
+        )
+        for stored in _entries_at(network, location, path)
+    )
+
+
+def _entries_at(network: PanoptesNetwork, location: Location, path: str) -> Iterator[Stored]:
+    query = Query("files", where=[("path", "==", path), ("location", "==", location)])
+    return network.documents.query(query)
+
+
+def _read(stored: Stored) -> File | None:
+    try:
+        return File.model_validate(stored.fields)
+    except ValidationError:
+        return None
+
+
+def owner_of(
+    network: PanoptesNetwork, own: File | None, location: Location, path: str, present: ObjectInfo
+) -> File | None:
+    """The ledger entry of the file whose ingest put this generation there.
+
+    The source's `own` entry is asked first: its path may be that of a later generation's
+    place in quarantine.
+    """
+    entries = (_read(stored) for stored in _entries_at(network, location, path))
+    for entry in chain([own], entries):
+        if entry is None:
+            continue
+        made = ((o.location, o.path, o.generation) for o in entry.outputs or ())
+        if not entry.duplicate_of and (location, path, present.generation) in made:
+            return entry
+    return None
+
+
+def _name(owner: File | None) -> str | None:
+    return owner.name if owner else None
+
+
+def _may_replace(own: File | None, source: Source, owner: File | None) -> bool:
+    """Whether what stands there came from an older generation of this very source."""
+    if own is None or own.generation != source.generation:
+        return False
+    if owner is not None:
+        return owner.name == own.name
+    return bool(own.unfinished)
+
+
+def require(network: PanoptesNetwork, output: Output) -> bytes:
+    """The bytes of an output as they now lie in the store, in the recorded generation.
+
+    Raises OutputLost if it is not there, was replaced or was damaged.
+    """
+    try:
+        data, _ = network.store(output.location).read(output.path, generation=output.generation)
+    except (NotFound, BadInput) as error:
+        raise OutputLost(f"{output.location}/{output.path}") from error
+    if crc32c(data) != output.crc32c:
+        raise OutputLost(f"{output.location}/{output.path}")
+    return data
+
+
+def withdraw(network: PanoptesNetwork, output: Output) -> None:
+    """Take away an output that proved wrong, unless somebody has replaced it."""
+    try:
+        network.store(output.location).delete(output.path, if_generation=output.generation)
+    except (NotFound, PreconditionFailed):
+        return

@@ -1,0 +1,153 @@
+"""A folder of a user's own files, ingested with nothing to start.
+
+The folder is a kept source: read, and left as it is. The steps are those of
+`ingest-observation`, run as plain calls, observation by observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from blocks.network import PanoptesNetwork
+from flows.ingest_observation import AnotherRun, ingest
+from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.ingest.ledger import readable_entry
+from panoptes.network.ingest.listing import everything_waiting
+from panoptes.network.ingest.outcome import Became, FileResult, Source
+from panoptes.network.ingest.rest import Patience, at_rest
+from panoptes.network.ingest.taking import Watch, as_calls, take_all
+from panoptes.network.names import FileType, display_name, parse_sequence_id, parse_upload
+from panoptes.network.safe_text import safe_log
+
+log = safe_log(__name__)
+
+PATIENCE_SECONDS = 3600.0
+"""How long to wait for another run that is at work on the same observation."""
+
+
+def files_in(network: PanoptesNetwork, data: Path) -> list[Source]:
+    """Every file of the kept source but those of the data folder, if that lies within."""
+    inside = _inside(Path(network.incoming), data)
+    return [s for s in everything_waiting(network) if not inside or not s.name.startswith(inside)]
+
+
+def _inside(folder: Path, data: Path) -> str | None:
+    data = data.expanduser().resolve()
+    return f"{data.relative_to(folder)}/" if data.is_relative_to(folder) else None
+
+
+def ingest_folder(
+    network: PanoptesNetwork, sources: Iterable[Source], *, watch: Watch
+) -> list[FileResult]:
+    """What became of each file, in the order of the names; every file has a row.
+
+    An observation whose run cannot go on (its catalog is full, another run keeps it) has its
+    files reported as failed, and holds up no other.
+    """
+    sources = list(sources)
+    results: list[FileResult] = []
+    observations: dict[str, list[Source]] = {}
+    for source in sources:
+        if source.upload is not None:
+            observations.setdefault(source.upload.sequence_id, []).append(source)
+    for sequence_id in sorted(observations):
+        waiting = observations[sequence_id]
+        seen = _Seen(watch)
+        try:
+            done = ingest(
+                network,
+                parse_sequence_id(sequence_id),
+                call=as_calls,
+                watch=seen,
+                patience=PATIENCE_SECONDS,
+            )
+            names = {result.name for result in done}
+            unseen = [s for s in waiting if display_name(s.name) not in names]
+            results += done + [_not_met(network, source) for source in unseen]
+        except (AnotherRun, TryAgain) as error:
+            log.warning("%s was broken off: %s", sequence_id, error)
+            results += seen.results.values()
+            left = [s for s in waiting if display_name(s.name) not in seen.results]
+            results += [_broken_off(source, error) for source in left]
+    unroutable = [source for source in sources if source.upload is None]
+    results += _take_unroutable(network, unroutable, watch)
+    return sorted(results, key=lambda result: result.name)
+
+
+def _take_unroutable(
+    network: PanoptesNetwork, sources: list[Source], watch: Watch
+) -> list[FileResult]:
+    patience = Patience(network.rest_seconds)
+    while (found := at_rest(network, sources)).left and patience.wait(found.left, watch.resting):
+        pass
+    taken = take_all(network, found.ready, call=as_calls, watch=watch)
+    return [*taken.values(), *found.results()]
+
+
+class _Seen:
+    """Passes on what a run tells, and keeps the rows for the case that it breaks off."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.results: dict[str, FileResult] = {}
+
+    def planned(self, files: int) -> None:
+        self._watch.planned(files)
+
+    def taken(self, result: FileResult) -> None:
+        self.results[result.name] = result
+        self._watch.taken(result)
+
+    def resting(self, files: int, seconds: float) -> None:
+        self._watch.resting(files, seconds)
+
+
+def _not_met(network: PanoptesNetwork, source: Source) -> FileResult:
+    """The row of a file that was listed, and that the run of its observation did not find."""
+    entry = readable_entry(network, source.name)
+    if entry is not None and entry.outcome is not None:  # another run has taken it meanwhile
+        done = entry.outcome in ("archived", "filed")
+        return FileResult.from_entry(entry, Became.ALREADY if done else None)
+    return FileResult(
+        display_name(source.name),
+        Became.FAILED,
+        code="passing-trouble",
+        reason="it was there when the folder was listed, and not when it was to be taken",
+        next_step="Run it again.",
+    )
+
+
+def _broken_off(source: Source, error: Exception) -> FileResult:
+    return FileResult(
+        display_name(source.name),
+        Became.FAILED,
+        code="passing-trouble",
+        reason=str(error) or "another run has been at work on its observation for an hour",
+        next_step="Run it again.",
+    )
+
+
+def foresee(network: PanoptesNetwork, sources: Iterable[Source]) -> list[FileResult]:
+    """What would become of each file by its name, its size and the ledger; reads no contents."""
+    return [_foresee(network, source) for source in sources]
+
+
+def _foresee(network: PanoptesNetwork, source: Source) -> FileResult:
+    name = display_name(source.name)
+    entry = readable_entry(network, source.name)
+    if entry is not None and entry.generation == source.generation and entry.outcome:
+        done = entry.outcome in ("archived", "filed")
+        return FileResult.from_entry(entry, Became.ALREADY if done else None)
+    try:
+        upload = parse_upload(source.name)
+    except BadInput as bad:
+        return FileResult(name, Became.QUARANTINED, code=bad.code, reason=bad.reason)
+    if source.size == 0 or source.size > network.max_file_bytes:
+        unfit = BadInput("too-large" if source.size else "empty-file")
+        return FileResult(name, Became.QUARANTINED, code=unfit.code, reason=unfit.reason)
+    image_id = None if upload.is_pointing else upload.image_id
+    makes_image = upload.file_type in (FileType.FITS, FileType.FITS_FZ, FileType.CR2)
+    planned = FileResult(name, Became.FILED, image_id=image_id)
+    return replace(planned, outcome=Became.CATALOGUED) if makes_image and image_id else planned

@@ -1,0 +1,155 @@
+"""One run at a time works on an observation; a second one leaves word and goes.
+
+The lease is a document with an expiry that its holder renews. A stalled holder does no
+harm: every write of its stands under a precondition of its own.
+
+It is also the word that the observation has to be settled: it is written before the first
+file is taken, and goes once all that was taken is counted. What lies there expired is owed,
+see `panoptes.network.ingest.backlog.abandoned`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+from panoptes.network.catalog.catalog import Catalog, Conflict, Fields, modify
+from panoptes.network.errors import TryAgain
+from panoptes.network.ingest.holder import has_died, myself
+from panoptes.network.ingest.ledger import now
+from panoptes.network.ingest.retries import keep_trying
+
+
+class Lease:
+    """A held lease on one observation."""
+
+    def __init__(self, catalog: Catalog, key: str, seconds: float) -> None:
+        self.catalog, self.key, self.seconds = catalog, key, seconds
+        self.holder = myself()
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    def take(self, *, leave_word: bool = True) -> bool:
+        """Whether the lease is ours now; if not, its holder is told to look again.
+
+        Who will come back leaves no word: it would keep the holder from giving back.
+        """
+        return self._hold(self.seconds, leave_word=leave_word)
+
+    def renew(self) -> bool:
+        """Push the expiry on; False if the lease has passed to another run.
+
+        That run is then told to look again: we were stalled, and may still take files. Once
+        it has given the lease back, it is ours anew.
+        """
+        with self._lock:
+            return self._is_over or self._hold(self.seconds)
+
+    def leave_owed(self) -> None:
+        """Let others in at once, and leave word that the observation is not settled."""
+        with self._lock:
+            self._is_over = True
+            self._hold(0.0)
+
+    def _hold(self, seconds: float, *, leave_word: bool = True) -> bool:
+        mine = False
+
+        def change(fields: Fields | None) -> Fields | None:
+            nonlocal mine
+            moment, before = now(), fields or {}
+            # It may be ours already: the answer was lost.
+            is_ours = before.get("holder") == self.holder
+            mine = (
+                is_ours
+                or before.get("expires", moment) <= moment
+                or has_died(str(before.get("holder", "")))
+            )
+            if not mine:
+                return {"again": True} if leave_word else None
+            taken = {} if is_ours else {"holder": self.holder, "taken": moment, "again": False}
+            return taken | {"expires": moment + timedelta(seconds=seconds)}
+
+        modify(self.catalog, "leases", self.key, change)
+        return mine
+
+    def give_back(self) -> bool:
+        """Whether the lease is given back; if not, somebody asked us to look again."""
+        with self._lock:
+            while not self._is_over:
+                stored = self.catalog.get("leases", self.key)
+                if stored is None or stored.fields.get("holder") != self.holder:
+                    self._is_over = True
+                    break
+                try:
+                    if stored.fields.get("again"):
+                        self.catalog.update(
+                            "leases", self.key, {"again": False}, version=stored.version
+                        )
+                        return False
+                    self.catalog.delete("leases", self.key, version=stored.version)
+                    self._is_over = True
+                except Conflict:
+                    continue
+            return True
+
+    def drop(self) -> None:
+        """Give the lease back whatever was asked: nothing is owed, or a run is to come anyway."""
+        with self._lock:
+            self._is_over = True
+            stored = self.catalog.get("leases", self.key)
+            if stored is not None and stored.fields.get("holder") == self.holder:
+                with suppress(Conflict):
+                    self.catalog.delete("leases", self.key, version=stored.version)
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Renew in the background, three times in the life of a lease.
+
+        On an error others are let in, and find that the observation is not settled.
+        """
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(self.seconds / 3):
+                with suppress(TryAgain):  # the expiry stands; the next beat tries again
+                    self.renew()
+
+        beating = threading.Thread(target=beat, name=f"lease {self.key}", daemon=True)
+        beating.start()
+        try:
+            yield
+        except BaseException:
+            with suppress(TryAgain):  # then it expires
+                self.leave_owed()
+            raise
+        finally:
+            done.set()
+            beating.join()
+
+
+@contextmanager
+def alone(catalog: Catalog, key: str, seconds: float) -> Iterator[bool]:
+    """Whether this run is the only one of its kind, for as long as it is in here.
+
+    One that died keeps others out for `seconds`, and on this machine not at all.
+    """
+    lease = Lease(catalog, key, seconds)
+    if not keep_trying(lease.take, leave_word=False):
+        yield False
+        return
+    with lease.kept_alive():
+        yield True
+        keep_trying(lease.drop)
+
+
+def take_when_free(lease: Lease, *, patience: float) -> bool:
+    """Wait up to `patience` seconds for another run to give the lease back or fall silent."""
+    give_up = time.monotonic() + patience
+    while not lease.take(leave_word=False):
+        if time.monotonic() >= give_up:
+            return lease.take()
+        time.sleep(0.25)
+    return True

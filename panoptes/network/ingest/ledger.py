@@ -1,0 +1,353 @@
+"""The ledger: one document an uploaded file that says what became of it.
+
+An attempt is counted before anything decodes the file, and its return is counted when the
+attempt ends in any word at all. Where attempts run ahead of returns, a run died with the
+file in its hands, and the file is decoded in a child process from then on.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum, auto
+from functools import cache
+
+from pydantic import ValidationError
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.catalog.catalog import Fields, modify
+from panoptes.network.documents import File, Outcome
+from panoptes.network.errors import BadInput
+from panoptes.network.ingest.case_documents import case_id_of, with_history
+from panoptes.network.ingest.outcome import Derived, Source
+from panoptes.network.ingest.reading_back import checksum_of, holds
+from panoptes.network.names import display_name, document_key
+from panoptes.network.safe_text import safe_log
+from panoptes.network.storage.checksums import crc32c
+from panoptes.network.storage.store import NotFound
+
+log = safe_log(__name__)
+
+
+class Verdict(Enum):
+    """What the ledger says of a file that lies in `incoming`."""
+
+    WORK = auto()
+    """Take it on: it is new, or an earlier attempt did not finish."""
+    DONE = auto()
+    """It is archived or filed, and what was made of it stands."""
+    QUARANTINED = auto()
+    """This generation is in quarantine."""
+    GIVEN_UP = auto()
+    """It failed too often for reasons of ours; an operator has to look."""
+    GONE = auto()
+    """A newer generation has taken its place since it was listed."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The entry of a file at the moment it was taken up."""
+
+    verdict: Verdict
+    entry: File
+    guarded: bool = False
+
+
+@cache
+def code_version() -> str:
+    return f"panoptes-network {importlib.metadata.version('panoptes-network')}"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def read_entry(network: PanoptesNetwork, name: str) -> File | None:
+    """The ledger's entry of a file, if it has one."""
+    stored = network.documents.get("files", document_key(name))
+    return None if stored is None else File.model_validate(stored.fields)
+
+
+def readable_entry(network: PanoptesNetwork, name: str, *, label: str | None = None) -> File | None:
+    """The ledger's entry; where it cannot be read, none, and word in the log.
+
+    One bad entry must not hold up every other file of a sweep or a backfill. `label` is what
+    the log calls the file, instead of its name.
+    """
+    try:
+        return read_entry(network, name)
+    except ValidationError as error:
+        shown = label or display_name(name)
+        log.warning("the ledger's entry of %s cannot be read: %s", shown, error)
+        return None
+
+
+def open_entry(network: PanoptesNetwork, source: Source) -> Opened:
+    """Take up a file: count an attempt, unless the ledger already has the answer."""
+    opened = Opened(Verdict.WORK, _new_entry(source))
+
+    def change(before: Fields | None) -> Fields | None:
+        nonlocal opened
+        opened = _take_up(network, source, before)
+        if opened.verdict is Verdict.DONE and network.keep_incoming:
+            # The same bytes under a new generation are compared once, not at every run.
+            moved = opened.entry.generation != source.generation
+            return {"generation": source.generation} if moved else None
+        if opened.verdict is not Verdict.WORK:
+            return None
+        cleared = dict.fromkeys(k for k in before or () if k in File.model_fields)
+        return cleared | opened.entry.fields()
+
+    modify(network.documents, "files", document_key(source.name), change)
+    return opened
+
+
+def _take_up(network: PanoptesNetwork, source: Source, before: Fields | None) -> Opened:
+    """What is to be done, by the entry there is; one that cannot be read is kept in a new one.
+
+    It may have been the word of runs that died of the file: it is decoded in a child process.
+    """
+    try:
+        return _decide(network, source, File.model_validate(before) if before else None)
+    except ValidationError as error:
+        log.warning("the ledger's entry of %s is set aside: %s", source.label, error)
+        kept = {name: value for name, value in (before or {}).items() if name in File.model_fields}
+        fresh = _new_entry(source).model_copy(update={"unreadable": kept})
+        return Opened(Verdict.WORK, fresh, guarded=True)
+
+
+def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Opened:
+    if before is None:
+        return Opened(Verdict.WORK, _new_entry(source))
+    if before.generation != source.generation:
+        if not _is_current(network, source):
+            return Opened(Verdict.GONE, before)
+        if _same_bytes(network, source, before) and _outputs_stand(network, before, closely=True):
+            return Opened(Verdict.DONE, before)
+        fresh = _new_entry(source)
+        kept = {
+            "outputs": before.outputs,
+            "location": before.location,
+            "path": before.path,
+            "duplicate_of": before.duplicate_of,
+            "unfinished": before.unfinished or before.outcome is None or None,
+            "case_id": before.case_id,
+            "history": with_history(before),
+            "unreadable": before.unreadable,
+        }
+        return Opened(Verdict.WORK, fresh.model_copy(update=kept))
+    closely = not network.keep_incoming
+    if before.outcome == "quarantined" and _quarantine_stands(network, before, closely=closely):
+        return Opened(Verdict.QUARANTINED, before)
+    is_done = before.outcome in ("archived", "filed")
+    if is_done and _outputs_stand(network, before, closely=closely):
+        return Opened(Verdict.DONE, before)
+    if before.failures >= network.failure_limit:
+        return Opened(Verdict.GIVEN_UP, before)
+    again = before.model_copy(
+        update={"attempts": before.attempts + 1, "opened": now(), "outcome": None}
+    )
+    return Opened(Verdict.WORK, again, guarded=before.attempts > before.returns)
+
+
+def _new_entry(source: Source) -> File:
+    upload = source.upload
+    return File(
+        name=display_name(source.name),
+        file_type=upload.file_type.value if upload else None,
+        unit_id=upload.sequence.unit_id if upload else None,
+        camera_id=upload.sequence.camera_id if upload else None,
+        sequence_id=upload.sequence_id if upload else None,
+        image_id=upload.image_id if upload and not upload.is_pointing else None,
+        generation=source.generation,
+        crc32c=source.crc32c,
+        size=source.size,
+        arrived=source.arrived,
+        attempts=1,
+        returns=0,
+        failures=0,
+        code_version=code_version(),
+        opened=now(),
+    )
+
+
+def _is_current(network: PanoptesNetwork, source: Source) -> bool:
+    """Whether `incoming` still holds this generation: a stalled run may have listed it long ago."""
+    try:
+        return network.store("incoming").stat(source.name).generation == source.generation
+    except NotFound:
+        return False
+
+
+def _same_bytes(network: PanoptesNetwork, source: Source, before: File) -> bool:
+    """Whether a newer generation is but the same file once more."""
+    if before.outcome not in ("archived", "filed") or before.size != source.size:
+        return False
+    return before.crc32c == (source.crc32c or crc32c(network.read(source)))
+
+
+def _outputs_stand(network: PanoptesNetwork, entry: File, *, closely: bool) -> bool:
+    """Whether everything that was made of the file is still where it was put.
+
+    `closely`: by their very bytes, for an upload that will be removed because of them.
+    """
+    for output in entry.outputs or ():
+        try:
+            found = network.store(output.location).stat(output.path)
+        except NotFound:
+            return False
+        if output.role == "preview":
+            continue  # another file of the image may have made a better one
+        if found.generation != output.generation and found.crc32c != output.crc32c:
+            return False
+        if closely and not holds(network, output, found):
+            return False
+    return bool(entry.outputs)
+
+
+def _quarantine_stands(network: PanoptesNetwork, entry: File, *, closely: bool) -> bool:
+    """Whether quarantine still has the file, and what it conflicted with is still there.
+
+    `closely`: by its very bytes, for an upload that will be removed because of the copy.
+    """
+    if entry.conflicts_with is not None:
+        try:
+            found = network.store(entry.conflicts_with.location).stat(entry.conflicts_with.path)
+        except NotFound:
+            return False
+        if found.generation != entry.conflicts_with.generation:
+            return False
+    if entry.path is None:
+        return True
+    try:
+        found = network.store("quarantine").stat(entry.path)
+    except NotFound:
+        return False
+    written = found.crc32c or entry.crc32c
+    return not closely or written in (None, checksum_of(network, "quarantine", found))
+
+
+def count_attempt(network: PanoptesNetwork, source: Source) -> int:
+    """Count one more attempt at decoding; gives how many have not returned so far."""
+    count = 0
+
+    def change(fields: Fields | None) -> Fields | None:
+        nonlocal count
+        if fields is None or fields.get("generation") != source.generation:
+            return None
+        count = fields.get("attempts", 0) + 1 - fields.get("returns", 0)
+        return {"attempts": fields.get("attempts", 0) + 1}
+
+    modify(network.documents, "files", document_key(source.name), change)
+    return count
+
+
+def close_entry(
+    network: PanoptesNetwork, source: Source, outcome: Outcome, derived: Derived
+) -> File:
+    """Write down what was made of a file."""
+    first = derived.outputs[0]
+    return _close(
+        network,
+        source,
+        lambda before: {
+            "outcome": outcome,
+            "location": first.location,
+            "path": first.path,
+            "outputs": [output.model_dump() for output in derived.outputs],
+            "duplicate_of": derived.duplicate_of,
+            "crc32c": derived.crc32c,
+            "failures": 0,
+            "unfinished": None,
+            "code": None,
+            "reason": None,
+            "next_step": None,
+            "conflicts_with": None,
+            "announced": None,
+            "rescue": None,
+        },
+    )
+
+
+def close_quarantined(
+    network: PanoptesNetwork, source: Source, bad: BadInput, path: str | None, checksum: str | None
+) -> File:
+    """Write down why a file could not be taken, and where it is kept."""
+    return _close(
+        network,
+        source,
+        lambda before: {
+            "outcome": "quarantined",
+            "code": bad.code,
+            "reason": bad.reason,
+            "next_step": bad.next_step,
+            "location": "quarantine",
+            "path": path,
+            "crc32c": checksum,
+            "conflicts_with": bad.conflicts_with,
+            "case_id": case_id_of(document_key(source.name)),
+            # Another run that comes to the same end has nothing new to tell.
+            "announced": before.get("outcome") == "quarantined"
+            and before.get("code") == bad.code
+            and before.get("announced") is True,
+            "rescue": None,
+        },
+    )
+
+
+def close_failed(
+    network: PanoptesNetwork, source: Source, error: BaseException, *, passing: bool
+) -> File:
+    """Write down that a file could not be taken this time, through no fault of its own.
+
+    Passing trouble does not count towards the limit after which an operator is needed. What
+    another run, or this one before the trouble, brought to its end stays as it is.
+    """
+
+    def outcome(before: Fields) -> Fields | None:
+        if before.get("outcome") in ("archived", "filed", "quarantined"):
+            return None
+        return {
+            "outcome": "failed",
+            "code": "passing-trouble" if passing else "unexpected-error",
+            "reason": f"{type(error).__name__}: {error}",
+            "next_step": None,
+            "failures": before.get("failures", 0) + (0 if passing else 1),
+        }
+
+    return _close(network, source, outcome)
+
+
+def close_unfinished(network: PanoptesNetwork, source: Source, bad: BadInput | None = None) -> File:
+    """Write down that a file has changed, or looked incomplete, which is no judgement."""
+    judged = f"It is judged once it has not changed for {network.incomplete_seconds:g} seconds."
+    return _close(
+        network,
+        source,
+        lambda before: {
+            "outcome": None,
+            "code": bad and bad.code,
+            "reason": bad and bad.reason,
+            "next_step": bad and judged,
+        },
+    )
+
+
+def _close(
+    network: PanoptesNetwork, source: Source, outcome: Callable[[Fields], Fields | None]
+) -> File:
+    def change(fields: Fields | None) -> Fields | None:
+        before = _new_entry(source).fields() if fields is None else fields
+        if before["generation"] != source.generation:
+            return None  # a newer generation has been taken up meanwhile
+        became = outcome(before)
+        if became is None:
+            return None
+        known = {"returns": before.get("attempts", 0)}
+        base = before if fields is None else {}
+        return base | known | {"closed": now(), "code_version": code_version()} | became
+
+    stored = modify(network.documents, "files", document_key(source.name), change)
+    return File.model_validate(stored)

@@ -1,0 +1,74 @@
+"""What waits in `incoming`, at the cost of what waits and not of what was ever sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.errors import BadInput
+from panoptes.network.ingest.outcome import Source
+from panoptes.network.names import (
+    FileType,
+    Sequence,
+    field_prefixes,
+    listing_prefixes,
+    parse_upload,
+)
+from panoptes.network.storage.store import ObjectInfo
+
+
+def source_of(info: ObjectInfo) -> Source:
+    """A listed object as a source, with what its name says, if anything."""
+    try:
+        upload = parse_upload(info.name)
+    except BadInput:
+        upload = None
+    return Source(
+        name=info.name,
+        generation=info.generation,
+        size=info.size,
+        arrived=info.updated,
+        crc32c=info.crc32c,
+        upload=upload,
+    )
+
+
+def everything_waiting(network: PanoptesNetwork) -> Iterator[Source]:
+    """Every file in `incoming`, unroutable ones too."""
+    return map(source_of, network.store("incoming").list())
+
+
+def waiting_for(network: PanoptesNetwork, sequence: Sequence) -> list[Source]:
+    """The files of one observation that wait in `incoming`, in the order of their names.
+
+    Looks below the observation's own prefixes, and probes each folder of the unit as an
+    older field-name folder, of one level or two; never walks the unit.
+    """
+    store = network.store("incoming")
+    prefixes = listing_prefixes(sequence)
+    for folder in store.folders(f"{sequence.unit_id}/"):
+        prefixes += field_prefixes(sequence, folder)
+        if folder != f"{sequence.unit_id}/{sequence.camera_id}/":  # where no name has a field
+            for inner in store.folders(folder):
+                prefixes += field_prefixes(sequence, inner)
+    found = {info.name: info for prefix in prefixes for info in store.list(prefix)}
+    sources = [source_of(found[name]) for name in sorted(found)]
+    return [s for s in sources if s.upload and s.upload.sequence_id == sequence.sequence_id]
+
+
+def by_image(sources: Iterable[Source]) -> list[list[Source]]:
+    """Files of one image together, so that they are taken one after the other.
+
+    The camera raw comes last: where the FITS file is archived it needs no picture.
+    """
+    groups: dict[str, list[Source]] = {}
+    for source in sources:
+        groups.setdefault(source.upload.stem if source.upload else source.name, []).append(source)
+    for group in groups.values():
+        group.sort(key=_order)
+    return list(groups.values())
+
+
+def _order(source: Source) -> tuple[bool, str, str]:
+    kind = source.upload.file_type if source.upload else None
+    return kind is FileType.CR2, kind.value if kind else "", source.name

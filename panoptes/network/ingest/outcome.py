@@ -1,0 +1,121 @@
+"""What moves through an ingest: a source file, what was made of it, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from panoptes.network.documents import File, Output
+from panoptes.network.names import UploadName
+from panoptes.network.safe_text import one_line
+
+
+@dataclass(frozen=True)
+class Source:
+    """One generation of an uploaded file, as `incoming` lists it."""
+
+    name: str
+    generation: int
+    size: int
+    arrived: datetime
+    crc32c: str | None = None
+    upload: UploadName | None = None
+    """What its name says; None where it says nothing that we understand."""
+    guarded: bool = False
+    """An earlier attempt ended without a word: decode in a child process, with limits."""
+
+    @property
+    def label(self) -> str:
+        """What people read in logs and run names."""
+        if self.upload is None:
+            return one_line(self.name)
+        return f"{self.upload.image_id or self.upload.stem} {self.upload.file_type.value}"
+
+    def in_child(self) -> Source:
+        return replace(self, guarded=True)
+
+
+class Derived(BaseModel):
+    """What was made of one source: small enough to be kept as a task's result."""
+
+    model_config = ConfigDict(frozen=True)
+    crc32c: str = Field(description="of the source's bytes, base64")
+    outputs: tuple[Output, ...]
+    header: dict[str, Any] = Field(default_factory=dict, description="cards, keywords upper case")
+    checksums: str | None = None
+    duplicate_of: str | None = Field(None, description="the file whose archive this one equals")
+
+    def output(self, role: str) -> Output | None:
+        return next((o for o in self.outputs if o.role == role), None)
+
+
+class Became(StrEnum):
+    """What became of a file, in the words of the summary."""
+
+    CATALOGUED = "catalogued"
+    FILED = "filed"
+    ALREADY = "already"
+    QUARANTINED = "quarantined"
+    WAITING = "waiting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """One row of the summary."""
+
+    name: str
+    outcome: Became
+    image_id: str | None = None
+    location: str | None = None
+    path: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    next_step: str | None = None
+
+    @property
+    def told(self) -> str:
+        """For people: the location that has the file; of trouble, why and what to do."""
+        if self.outcome not in (Became.QUARANTINED, Became.WAITING, Became.FAILED):
+            return self.location or ""
+        return " ".join(filter(None, (self.reason, self.next_step)))
+
+    @classmethod
+    def from_entry(cls, entry: File, outcome: Became | None = None) -> FileResult:
+        """The row of a closed ledger entry."""
+        if outcome is None:
+            outcome = {
+                "archived": Became.CATALOGUED,
+                "filed": Became.FILED,
+                "quarantined": Became.QUARANTINED,
+            }.get(entry.outcome or "", Became.FAILED)
+        return cls(
+            name=entry.name,
+            outcome=outcome,
+            image_id=entry.image_id,
+            location=entry.location,
+            path=entry.path,
+            code=entry.code,
+            reason=entry.reason,
+            next_step=entry.next_step,
+        )
+
+
+def count_outcomes(results: list[FileResult]) -> dict[str, int]:
+    """How many files became what, every outcome named."""
+    return {o.value: sum(r.outcome is o for r in results) for o in Became}
+
+
+def summary(results: list[FileResult]) -> str:
+    """One line for people: ``12 catalogued, 2 filed, 1 quarantined (empty-file)``."""
+    counts = {o: n for o, n in count_outcomes(results).items() if n}
+    codes = sorted({r.code for r in results if r.outcome is Became.QUARANTINED and r.code})
+    parts = [
+        f"{n} {o}" + (f" ({', '.join(codes)})" if o == "quarantined" and codes else "")
+        for o, n in counts.items()
+    ]
+    return ", ".join(parts) or "nothing to do"

@@ -1,0 +1,294 @@
+"""An archived file becomes documents: its unit, camera, observation and image.
+
+Documents may exist before us: they are completed, never replaced. The path says which
+unit, camera and times an image has; where its header says otherwise the path wins and the
+image's notes say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.catalog.catalog import Fields, modify
+from panoptes.network.documents import (
+    IMAGE_STATUS,
+    OBSERVATION_STATUS,
+    Camera,
+    GeoPoint,
+    Image,
+    Observation,
+    Outcome,
+    Provenance,
+    Unit,
+    forward,
+    healpix_of,
+    night_of,
+)
+from panoptes.network.errors import BadInput
+from panoptes.network.ingest.describing import describe_earliest, rank
+from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
+from panoptes.network.ingest.outcome import Became, Derived, FileResult, Source
+from panoptes.network.ingest.retries import step
+from panoptes.network.ingest.sources import own_sequence, recorded_sources
+from panoptes.network.ingest.unclaimed import withdraw_unclaimed
+from panoptes.network.keywords import Described, describe
+from panoptes.network.names import FileType, UploadName, display_name, parse_time
+from panoptes.network.storage.store import NotFound, PreconditionFailed
+
+_FITS = (FileType.FITS, FileType.FITS_FZ)
+
+
+def record_image_file(network: PanoptesNetwork, source: Source, derived: Derived) -> FileResult:
+    """Write the documents of one file, close its ledger entry, and take it from `incoming`.
+
+    Every write may have happened before. The file leaves last, and only in the generation
+    that was read. Raises BadInput if another observation has recorded the image meanwhile;
+    what was made of the file is taken back then.
+    """
+    upload = source.upload
+    assert upload is not None
+    makes_image = upload.image_id is not None and upload.file_type in (*_FITS, FileType.CR2)
+    if makes_image and derived.duplicate_of is None:
+        try:
+            _Recording(network, source, derived, upload, describe(derived.header)).write()
+        except BadInput:
+            withdraw_unclaimed(network, source, derived.outputs)
+            raise
+    outcome: Outcome = "archived" if makes_image else "filed"
+    entry = close_entry(network, source, outcome, derived)
+    remove_from_incoming(network, source)
+    return FileResult.from_entry(entry, Became.ALREADY if derived.duplicate_of else None)
+
+
+def remove_from_incoming(network: PanoptesNetwork, source: Source) -> None:
+    """Take a finished file away, unless it is to be kept or has changed meanwhile."""
+    if network.keep_incoming:
+        return
+    try:
+        network.store("incoming").delete(source.name, if_generation=source.generation)
+    except (NotFound, PreconditionFailed):
+        return  # gone already, or a newer generation that the next listing finds
+
+
+@dataclass(frozen=True)
+class _Recording:
+    network: PanoptesNetwork
+    source: Source
+    derived: Derived
+    upload: UploadName
+    said: Described
+
+    def write(self) -> None:
+        unit = self._write("units", self.upload.sequence.unit_id, self._unit)
+        self._write(
+            "cameras",
+            f"{self.upload.sequence.unit_id}_{self.upload.sequence.camera_id}",
+            self._camera,
+        )
+        longitude = self._longitude(unit)
+        self._write(
+            "observations",
+            self.upload.sequence_id,
+            lambda before: self._observation(before, longitude),
+        )
+        assert self.upload.image_id is not None
+        self._write("images", self.upload.image_id, lambda before: self._image(before, longitude))
+
+    def _write(
+        self, collection: str, key: str, change: Callable[[Fields | None], Fields | None]
+    ) -> Fields:
+        """Write under compare-and-set, unless a newer generation has been taken up.
+
+        The ledger is asked between reading and writing, so a stalled run of an older
+        generation can never cover what a newer one says.
+        """
+
+        def unless_newer(before: Fields | None) -> Fields | None:
+            fields = change(before)
+            stored = before or {}
+            if fields is None or all(stored.get(k) == v for k, v in fields.items()):
+                return fields  # nothing will be written
+            entry = read_entry(self.network, self.source.name)
+            if entry is not None and entry.generation != self.source.generation:
+                return None
+            return fields
+
+        return modify(self.network.documents, collection, key, unless_newer)
+
+    def _longitude(self, unit: Fields) -> float | None:
+        said = self.said.unit.get("longitude")
+        if isinstance(said, int | float):
+            return float(said)
+        place = unit.get("location")
+        return place.longitude if isinstance(place, GeoPoint) else None
+
+    def _unit(self, before: Fields | None) -> Fields:
+        said: Fields = dict(self.said.unit)
+        unit_id, stored = self.upload.sequence.unit_id, before or {}
+        north, east = said.pop("latitude", None), said.pop("longitude", None)
+        if north is not None and east is not None:
+            said["location"] = GeoPoint(float(north), (float(east) + 180.0) % 360.0 - 180.0)
+        known = describe_earliest(said, stored, rank(self.upload), placeholders={"name": unit_id})
+        unit = Unit.model_validate({"name": unit_id} | known)
+        return known | only_missing(unit.fields(), stored)
+
+    def _camera(self, before: Fields | None) -> Fields:
+        sequence, stored = self.upload.sequence, before or {}
+        known = describe_earliest(self.said.camera, stored, rank(self.upload))
+        ids = {"unit_id": sequence.unit_id, "camera_id": sequence.camera_id}
+        return known | only_missing(Camera.model_validate(ids | known).fields(), stored)
+
+    def _observation(self, before: Fields | None, longitude: float | None) -> Fields:
+        sequence, stored = self.upload.sequence, before or {}
+        fields = describe_earliest(
+            self.said.observation,
+            stored,
+            rank(self.upload),
+            together=[("ra", "dec")],  # one image's position, never half of each of two
+        )
+        merged = stored | fields
+        cell = _cell(_number(merged.get("ra")), _number(merged.get("dec")))
+        if cell is not None:
+            fields["healpix"] = cell
+        observation = Observation.model_validate(
+            fields
+            | {
+                "sequence_id": sequence.sequence_id,
+                "unit_id": sequence.unit_id,
+                "camera_id": sequence.camera_id,
+                "time": sequence.time,
+                "night": night_of(sequence.time, longitude),
+                "night_is_rough": longitude is None or None,
+                "status": forward(OBSERVATION_STATUS, stored.get("status"), "receiving_files"),
+            }
+        )
+        return _keep_foreign(observation.fields(), stored, ("time", "night", "night_is_rough"))
+
+    def _image(self, before: Fields | None, longitude: float | None) -> Fields:
+        """This file's part of the image."""
+        upload, stored = self.upload, before or {}
+        sources = recorded_sources(stored)
+        kind = "fits" if upload.file_type in _FITS else upload.file_type.value
+        earlier = sources.get(kind)
+        own_sequence(upload, stored)
+        sources[kind] = self._provenance(earlier).model_dump()
+        # The FITS file has the last word; what only an older generation said is unsaid.
+        said: Fields = {}
+        for each in sorted(sources):
+            said |= sources[each].get("said", {})
+        unsaid = dict.fromkeys((earlier or {}).get("said", {}).keys() - said.keys())
+        merged = stored | unsaid | said
+        moment = _time_of(upload)
+        exptime = merged.get("exptime")
+        end = moment + timedelta(seconds=exptime) if isinstance(exptime, int | float) else None
+        image = Image.model_validate(
+            said
+            | self._parts()
+            | {
+                "image_id": upload.image_id,
+                "sequence_id": upload.sequence_id,
+                "unit_id": upload.sequence.unit_id,
+                "camera_id": upload.sequence.camera_id,
+                "uid": f"{upload.sequence_id}_{upload.image_time}",
+                "time": moment,
+                "exposure_end": end,
+                "night": night_of(moment, longitude),
+                "night_is_rough": longitude is None or None,
+                "status": forward(
+                    IMAGE_STATUS, stored.get("status"), "uploaded" if kind == "fits" else "received"
+                ),
+                "healpix": _cell(*_position(merged)),
+                "sources": sources,
+            }
+        )
+        notes = dict.fromkeys(note for each in sorted(sources) for note in sources[each]["notes"])
+        derived = {"notes": list(notes) or None, "exposure_end": end, "healpix": image.healpix}
+        derived["night_is_rough"] = image.night_is_rough
+        return unsaid | image.fields() | derived
+
+    def _provenance(self, earlier: Fields | None) -> Provenance:
+        same = earlier and earlier["generation"] == self.source.generation
+        return Provenance(
+            name=display_name(self.source.name),
+            generation=self.source.generation,
+            crc32c=self.derived.crc32c,
+            size=self.source.size,
+            arrived=self.source.arrived,
+            recorded=earlier["recorded"] if same and earlier else now(),
+            code_version=code_version(),
+            said=self.said.image,
+            notes=self._notes(),
+        )
+
+    def _parts(self) -> Fields:
+        """What of the image lies where."""
+        derived = self.derived
+        parts: Fields = {}
+        if archive := derived.output("archive"):
+            parts |= {"bucket_path": archive.path, "size": archive.size, "crc32c": archive.crc32c}
+            parts["header_checksums"] = derived.checksums
+        if original := derived.output("original"):
+            parts["original_path"] = original.path
+            planes = {c: derived.output(f"rgb-{c}") for c in "rgb"}
+            parts["rgb_paths"] = {c: plane.path for c, plane in planes.items() if plane}
+        if picture := derived.output("preview"):
+            parts["preview_path"] = picture.path
+        return {k: v for k, v in parts.items() if v is not None}
+
+    def _notes(self) -> list[str]:
+        notes = dict.fromkeys(self.said.notes)
+        sequence, header = self.upload.sequence, self.derived.header
+        for keywords, meant in (
+            (("SEQID", "SEQUENCE_ID"), sequence.sequence_id),
+            (("IMAGEID", "IMAGE_ID"), self.upload.image_id),
+        ):
+            for keyword in keywords:
+                said = header.get(keyword)
+                if isinstance(said, str) and said.strip() and said.strip() != meant:
+                    notes[f"{keyword} = {said.strip()!r}, but the file's path says {meant}"] = None
+        if self.derived.checksums == "stale":
+            notes["the checksum cards of the uploaded file were out of date"] = None
+        return list(notes)
+
+
+def only_missing(fields: Fields, before: Fields | None) -> Fields:
+    """The fields that the stored document has not, or has empty."""
+    return {k: v for k, v in fields.items() if (before or {}).get(k) in (None, "")}
+
+
+def _keep_foreign(fields: Fields, stored: Fields, names: tuple[str, ...]) -> Fields:
+    known = {name for name in names if stored.get(name) is not None}
+    if "night" in known:
+        known.add("night_is_rough")
+    return {k: v for k, v in fields.items() if k not in known}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _cell(ra: float | None, dec: float | None) -> int | None:
+    """The HEALPix cell; None where others' documents hold no place of the sky."""
+    if ra is None or dec is None or not (0 <= ra <= 360 and -90 <= dec <= 90):
+        return None
+    return healpix_of(ra, dec)
+
+
+def _time_of(upload: UploadName) -> datetime:
+    assert upload.image_time is not None
+    return parse_time(upload.image_time)
+
+
+def _position(fields: Fields) -> tuple[float | None, float | None]:
+    """The image's centre in degrees: solved if it is, else the mount's."""
+    for ra, dec in (("ra_image", "dec_image"), ("ra_mnt", "dec_mnt")):
+        east, north = _number(fields.get(ra)), _number(fields.get(dec))
+        if east is not None and north is not None:
+            return east, north
+    return None, None
+
+
+record = step("record")(record_image_file)

@@ -1,0 +1,140 @@
+"""Counts and status of an observation and its unit, asked of the catalog, never added up."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.catalog.catalog import Fields, Query, modify
+from panoptes.network.documents import OBSERVATION_STATUS, GeoPoint, Unit, forward, night_of
+from panoptes.network.ingest.ledger import now
+from panoptes.network.ingest.retries import step
+from panoptes.network.names import Sequence
+
+INGESTED = ("received", "uploaded")
+
+
+def settle_observation(network: PanoptesNetwork, sequence: Sequence) -> Fields:
+    """Write the derived fields of an observation and its unit; gives the observation's.
+
+    An observation is received after `quiet_hours` without files, or once its camera has
+    begun the next one. One that has no document (nothing of it could be taken) stays so.
+    """
+    catalog = network.documents
+    if catalog.get("observations", sequence.sequence_id) is None:
+        return {}
+    later = _next_begun(network, sequence)
+    _end_earlier(network, sequence)
+
+    def observation(before: Fields | None) -> Fields:
+        last = _last_arrival(network, sequence)
+        quiet = last is not None and now() - last >= timedelta(hours=network.quiet_hours)
+        wanted = "received" if later or quiet else "receiving_files"
+        return _totals(network, ("sequence_id", sequence.sequence_id)) | {
+            "last_arrival": last,
+            "status": forward(OBSERVATION_STATUS, (before or {}).get("status"), wanted),
+        }
+
+    def unit(before: Fields | None) -> Fields:
+        counted = catalog.aggregate(
+            Query("observations", where=[("unit_id", "==", sequence.unit_id)])
+        )
+        made = Unit(name=sequence.unit_id).fields() if before is None else {}
+        return (
+            made
+            | _totals(network, ("unit_id", sequence.unit_id))
+            | {"num_observations": int(counted["count"])}
+        )
+
+    modify(catalog, "units", sequence.unit_id, unit)
+    _mend_nights(network, sequence)
+    return modify(catalog, "observations", sequence.sequence_id, observation)
+
+
+def _mend_nights(network: PanoptesNetwork, sequence: Sequence) -> None:
+    """Nights that were counted from Greenwich, now that the unit's longitude is known."""
+    unit = network.documents.get("units", sequence.unit_id)
+    place = unit.fields.get("location") if unit else None
+    if not isinstance(place, GeoPoint):
+        return
+
+    def mend(before: Fields | None) -> Fields | None:
+        moment = (before or {}).get("time")
+        if not (before or {}).get("night_is_rough") or not isinstance(moment, datetime):
+            return None
+        return {"night": night_of(moment, place.longitude), "night_is_rough": None}
+
+    for collection in ("images", "observations"):
+        rough = Query(
+            collection,
+            where=[("sequence_id", "==", sequence.sequence_id), ("night_is_rough", "==", True)],
+        )
+        for stored in list(network.documents.query(rough)):
+            modify(network.documents, collection, stored.key, mend)
+
+
+def _totals(network: PanoptesNetwork, owner: tuple[str, str]) -> Fields:
+    images = Query("images", where=[(owner[0], "==", owner[1]), ("status", "in", list(INGESTED))])
+    found = network.documents.aggregate(images, sums=["exptime"])
+    return {
+        "num_images": int(found["count"]),
+        "total_exptime": round(float(found["exptime"]), 3),
+    }
+
+
+def _last_arrival(network: PanoptesNetwork, sequence: Sequence) -> datetime | None:
+    newest = Query(
+        "files",
+        where=[("sequence_id", "==", sequence.sequence_id)],
+        order_by=[("arrived", "desc")],
+        limit=1,
+    )
+    for stored in network.documents.query(newest):
+        arrived: datetime = stored.fields["arrived"]
+        return arrived
+    return None
+
+
+def _next_begun(network: PanoptesNetwork, sequence: Sequence) -> bool:
+    later = Query(
+        "observations",
+        where=[
+            ("unit_id", "==", sequence.unit_id),
+            ("camera_id", "==", sequence.camera_id),
+            ("time", ">", sequence.time),
+            ("time", "<=", now()),  # a camera's clock that is ahead has begun nothing
+        ],
+        order_by=[("time", "asc")],
+        limit=1,
+    )
+    return any(True for _ in network.documents.query(later))
+
+
+def _end_earlier(network: PanoptesNetwork, sequence: Sequence) -> None:
+    """This camera has begun `sequence`: what it observed before is complete.
+
+    Unless the sequence is dated later than now: its camera's clock is wrong.
+    """
+    if sequence.time > now():
+        return
+    earlier = Query(
+        "observations",
+        where=[
+            ("unit_id", "==", sequence.unit_id),
+            ("camera_id", "==", sequence.camera_id),
+            ("status", "==", "receiving_files"),
+            ("time", "<", sequence.time),
+        ],
+        order_by=[("time", "asc")],
+    )
+
+    def end(before: Fields | None) -> Fields | None:
+        if before is None or before.get("num_images") is None:
+            return None  # not settled yet: the status is all by which that is found
+        return {"status": forward(OBSERVATION_STATUS, before.get("status"), "received")}
+
+    for stored in list(network.documents.query(earlier)):
+        modify(network.documents, "observations", stored.key, end)
+
+
+settle = step("settle", label="{sequence.sequence_id}")(settle_observation)

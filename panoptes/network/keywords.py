@@ -1,0 +1,347 @@
+"""FITS cards and the document fields they fill: one table for both keyword generations.
+
+Older units write eight-letter keywords (``RA-MNT``, ``MOONFRAC``), newer ones HIERARCH
+names too (``moon_fraction``). Keywords are compared without regard to case and the first
+of a row that holds a value wins. A card that is missing, empty, undefined or no number
+leaves its field absent. ``docs/keywords.md`` is made from this table:
+``python -m panoptes.network.keywords > docs/keywords.md``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, TypeAlias, TypeGuard
+
+CardValue: TypeAlias = str | int | float | bool | complex | None
+FieldValue: TypeAlias = str | int | float
+Reader: TypeAlias = Callable[[CardValue], FieldValue | None]
+DocumentName: TypeAlias = Literal["unit", "camera", "observation", "image"]
+
+# Possessive: a page of digits or blanks is read once, and not cut in every way there is.
+_NUMBER = re.compile(
+    r"([+-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[EeDd][+-]?\d++)?+)\s*+(?:[A-Za-z%]++\s*+)?+"
+)
+_FRACTION = re.compile(r"\d++\s*+/\s*+\d++")
+_MAX_TEXT = 1000
+_MISSING = {"", "nan", "none", "null", "n/a", "undefined"}
+
+
+class NoValue(ValueError):
+    """A card holds something, but not what its keyword promises."""
+
+
+def read_text(value: CardValue) -> str | None:
+    """The text without surrounding blanks; None if empty. A page of text is no value."""
+    if value is None:
+        return None
+    text = str(value).strip()
+    if len(text) > _MAX_TEXT:
+        raise NoValue
+    return None if text.lower() in _MISSING else text
+
+
+def read_float(value: CardValue) -> float | None:
+    """A finite number, also from ``'11 C'``, ``'0.019 mm'`` and ``'1/200'``."""
+    if isinstance(value, bool | complex):
+        raise NoValue
+    if isinstance(value, int | float):
+        return float(value) if math.isfinite(value) else None
+    text = read_text(value)
+    if text is None:
+        return None
+    if _FRACTION.fullmatch(text):
+        try:
+            return float(Fraction("".join(text.split())))
+        except (ZeroDivisionError, OverflowError):
+            raise NoValue from None
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        raise NoValue
+    number = float(found[1].upper().replace("D", "E"))
+    return number if math.isfinite(number) else None
+
+
+def read_int(value: CardValue) -> int | None:
+    """A whole number; ``100.0`` and ``'100'`` count as one."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if abs(value) < 2**63 else None
+    number = read_float(value)
+    if number is None:
+        return None
+    if number != int(number) or abs(number) >= 2**53:
+        raise NoValue
+    return int(number)
+
+
+def between(low: float, high: float) -> Reader:
+    """A reader of numbers from `low` to `high`, both included."""
+
+    def read(value: CardValue) -> float | None:
+        number = read_float(value)
+        if number is not None and not low <= number <= high:
+            raise NoValue
+        return number
+
+    return read
+
+
+def nth_of_four(index: int) -> Reader:
+    """A reader of one of the four whole numbers of a card such as ``'471 1024 1024 733'``."""
+
+    def read(value: CardValue) -> int | None:
+        text = read_text(value)
+        if text is None:
+            return None
+        parts = text.split()
+        if len(parts) != 4:
+            raise NoValue
+        return read_int(parts[index])
+
+    return read
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """A field of a document and the cards that fill it, best first."""
+
+    document: DocumentName
+    name: str
+    cards: tuple[str, ...]
+    read: Reader
+    unit: str
+    meaning: str
+
+
+def read_right_ascension(value: CardValue) -> float | None:
+    """Degrees from 0 to 360; -10 is 350."""
+    number = read_float(value)
+    if number is not None and not -360 <= number <= 360:
+        raise NoValue
+    return number + 360.0 if number is not None and number < 0 else number
+
+
+_RA, _DEC = read_right_ascension, between(-90, 90)
+
+KEYWORDS: tuple[Keyword, ...] = (
+    Keyword("unit", "name", ("OBSERVER",), read_text, "", "name of the unit"),
+    Keyword("unit", "latitude", ("LAT-OBS", "LATITUDE"), _DEC, "deg", "north positive; `location`"),
+    Keyword(
+        "unit",
+        "longitude",
+        ("LONG-OBS", "LONGITUDE"),
+        between(-180, 360),
+        "deg",
+        "east positive; `location`",
+    ),
+    Keyword("unit", "elevation", ("ELEV-OBS", "ELEVATION"), read_float, "m", "above sea level"),
+    Keyword("camera", "model", ("CAMMODEL", "CAM-MOD"), read_text, "", "camera model"),
+    Keyword("camera", "serial_number", ("CAMSN",), read_text, "", "body serial number, a text"),
+    Keyword(
+        "camera", "internal_serial_number", ("INTSN",), read_text, "", "internal serial number"
+    ),
+    Keyword(
+        "observation", "software_version", ("CREATOR",), read_text, "", "control software's version"
+    ),
+    Keyword(
+        "observation",
+        "ra",
+        ("CRVAL1", "FIELD_RA", "RA-MNT", "RA_MNT"),
+        _RA,
+        "deg",
+        "centre: solved, else of the field, else of the mount",
+    ),
+    Keyword(
+        "observation",
+        "dec",
+        ("CRVAL2", "FIELD_DEC", "DEC-MNT", "DEC_MNT"),
+        _DEC,
+        "deg",
+        "centre: solved, else of the field, else of the mount",
+    ),
+    Keyword("observation", "exptime", ("EXPTIME",), between(0, 1e6), "s", "exposure time"),
+    Keyword("observation", "field_name", ("FIELD", "FIELD_NAME"), read_text, "", "target field"),
+    Keyword("observation", "camera_filter", ("FILTER",), read_text, "", "filter or Bayer pattern"),
+    Keyword("observation", "iso", ("ISO",), read_int, "", "ISO setting"),
+    Keyword("observation", "project", ("ORIGIN",), read_text, "", "project"),
+    Keyword("image", "exptime", ("EXPTIME",), between(0, 1e6), "s", "exposure time"),
+    Keyword(
+        "image",
+        "ha_mnt",
+        ("HA-MNT", "HA_MNT"),
+        read_float,
+        "h",
+        "mount's hour angle (POCS writes hours and comments 'Degrees')",
+    ),
+    Keyword("image", "ra_mnt", ("RA-MNT", "RA_MNT"), _RA, "deg", "mount's right ascension"),
+    Keyword("image", "dec_mnt", ("DEC-MNT", "DEC_MNT"), _DEC, "deg", "mount's declination"),
+    Keyword("image", "ra_image", ("CRVAL1",), _RA, "deg", "from the plate solution"),
+    Keyword("image", "dec_image", ("CRVAL2",), _DEC, "deg", "from the plate solution"),
+    Keyword(
+        "image",
+        "moonfrac",
+        ("MOONFRAC", "MOON_FRACTION"),
+        between(0, 1),
+        "",
+        "illuminated fraction of the Moon",
+    ),
+    Keyword(
+        "image",
+        "moonsep",
+        ("MOONSEP", "MOON_SEPARATION"),
+        between(0, 180),
+        "deg",
+        "distance from the Moon",
+    ),
+    Keyword("image", "airmass", ("AIRMASS",), read_float, "", "sec(z)"),
+    Keyword("image", "measev", ("MEASEV",), read_float, "EV", "measured brightness"),
+    Keyword("image", "measev2", ("MEASEV2",), read_float, "EV", "measured brightness, second"),
+    Keyword("image", "measr", ("MEASRGGB",), nth_of_four(0), "", "measured red"),
+    Keyword("image", "measg", ("MEASRGGB",), nth_of_four(1), "", "measured first green"),
+    Keyword("image", "measg2", ("MEASRGGB",), nth_of_four(2), "", "measured second green"),
+    Keyword("image", "measb", ("MEASRGGB",), nth_of_four(3), "", "measured blue"),
+    Keyword("image", "camtemp", ("CAMTEMP",), read_float, "degC", "camera temperature"),
+    Keyword("image", "circconf", ("CIRCCONF",), read_float, "mm", "circle of confusion"),
+    Keyword("image", "colortmp", ("COLORTMP",), read_float, "K", "colour temperature"),
+    Keyword("image", "bluebal", ("BLUEBAL",), read_float, "", "blue balance"),
+    Keyword("image", "redbal", ("REDBAL",), read_float, "", "red balance"),
+    Keyword("image", "whtlvln", ("WHTLVLN",), read_int, "ADU", "normal white level"),
+    Keyword("image", "whtlvls", ("WHTLVLS",), read_int, "ADU", "specular white level"),
+)
+
+
+_ALSO = ("CTYPE1", "CTYPE2", "SEQID", "SEQUENCE_ID", "IMAGEID", "IMAGE_ID")
+_KNOWN = frozenset((*_ALSO, *(card for keyword in KEYWORDS for card in keyword.cards)))
+
+
+def known_cards(header: Mapping[str, object]) -> dict[str, CardValue]:
+    """The cards of a header, keywords in upper case, that `describe` and notes are made of."""
+    return {k: v for k, v in header.items() if k in _KNOWN and _is_card_value(v)}
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a header says, by document, and the cards that could not be understood."""
+
+    unit: dict[str, FieldValue] = field(default_factory=dict)
+    camera: dict[str, FieldValue] = field(default_factory=dict)
+    observation: dict[str, FieldValue] = field(default_factory=dict)
+    image: dict[str, FieldValue] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def describe(header: Mapping[str, object]) -> Described:
+    """Read every known card of a header whose keywords are in upper case."""
+    cards: dict[str, CardValue] = {k: v for k, v in header.items() if _is_card_value(v)}
+    solved = _is_solved(cards)
+    filled: dict[str, dict[str, FieldValue]] = {
+        "unit": {},
+        "camera": {},
+        "observation": {},
+        "image": {},
+    }
+    notes: dict[str, None] = {}
+    for keyword in KEYWORDS:
+        for card in keyword.cards:
+            if card in ("CRVAL1", "CRVAL2") and not solved:
+                continue
+            if keyword.document == "observation" and not _is_whole_position(cards, card):
+                continue
+            try:
+                value = keyword.read(cards.get(card))
+            except NoValue:
+                shown = repr(cards[card])
+                shown = shown if len(shown) <= 100 else f"{shown[:100]}..."
+                notes[f"{card} = {shown} was not understood and left out"] = None
+                continue
+            if value is not None:
+                filled[keyword.document][keyword.name] = value
+                break
+    return Described(**filled, notes=tuple(notes))
+
+
+def _is_card_value(value: object) -> TypeGuard[CardValue]:
+    return value is None or isinstance(value, str | int | float | bool | complex)
+
+
+_PAIRS = (
+    ("CRVAL1", "CRVAL2"),
+    ("FIELD_RA", "FIELD_DEC"),
+    ("RA-MNT", "DEC-MNT"),
+    ("RA_MNT", "DEC_MNT"),
+)
+
+
+def _is_solved(cards: Mapping[str, CardValue]) -> bool:
+    """Whether CRVAL1 and CRVAL2 are right ascension and declination (FITS 4.0, section 8.3).
+
+    Both have to be there. Axes without a type are taken for them, as the network's own
+    software writes them only when a frame is solved, unless both are 0, the default.
+    """
+    types = [str(cards.get(name) or "").strip().upper() for name in ("CTYPE1", "CTYPE2")]
+    if any(types):
+        celestial = types[0].startswith("RA") and (not types[1] or types[1].startswith("DEC"))
+        return celestial and _is_whole_position(cards, "CRVAL1")
+    whole = _is_whole_position(cards, "CRVAL1")
+    return whole and any(read_float(cards.get(name)) for name in ("CRVAL1", "CRVAL2"))
+
+
+def _is_whole_position(cards: Mapping[str, CardValue], card: str) -> bool:
+    """Whether the other coordinate of a position is there, too; True for any other card."""
+    for ra, dec in _PAIRS:
+        if card in (ra, dec):
+            try:
+                return _RA(cards.get(ra)) is not None and _DEC(cards.get(dec)) is not None
+            except NoValue:
+                return False
+    return True
+
+
+def table() -> str:
+    """The documentation page of this table, in Markdown."""
+    lines = [
+        "# Keywords",
+        "",
+        "Which FITS cards fill which fields of the catalogue. This page is made from",
+        "`panoptes/network/keywords.py` by `python -m panoptes.network.keywords > docs/keywords.md`; do not edit it.",
+        "",
+        "Where a row names several cards, the first that holds a value wins. A card that is",
+        "missing, empty, undefined or not understood leaves its field absent; the image's",
+        "`notes` say which card was not understood. `CRVAL1` and `CRVAL2` count only where",
+        "`CTYPE1`, if present, is a right ascension; a position is always one pair of cards.",
+    ]
+    documents: Sequence[DocumentName] = ("unit", "camera", "observation", "image")
+    for document in documents:
+        lines += ["", f"## {document.capitalize()}", "", "| field | cards | unit | meaning |"]
+        lines += ["|---|---|---|---|"]
+        lines += [
+            f"| `{k.name}` | {', '.join(map('`{}`'.format, k.cards))} | {k.unit} | {k.meaning} |"
+            for k in KEYWORDS
+            if k.document == document
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the page, or with ``--check FILE`` say whether the file is current."""
+    if not arguments:
+        sys.stdout.write(table())
+        return 0
+    if len(arguments) == 2 and arguments[0] == "--check":
+        if Path(arguments[1]).read_text(encoding="utf-8") == table():
+            return 0
+        sys.stderr.write(
+            f"{arguments[1]} is not current: python -m panoptes.network.keywords > {arguments[1]}\n"
+        )
+        return 1
+    sys.stderr.write("usage: python -m panoptes.network.keywords [--check FILE]\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

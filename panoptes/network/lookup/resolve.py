@@ -1,0 +1,179 @@
+"""A name, or coordinates in any notation, becomes a place on the sky.
+
+1. Coordinates written in the text.
+2. The Sun, the Moon and the planets, at a moment.
+3. Messier, NGC, IC and common names, from a catalogue that is installed with us.
+4. Anything else by Sesame; what it once said stands in while it is away.
+
+Only the last step needs the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import CachePolicy
+from prefect.context import TaskRunContext
+from prefect.tasks import exponential_backoff
+
+from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.ingest.retries import (
+    BACKOFF_SECONDS,
+    JITTER,
+    RETRIES,
+    named,
+    retry_if_passing,
+)
+from panoptes.network.lookup.deep_sky import deep_sky_object
+from panoptes.network.lookup.known_names import KnownNames
+from panoptes.network.lookup.resolved import NoSuchName, Resolved, tidy
+from panoptes.network.lookup.sesame import Found, Sesame
+from panoptes.network.lookup.solar_system import body_named, position_of
+from panoptes.network.lookup.written_coordinates import read_coordinates, read_designation
+from panoptes.network.safe_text import safe_log
+
+log = safe_log(__name__)
+
+VERSION = "1"
+"""Of what `resolve_name` answers; a new one makes Prefect forget what it cached."""
+
+
+def resolve_name(
+    search_string: str,
+    *,
+    moment: datetime | None = None,
+    sesame: Sesame | None = None,
+    known: KnownNames | None = None,
+) -> Resolved:
+    """Where `search_string` is, in degrees (ICRS).
+
+    `moment` is for what moves, UTC if it has no zone, by default now. Raises NoSuchName,
+    and TryAgain when only Sesame could tell and is away.
+    """
+    text = tidy(search_string)
+    if (written := read_coordinates(text)) is not None:
+        return _resolved(search_string, written, text, "coordinates")
+    if (body := body_named(text)) is not None:
+        seen = _utc(moment)
+        place = position_of(body, seen)
+        return _resolved(search_string, place, body.capitalize(), "ephemeris", time=seen)
+    if (found := deep_sky_object(text)) is not None:
+        return _resolved(search_string, (found.ra, found.dec), found.name, "OpenNGC")
+    return _ask_sesame(
+        search_string, text, sesame or Sesame.from_environment(), known or KnownNames(None)
+    )
+
+
+def _ask_sesame(search_string: str, text: str, sesame: Sesame, known: KnownNames) -> Resolved:
+    before = known.get(text)
+    if before is not None and before.is_fresh:
+        return _by_sesame(search_string, before.found, before.resolved)
+    if known.is_unknown(text):
+        raise NoSuchName(_nobody_knows(text))
+    try:
+        answer = sesame.ask(text)
+    except TryAgain:
+        if before is not None:
+            return _by_sesame(search_string, before.found, before.resolved)
+        if (designated := read_designation(text)) is not None:
+            return _resolved(search_string, designated, text, "coordinates in the designation")
+        raise
+    if answer is not None:
+        try:
+            known.keep(text, answer)
+        except (TryAgain, ConfigurationError) as error:
+            log.warning("%r was found but cannot be kept: %s", text, error)
+        return _by_sesame(search_string, answer, None)
+    if (designated := read_designation(text)) is not None:
+        return _resolved(search_string, designated, text, "coordinates in the designation")
+    known.keep_unknown(text)
+    raise NoSuchName(_nobody_knows(text))
+
+
+def _nobody_knows(text: str) -> str:
+    return (
+        f"nothing is known as {text!r}: it is no pair of coordinates, and neither OpenNGC nor "
+        "SIMBAD, NED and VizieR have an object of this name"
+    )
+
+
+def _by_sesame(search_string: str, found: Found, since: datetime | None) -> Resolved:
+    source = f"Sesame ({found.catalogue})"
+    place = (found.ra, found.dec)
+    return _resolved(search_string, place, found.name, source, known_since=since)
+
+
+def _resolved(
+    search_string: str,
+    place: tuple[float, float],
+    name: str,
+    source: str,
+    *,
+    time: datetime | None = None,
+    known_since: datetime | None = None,
+) -> Resolved:
+    return Resolved(
+        search_string=search_string,
+        ra=place[0],
+        dec=place[1],
+        name=name,
+        source=source,
+        time=time,
+        known_since=known_since,
+    )
+
+
+def _utc(moment: datetime | None) -> datetime:
+    if moment is None:
+        return datetime.now(UTC)
+    return moment.replace(tzinfo=UTC) if moment.utcoffset() is None else moment.astimezone(UTC)
+
+
+@dataclass
+class NameKey(CachePolicy):
+    """The identity of a lookup: task, version, the tidied name, and for what moves the time.
+
+    What moves, now, has none: it is worked out anew each time.
+    """
+
+    version: str = VERSION
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],
+        **kwargs: Any,
+    ) -> str | None:
+        moment: datetime | None = inputs.get("moment")
+        try:
+            text = tidy(inputs["search_string"])
+        except NoSuchName:
+            return None
+        moves = body_named(text) is not None
+        if moves and moment is None:
+            return None
+        identity = text if moment is None or not moves else f"{text}@{_utc(moment).isoformat()}"
+        digest = hashlib.sha256(identity.encode()).hexdigest()
+        return f"{task_ctx.task.name}-{self.version}-{digest[:40]}"
+
+
+@task(
+    name="resolve",
+    task_run_name=named("resolve {search_string}"),
+    retries=RETRIES,
+    retry_delay_seconds=exponential_backoff(backoff_factor=BACKOFF_SECONDS),
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=retry_if_passing,
+    cache_policy=NameKey(),
+    cache_expiration=timedelta(days=30),
+    persist_result=True,
+    result_serializer="json",
+)
+def resolve(search_string: str, moment: datetime | None = None) -> Resolved:
+    """`resolve_name` as a step of a flow. Only answers are cached, never that there is none."""
+    return resolve_name(search_string, moment=moment)

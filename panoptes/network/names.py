@@ -1,0 +1,285 @@
+"""Ids and the grammar of the paths under which units upload.
+
+The network's own form is ``UNIT/CAMERA/SEQUENCE/IMAGE.suffix``:
+``PAN001/14d3bd/20180216T110623/20180216T112430.fits.fz``. Older software put a field
+name after the unit; exported files carry ``_`` in place of ``/`` or repeat the whole id
+in the file name. All of them name the same image and are filed under the same path.
+The rules are those of the path patterns in panoptes-utils, panoptes-pipeline (older)
+and panoptes-data (newer), read strictly: whole name, real dates, no contradiction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from urllib.parse import quote
+
+from panoptes.network.errors import BadInput
+
+MAX_NAME_BYTES = 1024
+"""Cloud Storage's limit on an object name, https://cloud.google.com/storage/docs/objects#naming"""
+
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+"""The years that names may speak of: wider than any unit's life, and far from the ends of the
+calendar, where a night or the end of an exposure has no date."""
+
+
+class FileType(StrEnum):
+    """What a file is, by its suffix in either case."""
+
+    FITS = "fits"
+    FITS_FZ = "fits.fz"
+    CR2 = "cr2"
+    JPG = "jpg"
+    MP4 = "mp4"
+
+
+_UNIT = r"(?P<unit>PAN\d{3})"
+_CAMERA = r"(?P<camera>[0-9A-Za-z]{6})"
+_SEQUENCE = r"(?P<sequence>\d{8}T\d{6})"
+_STEM = re.compile(  # read without a field wherever that can be
+    rf"{_UNIT}(?:[/_]|/(?P<field>[^/]+(?:/[^/]+)?)/|_(?P<name>[^/]+?)_){_CAMERA}[/_]{_SEQUENCE}"
+    r"(?:[/_](?P<leaf>[^/]+))?",
+    re.ASCII,
+)
+_LEAF = re.compile(
+    r"(?:(?P<unit>PAN\d{3})_(?P<camera>[0-9A-Za-z]{6})_(?:(?P<sequence>\d{8}T\d{6})_)?)?"
+    r"(?P<image>\d{8}T\d{6})",
+    re.ASCII,
+)
+_POINTING = re.compile(r"pointing\d*(?:_\d{8}T\d{6})?", re.ASCII)
+_SEQUENCE_ID = re.compile(rf"{_UNIT}_{_CAMERA}_{_SEQUENCE}", re.ASCII)
+_SUFFIX = re.compile(
+    r"(?P<stem>.+?)\.(?P<suffix>fits\.fz|fits|cr2|jpe?g|mp4)", re.ASCII | re.I | re.S
+)
+
+
+def parse_time(text: str) -> datetime:
+    """The UTC moment that a compact time such as ``20180216T112430`` names.
+
+    Raises ValueError, with a sentence, when there is no such date or time of day, or none
+    in which a unit can have observed: see `FIRST_YEAR`.
+    """
+    try:
+        moment = datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"{text} is no real date and time") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(
+            f"{text} is no time of an observation: its year is not in {FIRST_YEAR} to {LAST_YEAR}"
+        )
+    return moment
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One observation: a camera's images during one continuous tracking movement."""
+
+    unit_id: str
+    camera_id: str
+    sequence_time: str
+
+    @property
+    def sequence_id(self) -> str:
+        return f"{self.unit_id}_{self.camera_id}_{self.sequence_time}"
+
+    @property
+    def folder(self) -> str:
+        return f"{self.unit_id}/{self.camera_id}/{self.sequence_time}"
+
+    @property
+    def time(self) -> datetime:
+        return parse_time(self.sequence_time)
+
+
+@dataclass(frozen=True)
+class UploadName:
+    """What the name of an uploaded file says."""
+
+    name: str
+    sequence: Sequence
+    file_type: FileType
+    image_time: str | None
+    """None for pointing frames and timelapses: they belong to no image."""
+    field_name: str | None
+    leaf: str
+    """The last part of the path under which the file is kept, without its suffix."""
+
+    @property
+    def sequence_id(self) -> str:
+        return self.sequence.sequence_id
+
+    @property
+    def image_id(self) -> str | None:
+        if self.image_time is None:
+            return None
+        return f"{self.sequence.unit_id}_{self.sequence.camera_id}_{self.image_time}"
+
+    @property
+    def is_pointing(self) -> bool:
+        return self.leaf.startswith("pointing")
+
+    @property
+    def stem(self) -> str:
+        """The path under which everything of this image is kept, without a suffix."""
+        return f"{self.sequence.folder}/{self.leaf}"
+
+
+def parse_sequence_id(text: str) -> Sequence:
+    """Read an id such as ``PAN001_14d3bd_20180216T110623``.
+
+    Raises ValueError, with a sentence, for anything else.
+    """
+    found = _SEQUENCE_ID.fullmatch(text)
+    if found is None:
+        raise ValueError(
+            f"{text!r} is not an observation's id: expected UNIT_CAMERA_SEQUENCETIME, "
+            "for example PAN001_14d3bd_20180216T110623"
+        )
+    try:
+        parse_time(found["sequence"])
+    except ValueError as error:
+        raise ValueError(f"{text!r} names no real date and time: {error}") from None
+    return Sequence(found["unit"], found["camera"], found["sequence"])
+
+
+def parse_upload(name: str) -> UploadName:
+    """Read the name of an uploaded file.
+
+    Raises BadInput ``unroutable-name`` or ``unknown-suffix``.
+    """
+    if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
+        raise BadInput("unroutable-name", f"longer than {MAX_NAME_BYTES} bytes")
+    if not name.isprintable():
+        raise BadInput("unroutable-name", "it holds control characters or broken text")
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        raise BadInput("unroutable-name", "it holds an empty, '.' or '..' part")
+    suffixed = _SUFFIX.fullmatch(name)
+    if suffixed is None:
+        raise BadInput("unknown-suffix", name.rsplit("/", 1)[-1][-60:])
+    suffix = suffixed["suffix"].lower()
+    file_type = FileType("jpg" if suffix == "jpeg" else suffix)
+    found = _STEM.fullmatch(suffixed["stem"])
+    if found is None:
+        raise BadInput("unroutable-name", _where_it_begins(suffixed["stem"]))
+    sequence = Sequence(found["unit"], found["camera"], found["sequence"])
+    if (found["field"] or "").startswith(f"{sequence.camera_id}/"):
+        # Observations lie there, which a listing must not have to walk in search of fields.
+        raise BadInput(
+            "unroutable-name", f"a field's folder lies within the camera's own, {found['camera']}"
+        )
+    leaf, image_time = _read_leaf(found["leaf"], sequence, file_type)
+    for moment in (sequence.sequence_time, image_time):
+        if moment is not None:
+            try:
+                parse_time(moment)
+            except ValueError as error:
+                raise BadInput("unroutable-name", str(error)) from None
+    return UploadName(
+        name=name,
+        sequence=sequence,
+        file_type=file_type,
+        image_time=None if file_type is FileType.MP4 else image_time,
+        field_name=found["field"] or found["name"],
+        leaf=leaf,
+    )
+
+
+def _where_it_begins(stem: str) -> str:
+    """A hint for whoever named a folder above the one that holds the units."""
+    above, slash, below = stem.partition("/PAN")
+    if slash and _STEM.fullmatch(f"PAN{below}"):
+        return f"the unit comes first: the folder to take is {above}"
+    return ""
+
+
+def _read_leaf(leaf: str | None, sequence: Sequence, file_type: FileType) -> tuple[str, str | None]:
+    """The kept leaf and the image's time, from the part after the sequence."""
+    if file_type is FileType.MP4 and (
+        leaf is None
+        or leaf.endswith(f"_{sequence.camera_id}_{sequence.sequence_time}")
+        or leaf == f"{sequence.camera_id}_{sequence.sequence_time}"
+    ):
+        # UNIT/CAMERA/SEQUENCE.mp4, and make_timelapse's FIELD_CAMERA_SEQUENCE.mp4.
+        return sequence.sequence_time, None
+    if leaf is None:
+        raise BadInput("unroutable-name", "it names an observation but no image")
+    if file_type is not FileType.MP4 and _POINTING.fullmatch(leaf):
+        return leaf, None
+    found = _LEAF.fullmatch(leaf)
+    if found is None:
+        raise BadInput("unroutable-name", f"{leaf[:60]!r} names no image")
+    for said, meant in (
+        (found["unit"], sequence.unit_id),
+        (found["camera"], sequence.camera_id),
+        (found["sequence"], sequence.sequence_time),
+    ):
+        if said is not None and said != meant:
+            raise BadInput("unroutable-name", f"its folders say {meant}, the file says {said}")
+    return found["image"], found["image"]
+
+
+def listing_prefixes(sequence: Sequence) -> list[str]:
+    """The prefixes under which uploads of an observation lie, but for field folders.
+
+    Listing costs by what waits for this observation. Prefixes end before the separator,
+    so that ``SEQUENCE/IMAGE``, ``SEQUENCE_IMAGE`` and ``SEQUENCE.mp4`` are all found; a
+    caller parses each name and keeps those of its sequence.
+    """
+    unit, camera, start = sequence.unit_id, sequence.camera_id, sequence.sequence_time
+    # Exported names, a field name within or not, lie side by side: what waits of the unit.
+    return [*(f"{unit}/{camera}{separator}{start}" for separator in "/_"), f"{unit}_"]
+
+
+def field_prefixes(sequence: Sequence, field_folder: str) -> list[str]:
+    """The prefixes of an observation below one older field-name folder ``UNIT/FIELD/``."""
+    camera, start = sequence.camera_id, sequence.sequence_time
+    return [f"{field_folder}{camera}{separator}{start}" for separator in "/_"]
+
+
+def document_key(name: str) -> str:
+    """The key of a file's ledger entry: its percent-encoded name.
+
+    Firestore refuses keys over 1,500 bytes, ``.``, ``..`` and ``__x__``
+    (https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields);
+    a longer key is cut and carries the SHA-256 of the name.
+    """
+    key = quote(name, safe="", errors="surrogateescape")
+    if key in (".", ".."):
+        key = key.replace(".", "%2E")
+    if key.startswith("__"):
+        key = f"%5F{key[1:]}"
+    if len(key) <= 1400:
+        return key
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{key[:1300]}~{digest}"
+
+
+def quarantine_name(name: str, generation: int, number: int = 1) -> str:
+    """Where a quarantined file is kept: ``NAME@GENERATION``.
+
+    ``NAME@GENERATION-2`` and so on, its `number`, where others have other bytes.
+    A name that no folder can hold, or that is not clean text, is kept under its ledger
+    key in ``unnamed/``, so that every file can be quarantined in every kind of store.
+    """
+    kept = f"{name}@{generation}" + (f"-{number}" if number > 1 else "")
+    parts = kept.split("/")
+    clean = (
+        name.isprintable()
+        and all(part not in ("", ".", "..") and len(part.encode()) <= 255 for part in parts)
+        and not any(part.casefold() == ".panoptes" for part in parts)  # a folder's own
+        and len(kept.encode()) <= MAX_NAME_BYTES
+        and not name.startswith(".")
+    )
+    if clean:
+        return kept
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return f"unnamed/{document_key(name)[:200]}~{digest}{kept[len(name) :]}"
+
+
+def display_name(name: str) -> str:
+    """The name as clean text: bytes that are no UTF-8 are shown as ``\\xNN``."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,239 @@
+"""Searches over the catalog: observations, their images, and units.
+
+Every query asks only for what `panoptes.network.catalog.indexes` declares, and narrows down the rest while
+it reads, so that the same search runs on SQLite and on Firestore. One page looks at no
+more than `MAX_LOOKED_AT` documents, whatever was asked.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from panoptes.network.catalog.catalog import Catalog, Fields, Operator, Order, Query, Stored
+from panoptes.network.catalog.values import check_key
+from panoptes.network.cone import Cone
+
+MAX_LOOKED_AT = 5_000
+MAX_IN_CONE = 100_000
+_BATCH = 500
+
+Direction = Literal["asc", "desc"]
+Condition = tuple[str, Operator, Any]
+
+
+class BadCursor(ValueError):
+    """The text is no place to go on from."""
+
+
+class TooMany(ValueError):
+    """The search must be narrowed down."""
+
+
+_BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
+"""Where a document whose time is no time of ours stands."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which observations: all that is given must hold."""
+
+    unit_ids: frozenset[str] = field(default=frozenset())
+    camera_ids: frozenset[str] = field(default=frozenset())
+    statuses: frozenset[str] = field(default=frozenset())
+    field_name: str | None = None
+    """In any case; ``*`` stands for any text."""
+    start: datetime | None = None
+    end: datetime | None = None
+    """Both included; aware."""
+    min_num_images: int | None = None
+    max_num_images: int | None = None
+    cone: Cone | None = None
+
+    def holds(self, fields: Fields) -> bool:
+        """Whether an observation's document is meant."""
+        time, images = fields.get("time"), fields.get("num_images")
+        if not isinstance(images, int | float):  # absent, or another program's word
+            images = 0
+        status = fields.get("status")
+        return (
+            isinstance(time, datetime)
+            and (not self.unit_ids or fields.get("unit_id") in self.unit_ids)
+            and (not self.camera_ids or fields.get("camera_id") in self.camera_ids)
+            and (not self.statuses or (isinstance(status, str) and status in self.statuses))
+            and (self.field_name is None or _is_like(fields.get("field_name"), self.field_name))
+            and (self.start is None or time >= self.start)
+            and (self.end is None or time <= self.end)
+            and (self.min_num_images is None or images >= self.min_num_images)
+            and (self.max_num_images is None or images <= self.max_num_images)
+            and (self.cone is None or _is_in(self.cone, fields))
+        )
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of what was found. `following` goes on behind it, None at the end.
+
+    A page may be short, or empty, while more follows.
+    """
+
+    documents: list[Stored]
+    following: str | None
+
+
+def find_observations(
+    catalog: Catalog, wanted: Wanted, *, limit: int = 100, cursor: str | None = None
+) -> Page:
+    """The newest first. Raises BadCursor and TooMany."""
+    after = read_cursor(cursor, "observations") if cursor else None
+    if wanted.cone is not None:
+        found = _in_cone(catalog, wanted)
+        found.sort(key=_moment, reverse=True)
+        if after is not None:
+            found = [each for each in found if _moment(each) < _moment(after)]
+        following = write_cursor(found[limit - 1]) if len(found) > limit else None
+        return Page(found[:limit], following)
+    page: list[Stored] = []
+    last: Stored | None = None
+    for looked_at, stored in enumerate(_by_time(catalog, wanted, "desc", after)):
+        if len(page) == limit:
+            return Page(page, write_cursor(page[-1]))
+        if looked_at == MAX_LOOKED_AT:
+            assert last is not None
+            return Page(page, write_cursor(last))
+        if wanted.holds(stored.fields):
+            page.append(stored)
+        last = stored
+    return Page(page, None)
+
+
+def all_observations(catalog: Catalog, wanted: Wanted) -> Iterator[Stored]:
+    """Every one, the oldest first, read in batches. Raises TooMany."""
+    if wanted.cone is not None:
+        yield from sorted(_in_cone(catalog, wanted), key=_moment)
+        return
+    for stored in _by_time(catalog, wanted, "asc", None):
+        if wanted.holds(stored.fields):
+            yield stored
+
+
+def find_images(
+    catalog: Catalog, sequence_id: str, *, limit: int = 1000, cursor: str | None = None
+) -> Page:
+    """The images of an observation, the oldest first. Raises BadCursor."""
+    query = Query(
+        "images",
+        where=[("sequence_id", "==", sequence_id)],
+        order_by=[("time", "asc")],
+        limit=limit + 1,
+        start_after=read_cursor(cursor, "images") if cursor else None,
+    )
+    found = list(catalog.query(query))
+    page = found[:limit]
+    return Page(page, write_cursor(page[-1]) if len(found) > limit else None)
+
+
+def all_images(catalog: Catalog, sequence_id: str) -> Iterator[Stored]:
+    """Every image of an observation, the oldest first, read in batches."""
+    query = Query("images", [("sequence_id", "==", sequence_id)], [("time", "asc")])
+    yield from _in_batches(catalog, query)
+
+
+def all_units(catalog: Catalog) -> list[Stored]:
+    """Every unit, by its id."""
+    return list(catalog.query(Query("units")))
+
+
+def _by_time(
+    catalog: Catalog, wanted: Wanted, direction: Direction, after: Stored | None
+) -> Iterator[Stored]:
+    """What the best index finds: by camera, by unit, or by time alone."""
+    where: list[Condition] = []
+    for name, values in (("camera_id", wanted.camera_ids), ("unit_id", wanted.unit_ids)):
+        if len(values) == 1 and not where:
+            where.append((name, "==", next(iter(values))))
+    if wanted.start is not None:
+        where.append(("time", ">=", wanted.start))
+    if wanted.end is not None:
+        where.append(("time", "<=", wanted.end))
+    order: list[Order] = [("time", direction)]
+    yield from _in_batches(catalog, Query("observations", where, order, start_after=after))
+
+
+def _in_batches(catalog: Catalog, query: Query) -> Iterator[Stored]:
+    after = query.start_after
+    while True:
+        batch = list(
+            catalog.query(
+                Query(query.collection, query.where, query.order_by, _BATCH, start_after=after)
+            )
+        )
+        yield from batch
+        if len(batch) < _BATCH:
+            return
+        after = batch[-1]
+
+
+def _in_cone(catalog: Catalog, wanted: Wanted) -> list[Stored]:
+    assert wanted.cone is not None
+    found: list[Stored] = []
+    looked_at = 0
+    for low, high in wanted.cone.cells():
+        query = Query("observations", [("healpix", ">=", low), ("healpix", "<", high)])
+        for stored in catalog.query(query):
+            looked_at += 1
+            if looked_at > MAX_IN_CONE:
+                raise TooMany(
+                    f"more than {MAX_IN_CONE:,} observations lie near the circle: choose a "
+                    "smaller radius, or search by time instead"
+                )
+            if wanted.holds(stored.fields):
+                found.append(stored)
+    return found
+
+
+def _moment(stored: Stored) -> tuple[datetime, str]:
+    time = stored.fields.get("time")
+    return time if isinstance(time, datetime) else _BEFORE_ALL, stored.key
+
+
+def _is_like(value: object, pattern: str) -> bool:
+    return isinstance(value, str) and fnmatchcase(
+        _plain(value), _plain(pattern).replace("[", "[[]")
+    )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _is_in(cone: Cone, fields: Fields) -> bool:
+    ra, dec = fields.get("ra"), fields.get("dec")
+    return isinstance(ra, int | float) and isinstance(dec, int | float) and cone.holds(ra, dec)
+
+
+def write_cursor(stored: Stored) -> str:
+    """A text that names the place behind a document in the order of time."""
+    time, key = _moment(stored)
+    text = json.dumps([time.isoformat(), key], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str, collection: str) -> Stored:
+    """What `write_cursor` wrote. Raises BadCursor for anything else."""
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        moment, key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        time = datetime.fromisoformat(moment)
+        if time.utcoffset() is None or not isinstance(key, str) or not key:
+            raise ValueError
+        time = time.astimezone(UTC)
+        check_key(collection, key)
+    except (ValueError, TypeError, RecursionError, OverflowError):
+        raise BadCursor("the cursor is none that a search gave: leave it out to begin") from None
+    return Stored(collection, key, {"time": time}, "")

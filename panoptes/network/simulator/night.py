@@ -1,0 +1,290 @@
+"""Everything that simulated units upload in one night, and what should become of it."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from panoptes.network.names import FileType
+from panoptes.network.simulator.canon_writer import Settings, cr2_bytes
+from panoptes.network.simulator.headers import SITES, TARGETS, Exposure, Generation, header_cards
+from panoptes.network.simulator.sensor import GEOMETRIES, FrameSize, StarField
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Sink: TypeAlias = Callable[[str, bytes], object]
+Fate: TypeAlias = Literal["archived", "filed", "quarantined"]
+
+START = datetime(2026, 1, 15, 6, tzinfo=UTC)
+_READOUT = 8.0
+"""Seconds between exposures."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One upload, and what the network should make of it."""
+
+    name: str
+    file_type: FileType | None
+    """None where the name does not say."""
+    size: int
+    sha256: str
+    image_id: str | None
+    """None for what belongs to no image."""
+    sequence_id: str | None
+    fate: Fate
+    code: str | None = None
+    """Why it is quarantined: a key of `panoptes.network.errors.ADVICE`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """Which units observe, how much, and what they send.
+
+    Every unit makes `observations` observations one after the other, with `images` exposures
+    on each of its `cameras`. An image arrives as ``.fits.fz`` from a unit's first camera and as
+    ``.fits`` from its second, with a ``.jpg``; the first of an observation as ``.cr2``, too,
+    and at the end a timelapse. `oddities` adds, for each observation of the first camera, an
+    image in the older path with a field name, one that is cut short and a name that fits no
+    grammar.
+    """
+
+    seed: int = 1
+    units: int = 1
+    cameras: int = 2
+    observations: int = 1
+    images: int = 3
+    frame_size: FrameSize = "small"
+    start: datetime = START
+    exposure: float = 120.0
+    """Seconds."""
+    generation: Generation | None = None
+    """None: the older keywords from every second unit."""
+    first_unit: int = 1
+    oddities: bool = True
+
+    def uploads(self) -> Iterator[tuple[Sent, bytes]]:
+        """File by file in the order in which the units send them; nothing is kept."""
+        for unit in range(self.units):
+            for observation in range(self.observations):
+                for camera in range(self.cameras):
+                    yield from self._observe(unit, observation, camera)
+
+    def _observe(self, unit: int, observation: int, camera: int) -> Iterator[tuple[Sent, bytes]]:
+        import numpy as np
+
+        geometry = GEOMETRIES[self.frame_size]
+        # Both cameras of a unit look at one field, each with its own noise.
+        sky = np.random.default_rng([self.seed, unit, observation])
+        noise = np.random.default_rng([self.seed, unit, observation, camera])
+        field = StarField.scatter(sky, geometry)
+        odd = self.oddities and camera == 0
+        count = self.images + (2 if odd else 0)
+        for index in range(count):
+            exposure = self._exposure(unit, observation, camera, index)
+            samples = field.expose(noise, self.exposure, index)
+            files = _Files(self, unit, camera, exposure, samples)
+            if index < self.images:
+                yield from files.image()
+            elif index == self.images:
+                yield files.older_path()
+            else:
+                yield files.cut_short()
+            if index == 0 and odd:
+                yield files.unroutable()
+            if index == count - 1:
+                yield files.timelapse()
+
+    def _exposure(self, unit: int, observation: int, camera: int, index: int) -> Exposure:
+        step = self.exposure + _READOUT
+        longest = (self.images + 2) * step + 60
+        began = self.start + timedelta(seconds=observation * longest + 17 * unit)
+        taken = began + timedelta(seconds=40 + index * step)
+        unit_id = f"PAN{self.first_unit + unit:03d}"
+        digest = hashlib.sha256(f"{self.seed}/{unit_id}/{camera}".encode()).hexdigest()
+        return Exposure(
+            unit_id=unit_id,
+            camera_id=digest[:6],
+            sequence_time=f"{began:%Y%m%dT%H%M%S}",
+            image_time=f"{taken:%Y%m%dT%H%M%S}",
+            index=index,
+            count=self.images,
+            site=SITES[unit % len(SITES)],
+            target=TARGETS[(unit + observation) % len(TARGETS)],
+            settings=Settings(
+                taken=taken.replace(tzinfo=None),
+                exposure=self.exposure,
+                serial=f"{int(digest[6:16], 16) % 10**12:012d}",
+                internal_serial=f"HA{int(digest[16:24], 16) % 10**7:07d}",
+                temperature=11 + index // 4,
+                borders=GEOMETRIES[self.frame_size].borders,
+            ),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Files:
+    """The forms in which one exposure is sent."""
+
+    night: Night
+    unit: int
+    camera: int
+    exposure: Exposure
+    samples: NDArray[np.uint16]
+
+    @property
+    def folder(self) -> str:
+        exposure = self.exposure
+        return f"{exposure.unit_id}/{exposure.camera_id}/{exposure.sequence_time}"
+
+    @property
+    def visible(self) -> NDArray[np.uint16]:
+        return GEOMETRIES[self.night.frame_size].image(self.samples)
+
+    def image(self) -> Iterator[tuple[Sent, bytes]]:
+        name = f"{self.folder}/{self.exposure.image_time}"
+        if self.exposure.index == 0:
+            cr2 = cr2_bytes(self.samples, self.exposure.settings)
+            yield self._sent(f"{name}.cr2", cr2, FileType.CR2, "archived")
+        if self.camera % 2 == 0:
+            yield self._sent(f"{name}.fits.fz", self._fits_fz(), FileType.FITS_FZ, "archived")
+        else:
+            yield self._sent(f"{name}.fits", self._fits(), FileType.FITS, "archived")
+        yield self._sent(f"{name}.jpg", self._jpeg(), FileType.JPG, "filed")
+
+    def older_path(self) -> tuple[Sent, bytes]:
+        """An image below a folder of the field's name, as older software filed it."""
+        exposure = self.exposure
+        field = "".join(part for part in exposure.target.name.title() if part.isalnum())
+        camera_folder = f"{exposure.camera_id}/{exposure.sequence_time}/{exposure.image_time}"
+        name = f"{exposure.unit_id}/{field}/{camera_folder}.fits.fz"
+        return self._sent(name, self._fits_fz(), FileType.FITS_FZ, "archived")
+
+    def cut_short(self) -> tuple[Sent, bytes]:
+        whole = self._fits_fz()
+        name = f"{self.folder}/{self.exposure.image_time}.fits.fz"
+        data = whole[: len(whole) * 3 // 5]
+        return self._sent(name, data, FileType.FITS_FZ, "quarantined", "truncated-file")
+
+    def unroutable(self) -> tuple[Sent, bytes]:
+        exposure = self.exposure
+        name = f"{exposure.unit_id}/{exposure.camera_id}/from the dome {exposure.sequence_time}.jpg"
+        return self._sent(name, self._jpeg(), None, "quarantined", "unroutable-name")
+
+    def timelapse(self) -> tuple[Sent, bytes]:
+        return self._sent(f"{self.folder}.mp4", mp4_bytes(self._jpeg()), FileType.MP4, "filed")
+
+    def _sent(
+        self,
+        name: str,
+        data: bytes,
+        file_type: FileType | None,
+        fate: Fate,
+        code: str | None = None,
+    ) -> tuple[Sent, bytes]:
+        of_image = file_type not in (None, FileType.MP4)
+        sent = Sent(
+            name=name,
+            file_type=file_type,
+            size=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            image_id=self.exposure.image_id if of_image else None,
+            sequence_id=None if file_type is None else self.exposure.sequence_id,
+            fate=fate,
+            code=code,
+        )
+        return sent, data
+
+    def _fits(self) -> bytes:
+        """As the units' cr2_to_fits writes it: upside down, so that row 1 is the lowest."""
+        from panoptes.network.fits.plain import FitsImage, fits_bytes
+
+        generation = self.night.generation or ("new", "old")[self.unit % 2]
+        cards = header_cards(self.exposure, generation)
+        return fits_bytes([FitsImage(tuple(cards), self.visible[::-1])])
+
+    def _fits_fz(self) -> bytes:
+        from panoptes.network.fits.archive import compress_fits
+
+        return compress_fits(self._fits(), method="RICE_1").data
+
+    def _jpeg(self) -> bytes:
+        from panoptes.network.pictures import preview
+
+        return preview(self.visible, pattern="RGGB")
+
+
+def mp4_bytes(frame: bytes) -> bytes:
+    """A small but whole MP4 file (ISO/IEC 14496-12): type, index and media data."""
+
+    def box(kind: bytes, *parts: bytes) -> bytes:
+        body = b"".join(parts)
+        return struct.pack(">I4s", 8 + len(body), kind) + body
+
+    matrix = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+    # Creation, modification, time scale, duration, rate and volume, after version and flags.
+    header = struct.pack(">6IH10x", 0, 0, 0, 1000, 0, 0x10000, 0x0100)
+    movie = box(b"mvhd", header, matrix, bytes(24), struct.pack(">I", 1))
+    return (
+        box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isommp41")
+        + box(b"moov", movie)
+        + box(b"mdat", frame)
+    )
+
+
+def folder_sink(root: Path) -> Sink:
+    """Writes uploads below a folder as other programs do: whole, under their final name."""
+
+    def write(name: str, data: bytes) -> None:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    return write
+
+
+def simulate_night(
+    sink: Sink | Path,
+    *,
+    seed: int = 1,
+    units: int = 1,
+    cameras: int = 2,
+    observations: int = 1,
+    images: int = 3,
+    frame_size: FrameSize = "small",
+    start: datetime = START,
+    exposure: float = 120.0,
+    generation: Generation | None = None,
+    first_unit: int = 1,
+    oddities: bool = True,
+) -> list[Sent]:
+    """Send a `Night` to a folder or a callable; the same seed sends the same bytes.
+
+    Gives back everything that was sent, in that order.
+    """
+    night = Night(
+        seed=seed,
+        units=units,
+        cameras=cameras,
+        observations=observations,
+        images=images,
+        frame_size=frame_size,
+        start=start,
+        exposure=exposure,
+        generation=generation,
+        first_unit=first_unit,
+        oddities=oddities,
+    )
+    put = folder_sink(sink) if isinstance(sink, Path) else sink
+    sent: list[Sent] = []
+    for upload, data in night.uploads():
+        put(upload.name, data)
+        sent.append(upload)
+    return sent

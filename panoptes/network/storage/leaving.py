@@ -1,0 +1,135 @@
+"""Removing a file from a folder into which others write: moved aside, looked at, then unlinked.
+
+Only in the store's own place can no other program replace it between the last look and the
+removal. A link beside the moved file holds the name it had, and the link's own name says what
+was to be removed, so that the file can be put back if the process dies in between.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from panoptes.network.storage.descent import Linked, inside
+from panoptes.network.storage.files import identity, look_at_link
+from panoptes.network.storage.object_names import PRIVATE, is_passing, require_new_name
+from panoptes.network.storage.placing import give_name, locked
+from panoptes.network.storage.store import NotFound
+from panoptes.network.storage.writers import Guard, guarded
+
+
+def remove(
+    folder: int, leaf: str, name: str, seen: os.stat_result, leaving: int, guard: Guard, root: Path
+) -> bool:
+    """Remove what bears a name in an open folder if it is still what was `seen` and `guard`
+    holds; else leave it there and give False."""
+    token = ".".join(map(str, (secrets.token_hex(16), *identity(seen))))
+    note, aside = f"{token}.name", f"{token}.file"
+    os.symlink(name, note, dir_fd=leaving)
+    try:
+        os.rename(leaf, aside, src_dir_fd=folder, dst_dir_fd=leaving)
+    except FileNotFoundError as error:
+        os.unlink(note, dir_fd=leaving)
+        raise NotFound(f"{name!r} vanished while it was removed") from error
+    except OSError:
+        os.unlink(note, dir_fd=leaving)
+        raise
+    moved = look_at_link(leaving, aside)
+    if moved is not None and identity(moved) == identity(seen) and guard.holds:
+        os.unlink(aside, dir_fd=leaving)
+        os.unlink(note, dir_fd=leaving)
+        return True
+    _put_back(note, leaving, root, finished=False)
+    return False
+
+
+def put_back_all(root: Path, leaving: int, locks: int) -> None:
+    """Undo the removals of processes that died.
+
+    Who removes holds the name's lock throughout: if it is free, they are gone.
+    """
+    for note in _notes(leaving):
+        with suppress(FileNotFoundError):
+            name = os.readlink(note, dir_fd=leaving)
+            with locked(locks, name):
+                _put_back(note, leaving, root, finished=True)
+
+
+def put_back_from_root(root: Path) -> None:
+    """Undo the removals of earlier versions, which kept them in ``.panoptes`` of the root.
+
+    Others can write there, so nothing is believed: only plain files are moved, to valid names
+    that are free.
+    """
+    with (
+        suppress(FileNotFoundError, NotADirectoryError, Linked),
+        inside(root, (PRIVATE, "leaving")) as leaving,
+    ):
+        for note in _notes(leaving):
+            with suppress(OSError, ValueError, Linked):
+                _move_out(note, leaving, root)
+
+
+def _notes(leaving: int) -> list[str]:
+    names = os.listdir(leaving)
+    return [name for name in names if name.endswith(".name")]
+
+
+def _move_out(note: str, leaving: int, root: Path) -> None:
+    name, file = os.readlink(note, dir_fd=leaving), f"{note.removesuffix('.name')}.file"
+    require_new_name(name)
+    found = look_at_link(leaving, file)
+    if found is not None and stat.S_ISREG(found.st_mode) and not is_passing(name):
+        *above, leaf = name.split("/")
+        with inside(root, above, make=True) as folder:
+            if not give_name(leaving, file, folder, leaf):
+                return
+        with suppress(FileNotFoundError):
+            os.unlink(file, dir_fd=leaving)
+    os.unlink(note, dir_fd=leaving)
+
+
+def _put_back(note: str, leaving: int, root: Path, *, finished: bool) -> None:
+    """Give the file beside `note` its name back.
+
+    Where something newer has that name: a file that is still what was to be removed goes, if
+    its judgement is `finished`; any other is kept under a name beside it, to be judged anew.
+    """
+    token, name = note.removesuffix(".name"), os.readlink(note, dir_fd=leaving)
+    file, mark = f"{token}.file", f"replaced-{token[:8]}"
+    if look_at_link(leaving, file) is not None:
+        for number, each in enumerate((name, f"{name}.{mark}", mark)):
+            if number == 1 and finished and _is_as_seen(leaving, file, token):
+                break
+            *above, leaf = each.split("/")
+            with (
+                suppress(Linked, NotADirectoryError, PermissionError),
+                inside(root, above, make=True) as folder,
+            ):
+                if len(os.fsencode(leaf)) <= 255 and give_name(leaving, file, folder, leaf):
+                    break
+        else:
+            return  # it stays in the store's own place, and is tried again
+        with suppress(FileNotFoundError):
+            os.unlink(file, dir_fd=leaving)
+    os.unlink(note, dir_fd=leaving)
+
+
+def _is_as_seen(leaving: int, file: str, token: str) -> bool:
+    found = look_at_link(leaving, file)
+    if found is None or token.split(".")[1:] != [str(each) for each in identity(found)]:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        return True
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(PermissionError):
+        descriptor = os.open(file, flags, dir_fd=leaving)
+        try:
+            with guarded(descriptor) as guard:
+                return guard.holds
+        finally:
+            os.close(descriptor)
+    return True

@@ -1,5 +1,0 @@
-"""The auditor: whether buckets and catalogue agree, and mending what is safe to mend."""
-
-from tasks.audit.auditing import audit
-
-__all__ = ["audit"]

@@ -1,1 +1,0 @@
-"""FITS images to their lossless archive form, and back."""

@@ -1,1 +1,0 @@
-"""Camera raws to colour planes."""

@@ -1,0 +1,32 @@
+"""Services on a free port of this machine, on real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+
+from blocks.network import PanoptesNetwork
+from deployments.services.app import create_app
+from deployments.services.settings import ServiceSettings
+from panoptes.network.lookup.sesame import Sesame
+from tests.archives import IMAGE
+from tests.local_http import serving
+
+FILE = f"/files/images/{IMAGE}.fits.fz"
+NOWHERE = "http://127.0.0.1:1/nph-sesame"
+"""A Sesame that is away."""
+
+
+@contextmanager
+def served(
+    network: PanoptesNetwork, sesame_url: str = NOWHERE, **settings: Any
+) -> Iterator[httpx.Client]:
+    """A client of the services, open unless a token is given."""
+    chosen = ServiceSettings(**{"open": "token" not in settings} | settings)
+    with ExitStack() as stack:
+        asked = Sesame((sesame_url,), timeout=2.0, pause=0.0)
+        url = stack.enter_context(serving(lambda: create_app(network, chosen, sesame=asked)))
+        yield stack.enter_context(httpx.Client(base_url=url, timeout=30))

@@ -1,0 +1,56 @@
+"""Every curl line of docs/services.md works, and answers what stands below it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.services.app import create_app
+from deployments.services.settings import ServiceSettings
+from tests.archives import small_archive
+from tests.local_http import serving
+
+BLOCK = re.compile(r"```bash\n(.*?)```\n(?:```json\n(.*?)```)?", re.DOTALL)
+SHOWN = "http://127.0.0.1:8500"
+
+
+def test_the_curl_lines_of_the_docs_work(repository: Path, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    text = (repository / "docs" / "services.md").read_text()
+    network = small_archive(tmp_path)
+    ran = 0
+    with serving(lambda: create_app(network, ServiceSettings(files="archive"))) as url:
+        for commands, answer in BLOCK.findall(text):
+            for command in re.findall(r"^curl (?:[^\n]|\n  )*", commands, re.MULTILINE):
+                line = command.replace(SHOWN, url).replace("curl ", "curl --silent --fail ", 1)
+                done = subprocess.run(
+                    ["bash", "-c", line], capture_output=True, text=True, check=False
+                )
+                assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+                assert done.stdout.strip(), command
+                if answer:
+                    assert_holds(json.loads(done.stdout), json.loads(answer))
+                ran += 1
+    assert ran >= 15
+
+
+def assert_holds(found: Any, shown: Any) -> None:
+    """Everything that is shown is there."""
+    if isinstance(shown, dict):
+        for key, value in shown.items():
+            assert_holds(found[key], value)
+    else:
+        assert found == shown
+
+
+def test_every_setting_is_in_the_docs(repository: Path) -> None:
+    text = (repository / "docs" / "services.md").read_text()
+    for name in ServiceSettings.model_fields:
+        assert f"PANOPTES_SERVICES_{name.upper()}" in text

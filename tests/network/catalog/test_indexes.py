@@ -1,0 +1,55 @@
+"""The declared indexes: Firestore has to be told of those over several fields."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panoptes.network.catalog.catalog import Operator, Query
+from panoptes.network.catalog.indexes import Index, firestore_indexes
+from tests.recording import missing_index
+
+ONE: tuple[str, Operator, Any] = ("sequence_id", "==", "PAN001_14d3bd_20180216T110623")
+
+
+def test_the_file_for_firestore_says_what_is_declared(repository: Path) -> None:
+    file = repository / "deployments" / "cloud" / "firestore.indexes.json"
+    wanted = json.dumps(firestore_indexes(), indent=2)
+    assert json.loads(file.read_text()) == firestore_indexes(), f"replace its text by:\n{wanted}"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query("images"),
+        Query("images", where=[ONE]),
+        Query("files", where=[ONE, ("outcome", "==", "failed")]),
+        Query("images", where=[ONE], order_by=[("time", "asc")]),
+        Query("observations", where=[("unit_id", "==", "PAN001")], order_by=[("time", "desc")]),
+        Query("leases", where=[("expires", "<", datetime(2018, 2, 16, tzinfo=UTC))]),
+        Query("images", where=[ONE], order_by=[("sequence_id", "desc")]),
+        Query("anything", order_by=[("name", "desc")]),
+    ],
+    ids=str,
+)
+def test_a_query_over_one_field_or_a_declared_index_is_answered(query: Query) -> None:
+    assert missing_index(query) is None
+
+
+def test_a_query_that_production_would_refuse_names_its_index() -> None:
+    query = Query("images", where=[ONE], order_by=[("name", "desc")])
+    assert missing_index(query) == Index("images", ("sequence_id", "name desc"))
+    query = Query("images", where=[ONE, ("healpix", ">", 100)])
+    assert missing_index(query) == Index("images", ("sequence_id", "healpix"))
+
+
+def test_a_sum_along_a_condition_wants_an_index_too() -> None:
+    ingested = Query("images", where=[ONE, ("status", "in", ["received", "uploaded"])])
+    assert missing_index(ingested, sums=["exptime"]) is None
+    assert missing_index(Query("images"), sums=["healpix"]) is None
+    wanted = Index("images", ("sequence_id", "status", "healpix"))
+    assert missing_index(ingested, sums=["exptime", "healpix"]) == wanted

@@ -1,0 +1,56 @@
+"""What happens next when a file cannot be taken."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+from panoptes.network.errors import ADVICE, BadInput, TryAgain, is_passing
+
+CODE = re.compile(r"BadInput\(\s*\"([a-z0-9-]+)\"")
+
+
+@pytest.mark.parametrize("code", ADVICE)
+def test_every_code_has_a_sentence_and_a_next_step(code: str) -> None:
+    bad = BadInput(code)
+    assert bad.reason.endswith(".")
+    assert bad.next_step.endswith(".")
+    assert str(bad) == f"{code}: {bad.reason}"
+
+
+def test_the_reason_says_what_was_seen_in_this_file() -> None:
+    assert "(7 of 9 bytes)" in BadInput("truncated-file", "7 of 9 bytes").reason
+
+
+def test_a_code_without_advice_is_a_mistake_of_the_programmer() -> None:
+    with pytest.raises(ValueError, match="no-such-code"):
+        BadInput("no-such-code")
+
+
+def test_every_code_in_the_source_has_advice(repository: Path) -> None:
+    used = {
+        code
+        for folder in ("models", "blocks", "tasks", "flows", "deployments")
+        for path in (repository / folder).rglob("*.py")
+        for code in CODE.findall(path.read_text(encoding="utf-8"))
+    }
+    assert used
+    assert used <= ADVICE.keys()
+
+
+def test_bad_input_comes_whole_out_of_another_process() -> None:
+    bad = pickle.loads(pickle.dumps(BadInput("no-image", "none of its 2 HDUs has pixels")))
+    assert (bad.code, bad.detail) == ("no-image", "none of its 2 HDUs has pixels")
+
+
+@pytest.mark.parametrize("error", [TryAgain("busy"), ConnectionResetError(), TimeoutError()])
+def test_passing_trouble_is_tried_again(error: Exception) -> None:
+    assert is_passing(error)
+
+
+@pytest.mark.parametrize("error", [BadInput("no-image"), ValueError(), OSError(), MemoryError()])
+def test_nothing_else_is_tried_again(error: Exception) -> None:
+    assert not is_passing(error)

@@ -1,0 +1,198 @@
+"""The network block: made, saved, edited, found by name, and wrong settings said at once."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from blocks.network import (
+    LOCATIONS,
+    PanoptesNetwork,
+    load_network,
+)
+from deployments.local_stack.stack import LocalStack
+from panoptes.network.addresses import BlockCredentials, open_store
+from panoptes.network.errors import ConfigurationError
+from panoptes.network.ingest.outcome import Source
+from panoptes.network.storage.gcs import GcsStore
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> PanoptesNetwork:
+    return PanoptesNetwork.in_folder(tmp_path)
+
+
+def test_its_locations_are_folders_of_their_names_beside_the_catalogue(tmp_path: Path) -> None:
+    PanoptesNetwork.in_folder(tmp_path / "new").check()
+    assert {path.name for path in (tmp_path / "new").iterdir()} >= {*LOCATIONS, "catalog.sqlite"}
+
+
+def test_it_is_registered_saved_edited_and_found_by_name(
+    prefect_stack: LocalStack, network: PanoptesNetwork, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "prefect", "block", "register", "-m", "blocks.network"]
+    environment = prefect_stack.environment
+    subprocess.run(command, check=True, env=environment, cwd=tmp_path, capture_output=True)
+    with prefect_stack.settings():
+        network.save("edited")
+        with prefect_stack.client() as client:
+            document = client.read_block_document_by_name("edited", "panoptes-network")
+            assert document.block_schema is not None
+            fields = document.block_schema.fields["properties"]
+        assert all(len(field["description"]) > 20 for field in fields.values())
+        network.compression = "RICE_1"
+        network.save("edited", overwrite=True)
+        found = load_network("edited")
+    assert found.compression == "RICE_1"
+    found.check()
+
+
+def test_a_name_that_nobody_saved_is_said_in_one_sentence(prefect_stack: LocalStack) -> None:
+    with (
+        prefect_stack.settings(),
+        pytest.raises(ConfigurationError, match="no 'PANOPTES network' block named 'nobody'"),
+    ):
+        load_network("nobody")
+
+
+def test_it_can_be_given_by_environment(
+    tmp_path: Path, network: PanoptesNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*LOCATIONS, "catalog"):
+        monkeypatch.setenv(f"PANOPTES_{name.upper()}", getattr(network, name))
+    monkeypatch.setenv("PANOPTES_WORKERS", "3")
+    monkeypatch.setenv("PANOPTES_KEEP_INCOMING", "true")
+    monkeypatch.setenv("PANOPTES_RAWPY_OPTIONS", '{"half_size": true}')
+    given = load_network("environment")
+    assert (given.images, given.workers) == (str(tmp_path / "images"), 3)
+    assert given.keep_incoming
+    assert given.rawpy_options == {"half_size": True}
+    monkeypatch.setenv("PANOPTES_WORKERS", "many")
+    with pytest.raises(ConfigurationError, match="PANOPTES_WORKERS"):
+        load_network("environment")
+
+
+def test_two_locations_may_not_share_a_place(network: PanoptesNetwork) -> None:
+    network.rgb = network.images
+    with pytest.raises(ConfigurationError, match="share"):
+        network.check()
+
+
+def test_a_bucket_that_is_not_there_is_said_before_the_first_file(
+    network: PanoptesNetwork, gcs_emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
+    network.originals = "gs://nobodys-bucket"
+    with pytest.raises(ConfigurationError, match="nobodys-bucket"):
+        network.check()
+
+
+def test_a_prefix_of_a_bucket_is_a_location(
+    network: PanoptesNetwork,
+    gcs_emulator: str,
+    make_bucket: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
+    bucket = make_bucket()
+    network.images, network.rgb = f"gs://{bucket}/images", f"gs://{bucket}/rgb"
+    network.check()
+    network.store("images").put("a", b"1", if_generation=0)
+    network.store("rgb").put("b", b"2", if_generation=0)
+    assert [info.name for info in network.store("images").list()] == ["a"]
+
+
+def test_it_travels_to_other_processes_without_what_it_has_opened(
+    network: PanoptesNetwork,
+) -> None:
+    network.check()
+    copy = pickle.loads(pickle.dumps(network))
+    assert copy.model_dump() == network.model_dump()
+    copy.check()
+
+
+def test_one_download_is_shared_while_a_file_is_in_the_works(network: PanoptesNetwork) -> None:
+    network.check()
+    info = network.store("incoming").put("a.fits", b"pixels")
+    source = Source(info.name, info.generation, info.size, info.updated)
+    with network.holding(source):
+        assert network.read(source) is network.read(source)
+    assert network.read(source) is not network.read(source)
+
+
+def test_what_was_made_of_a_file_is_remembered_while_it_is_in_the_works(
+    network: PanoptesNetwork,
+) -> None:
+    network.check()
+    info = network.store("incoming").put("a.fits", b"pixels")
+    source = Source(info.name, info.generation, info.size, info.updated)
+    network.remember(source, "outside of any work")
+    assert network.remembered(source) is None
+    with network.holding(source):
+        network.remember(source, "samples")
+        assert network.remembered(source) == "samples"
+    assert network.remembered(source) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "address"),
+    [
+        ("catalog", "gs://bucket/catalog"),
+        ("catalog", "file:///somewhere"),
+        ("catalog", "sqlite://relative.db"),
+        ("catalog", "firestore://"),
+        ("images", "sqlite:///x"),
+        ("images", "firestore://project"),
+        ("images", "gs://"),
+        ("images", "gs:/bucket"),
+        ("images", "gs://Bad_Bucket!"),
+        ("images", "s3://bucket"),
+        ("images", " "),
+    ],
+)
+def test_an_address_of_the_wrong_kind_is_refused(
+    network: PanoptesNetwork, field: str, address: str
+) -> None:
+    with pytest.raises(ValidationError, match=field):
+        PanoptesNetwork.model_validate(network.model_dump() | {field: address})
+
+
+@pytest.mark.parametrize("spelling", ["{}/originals/", "{}/./originals", "{}/x/../originals"])
+def test_two_spellings_of_one_place_are_one_place(
+    network: PanoptesNetwork, tmp_path: Path, spelling: str
+) -> None:
+    network.images = spelling.format(tmp_path)
+    with pytest.raises(ConfigurationError, match="share"):
+        network.check()
+
+
+def test_a_place_within_the_drained_incoming_is_refused_however_it_is_spelt(
+    network: PanoptesNetwork, tmp_path: Path
+) -> None:
+    network.quarantine = f"{tmp_path}/x/../incoming/q"
+    with pytest.raises(ConfigurationError, match="drained"):
+        network.check()
+
+
+def test_copies_between_buckets_are_the_servers_with_a_credentials_block_too() -> None:
+    one = open_store("gs://one-bucket", gcp_credentials="ours")
+    other = open_store("gs://other-bucket", gcp_credentials="ours")
+    assert isinstance(one, GcsStore)
+    assert isinstance(other, GcsStore)
+    assert one.credentials == other.credentials
+
+
+def test_a_credentials_block_that_is_not_there_is_said_in_one_sentence(
+    prefect_stack: LocalStack,
+) -> None:
+    with (
+        prefect_stack.settings(),
+        pytest.raises(ConfigurationError, match="'GCP Credentials' block 'nobody' cannot be used"),
+    ):
+        BlockCredentials("nobody")()
