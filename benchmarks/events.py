@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack, local_stack
 
 SECRET = "only for this measurement"
@@ -165,15 +165,15 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="panoptes-load-") as folder:
         home = Path(folder)
-        network = PanoptesNetwork.in_folder(home / "data", rest_seconds=0)
-        network.check()
+        site = Site.in_folder(home / "data", rest_seconds=0)
+        site.check()
         with local_stack(
-            home / "prefect", network=network, worker=False, database=given.database
+            home / "prefect", site=site, worker=False, database=given.database
         ) as stack:
-            measure(stack, network, given)
+            measure(stack, site, given)
 
 
-def measure(stack: LocalStack, network: PanoptesNetwork, given: argparse.Namespace) -> None:
+def measure(stack: LocalStack, site: Site, given: argparse.Namespace) -> None:
     port = 8477
     stack.run_beside(
         "receiver",
@@ -185,7 +185,7 @@ def measure(stack: LocalStack, network: PanoptesNetwork, given: argparse.Namespa
     before = {name: cpu_seconds(stack, name) for name in ("server", "receiver")}
     begun = time.monotonic()
     count = int(given.rate * given.seconds)
-    seen = send_all(base, count, given.rate, network.incoming)
+    seen = send_all(base, count, given.rate, site.settings.incoming)
     print(f"{len(seen.sent)} of {count} events accepted in {time.monotonic() - begun:.0f} s")
     print(f"answers: {dict(Counter(seen.statuses))}; POST to 204: {quantiles(seen.answered)}")
     lags = await_runs(stack.api_url, seen, given.patience)

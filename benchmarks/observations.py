@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
+
 from benchmarks.codec import restores
 from benchmarks.frames import Frame
 from benchmarks.measure import require
-from blocks.network import LOCATIONS, PanoptesNetwork
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
 from panoptes.network.names import Sequence as Observation
@@ -25,8 +27,8 @@ class Observations:
     """A network in a folder, and as many observations in it as are asked for."""
 
     def __init__(self, folder: Path, **policies: Any) -> None:
-        self.network = PanoptesNetwork.in_folder(folder, **({"rest_seconds": 0} | policies))
-        self.network.check()
+        self.site = Site.in_folder(folder, **({"rest_seconds": 0} | policies))
+        self.site.check()
         self._count = 0
 
     def upload(self, frames: Sequence[Frame], count: int, *, raws: bool = True) -> Observation:
@@ -38,7 +40,7 @@ class Observations:
         began = _NIGHT + timedelta(hours=6 * self._count)
         self._count += 1
         sequence = parse_sequence_id(f"PAN001_14d3bd_{began:%Y%m%dT%H%M%S}")
-        folder = Path(self.network.incoming, sequence.folder)
+        folder = Path(self.site.settings.incoming, sequence.folder)
         folder.mkdir(parents=True)
         for index in range(count):
             frame = frames[index % len(frames)]
@@ -53,13 +55,13 @@ class Observations:
         entries = self._entries(sequence)
         outcomes = {entry.outcome for entry in entries}
         require(outcomes == {"archived"}, f"{sequence.sequence_id}: {outcomes}")
-        document = self.network.documents.get("observations", sequence.sequence_id)
+        document = self.site.catalog.get("observations", sequence.sequence_id)
         counted = document.fields.get("num_images") if document else None
         require(counted == count, f"{sequence.sequence_id}: {counted} images of {count}")
-        left = list(self.network.store("incoming").list(f"{sequence.folder}/"))
+        left = list(self.site.store("incoming").list(f"{sequence.folder}/"))
         require(not left, f"{len(left)} files of {sequence.sequence_id} still wait")
         first = min(entry.path for entry in entries if entry.location == "images" and entry.path)
-        restores(Path(self.network.images, first), frames[0].fits)
+        restores(Path(self.site.settings.images, first), frames[0].fits)
 
     def bytes_by_location(self, sequence: Observation) -> dict[str, int]:
         """Of all outputs, by where they lie."""
@@ -76,12 +78,12 @@ class Observations:
     def clear(self) -> None:
         """Make room on the disk; the catalogue stays."""
         for location in LOCATIONS:
-            shutil.rmtree(getattr(self.network, location), ignore_errors=True)
-        self.network.check()
+            shutil.rmtree(getattr(self.site, location), ignore_errors=True)
+        self.site.check()
 
     def _entries(self, sequence: Observation) -> list[File]:
         query = Query("files", where=[("sequence_id", "==", sequence.sequence_id)])
-        return [File.model_validate(d.fields) for d in self.network.documents.query(query)]
+        return [File.model_validate(d.fields) for d in self.site.catalog.query(query)]
 
 
 def steady_rate(closings: Sequence[datetime]) -> float:

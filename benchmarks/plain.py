@@ -6,7 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+
 from flows.ingest_observation import ingest
 from panoptes.network.ingest.outcome import Became
 from panoptes.network.ingest.taking import Nobody, as_calls
@@ -14,10 +15,10 @@ from panoptes.network.names import parse_sequence_id
 
 
 def main() -> None:
-    network = PanoptesNetwork.in_folder(Path(sys.argv[1]), rest_seconds=0)
-    network.check()
+    site = Site.in_folder(Path(sys.argv[1]), rest_seconds=0)
+    site.check()
     began = time.perf_counter()
-    results = ingest(network, parse_sequence_id(sys.argv[2]), call=as_calls, watch=Nobody())
+    results = ingest(site, parse_sequence_id(sys.argv[2]), call=as_calls, watch=Nobody())
     took = time.perf_counter() - began
     if {result.outcome for result in results} != {Became.CATALOGUED}:
         sys.exit(f"not everything was catalogued: {results}")

@@ -36,7 +36,7 @@ class Bench:
         """One checked run over `count` frames."""
         site = self.rice if rice else self.site
         sequence = site.upload(self.pair, count)
-        job = run_job(self.stack, sequence, network="rice" if rice else "default")
+        job = run_job(self.stack, sequence, site="rice" if rice else "default")
         site.check(sequence, self.pair, count)
         return job
 
@@ -46,7 +46,7 @@ def run(
 ) -> None:
     site = Observations(scratch / "data", previews_wanted=True)
     rice = Observations(scratch / "rice", compression="RICE_1")
-    with local_stack(scratch / "stack", network=site.network) as stack:
+    with local_stack(scratch / "stack", site=site.network) as stack:
         with stack.settings():
             rice.network.save("rice", overwrite=True)
         bench = Bench(report, stack, site, rice, pair, scratch, quick)

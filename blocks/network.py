@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
+from panoptes.network.upload import Source
 from prefect.blocks.core import Block
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
@@ -16,7 +17,6 @@ from panoptes.network.addresses import checked_catalog, checked_store, first_lin
 from panoptes.network.catalog.catalog import Catalog
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput, ConfigurationError
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.opened import Opened
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+
 from flows.audit_network import Result, audit_and_repair
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Finding, Uploaded
@@ -51,21 +52,21 @@ def truth(names: Callable[[str], bool] = bool) -> list[Uploaded]:
     ]
 
 
-def send(network: PanoptesNetwork, *names: str) -> None:
+def send(site: Site, *names: str) -> None:
     for name in names or NIGHT:
-        network.store("incoming").put(name, NIGHT[name])
+        site.store("incoming").put(name, NIGHT[name])
 
 
-def ingested(network: PanoptesNetwork) -> PanoptesNetwork:
-    network.check()
-    send(network)
-    ingest_all(network)
-    return network
+def ingested(site: Site) -> Site:
+    site.check()
+    send(site)
+    ingest_all(site)
+    return site
 
 
-def found(network: PanoptesNetwork, **options: Any) -> set[tuple[str, str]]:
+def found(site: Site, **options: Any) -> set[tuple[str, str]]:
     """What an audit finds: the kind, and the location's or collection's name of it."""
-    return {about(finding) for finding in audit(network, **options)}
+    return {about(finding) for finding in audit(site, **options)}
 
 
 def about(finding: Finding) -> tuple[str, str]:
@@ -73,58 +74,56 @@ def about(finding: Finding) -> tuple[str, str]:
     return finding.kind.value, place
 
 
-def repaired(network: PanoptesNetwork, *, deep: bool = False) -> list[Result]:
-    findings = audit(network, deep=deep)
-    return list(audit_and_repair(network, findings, deep=deep, call=as_calls))
+def repaired(site: Site, *, deep: bool = False) -> list[Result]:
+    findings = audit(site, deep=deep)
+    return list(audit_and_repair(site, findings, deep=deep, call=as_calls))
 
 
-def spoil(network: PanoptesNetwork, location: Location, path: str) -> None:
+def spoil(site: Site, location: Location, path: str) -> None:
     """Flip a byte in the middle of an object."""
-    store = network.store(location)
+    store = site.store(location)
     data = bytearray(store.read(path)[0])
     data[len(data) // 2] ^= 1
     store.put(path, bytes(data))
 
 
-def rewrite(network: PanoptesNetwork, location: Location, path: str) -> None:
+def rewrite(site: Site, location: Location, path: str) -> None:
     """Put the same bytes there again, as a restored backup does."""
-    store = network.store(location)
+    store = site.store(location)
     data, _ = store.read(path)
     store.delete(path)
     store.put(path, data)
 
 
-def forget(network: PanoptesNetwork, collection: str, key: str) -> None:
-    stored = network.documents.get(collection, key)
+def forget(site: Site, collection: str, key: str) -> None:
+    stored = site.catalog.get(collection, key)
     assert stored is not None
-    network.documents.delete(collection, key, version=stored.version)
+    site.catalog.delete(collection, key, version=stored.version)
 
 
-def change(
-    network: PanoptesNetwork, collection: str, key: str, *without: str, **fields: Any
-) -> None:
-    stored = network.documents.get(collection, key)
+def change(site: Site, collection: str, key: str, *without: str, **fields: Any) -> None:
+    stored = site.catalog.get(collection, key)
     assert stored is not None
-    network.documents.update(collection, key, fields, version=stored.version, remove=without)
+    site.catalog.update(collection, key, fields, version=stored.version, remove=without)
 
 
-def copy_document(network: PanoptesNetwork, collection: str, key: str, to: str) -> None:
-    stored = network.documents.get(collection, key)
+def copy_document(site: Site, collection: str, key: str, to: str) -> None:
+    stored = site.catalog.get(collection, key)
     assert stored is not None
-    network.documents.create(collection, to, stored.fields)
+    site.catalog.create(collection, to, stored.fields)
 
 
 def entry_key(name: str) -> str:
     return document_key(name)
 
 
-def keys(network: PanoptesNetwork, collection: str) -> list[str]:
-    return [stored.key for stored in network.documents.query(Query(collection))]
+def keys(site: Site, collection: str) -> list[str]:
+    return [stored.key for stored in site.catalog.query(Query(collection))]
 
 
-def quietly_spoil(network: PanoptesNetwork, location: str, path: str) -> None:
+def quietly_spoil(site: Site, location: str, path: str) -> None:
     """Flip a bit of the disk: time and size of the file stay."""
-    file = Path(getattr(network, location)) / path
+    file = Path(getattr(site, location)) / path
     before = file.stat()
     with file.open("r+b") as stream:
         stream.seek(before.st_size // 2)

@@ -9,14 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from blocks.network import LOCATIONS, PanoptesNetwork
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from flows.ingest_observation import ingest
 from panoptes.network.catalog.catalog import Catalog, Query
 from panoptes.network.documents import File, Location
 from panoptes.network.ingest.folder import files_in, ingest_folder
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.listing import everything_waiting
-from panoptes.network.ingest.outcome import FileResult, Source
+from panoptes.network.ingest.outcome import FileResult
 from panoptes.network.ingest.taking import Nobody, as_calls, take_all
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.opened import Opened
@@ -30,45 +33,43 @@ AT_ONCE: dict[str, Any] = {"rest_seconds": 0, "incomplete_seconds": 0}
 """Policies of a network that takes files which were written just now."""
 
 
-def kept(folder: Path, **policies: Any) -> PanoptesNetwork:
+def kept(folder: Path, **policies: Any) -> Site:
     """Takes from the kept source ``folder/night`` into ``folder/data``."""
     (folder / "night").mkdir(parents=True, exist_ok=True)
     return _checked(
-        PanoptesNetwork.in_folder(
-            folder / "data", incoming=folder / "night", **(AT_ONCE | policies)
-        )
+        Site.in_folder(folder / "data", incoming=folder / "night", **(AT_ONCE | policies))
     )
 
 
-def drained(folder: Path, **policies: Any) -> PanoptesNetwork:
+def drained(folder: Path, **policies: Any) -> Site:
     """Takes from ``folder/data/incoming``, which it drains, into ``folder/data``."""
-    return _checked(PanoptesNetwork.in_folder(folder / "data", **(AT_ONCE | policies)))
+    return _checked(Site.in_folder(folder / "data", **(AT_ONCE | policies)))
 
 
-def _checked(network: PanoptesNetwork) -> PanoptesNetwork:
-    network.check()
-    return network
+def _checked(site: Site) -> Site:
+    site.check()
+    return site
 
 
-def incoming(network: PanoptesNetwork) -> Path:
-    return Path(network.incoming)
+def incoming(site: Site) -> Path:
+    return Path(site.settings.incoming)
 
 
-def run(network: PanoptesNetwork) -> dict[str, FileResult]:
+def run(site: Site) -> dict[str, FileResult]:
     """Ingest everything that waits; what became of each file, by name."""
-    sources = files_in(network, Path(network.images).parent)
-    return {r.name: r for r in ingest_folder(network, sources, watch=Nobody())}
+    sources = files_in(site, Path(site.settings.images).parent)
+    return {r.name: r for r in ingest_folder(site, sources, watch=Nobody())}
 
 
-def ingest_all(network: PanoptesNetwork) -> list[FileResult]:
+def ingest_all(site: Site) -> list[FileResult]:
     """Take up everything that waits, on any backends, as a sweep and its runs do."""
-    network.check()
-    waiting = list(everything_waiting(network))
+    site.check()
+    waiting = list(everything_waiting(site))
     unroutable = [source for source in waiting if source.upload is None]
-    results = list(take_all(network, unroutable, call=as_calls, watch=Nobody()).values())
+    results = list(take_all(site, unroutable, call=as_calls, watch=Nobody()).values())
     for sequence_id in sorted({s.upload.sequence_id for s in waiting if s.upload}):
         sequence = parse_sequence_id(sequence_id)
-        results += ingest(network, sequence, call=as_calls, watch=Nobody())
+        results += ingest(site, sequence, call=as_calls, watch=Nobody())
     return results
 
 
@@ -77,44 +78,44 @@ def outcomes(results: dict[str, FileResult]) -> dict[str, str]:
     return {n: f"{r.outcome}: {r.code}" if r.code else r.outcome for n, r in results.items()}
 
 
-def waiting(network: PanoptesNetwork) -> list[str]:
-    return [source.name for source in everything_waiting(network)]
+def waiting(site: Site) -> list[str]:
+    return [source.name for source in everything_waiting(site)]
 
 
-def source_named(network: PanoptesNetwork, name: str) -> Source:
-    return next(source for source in everything_waiting(network) if source.name == name)
+def source_named(site: Site, name: str) -> Source:
+    return next(source for source in everything_waiting(site) if source.name == name)
 
 
-def entry_of(network: PanoptesNetwork, name: str) -> File:
+def entry_of(site: Site, name: str) -> File:
     """The ledger's entry, which must be there."""
-    entry = read_entry(network, name)
+    entry = read_entry(site, name)
     assert entry is not None
     return entry
 
 
-def objects(network: PanoptesNetwork, *locations: Location) -> dict[str, bytes]:
+def objects(site: Site, *locations: Location) -> dict[str, bytes]:
     """Every object but the uploads, or those of some locations."""
     wanted = locations or tuple(location for location in LOCATIONS if location != "incoming")
     return {
-        f"{location}/{info.name}": network.store(location).read(info.name)[0]
+        f"{location}/{info.name}": site.store(location).read(info.name)[0]
         for location in wanted
-        for info in network.store(location).list()
+        for info in site.store(location).list()
     }
 
 
-def document(network: PanoptesNetwork, collection: str, key: str) -> dict[str, Any]:
+def document(site: Site, collection: str, key: str) -> dict[str, Any]:
     """A document's fields; it must be there."""
-    stored = network.documents.get(collection, key)
+    stored = site.catalog.get(collection, key)
     assert stored is not None
     return stored.fields
 
 
-def documents(network: PanoptesNetwork) -> dict[str, Any]:
+def documents(site: Site) -> dict[str, Any]:
     """Every document, without what differs from one run to the next."""
     return {
         f"{collection}/{stored.key}": _steady(stored.fields)
         for collection in COLLECTIONS
-        for stored in network.documents.query(Query(collection))
+        for stored in site.catalog.query(Query(collection))
     }
 
 
@@ -174,23 +175,23 @@ class _Telling(Opened):
         super().__init__()
         self._tell = tell
 
-    def store(self, network: PanoptesNetwork, location: Location) -> ObjectStore:
-        return cast(ObjectStore, _Watched(super().store(network, location), location, self._tell))
+    def store(self, site: Site, location: Location) -> ObjectStore:
+        return cast(ObjectStore, _Watched(super().store(site, location), location, self._tell))
 
-    def documents(self, network: PanoptesNetwork) -> Catalog:
-        return cast(Catalog, _Watched(super().documents(network), "catalog", self._tell))
+    def documents(self, site: Site) -> Catalog:
+        return cast(Catalog, _Watched(super().documents(site), "catalog", self._tell))
 
 
-def watched(network: PanoptesNetwork, tell: Callable[[str], None]) -> PanoptesNetwork:
+def watched(site: Site, tell: Callable[[str], None]) -> Site:
     """The network, telling of every call to a store or the catalog in this process.
 
     `tell` may raise, or end the process. A child process that decodes a file tells nothing.
     """
-    network._opened = _Telling(tell)
-    return network
+    site._opened = _Telling(tell)
+    return site
 
 
-def count_calls(make: Callable[[], PanoptesNetwork]) -> list[str]:
+def count_calls(make: Callable[[], Site]) -> list[str]:
     """The calls to stores and catalog of one whole run."""
     calls: list[str] = []
     run(watched(make(), calls.append))
@@ -198,10 +199,10 @@ def count_calls(make: Callable[[], PanoptesNetwork]) -> list[str]:
 
 
 def run_and_die(
-    make: Callable[[], PanoptesNetwork],
+    make: Callable[[], Site],
     at: int,
     *,
-    work: Callable[[PanoptesNetwork], object] = run,
+    work: Callable[[Site], object] = run,
 ) -> bool:
     """Run in a process of its own that kills itself at the `at`-th telling of `watched`.
 

@@ -9,6 +9,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from panoptes.network.site import Site
 from prefect.artifacts import Artifact
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from typer.testing import CliRunner
@@ -47,22 +48,22 @@ def harmless(text: str) -> bool:
 
 
 @pytest.fixture
-def hostile(tmp_path: Path) -> PanoptesNetwork:
+def hostile(tmp_path: Path) -> Site:
     """Refused files of hostile names, and one whose header is."""
-    network = sites.drained(tmp_path)
-    place(sites.incoming(network), CONTROLS, b"junk")
-    place(sites.incoming(network), OF_MARKUP, b"junk")
-    place(sites.incoming(network), f"{LATER}.fits", tiny_fits())
-    sites.run(network)
-    return network
+    site = sites.drained(tmp_path)
+    place(sites.incoming(site), CONTROLS, b"junk")
+    place(sites.incoming(site), OF_MARKUP, b"junk")
+    place(sites.incoming(site), f"{LATER}.fits", tiny_fits())
+    sites.run(site)
+    return site
 
 
 def test_a_terminal_gets_no_escape_codes_from_what_was_ingested(tmp_path: Path) -> None:
-    network = sites.kept(tmp_path)
-    place(sites.incoming(network), CONTROLS, b"junk")
+    site = sites.kept(tmp_path)
+    place(sites.incoming(site), CONTROLS, b"junk")
     for more in (["--dry-run"], [], ["--json"]):
         data = str(tmp_path / "data")
-        out, err = typed("ingest", network.incoming, "--data", data, *more)
+        out, err = typed("ingest", site.settings.incoming, "--data", data, *more)
         assert "forged" in out
         assert harmless(out)
         assert harmless(err)
@@ -70,7 +71,7 @@ def test_a_terminal_gets_no_escape_codes_from_what_was_ingested(tmp_path: Path) 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_terminal_gets_no_escape_codes_from_quarantine_and_audit(
-    hostile: PanoptesNetwork, form: tuple[str, ...]
+    hostile: Site, form: tuple[str, ...]
 ) -> None:
     data = str(Path(hostile.images).parent)
     place(sites.incoming(hostile), f"again{CONTROLS}", b"junk")
@@ -91,15 +92,15 @@ def test_a_terminal_gets_no_escape_codes_from_quarantine_and_audit(
 
 
 def test_a_terminal_gets_no_escape_codes_from_headers_and_searches(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path)
+    site = sites.drained(tmp_path)
     hostile = bytearray(tiny_fits({"FIELD": "harmless"}))
     place_of_field = hostile.index(b"harmless")
     hostile[place_of_field : place_of_field + 8] = b"\x1b[31m\x9b2J"
     keyword = hostile.index(b"ORIGIN")
     hostile[keyword : keyword + 6] = b"\x1b[31mm"
-    place(sites.incoming(network), f"{IMAGE}.fits", bytes(hostile))
-    sites.run(network)
-    data = str(Path(network.images).parent)
+    place(sites.incoming(site), f"{IMAGE}.fits", bytes(hostile))
+    sites.run(site)
+    data = str(Path(site.settings.images).parent)
     for command in (
         ["header", f"{IMAGE}.fits"],
         ["header", f"no{CONTROLS}"],
@@ -121,10 +122,10 @@ def test_a_log_gets_no_lines_that_nobody_wrote(
         raise ValueError(f"ours, about {CONTROLS}")
 
     monkeypatch.setattr("panoptes.network.ingest.taking.quarantine.fn", broken)
-    network = sites.kept(tmp_path)
-    place(sites.incoming(network), CONTROLS, b"junk")
+    site = sites.kept(tmp_path)
+    place(sites.incoming(site), CONTROLS, b"junk")
     with caplog.at_level(logging.INFO):
-        sites.run(network)
+        sites.run(site)
     logged = "\n".join(
         logging.Formatter("%(levelname)s %(message)s").format(r) for r in caplog.records
     )
@@ -142,10 +143,10 @@ def artifact(key: str) -> str:
 def test_an_artifact_of_a_run_holds_no_markup_from_names(
     tmp_path: Path, prefect_api: LocalStack
 ) -> None:
-    network = sites.drained(tmp_path)
-    network.save("hostile", overwrite=True)
-    place(sites.incoming(network), OF_MARKUP, b"junk")
-    ingest_observation(SEQUENCE_ID, network="hostile", return_state=True)
+    site = sites.drained(tmp_path)
+    PanoptesNetwork.of(site).save("hostile", overwrite=True)
+    place(sites.incoming(site), OF_MARKUP, b"junk")
+    ingest_observation(SEQUENCE_ID, site="hostile", return_state=True)
     shown = artifact(f"files-{SEQUENCE_ID.lower().replace('_', '-')}")
     assert "click" in shown
     assert_no_markup(shown)
@@ -154,9 +155,9 @@ def test_an_artifact_of_a_run_holds_no_markup_from_names(
 def test_an_artifact_of_an_audit_holds_no_markup_from_names(
     tmp_path: Path, prefect_api: LocalStack
 ) -> None:
-    network = sites.drained(tmp_path)
-    network.save("hostile", overwrite=True)
-    network.store("images").put(OF_MARKUP.removesuffix(".fits"), b"junk")
+    site = sites.drained(tmp_path)
+    PanoptesNetwork.of(site).save("hostile", overwrite=True)
+    site.store("images").put(OF_MARKUP.removesuffix(".fits"), b"junk")
     audit_network("hostile", return_state=True)
     shown = artifact("audit-hostile")
     assert "click" in shown
@@ -187,13 +188,13 @@ def test_runs_are_named_in_one_line(prefect_api: LocalStack) -> None:
 
 
 def test_a_csv_holds_no_formulas_and_numbers_stay_numbers(tmp_path: Path) -> None:
-    network = sites.kept(tmp_path)
+    site = sites.kept(tmp_path)
     for number, formula in enumerate(FORMULAS):
         file = tiny_fits({"FIELD": formula, "RA-MNT": 83.8, "DEC-MNT": -5.4}, seed=number)
         at = f"PAN001/14d3bd/2018021{number}T110623/2018021{number}T112430.fits"
-        place(sites.incoming(network), at, file)
-    sites.run(network)
-    with served(network) as client:
+        place(sites.incoming(site), at, file)
+    sites.run(site)
+    with served(site) as client:
         answer = client.get("/observations.csv")
     found = list(csv.DictReader(io.StringIO(answer.text)))
     assert len(found) == len(FORMULAS)

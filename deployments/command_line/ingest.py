@@ -9,11 +9,12 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from blocks.network import LOCATIONS, PanoptesNetwork
 from deployments.command_line.tables import files_table
 from flows.ingest_observation import AnotherRun
 from panoptes.network.errors import ConfigurationError, TryAgain
@@ -46,15 +47,15 @@ def run(
                 f"{folder} cannot hold both your files and the archive: "
                 "give --data a folder of its own"
             )
-        network = _network(folder, data, compression, workers, rest)
+        site = _site(folder, data, compression, workers, rest)
         if dry_run:
-            results = _foresee(network, data)
+            results = _foresee(site, data)
         else:
-            network.check()
-            sources = files_in(network, data)
-            with closing(network.documents), _progress(quiet=as_json) as bar:
+            site.check()
+            sources = files_in(site, data)
+            with closing(site.catalog), _progress(quiet=as_json) as bar:
                 watch = _Bar(bar, len(sources), quiet=as_json)
-                results = ingest_folder(network, sources, watch=watch)
+                results = ingest_folder(site, sources, watch=watch)
     except ConfigurationError as error:
         return _complain(str(error), as_json=as_json)
     except TryAgain as error:
@@ -68,15 +69,13 @@ def run(
         report = {"files": [_row(r) for r in results], "counts": count_outcomes(results)}
         sys.stdout.write(json.dumps(report, indent=1) + "\n")
     else:
-        _tell(results, network, data, dry_run=dry_run)
+        _tell(results, site, data, dry_run=dry_run)
     return _exit_code(results)
 
 
-def _network(
-    folder: Path, data: Path, compression: str, workers: int, rest: float
-) -> PanoptesNetwork:
+def _site(folder: Path, data: Path, compression: str, workers: int, rest: float) -> Site:
     try:
-        return PanoptesNetwork.in_folder(
+        return Site.in_folder(
             data,
             incoming=folder,
             compression=compression.upper(),
@@ -89,15 +88,15 @@ def _network(
         raise ConfigurationError(f"--{where} {first['input']}: {first['msg']}") from None
 
 
-def _foresee(network: PanoptesNetwork, data: Path) -> list[FileResult]:
+def _foresee(site: Site, data: Path) -> list[FileResult]:
     """Look without touching: where there is no catalogue yet, none is made."""
     if (data.expanduser() / "catalog.sqlite").exists():
-        with closing(network.documents):
-            return foresee(network, files_in(network, data))
+        with closing(site.catalog):
+            return foresee(site, files_in(site, data))
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="panoptes-dry-run-") as nothing:
-        empty = PanoptesNetwork.in_folder(Path(nothing), incoming=Path(network.incoming))
+        empty = Site.in_folder(Path(nothing), incoming=Path(site.settings.incoming))
         empty.check()
         results = foresee(empty, files_in(empty, data))
         empty.documents.close()
@@ -125,9 +124,7 @@ def _complain(sentence: str, *, as_json: bool) -> int:
     return FAILED
 
 
-def _tell(
-    results: list[FileResult], network: PanoptesNetwork, data: Path, *, dry_run: bool
-) -> None:
+def _tell(results: list[FileResult], site: Site, data: Path, *, dry_run: bool) -> None:
     console = Console()
     console.print(files_table(results))
     if dry_run:
@@ -138,7 +135,7 @@ def _tell(
     console.print(f"Folders in {data}: {folders}; catalogue: {data}/catalog.sqlite", markup=False)
     if any(result.outcome is Became.QUARANTINED for result in results):
         console.print(
-            f"Your own files are untouched; copies of the bad ones: {network.quarantine}",
+            f"Your own files are untouched; copies of the bad ones: {site.settings.quarantine}",
             markup=False,
         )
 

@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from panoptes.network.site import Site
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from blocks.network import PanoptesNetwork
 from deployments.command_line.services import DATA, FAILED, NOTHING_FOUND, OK
 from deployments.command_line.tables import cell
 from panoptes.network.catalog.catalog import Stored
@@ -94,7 +94,7 @@ def _known_names(data: Path) -> KnownNames:
     """Those of the folder's catalogue, if it has one; none is made for a lookup."""
     if not (data.expanduser() / "catalog.sqlite").exists():
         return KnownNames(None)
-    return KnownNames(PanoptesNetwork.in_folder(data).documents)
+    return KnownNames(Site.in_folder(data).documents)
 
 
 def _place(found: Resolved) -> str:
@@ -108,7 +108,7 @@ def run_header(path: str, hdu: str | None, data: Path, *, as_json: bool) -> int:
         if (own := Path(path).expanduser()).is_file():
             answer = _own_header(own.absolute(), hdu)
         else:
-            answer = stored_header(_network(data), path, hdu)
+            answer = stored_header(_site(data), path, hdu)
     except (BadPath, NotOurs, NotFound, NoSuchHdu) as error:
         return _nothing("header", str(error), as_json=as_json)
     except (Unreadable, TryAgain, ConfigurationError) as error:
@@ -154,10 +154,10 @@ def run_search(chosen: Mapping[str, object], limit: int, data: Path, *, as_json:
 
     try:
         selection = Selection.model_validate(chosen)
-        network = _network(data)
+        site = _site(data)
         place = None
         if selection.near is not None:
-            found = resolve_name(selection.near, known=KnownNames(network.documents))
+            found = resolve_name(selection.near, known=KnownNames(site.catalog))
             place = (found.ra, found.dec)
             if not as_json:
                 sys.stderr.write(
@@ -167,7 +167,7 @@ def run_search(chosen: Mapping[str, object], limit: int, data: Path, *, as_json:
         cursor = None
         while len(documents) < limit:
             page = find_observations(
-                network.documents,
+                site.catalog,
                 selection.wanted(place),
                 limit=limit - len(documents),
                 cursor=cursor,
@@ -224,12 +224,12 @@ def _show_observations(rows: list[dict[str, Json]], *, more: bool) -> None:
     Console().print(table)
 
 
-def _network(data: Path) -> PanoptesNetwork:
+def _site(data: Path) -> Site:
     if not (data.expanduser() / "catalog.sqlite").exists():
         raise ConfigurationError(
             f"there is no catalogue in {data}: name the network's folder with --data"
         )
-    return PanoptesNetwork.in_folder(data)
+    return Site.in_folder(data)
 
 
 def _nothing(command: str, sentence: str, *, as_json: bool) -> int:

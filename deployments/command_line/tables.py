@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from panoptes.network.site import Site
 from rich.table import Table
 from rich.text import Text
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.safe_text import one_line
@@ -61,7 +61,7 @@ def _split(name: str) -> tuple[str, str]:
     return folder, leaf
 
 
-def observations_table(network: PanoptesNetwork) -> Table:
+def observations_table(site: Site) -> Table:
     """The catalogue's observations, the newest first."""
     table = Table(header_style="bold")
     table.add_column("observation", no_wrap=True)
@@ -70,7 +70,7 @@ def observations_table(network: PanoptesNetwork) -> Table:
     table.add_column("images", justify="right")
     table.add_column("exposure, s", justify="right")
     newest = Query("observations", order_by=[("time", "desc")], limit=MOST_ROWS)
-    for stored in network.documents.query(newest):
+    for stored in site.catalog.query(newest):
         known = stored.fields
         table.add_row(
             cell(stored.key),

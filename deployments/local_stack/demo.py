@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from blocks.network import LOCATIONS, PanoptesNetwork
 from deployments.command_line.tables import files_table, observations_table
 from deployments.local_stack.demo_backends import Backend, network_on, uploader
 from deployments.local_stack.stack import LocalStack, StackError, local_stack
@@ -37,9 +38,9 @@ def run(folder: Path, *, backend: Backend = "local") -> int:
     console = Console()
     try:
         root = _fresh(folder)
-        with network_on(backend, root) as network:
-            network.check()
-            return _show(console, network, root)
+        with network_on(backend, root) as site:
+            site.check()
+            return _show(console, site, root)
     except (ConfigurationError, StackError) as error:
         console.print(Text(f"The demo could not go on: {one_line(error)}", "red"), soft_wrap=True)
         return 1
@@ -57,26 +58,28 @@ def _fresh(folder: Path) -> Path:
     return root
 
 
-def _show(console: Console, network: PanoptesNetwork, root: Path) -> int:
+def _show(console: Console, site: Site, root: Path) -> int:
     sent: list[Sent] = []
 
     def observe(stack: LocalStack) -> None:
         console.print(f"Prefect's user interface, until the demo ends: {stack.url}")
-        sent.extend(simulate_night(uploader(network), seed=20180216, images=3))
-        console.print(f"{len(sent)} simulated uploads lie in {network.incoming}", soft_wrap=True)
+        sent.extend(simulate_night(uploader(site), seed=20180216, images=3))
+        console.print(
+            f"{len(sent)} simulated uploads lie in {site.settings.incoming}", soft_wrap=True
+        )
 
     with ExitStack() as stack:
         console.print("Starting a Prefect server and a worker ...")
         server = stack.enter_context(
-            local_stack(root / "prefect", network=network, ui=True, while_starting=observe)
+            local_stack(root / "prefect", site=site, ui=True, while_starting=observe)
         )
-        runs = _ingest(console, server, network, sent)
+        runs = _ingest(console, server, site, sent)
         console.print("Stopping the worker and the server ...")
-    return _report(console, network, root, sent, runs)
+    return _report(console, site, root, sent, runs)
 
 
 def _ingest(
-    console: Console, server: LocalStack, network: PanoptesNetwork, sent: Iterable[Sent]
+    console: Console, server: LocalStack, site: Site, sent: Iterable[Sent]
 ) -> list[FlowRun]:
     """One work-pool job for each observation, and one for what belongs to none."""
     observations = sorted({s.sequence_id for s in sent if s.sequence_id})
@@ -93,7 +96,7 @@ def _ingest(
         task = bar.add_task("files", total=total)
 
         def look(runs: Sequence[FlowRun]) -> None:
-            closed = sum(e.outcome is not None for e in _entries(network))
+            closed = sum(e.outcome is not None for e in _entries(site))
             running = [run.name for run in runs if run.state and run.state.is_running()]
             bar.update(
                 task, completed=closed, description=(running or ["waiting for the worker"])[0]
@@ -109,29 +112,29 @@ def _ingest(
     return runs
 
 
-def _entries(network: PanoptesNetwork) -> list[File]:
-    stored = network.documents.query(Query("files", order_by=[("name", "asc")]))
+def _entries(site: Site) -> list[File]:
+    stored = site.catalog.query(Query("files", order_by=[("name", "asc")]))
     return [File.model_validate(document.fields) for document in stored]
 
 
 def _report(
     console: Console,
-    network: PanoptesNetwork,
+    site: Site,
     root: Path,
     sent: Sequence[Sent],
     runs: Sequence[FlowRun],
 ) -> int:
     """Tell what became of every file, and hold it against what was sent."""
-    entries = _entries(network)
+    entries = _entries(site)
     results = [FileResult.from_entry(entry) for entry in entries]
     console.print(files_table(results))
-    console.print(observations_table(network))
+    console.print(observations_table(site))
     console.print(summary(results), style="bold", markup=False)
     console.print("Where to look:")
     for location in LOCATIONS:
-        where = getattr(network, location)
+        where = getattr(site, location)
         console.print(f"  {location:<10} {where}", highlight=False, soft_wrap=True)
-    console.print(f"  catalogue  {network.catalog}", highlight=False, soft_wrap=True)
+    console.print(f"  catalogue  {site.settings.catalog}", highlight=False, soft_wrap=True)
     console.print(f"  logs       {root / 'prefect' / 'logs'}", highlight=False, soft_wrap=True)
     console.print("`make up` starts the same and stays, with Prefect's user interface.")
     wrong = _unexpected(entries, sent)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 import httpx
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 
-from blocks.network import LOCATIONS, PanoptesNetwork
 from deployments.emulators.servers import EmulatorError, Emulators, NotInstalled
 from panoptes.network.errors import ConfigurationError
 
@@ -20,7 +21,7 @@ Upload = Callable[[str, bytes], object]
 
 
 @contextmanager
-def network_on(backend: Backend, root: Path) -> Iterator[PanoptesNetwork]:
+def network_on(backend: Backend, root: Path) -> Iterator[Site]:
     """An empty network, ready for use, while the context lasts.
 
     ``gcp`` starts emulators of Cloud Storage and Firestore, which keep everything in memory,
@@ -28,7 +29,7 @@ def network_on(backend: Backend, root: Path) -> Iterator[PanoptesNetwork]:
     """
     if backend == "local":
         # Its uploads are whole when they have their names.
-        yield PanoptesNetwork.in_folder(root, rest_seconds=0, incomplete_seconds=0)
+        yield Site.in_folder(root, rest_seconds=0, incomplete_seconds=0)
         return
     try:
         with Emulators(root / "emulators") as emulators:
@@ -40,7 +41,7 @@ def network_on(backend: Backend, root: Path) -> Iterator[PanoptesNetwork]:
         raise ConfigurationError(str(error)) from error
 
 
-def emulated_network(storage: str) -> PanoptesNetwork:
+def emulated_network(storage: str) -> Site:
     """A network of new buckets and an empty database on emulators that are running."""
     name = f"panoptes-{uuid.uuid4().hex[:12]}"
     buckets: dict[str, str] = {location: f"{name}-{location}" for location in LOCATIONS}
@@ -48,7 +49,7 @@ def emulated_network(storage: str) -> PanoptesNetwork:
         made = httpx.post(f"{storage}/storage/v1/b?project={name}", json={"name": bucket})
         made.raise_for_status()
     addresses = {location: f"gs://{bucket}" for location, bucket in buckets.items()}
-    return PanoptesNetwork.model_validate(addresses | {"catalog": f"firestore://{name}"})
+    return Site.model_validate(addresses | {"catalog": f"firestore://{name}"})
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def uploader(network: PanoptesNetwork) -> Upload:
+def uploader(site: Site) -> Upload:
     """What writes a file into `incoming` as a unit would."""
-    store = network.store("incoming")
+    store = site.store("incoming")
     return lambda name, data: store.put(name, data)

@@ -25,10 +25,9 @@ from deployments.local_stack.processes import Processes
 from deployments.work_pools.deploy import PROJECT, WORK_POOL, make_work_pool
 
 if TYPE_CHECKING:
+    from panoptes.network.site import Site
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
-
-    from blocks.network import PanoptesNetwork
 
 __all__ = ["LocalStack", "StackError", "local_stack"]
 
@@ -68,13 +67,13 @@ class LocalStack:
         home: Path,
         *,
         port: int | None = None,
-        network: PanoptesNetwork | None = None,
+        site: Site | None = None,
         worker: bool = True,
         ui: bool = False,
         project: Path = PROJECT,
         database: str | None = None,
     ) -> None:
-        """`port` None takes a free one. `network` is saved as the block ``default``.
+        """`port` None takes a free one. `site` is saved as the block ``default``.
 
         `database` is where the server keeps its runs, such as ``postgresql+asyncpg://...``;
         None for SQLite in the home.
@@ -83,7 +82,7 @@ class LocalStack:
         """
         self.home = home.expanduser().resolve()
         self.logs = self.home / "logs"
-        self.network = network
+        self.site = site
         self.project = project
         self._database = database
         self._worker_wanted = worker
@@ -146,9 +145,9 @@ class LocalStack:
             if self._worker_wanted:
                 self._start_worker()
         self._await_deployments(deadline)
-        if self.network is not None:  # its block type is registered by now
+        if self.site is not None:  # its block type is registered by now
             with self.settings():
-                self.network.save("default", overwrite=True)
+                self.site.save("default", overwrite=True)
 
     def stop(self) -> None:
         """End everything that was started: runs and worker, then the server. Idempotent."""
@@ -353,7 +352,7 @@ def local_stack(
     home: Path,
     *,
     port: int | None = None,
-    network: PanoptesNetwork | None = None,
+    site: Site | None = None,
     worker: bool = True,
     ui: bool = False,
     project: Path = PROJECT,
@@ -368,7 +367,7 @@ def local_stack(
     stack = LocalStack(
         home,
         port=port,
-        network=network,
+        site=site,
         worker=worker,
         ui=ui,
         project=project,

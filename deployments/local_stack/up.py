@@ -7,10 +7,10 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from panoptes.network.site import Site
 from rich.console import Console
 from rich.text import Text
 
-from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack, StackError, local_stack
 from deployments.local_stack.window import set_window
 from panoptes.network.errors import ConfigurationError
@@ -34,16 +34,16 @@ def run(
     console = Console()
     root = data.expanduser().resolve()
     try:
-        network = PanoptesNetwork.in_folder(root)
-        network.check()
+        site = Site.in_folder(root)
+        site.check()
         console.print("Starting a Prefect server, a worker, the receiver and the watcher ...")
-        with local_stack(root / "prefect", port=port, network=network, ui=True) as stack:
+        with local_stack(root / "prefect", port=port, site=site, ui=True) as stack:
             with stack.client() as client:
                 set_window(client, timedelta(seconds=window), margin=timedelta(seconds=1))
-            _start_events(stack, network, receiver_port)
+            _start_events(stack, site, receiver_port)
             console.print(
                 f"Prefect's user interface: {stack.url}\n"
-                f"Put files into {network.incoming} as UNIT/CAMERA/SEQUENCE/IMAGE.suffix: what "
+                f"Put files into {site.settings.incoming} as UNIT/CAMERA/SEQUENCE/IMAGE.suffix: what "
                 f"lands is ingested {window:.0f} seconds after an observation's first file.\n"
                 "To start a run by hand:\n"
                 f"  PREFECT_API_URL={stack.api_url} .venv/bin/prefect deployment run \\\n"
@@ -64,15 +64,15 @@ def run(
         return 0
 
 
-def _start_events(stack: LocalStack, network: PanoptesNetwork, port: int) -> None:
+def _start_events(stack: LocalStack, site: Site, port: int) -> None:
     """The receiver, and the watcher that tells it; nobody else knows their secret."""
     secret = {"PANOPTES_RECEIVER_SECRET": secrets.token_hex(24)}
     # What somebody puts there by hand is often old, and wanted now.
     patience = {"PANOPTES_RECEIVER_LIVE_NIGHTS": "36500"}
     receiver = ["-m", "deployments.command_line.main", "receiver", "--port", str(port)]
     stack.run_beside(
-        "receiver", [*receiver, "--incoming", network.incoming], settings=secret | patience
+        "receiver", [*receiver, "--incoming", site.settings.incoming], settings=secret | patience
     )
     to = f"http://127.0.0.1:{port}/events"
-    watch = ["-m", "deployments.command_line.main", "watch", network.incoming, "--to", to]
+    watch = ["-m", "deployments.command_line.main", "watch", site.settings.incoming, "--to", to]
     stack.run_beside("watch", watch, settings=secret)

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from panoptes.network.site import Site
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
-from blocks.network import PanoptesNetwork
 from deployments.receiver.authentication import Guard
 from deployments.services.access import Admission, BrowserRules
 from deployments.services.file_routes import file_router
@@ -67,7 +67,7 @@ _STATUS: dict[type[Exception], int] = {
 
 
 def create_app(
-    network: PanoptesNetwork,
+    site: Site,
     settings: ServiceSettings,
     *,
     guard: Guard | None = None,
@@ -78,11 +78,11 @@ def create_app(
     `guard` and `sesame` take the place of those that the settings ask for.
     """
     services = Services(
-        network,
+        site,
         settings,
         guard or settings.guard(),
         sesame or Sesame.from_environment(),
-        KnownNames(network.documents),
+        KnownNames(site.catalog),
     )
 
     @asynccontextmanager

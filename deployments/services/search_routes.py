@@ -59,7 +59,7 @@ _NONE_SUCH: dict[int | str, dict[str, Any]] = {
 def search_router(services: Services) -> APIRouter:
     """The search over the network's catalog."""
     router = APIRouter(tags=["search"])
-    catalog = services.network.documents
+    catalog = services.network.catalog
 
     def wanted(selection: Selection) -> Wanted:
         if selection.near is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastapi import Request
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from deployments.receiver.authentication import Guard
 from deployments.services.settings import ServiceSettings
 from panoptes.network.documents import Location
@@ -18,7 +18,7 @@ from panoptes.network.lookup.sesame import Sesame
 class Services:
     """The network that is served, and how."""
 
-    network: PanoptesNetwork
+    site: Site
     settings: ServiceSettings
     guard: Guard
     sesame: Sesame

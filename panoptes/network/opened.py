@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from panoptes.network.upload import Source
+
 from panoptes.network.addresses import open_catalog, open_store
 from panoptes.network.catalog.catalog import Catalog
 from panoptes.network.documents import Location
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.storage.store import ObjectStore
 
 if TYPE_CHECKING:
-    from blocks.network import PanoptesNetwork
+    from panoptes.network.site import Site
 
 
 class Opened:
@@ -31,24 +32,24 @@ class Opened:
     def __deepcopy__(self, memo: dict[int, Any]) -> Opened:
         return Opened()
 
-    def store(self, network: PanoptesNetwork, location: Location) -> ObjectStore:
+    def store(self, site: Site, location: Location) -> ObjectStore:
         with self._lock:
             if location not in self._stores:
                 self._stores[location] = open_store(
-                    getattr(network, location),
-                    read_only=location == "incoming" and network.keep_incoming,
+                    getattr(site, location),
+                    read_only=location == "incoming" and site.settings.keep_incoming,
                     # In a user's own folder links are theirs; where others upload they are not.
-                    follow_links=location != "incoming" or network.keep_incoming,
+                    follow_links=location != "incoming" or site.settings.keep_incoming,
                     uploads=location == "incoming",
-                    gcp_credentials=network.gcp_credentials,
+                    gcp_credentials=site.settings.gcp_credentials,
                 )
             return self._stores[location]
 
-    def documents(self, network: PanoptesNetwork) -> Catalog:
+    def documents(self, site: Site) -> Catalog:
         with self._lock:
             if self._catalog is None:
                 self._catalog = open_catalog(
-                    network.catalog, gcp_credentials=network.gcp_credentials
+                    site.settings.catalog, gcp_credentials=site.settings.gcp_credentials
                 )
             return self._catalog
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from blocks.network import LOCATIONS, PanoptesNetwork
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
+
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput
 from panoptes.network.names import MAX_NAME_BYTES, parse_upload
@@ -43,7 +45,7 @@ class Place(NamedTuple):
 
 
 def places_meant(
-    network: PanoptesNetwork,
+    site: Site,
     bucket_path: str,
     *,
     bucket_name: str | None = None,
@@ -64,7 +66,7 @@ def places_meant(
     if location is not None:
         return [Place(location, checked_name(name))]
     if bucket is not None and bucket not in FORMER_BUCKETS:
-        return [_in_bucket(network, bucket, name)]
+        return [_in_bucket(site, bucket, name)]
     first, _, rest = name.partition("/")
     location = _location(first)
     if location is not None and rest:
@@ -92,9 +94,9 @@ def checked_name(name: str) -> str:
     return name
 
 
-def public_url(network: PanoptesNetwork, place: Place, *, files_url: str | None = None) -> str:
+def public_url(site: Site, place: Place, *, files_url: str | None = None) -> str:
     """Where anybody who may can fetch an object; ``LOCATION/NAME`` where no URL leads to it."""
-    address = urlsplit(getattr(network, place.location))
+    address = urlsplit(getattr(site, place.location))
     if address.scheme == "gs":
         name = "/".join(filter(None, (address.path.strip("/"), place.name)))
         return f"https://{_PUBLIC_HOSTS[0]}/{address.netloc}/{quote(name)}"
@@ -149,12 +151,12 @@ def _from_url(text: str, files_url: str | None) -> tuple[str | None, str]:
     raise NotOurs(f"{text[:80]!r} leads to none of this network's locations")
 
 
-def _in_bucket(network: PanoptesNetwork, bucket: str, name: str) -> Place:
+def _in_bucket(site: Site, bucket: str, name: str) -> Place:
     """The location that an object of a bucket lies in, the one with the longest prefix."""
     checked_name(name)
     found: list[tuple[int, Place]] = []
     for location in LOCATIONS:
-        address = urlsplit(getattr(network, location))
+        address = urlsplit(getattr(site, location))
         prefix = f"{address.path.strip('/')}/".removeprefix("/")
         inside = name.startswith(prefix) and name != prefix
         if address.scheme == "gs" and address.netloc == bucket and inside:

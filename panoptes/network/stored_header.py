@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.header_json import Json, hdu_json
@@ -17,7 +18,7 @@ ALL = "all"
 
 
 def stored_header(
-    network: PanoptesNetwork,
+    site: Site,
     bucket_path: str,
     hdu: int | str | None = None,
     bucket_name: str | None = None,
@@ -31,14 +32,14 @@ def stored_header(
     in `hidden` locations. Raises BadPath, NotOurs, Hidden, NotFound, NoSuchHdu, TryAgain,
     and BadInput.
     """
-    places = places_meant(network, bucket_path, bucket_name=bucket_name, files_url=files_url)
+    places = places_meant(site, bucket_path, bucket_name=bucket_name, files_url=files_url)
     if all(place.location in hidden for place in places):
         raise Hidden(f"{places[0].location} is only shown to callers with a token")
     places = [place for place in places if place.location not in hidden]
     for place in places:
-        url = public_url(network, place, files_url=files_url)
+        url = public_url(site, place, files_url=files_url)
         try:
-            found = read_answer(network.store(place.location), place.name, hdu, url)
+            found = read_answer(site.store(place.location), place.name, hdu, url)
         except (NotFound, Unreadable):
             continue  # their messages may say where on this machine the store is
         except ValueError as error:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack, local_stack
 from deployments.local_stack.window import set_window
 from panoptes.network.catalog.catalog import Query
@@ -30,10 +30,10 @@ WINDOW, MARGIN = timedelta(seconds=15), timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
-class Site:
+class Plant:
     """A network in folders, its stack and its receiver."""
 
-    network: PanoptesNetwork
+    site: Site
     stack: LocalStack
     receiver: httpx.Client
 
@@ -42,7 +42,7 @@ class Site:
 
         Who is asked to come again does so, for up to `patience` seconds.
         """
-        incoming = self.network.store("incoming")
+        incoming = self.site.store("incoming")
         sizes = {sent: incoming.put(sent.name, data).size for sent, data in night.uploads()}
 
         def tell(sent: Sent) -> int:
@@ -56,7 +56,7 @@ class Site:
 
     def _tell(self, sent: Sent, size: int) -> int:
         event = {
-            "bucket": self.network.incoming,
+            "bucket": self.site.settings.incoming,
             "name": sent.name,
             "generation": "1",
             "metageneration": "1",
@@ -65,7 +65,7 @@ class Site:
         }
         headers = {
             "ce-id": sent.name.replace("/", "-"),
-            "ce-source": f"//storage.googleapis.com/projects/_/buckets/{self.network.incoming}",
+            "ce-source": f"//storage.googleapis.com/projects/_/buckets/{self.site.incoming}",
             "ce-specversion": "1.0",
             "ce-type": "google.cloud.storage.object.v1.finalized",
             "ce-subject": f"objects/{sent.name}",
@@ -89,8 +89,8 @@ class Site:
                 time.sleep(0.5)
 
     def assert_nothing_is_left(self, sent: dict[Sent, int]) -> None:
-        assert list(self.network.store("incoming").list()) == []
-        entries = self.network.documents.query(Query("files"))
+        assert list(self.site.store("incoming").list()) == []
+        entries = self.site.catalog.query(Query("files"))
         fates = {entry.fields["name"]: entry.fields["outcome"] for entry in entries}
         assert {each.name: fates.get(each.name) for each in sent} == {
             each.name: each.fate for each in sent
@@ -98,15 +98,15 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     folder = tmp_path_factory.mktemp("outages")
-    network = PanoptesNetwork.in_folder(Path(folder, "data"), **sites.AT_ONCE)
-    network.check()
+    site = Site.in_folder(Path(folder, "data"), **sites.AT_ONCE)
+    site.check()
     with ExitStack() as open_:
-        stack = open_.enter_context(local_stack(folder / "prefect", network=network))
-        receiver = open_.enter_context(receiving(stack.api_url, incoming=network.incoming))
+        stack = open_.enter_context(local_stack(folder / "prefect", site=site))
+        receiver = open_.enter_context(receiving(stack.api_url, incoming=site.settings.incoming))
         keep_to_one_sweep(stack)
-        yield Site(network, stack, receiver)
+        yield Plant(site, stack, receiver)
 
 
 def keep_to_one_sweep(stack: LocalStack) -> None:
@@ -122,32 +122,32 @@ def night(day: int) -> Night:
     return Night(seed=day, images=2, start=datetime(2026, 1, day, 6, tzinfo=UTC))
 
 
-def test_uploads_while_the_server_is_stopped(site: Site) -> None:
-    site.stack.end_process("server")
-    sent = site.upload(night(10))
+def test_uploads_while_the_server_is_stopped(plant: Plant) -> None:
+    plant.stack.end_process("server")
+    sent = plant.upload(night(10))
     assert set(sent.values()) == {503}  # the sender is told, and here it never comes again
-    site.stack.start_server_again()
-    site.sweep()
-    site.settle()
-    site.assert_nothing_is_left(sent)
+    plant.stack.start_server_again()
+    plant.sweep()
+    plant.settle()
+    plant.assert_nothing_is_left(sent)
 
 
-def test_a_server_killed_two_seconds_after_it_took_the_events(site: Site) -> None:
-    sent = site.upload(night(11), patience=PATIENT_SECONDS)
+def test_a_server_killed_two_seconds_after_it_took_the_events(plant: Plant) -> None:
+    sent = plant.upload(night(11), patience=PATIENT_SECONDS)
     assert set(sent.values()) == {204}
     time.sleep(2)
-    site.stack.end_process("server", with_signal=signal.SIGKILL)
-    site.stack.start_server_again()
-    site.sweep()
-    site.settle()
-    site.assert_nothing_is_left(sent)
+    plant.stack.end_process("server", with_signal=signal.SIGKILL)
+    plant.stack.start_server_again()
+    plant.sweep()
+    plant.settle()
+    plant.assert_nothing_is_left(sent)
 
 
-def test_a_deployment_within_the_window(site: Site) -> None:
-    sent = site.upload(night(12), patience=PATIENT_SECONDS)
+def test_a_deployment_within_the_window(plant: Plant) -> None:
+    sent = plant.upload(night(12), patience=PATIENT_SECONDS)
     assert set(sent.values()) == {204}
-    site.stack.deploy_again()
-    keep_to_one_sweep(site.stack)
-    site.sweep()
-    site.settle()
-    site.assert_nothing_is_left(sent)
+    plant.stack.deploy_again()
+    keep_to_one_sweep(plant.stack)
+    plant.sweep()
+    plant.settle()
+    plant.assert_nothing_is_left(sent)

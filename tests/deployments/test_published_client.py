@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from deployments.services.app import create_app
 from deployments.services.settings import ServiceSettings
 from tests.archives import IMAGE, LATER, SEQUENCE_ID, small_archive
@@ -66,21 +66,21 @@ def client(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> PanoptesNetwork:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return small_archive(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture
-def environment(network: PanoptesNetwork, tmp_path: Path) -> Iterator[dict[str, str]]:
+def environment(site: Site, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The client's settings, and a home of its own for its caches."""
-    with serving(lambda: create_app(network, ServiceSettings())) as url:
+    with serving(lambda: create_app(site, ServiceSettings())) as url:
         yield {
             "HOME": str(tmp_path),
             "PATH": os.environ["PATH"],
             "COLUMNS": "300",
             "PANOPTES_OBSERVATIONS_URL": f"{url}/observations.csv",
             "PANOPTES_IMG_METADATA_URL": f"{url}/get-observation-info",
-            "PANOPTES_ARCHIVE_ROOT": network.images,
+            "PANOPTES_ARCHIVE_ROOT": site.settings.images,
         }
 
 
@@ -111,7 +111,7 @@ def test_its_get_metadata_saves_the_images_of_an_observation(
 
 
 def test_its_image_list_and_image_data_come_from_our_archive(
-    client: Path, environment: dict[str, str], network: PanoptesNetwork
+    client: Path, environment: dict[str, str], site: Site
 ) -> None:
     script = f"""
 from panoptes.data.observations import ObservationInfo
@@ -121,9 +121,9 @@ image = info.get_image_data(1)
 print(image.shape, image.meta["FIELD"], int(image.data.sum()))
 """
     *paths, image = run(environment, str(client / "python"), "-c", script).splitlines()
-    assert paths == [f"{network.images}/{each}.fits.fz" for each in (IMAGE, LATER)]
+    assert paths == [f"{site.settings.images}/{each}.fits.fz" for each in (IMAGE, LATER)]
 
     from astropy.io import fits
 
-    with fits.open(Path(network.images) / f"{LATER}.fits.fz") as hdus:
+    with fits.open(Path(site.settings.images) / f"{LATER}.fits.fz") as hdus:
         assert image == f"(12, 16) M42 {int(hdus[1].data.astype(int).sum())}"

@@ -22,7 +22,7 @@ from panoptes.network.catalog.firestore import FirestoreCatalog
 from tests.patience import be_patient
 
 if TYPE_CHECKING:
-    from blocks.network import PanoptesNetwork
+    from panoptes.network.site import Site
 
 Start: TypeAlias = Callable[[Callable[[Emulators], str]], str]
 """Starts one emulator; gives where it is."""
@@ -74,9 +74,7 @@ def gcs_emulator(emulators: Start) -> str:
 
 
 @pytest.fixture
-def on_google(
-    gcs_emulator: str, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch
-) -> PanoptesNetwork:
+def on_google(gcs_emulator: str, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A network of new buckets and an empty database, which this process reaches."""
     from deployments.local_stack.demo_backends import emulated_network
 

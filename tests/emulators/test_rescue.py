@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.ingest.cases import cases, find_case
 from panoptes.network.ingest.rescue import rescue_case
@@ -15,32 +15,32 @@ BAD, LARGE = f"{LATER}.fits", f"{IMAGE}.fits"
 
 
 @pytest.fixture
-def network(on_google: PanoptesNetwork) -> PanoptesNetwork:
+def site(on_google: Site) -> Site:
     return on_google
 
 
-def outcomes(network: PanoptesNetwork) -> dict[str, str | None]:
-    return {result.name: result.code or result.outcome for result in ingest_all(network)}
+def outcomes(site: Site) -> dict[str, str | None]:
+    return {result.name: result.code or result.outcome for result in ingest_all(site)}
 
 
-def test_files_come_out_of_quarantine_with_their_history(network: PanoptesNetwork) -> None:
-    small = network.model_copy(update={"max_file_bytes": 100})
+def test_files_come_out_of_quarantine_with_their_history(site: Site) -> None:
+    small = site.model_copy(update={"max_file_bytes": 100})
     for name, data in ((BAD, b"junk"), (LARGE, tiny_fits())):
-        network.store("incoming").put(name, data)
+        site.store("incoming").put(name, data)
     assert outcomes(small) == {BAD: "not-fits", LARGE: "too-large"}
-    assert {found.entry.name for found in cases(network, unit="PAN001", night="2018-02-15")} == {
+    assert {found.entry.name for found in cases(site, unit="PAN001", night="2018-02-15")} == {
         BAD,
         LARGE,
     }
-    for found in list(cases(network)):
+    for found in list(cases(site)):
         for _ in range(2):
-            rescue_case(network, find_case(network, found.report.id), by="me")
-    assert outcomes(network) == {BAD: "not-fits", LARGE: "catalogued"}
-    (case,) = cases(network)
+            rescue_case(site, find_case(site, found.report.id), by="me")
+    assert outcomes(site) == {BAD: "not-fits", LARGE: "catalogued"}
+    (case,) = cases(site)
     assert [(past.code, past.rescued is not None) for past in case.report.history] == [
         ("not-fits", True)
     ]
-    assert find_case(network, LARGE).report.kind == "closed"
-    assert len(list(network.store("quarantine").list())) == 2, "no bytes are kept twice"
+    assert find_case(site, LARGE).report.kind == "closed"
+    assert len(list(site.store("quarantine").list())) == 2, "no bytes are kept twice"
     untold = Query("files", where=[("outcome", "==", "quarantined"), ("announced", "==", False)])
-    assert [stored.fields["name"] for stored in network.documents.query(untold)] == [BAD]
+    assert [stored.fields["name"] for stored in site.catalog.query(untold)] == [BAD]

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from deployments.emulators.servers import Emulators, Notify, NotInstalled
 from deployments.local_stack.demo_backends import emulated_network, uploader
 from deployments.local_stack.stack import LocalStack, local_stack
@@ -43,13 +43,13 @@ class Plant:
     """Everything that stands between a unit and the catalogue."""
 
     stack: LocalStack
-    network: PanoptesNetwork
+    site: Site
     pubsub: str
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """A receiver, and a subscription that pushes to it."""
-        with receiving(self.stack.api_url, incoming=self.network.incoming) as receiver:
+        with receiving(self.stack.api_url, incoming=self.site.settings.incoming) as receiver:
             name = f"projects/{PROJECT}/subscriptions/s-{uuid.uuid4().hex}"
             subscription = {
                 "topic": f"projects/{PROJECT}/topics/{TOPIC}",
@@ -63,7 +63,7 @@ class Plant:
 
     def upload(self, night: Night) -> list[Sent]:
         """In bursts: all files of the night as fast as they can be made."""
-        upload = uploader(self.network)
+        upload = uploader(self.site)
         sent = []
         for each, data in night.uploads():
             upload(each.name, data)
@@ -71,7 +71,7 @@ class Plant:
         return sent
 
     def waiting(self) -> set[str]:
-        return {info.name for info in self.network.store("incoming").list()}
+        return {info.name for info in self.site.store("incoming").list()}
 
     def runs(self, sequence_id: str) -> list[FlowRun]:
         with self.stack.client() as client:
@@ -82,14 +82,14 @@ class Plant:
         """Images of the night that are not in the catalogue yet."""
         wanted = {each.image_id for each in sent if each.image_id and each.fate == "archived"}
         night = Query("images", where=[("sequence_id", "in", sorted(sequences(sent)))])
-        found = self.network.documents.query(night)
+        found = self.site.catalog.query(night)
         return {str(name) for name in wanted} - {
             stored.key for stored in found if stored.fields["status"] == "uploaded"
         }
 
     def counted(self, sequence_id: str) -> int | None:
         """The images of an observation, as its document says."""
-        stored = self.network.documents.get("observations", sequence_id)
+        stored = self.site.catalog.get("observations", sequence_id)
         return None if stored is None else stored.fields.get("num_images")
 
     def until(self, is_so: Callable[[], bool], *, seconds: float = 180) -> bool:
@@ -133,9 +133,9 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
             pytest.skip(str(error))
         for name, value in emulators.environment.items():
             patch.setenv(name, value)
-        network = emulated_network(storage)
+        site = emulated_network(storage)
         home = tmp_path_factory.mktemp("stack")
-        stack = open_.enter_context(local_stack(home, network=network))
+        stack = open_.enter_context(local_stack(home, site=site))
         with stack.client() as client:
             window, margin = timedelta(seconds=WINDOW), timedelta(seconds=MARGIN)
             set_window(client, window, margin=margin)
@@ -143,7 +143,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
             sweep = client.read_deployment_by_name("sweep-incoming/local")
             for schedule in client.read_deployment_schedules(sweep.id):
                 client.update_deployment_schedule(sweep.id, schedule.id, active=False)
-        yield Plant(stack, network, pubsub)
+        yield Plant(stack, site, pubsub)
 
 
 def test_bursts_of_uploads_become_catalogued_images_by_one_run_a_window(plant: Plant) -> None:
@@ -173,6 +173,6 @@ def test_what_nobody_told_of_is_found_by_one_sweep_and_nothing_is_left(plant: Pl
     plant.stack.await_runs(ids)
     assert plant.waiting() == set()
     assert plant.missing(sent) == set()
-    entries = plant.network.documents.query(Query("files"))
+    entries = plant.network.catalog.query(Query("files"))
     fates = {stored.fields["name"]: stored.fields["outcome"] for stored in entries}
     assert {each.name: fates[each.name] for each in sent} == {each.name: each.fate for each in sent}

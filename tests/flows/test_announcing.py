@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
 from flows.announcing import announce_cases
 from panoptes.network.catalog.catalog import modify
@@ -25,11 +25,11 @@ KEY = document_key(NAME)
 
 
 @pytest.fixture
-def network(tmp_path: Path, prefect_api: LocalStack) -> PanoptesNetwork:
-    network = sites.drained(tmp_path)
-    place(sites.incoming(network), NAME, b"junk")
-    sites.run(network)
-    return network
+def site(tmp_path: Path, prefect_api: LocalStack) -> Site:
+    site = sites.drained(tmp_path)
+    place(sites.incoming(site), NAME, b"junk")
+    sites.run(site)
+    return site
 
 
 def events(stack: LocalStack, *, least: int, since: str) -> list[dict[str, Any]]:
@@ -58,12 +58,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def test_an_event_says_what_a_notification_needs(
-    network: PanoptesNetwork, prefect_stack: LocalStack
-) -> None:
+def test_an_event_says_what_a_notification_needs(site: Site, prefect_stack: LocalStack) -> None:
     since = now()
-    assert announce_cases(network, sequence_id="PAN001_14d3bd_20200101T000000") == 0
-    assert announce_cases(network, sequence_id=SEQUENCE_ID) == 1
+    assert announce_cases(site, sequence_id="PAN001_14d3bd_20200101T000000") == 0
+    assert announce_cases(site, sequence_id=SEQUENCE_ID) == 1
     (event,) = events(prefect_stack, least=1, since=since)
     resource, payload = event["resource"], event["payload"]
     assert resource["prefect.resource.name"] == NAME
@@ -77,53 +75,53 @@ def test_an_event_says_what_a_notification_needs(
 
 
 def test_a_case_is_told_of_once_and_again_only_when_it_was_judged_again(
-    network: PanoptesNetwork, prefect_stack: LocalStack
+    site: Site, prefect_stack: LocalStack
 ) -> None:
     since = now()
-    assert announce_cases(network) == 1
-    assert announce_cases(network) == 0
-    rescue_case(network, find_case(network, NAME), by="me")
-    assert announce_cases(network) == 0
-    sites.run(network)
-    assert announce_cases(network) == 1
+    assert announce_cases(site) == 1
+    assert announce_cases(site) == 0
+    rescue_case(site, find_case(site, NAME), by="me")
+    assert announce_cases(site) == 0
+    sites.run(site)
+    assert announce_cases(site) == 1
     first, second = events(prefect_stack, least=2, since=since)
     assert first["id"] != second["id"]
     assert second["payload"]["judged_before"] == 1
 
 
 def test_an_entry_that_cannot_be_read_keeps_no_other_from_being_told_of(
-    network: PanoptesNetwork, caplog: pytest.LogCaptureFixture
+    site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fields = sites.document(network, "files", KEY)
-    network.documents.create("files", "A-bad-entry", fields | {"failures": "x"})
-    network.documents.create(
+    fields = sites.document(site, "files", KEY)
+    site.catalog.create("files", "A-bad-entry", fields | {"failures": "x"})
+    site.catalog.create(
         "files", "Of-year-1", fields | {"sequence_id": "PAN001_14d3bd_00010101T000000"}
     )
-    assert announce_cases(network) == 2
+    assert announce_cases(site) == 2
     assert "A-bad-entry cannot be read" in caplog.text
 
 
 def test_whoever_died_before_writing_down_that_it_told_lets_the_next_one_tell_again(
-    network: PanoptesNetwork, prefect_stack: LocalStack
+    site: Site, prefect_stack: LocalStack
 ) -> None:
     since = now()
-    announce_cases(network)
-    modify(network.documents, "files", KEY, lambda before: {"announced": False})
-    assert announce_cases(network) == 1
+    announce_cases(site)
+    modify(site.catalog, "files", KEY, lambda before: {"announced": False})
+    assert announce_cases(site) == 1
     told = events(prefect_stack, least=1, since=since)
     assert len({event["id"] for event in told}) == 1, "Prefect lets one id trigger once"
 
 
 def test_where_prefect_is_away_the_case_is_left_to_a_later_run(
-    network: PanoptesNetwork, prefect_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+    site: Site, prefect_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     with temporary_settings(
         {PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES: 0}
     ):
-        assert announce_cases(network) == 0
-    assert announce_cases(network) == 1
+        assert announce_cases(site) == 0
+    assert announce_cases(site) == 1
 
 
 def test_the_automation_of_the_docs_is_one_that_prefect_takes(

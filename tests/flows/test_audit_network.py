@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from panoptes.network.site import Site
 from prefect.artifacts import Artifact
 
 from blocks.network import PanoptesNetwork
@@ -17,7 +18,7 @@ from tests import audited, sites
 from tests.audited import BAD, FIELD, IMAGE_ID, LATER_ID, STRAY, change, forget
 from tests.files import IMAGE, LATER, SEQUENCE, SEQUENCE_ID, jpeg
 
-Break = Callable[[PanoptesNetwork], object]
+Break = Callable[[Site], object]
 Found = set[tuple[str, str]]
 
 
@@ -26,34 +27,34 @@ def entry(name: str) -> str:
 
 
 @pytest.fixture
-def on_folders(tmp_path: Path) -> PanoptesNetwork:
+def on_folders(tmp_path: Path) -> Site:
     return sites.drained(tmp_path)
 
 
 @pytest.fixture
-def network(on_folders: PanoptesNetwork) -> PanoptesNetwork:
+def site(on_folders: Site) -> Site:
     return audited.ingested(on_folders)
 
 
-def left_in_incoming(network: PanoptesNetwork) -> None:
+def left_in_incoming(site: Site) -> None:
     """As if the run had died between closing the entry and taking the upload away."""
-    info = network.store("incoming").put(f"{LATER}.fits", audited.NIGHT[f"{LATER}.fits"])
-    change(network, "files", entry(f"{LATER}.fits"), generation=info.generation)
+    info = site.store("incoming").put(f"{LATER}.fits", audited.NIGHT[f"{LATER}.fits"])
+    change(site, "files", entry(f"{LATER}.fits"), generation=info.generation)
 
 
-def reopened(network: PanoptesNetwork) -> None:
-    left_in_incoming(network)
-    change(network, "files", entry(f"{LATER}.fits"), "outcome", attempts=2)
+def reopened(site: Site) -> None:
+    left_in_incoming(site)
+    change(site, "files", entry(f"{LATER}.fits"), "outcome", attempts=2)
 
 
-def missing_but_sent_again(network: PanoptesNetwork) -> None:
-    left_in_incoming(network)
-    network.store("images").delete(f"{LATER}.fits.fz")
+def missing_but_sent_again(site: Site) -> None:
+    left_in_incoming(site)
+    site.store("images").delete(f"{LATER}.fits.fz")
 
 
-def only_its_archive(network: PanoptesNetwork) -> None:
-    forget(network, "files", entry(FIELD))
-    forget(network, "images", "PAN001_14d3bd_20180216T112830")
+def only_its_archive(site: Site) -> None:
+    forget(site, "files", entry(FIELD))
+    forget(site, "images", "PAN001_14d3bd_20180216T112830")
 
 
 MENDED: dict[str, tuple[Break, Found]] = {
@@ -197,20 +198,18 @@ MENDED: dict[str, tuple[Break, Found]] = {
 
 
 @pytest.mark.parametrize("case", MENDED)
-def test_a_broken_world_is_found_mended_and_clean_again(
-    network: PanoptesNetwork, case: str
-) -> None:
+def test_a_broken_world_is_found_mended_and_clean_again(site: Site, case: str) -> None:
     break_it, expected = MENDED[case]
-    assert audited.found(network, truth=audited.truth()) == set()
-    objects = sites.objects(network)
-    break_it(network)
-    assert audited.found(network) == expected
-    results = audited.repaired(network)
+    assert audited.found(site, truth=audited.truth()) == set()
+    objects = sites.objects(site)
+    break_it(site)
+    assert audited.found(site) == expected
+    results = audited.repaired(site)
     assert [r.finding for r in results if not r.mended] == []
     # What came back under the archive's own name was uploaded under another.
     uploaded = audited.truth(lambda name: name != FIELD or break_it is not only_its_archive)
-    assert audited.found(network, deep=True, truth=uploaded) == set()
-    assert objects.keys() - sites.objects(network).keys() == set()
+    assert audited.found(site, deep=True, truth=uploaded) == set()
+    assert objects.keys() - sites.objects(site).keys() == set()
 
 
 TOGETHER = (
@@ -226,30 +225,30 @@ TOGETHER = (
 )
 
 
-def test_buckets_and_firestore_are_audited_and_mended_alike(on_google: PanoptesNetwork) -> None:
-    network = audited.ingested(on_google)
-    assert audited.found(network, deep=True, truth=audited.truth()) == set()
+def test_buckets_and_firestore_are_audited_and_mended_alike(on_google: Site) -> None:
+    site = audited.ingested(on_google)
+    assert audited.found(site, deep=True, truth=audited.truth()) == set()
     expected: Found = set()
     for case in TOGETHER:
         break_it, findings = MENDED[case]
-        break_it(network)
+        break_it(site)
         expected |= findings
-    assert audited.found(network) == expected
-    results = audited.repaired(network)
+    assert audited.found(site) == expected
+    results = audited.repaired(site)
     assert [r.finding for r in results if not r.mended] == []
-    assert audited.found(network, deep=True, truth=audited.truth()) == set()
+    assert audited.found(site, deep=True, truth=audited.truth()) == set()
 
 
 def test_a_run_leaves_a_table_and_fails_only_for_what_is_left(
     prefect_api: LocalStack, tmp_path: Path
 ) -> None:
-    network = audited.ingested(sites.drained(tmp_path))
-    network.save("audited", overwrite=True)
+    site = audited.ingested(sites.drained(tmp_path))
+    PanoptesNetwork.of(site).save("audited", overwrite=True)
     clean = audit_network("audited", return_state=True)
     assert (clean.name, clean.message) == (
         "Completed", "nothing is wrong; nothing waits in incoming",
     )  # fmt: skip
-    network.store("previews").delete(f"{IMAGE}.preview-1024.jpg")
+    site.store("previews").delete(f"{IMAGE}.preview-1024.jpg")
     found = audit_network("audited", return_state=True)
     assert found.is_failed()
     assert str(found.message).startswith("1 error (object-missing)")
@@ -275,49 +274,47 @@ BROKEN = (
 )
 
 
-def broken(network: PanoptesNetwork) -> PanoptesNetwork:
+def broken(site: Site) -> Site:
     for case in BROKEN:
-        MENDED[case][0](network)
-    return network
+        MENDED[case][0](site)
+    return site
 
 
-def _names(network: PanoptesNetwork) -> set[str]:
-    return {name.partition("@")[0] for name in sites.objects(network)}
+def _names(site: Site) -> set[str]:
+    return {name.partition("@")[0] for name in sites.objects(site)}
 
 
 @pytest.mark.parametrize("part", range(1, 6))
-def test_a_repair_that_is_killed_anywhere_is_done_by_the_next(
-    network: PanoptesNetwork, part: int
-) -> None:
-    names = _names(network)
-    broken(network)
-    data = Path(network.images).parent
-    network.documents.close()
-    again = partial(PanoptesNetwork.in_folder, data, **sites.AT_ONCE)
+def test_a_repair_that_is_killed_anywhere_is_done_by_the_next(site: Site, part: int) -> None:
+    names = _names(site)
+    broken(site)
+    data = Path(site.settings.images).parent
+    site.catalog.close()
+    again = partial(Site.in_folder, data, **sites.AT_ONCE)
     assert sites.run_and_die(again, 80 * part, work=audited.repaired)
-    sites.ingest_all(network)
-    audited.repaired(network)
-    assert audited.found(network, deep=True, truth=audited.truth()) == set()
-    assert names <= _names(network)
-    assert sites.waiting(network) == []
+    sites.ingest_all(site)
+    audited.repaired(site)
+    assert audited.found(site, deep=True, truth=audited.truth()) == set()
+    assert names <= _names(site)
+    assert sites.waiting(site) == []
 
 
-def test_two_repairs_at_once_mend_what_one_does(network: PanoptesNetwork) -> None:
-    broken(network)
-    data = Path(network.images).parent
-    network.documents.close()
+def test_two_repairs_at_once_mend_what_one_does(site: Site) -> None:
+    broken(site)
+    data = Path(site.settings.images).parent
+    site.catalog.close()
     children = []
     for _ in range(2):
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                audited.repaired(PanoptesNetwork.in_folder(data, **sites.AT_ONCE))
+                audited.repaired(Site.in_folder(data, **sites.AT_ONCE))
                 status = 0
             finally:
                 os._exit(status)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
-    audited.repaired(network)
-    assert audited.found(network, deep=True, truth=audited.truth()) == set()
-    assert sites.waiting(network) == []
+    audited.repaired(site)
+    assert audited.found(site, deep=True, truth=audited.truth()) == set()
+    assert sites.waiting(site) == []

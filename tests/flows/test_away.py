@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panoptes.network.site import Site
 from prefect import flow
 from prefect.client.schemas.objects import State
 
@@ -30,12 +31,12 @@ FILES = 30
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> PanoptesNetwork:
-    network = sites.drained(tmp_path, previews_wanted=False, workers=2)
+def site(tmp_path: Path) -> Site:
+    site = sites.drained(tmp_path, previews_wanted=False, workers=2)
     for number in range(FILES):
         name = f"{SEQUENCE}/20180216T11{number:02}00.fits"
-        place(sites.incoming(network), name, tiny_fits(seed=number))
-    return network
+        place(sites.incoming(site), name, tiny_fits(seed=number))
+    return site
 
 
 @pytest.fixture
@@ -52,13 +53,13 @@ def _away(*arguments: object, **options: object) -> None:
 
 
 def test_a_run_whose_store_is_away_is_broken_off_and_leaves_everything_to_the_next(
-    network: PanoptesNetwork, prefect_api: LocalStack, monkeypatch: pytest.MonkeyPatch
+    site: Site, prefect_api: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"away-{uuid.uuid4().hex[:8]}"
-    network.save(name)
+    PanoptesNetwork.of(site).save(name)
 
     def ingest() -> State[Any]:
-        return ingest_observation(SEQUENCE_ID, network=name, return_state=True)
+        return ingest_observation(SEQUENCE_ID, site=name, return_state=True)
 
     with monkeypatch.context() as patched:
         patched.setattr("panoptes.network.ingest.retries.PATIENCE_SECONDS", 0.0)
@@ -68,24 +69,24 @@ def test_a_run_whose_store_is_away_is_broken_off_and_leaves_everything_to_the_ne
     assert state.message is not None
     assert "broken off" in state.message
     assert "the disk is away" in state.message
-    tried = [f for f in sites.documents(network) if f.startswith("files/")]
+    tried = [f for f in sites.documents(site) if f.startswith("files/")]
     assert IN_VAIN <= len(tried) <= IN_VAIN + 3
-    assert len(sites.waiting(network)) == FILES
-    assert abandoned(network) == {SEQUENCE_ID}  # nobody holds it, and it is to be settled
+    assert len(sites.waiting(site)) == FILES
+    assert abandoned(site) == {SEQUENCE_ID}  # nobody holds it, and it is to be settled
     assert ingest().is_completed()
-    assert abandoned(network) == set()
-    assert sites.waiting(network) == []
+    assert abandoned(site) == set()
+    assert sites.waiting(site) == []
 
 
 def test_a_network_that_is_away_at_the_start_is_said_in_a_sentence(
-    network: PanoptesNetwork, prefect_api: LocalStack, monkeypatch: pytest.MonkeyPatch
+    site: Site, prefect_api: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"away-{uuid.uuid4().hex[:8]}"
-    network.save(name)
+    PanoptesNetwork.of(site).save(name)
     monkeypatch.setattr("panoptes.network.storage.folder.FolderStore.check", _away)
     states = [
-        ingest_observation(SEQUENCE_ID, network=name, return_state=True),
-        sweep_incoming(network=name, return_state=True),
+        ingest_observation(SEQUENCE_ID, site=name, return_state=True),
+        sweep_incoming(site=name, return_state=True),
     ]
     assert [(state.is_failed(), state.message) for state in states] == [
         (True, "the disk is away")

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from panoptes.network.site import Site
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
@@ -33,42 +34,42 @@ BACKFILL_DEPLOYMENT = "ingest-observation/backfill"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-def upload(network: PanoptesNetwork, count: int, *, pictures: bool = False) -> list[str]:
+def upload(site: Site, count: int, *, pictures: bool = False) -> list[str]:
     names = []
     for number in range(count):
         stem = f"{SEQUENCE}/20180216T11{number:02}00"
         names.append(f"{stem}.fits")
-        place(sites.incoming(network), names[-1], tiny_fits(seed=number))
+        place(sites.incoming(site), names[-1], tiny_fits(seed=number))
         if pictures:
-            place(sites.incoming(network), f"{stem}.jpg", jpeg())
+            place(sites.incoming(site), f"{stem}.jpg", jpeg())
     return names
 
 
-def batch(network: PanoptesNetwork, most_files: int) -> tuple[list[FileResult], bool]:
+def batch(site: Site, most_files: int) -> tuple[list[FileResult], bool]:
     sequence = parse_sequence_id(SEQUENCE_ID)
-    return ingest_batch(network, sequence, call=as_calls, watch=Nobody(), most_files=most_files)
+    return ingest_batch(site, sequence, call=as_calls, watch=Nobody(), most_files=most_files)
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_each_run_takes_its_batch_until_nothing_is_left(tmp_path: Path, keep: bool) -> None:
-    network = (sites.kept if keep else sites.drained)(tmp_path, previews_wanted=False)
-    names = upload(network, 5)
+    site = (sites.kept if keep else sites.drained)(tmp_path, previews_wanted=False)
+    names = upload(site, 5)
     taken, due = [], []
     for _ in range(3):
-        results, more = batch(network, 2)
+        results, more = batch(site, 2)
         taken.append(sorted(result.name for result in results))
         due.append(more)
-        observation = sites.document(network, "observations", SEQUENCE_ID)
+        observation = sites.document(site, "observations", SEQUENCE_ID)
         assert observation["num_images"] == sum(map(len, taken)), "counts hold after each batch"
     assert taken == [names[:2], names[2:4], names[4:]]
     assert due == [True, True, False]
-    assert network.documents.get("leases", SEQUENCE_ID) is None
+    assert site.catalog.get("leases", SEQUENCE_ID) is None
 
 
 def test_the_files_of_one_image_are_taken_together(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path, previews_wanted=False)
-    upload(network, 3, pictures=True)
-    results, more = batch(network, 3)
+    site = sites.drained(tmp_path, previews_wanted=False)
+    upload(site, 3, pictures=True)
+    results, more = batch(site, 3)
     assert len(results) == 4
     assert {result.name[:-4].rstrip(".") for result in results} == {
         f"{SEQUENCE}/20180216T11{number:02}00" for number in range(2)
@@ -83,41 +84,41 @@ def _fails(*arguments: object, **options: object) -> None:
 def test_files_that_keep_failing_hold_up_no_other_and_end_the_chain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = sites.drained(tmp_path, previews_wanted=False, failure_limit=100)
-    names = upload(network, 4)
+    site = sites.drained(tmp_path, previews_wanted=False, failure_limit=100)
+    names = upload(site, 4)
     for name in names[:2]:
-        source = sites.source_named(network, name)
-        open_entry(network, source)
-        close_failed(network, source, RuntimeError("ours"), passing=False)
-    results, more = batch(network, 2)
+        source = sites.source_named(site, name)
+        open_entry(site, source)
+        close_failed(site, source, RuntimeError("ours"), passing=False)
+    results, more = batch(site, 2)
     assert (sorted(result.name for result in results), more) == (names[2:], True)
     # They fail again, and go on waiting for a later sweep.
     monkeypatch.setattr("panoptes.network.storage.folder.FolderStore.read", _fails)
-    results, more = batch(network, 1)
+    results, more = batch(site, 1)
     assert ([result.outcome for result in results], more) == (["failed"], False)
 
 
 def test_a_file_that_was_given_up_is_no_part_of_a_batch(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path, previews_wanted=False, failure_limit=1)
-    names = upload(network, 2)
-    source = sites.source_named(network, names[0])
-    open_entry(network, source)
-    close_failed(network, source, RuntimeError("ours"), passing=False)
-    results, more = batch(network, 1)
+    site = sites.drained(tmp_path, previews_wanted=False, failure_limit=1)
+    names = upload(site, 2)
+    source = sites.source_named(site, names[0])
+    open_entry(site, source)
+    close_failed(site, source, RuntimeError("ours"), passing=False)
+    results, more = batch(site, 1)
     assert ([result.name for result in results], more) == ([names[1]], False)
 
 
 # On the real stack
 
 
-def runs_of(stack: LocalStack, deployment: str, network: str) -> list[FlowRun]:
+def runs_of(stack: LocalStack, deployment: str, site: str) -> list[FlowRun]:
     with stack.client() as client:
         wanted = client.read_deployment_by_name(deployment).id
         ours = DeploymentFilter(id=DeploymentFilterId(any_=[wanted]))
         runs = client.read_flow_runs(
             deployment_filter=ours, sort=FlowRunSort.START_TIME_ASC, limit=200
         )
-    return [run for run in runs if run.parameters.get("network") == network]
+    return [run for run in runs if run.parameters.get("network") == site]
 
 
 def test_the_queues_are_in_their_order_and_keep_an_operators_limit(
@@ -141,15 +142,15 @@ def test_the_queues_are_in_their_order_and_keep_an_operators_limit(
 def test_a_backfill_run_takes_its_batch_and_queues_the_rest(
     tmp_path: Path, prefect_stack: LocalStack
 ) -> None:
-    network = sites.drained(tmp_path, previews_wanted=False, workers=1)
-    upload(network, 5)
+    site = sites.drained(tmp_path, previews_wanted=False, workers=1)
+    upload(site, 5)
     name = f"batches-{uuid.uuid4().hex[:8]}"
     with prefect_stack.settings():
-        network.save(name)
+        PanoptesNetwork.of(site).save(name)
     parameters = {"sequence_id": SEQUENCE_ID, "network": name, "most_files": 2}
     prefect_stack.run_deployment(BACKFILL_DEPLOYMENT, parameters)
     deadline = time.monotonic() + PATIENT_SECONDS
-    while sites.waiting(network) and time.monotonic() < deadline:
+    while sites.waiting(site) and time.monotonic() < deadline:
         time.sleep(0.5)
     runs = runs_of(prefect_stack, BACKFILL_DEPLOYMENT, name)
     assert len(runs) == 3
@@ -204,10 +205,10 @@ def _chosen(stack: LocalStack, runs: list[FlowRun]) -> dict[UUID, datetime]:
         }
 
 
-def _await_some_begun(stack: LocalStack, network: str) -> None:
+def _await_some_begun(stack: LocalStack, site: str) -> None:
     deadline = time.monotonic() + PATIENT_SECONDS
     while time.monotonic() < deadline:
-        if any(run.start_time for run in runs_of(stack, BACKFILL_DEPLOYMENT, network)):
+        if any(run.start_time for run in runs_of(stack, BACKFILL_DEPLOYMENT, site)):
             return
         time.sleep(0.2)
     raise AssertionError("no backfill run began")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 
-from blocks.network import LOCATIONS, PanoptesNetwork
 from deployments.local_stack.demo_backends import uploader
 from deployments.local_stack.stack import LocalStack
 from panoptes.network.catalog.catalog import Query
@@ -22,20 +23,20 @@ OWN_TO_A_RUN = {"arrived", "recorded", "opened", "closed", "last_arrival", "gene
 """Fields that differ between any two runs: clocks, and the stores' own numbers."""
 
 
-def documents_of(network: PanoptesNetwork) -> dict[str, Any]:
+def documents_of(site: Site) -> dict[str, Any]:
     """Every document, but for what is a run's own."""
     return {
         f"{collection}/{stored.key}": _lasting(stored.fields)
         for collection in COLLECTIONS
-        for stored in network.documents.query(Query(collection))
+        for stored in site.catalog.query(Query(collection))
     }
 
 
-def objects_of(network: PanoptesNetwork) -> dict[str, str]:
+def objects_of(site: Site) -> dict[str, str]:
     """The digest of every object by location and name, generations left out of the names."""
     found = {}
     for location in LOCATIONS:
-        store = network.store(location)
+        store = site.store(location)
         for info in store.list():
             data, _ = store.read(info.name)
             name = info.name.rpartition("@")[0] if location == "quarantine" else info.name
@@ -63,61 +64,61 @@ def _lasting(value: Any, name: str = "") -> Any:
 
 
 @pytest.fixture
-def on_folders(tmp_path: Path) -> PanoptesNetwork:
-    return PanoptesNetwork.in_folder(tmp_path, **sites.AT_ONCE)
+def on_folders(tmp_path: Path) -> Site:
+    return Site.in_folder(tmp_path, **sites.AT_ONCE)
 
 
 @pytest.fixture(params=["on_folders", "on_google"])
-def network(request: pytest.FixtureRequest) -> PanoptesNetwork:
-    made: PanoptesNetwork = request.getfixturevalue(request.param)
+def site(request: pytest.FixtureRequest) -> Site:
+    made: Site = request.getfixturevalue(request.param)
     return made
 
 
-def send(network: PanoptesNetwork, images: int = 2) -> list[Sent]:
-    network.check()
-    return simulate_night(uploader(network), seed=11, images=images)
+def send(site: Site, images: int = 2) -> list[Sent]:
+    site.check()
+    return simulate_night(uploader(site), seed=11, images=images)
 
 
-def test_every_file_of_a_night_ends_where_it_should(network: PanoptesNetwork) -> None:
-    sent = send(network)
-    ingest_all(network)
-    entries = {s.fields["name"]: s.fields for s in network.documents.query(Query("files"))}
+def test_every_file_of_a_night_ends_where_it_should(site: Site) -> None:
+    sent = send(site)
+    ingest_all(site)
+    entries = {s.fields["name"]: s.fields for s in site.catalog.query(Query("files"))}
     for upload in sent:
         entry = entries[upload.name]
         assert (entry["outcome"], entry.get("code")) == (upload.fate, upload.code), upload.name
-    assert not list(network.store("incoming").list())
+    assert not list(site.store("incoming").list())
 
 
 def test_a_second_upload_of_the_same_night_changes_no_count_and_no_object(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    send(network)
-    ingest_all(network)
-    objects, documents = objects_of(network), documents_of(network)
-    send(network)
-    ingest_all(network)
-    assert objects_of(network) == objects
-    again = documents_of(network)
+    send(site)
+    ingest_all(site)
+    objects, documents = objects_of(site), documents_of(site)
+    send(site)
+    ingest_all(site)
+    assert objects_of(site) == objects
+    again = documents_of(site)
     for key in documents:
         if not key.startswith("files/"):
             assert again[key] == documents[key], key
 
 
 def test_a_document_from_before_us_is_completed_and_keeps_its_fields(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    sent = send(network)
+    sent = send(site)
     image = next(s for s in sent if s.fate == "archived" and s.image_id)
     assert image.image_id is not None
     assert image.sequence_id is not None
-    catalog = network.documents
+    catalog = site.catalog
     before = {"status": "metadata_received", "weather": {"sky": "clear"}, "airmass": 9.75}
     catalog.create("images", image.image_id, before)
     catalog.create(
         "observations", image.sequence_id, {"status": "metadata_received", "field_name": "Theirs"}
     )
     catalog.create("units", "PAN001", {"name": "Mauna Loa", "telemetry": {"power": 12.5}})
-    ingest_all(network)
+    ingest_all(site)
     stored = catalog.get("images", image.image_id)
     assert stored is not None
     assert stored.fields["weather"] == {"sky": "clear"}
@@ -134,7 +135,7 @@ def test_a_document_from_before_us_is_completed_and_keeps_its_fields(
 
 
 def test_production_has_an_index_for_every_query_of_an_ingest(
-    on_folders: PanoptesNetwork, tmp_path: Path
+    on_folders: Site, tmp_path: Path
 ) -> None:
     catalog = Recording(tmp_path / "catalog.sqlite")
     on_folders._opened._catalog = catalog
@@ -146,14 +147,12 @@ def test_production_has_an_index_for_every_query_of_an_ingest(
     assert catalog.without_index() == []
 
 
-def test_both_worlds_hold_the_same_documents_and_objects(
-    on_folders: PanoptesNetwork, on_google: PanoptesNetwork
-) -> None:
+def test_both_worlds_hold_the_same_documents_and_objects(on_folders: Site, on_google: Site) -> None:
     worlds = []
-    for network in (on_folders, on_google):
-        send(network, images=3)
-        ingest_all(network)
-        worlds.append((documents_of(network), objects_of(network)))
+    for site in (on_folders, on_google):
+        send(site, images=3)
+        ingest_all(site)
+        worlds.append((documents_of(site), objects_of(site)))
     (documents, objects), (theirs, their_objects) = worlds
     assert documents.keys() == theirs.keys()
     for key, fields in documents.items():
@@ -162,14 +161,14 @@ def test_both_worlds_hold_the_same_documents_and_objects(
 
 
 def test_a_worker_reaches_emulated_buckets_and_database_by_the_block_alone(
-    on_google: PanoptesNetwork, tmp_path: Path
+    on_google: Site, tmp_path: Path
 ) -> None:
     """The worker shares nothing with this process but the server's API and the stores."""
     from deployments.local_stack.stack import local_stack
 
     sent = send(on_google)
     sequence_id = next(s.sequence_id for s in sent if s.sequence_id)
-    with local_stack(tmp_path / "stack", network=on_google) as stack:
+    with local_stack(tmp_path / "stack", site=on_google) as stack:
         run = _run(stack, sequence_id)
         assert run == "Completed"
     left = {info.name for info in on_google.store("incoming").list()}

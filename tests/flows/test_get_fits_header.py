@@ -14,7 +14,7 @@ from tests.archives import IMAGE, LATER, small_archive
 
 
 @pytest.fixture(scope="module")
-def network(prefect_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> str:
+def site(prefect_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a block for a small archive."""
     name = f"archive-{uuid.uuid4().hex[:8]}"
     with prefect_stack.settings():
@@ -22,25 +22,25 @@ def network(prefect_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory)
     return name
 
 
-def run(stack: LocalStack, path: str, network: str, hdu: int | str | None = None) -> State[Any]:
+def run(stack: LocalStack, path: str, site: str, hdu: int | str | None = None) -> State[Any]:
     with stack.settings():
-        return get_fits_header(path, hdu, network=network, return_state=True)
+        return get_fits_header(path, hdu, site=site, return_state=True)
 
 
-def answer(stack: LocalStack, path: str, network: str, hdu: int | str | None = None) -> Any:
+def answer(stack: LocalStack, path: str, site: str, hdu: int | str | None = None) -> Any:
     with stack.settings():
-        return get_fits_header(path, hdu, network=network)
+        return get_fits_header(path, hdu, site=site)
 
 
-def test_the_images_own_header_is_given(prefect_stack: LocalStack, network: str) -> None:
-    found = answer(prefect_stack, f"{IMAGE}.fits.fz", network)
+def test_the_images_own_header_is_given(prefect_stack: LocalStack, site: str) -> None:
+    found = answer(prefect_stack, f"{IMAGE}.fits.fz", site)
     assert found["success"] is True
     assert (found["header"]["FIELD"], found["header"]["NAXIS"]) == ("M42", 2)
     assert found["header"]["FILENAME"] == f"images/{IMAGE}.fits.fz"
 
 
-def test_all_hdus_are_given_on_demand(prefect_stack: LocalStack, network: str) -> None:
-    found = answer(prefect_stack, f"{IMAGE}.fits.fz", network, "all")
+def test_all_hdus_are_given_on_demand(prefect_stack: LocalStack, site: str) -> None:
+    found = answer(prefect_stack, f"{IMAGE}.fits.fz", site, "all")
     assert [each["index"] for each in found["headers"]] == [0, 1]
 
 
@@ -53,9 +53,9 @@ def test_all_hdus_are_given_on_demand(prefect_stack: LocalStack, network: str) -
     ],
 )
 def test_what_has_no_header_is_an_answer_with_a_sentence(
-    prefect_stack: LocalStack, network: str, path: str, sentence: str
+    prefect_stack: LocalStack, site: str, path: str, sentence: str
 ) -> None:
-    state = run(prefect_stack, path, network)
+    state = run(prefect_stack, path, site)
     assert state.is_completed()
     assert sentence in (state.message or "")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from panoptes.network.site import Site
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 
@@ -28,18 +29,18 @@ from tests.patience import PATIENT_SECONDS
 INGEST = "ingest-observation/local"
 
 
-class Site:
+class Plant:
     """A network with a night waiting in it, known to the server by a name of its own."""
 
     def __init__(self, root: Path, stack: LocalStack, images: int = 2) -> None:
         self.stack = stack
-        self.name = f"site-{uuid.uuid4().hex[:8]}"
-        self.network = PanoptesNetwork.in_folder(root, lease_seconds=5.0, **sites.AT_ONCE)
-        self.network.check()
+        self.name = f"plant-{uuid.uuid4().hex[:8]}"
+        self.site = Site.in_folder(root, lease_seconds=5.0, **sites.AT_ONCE)
+        self.site.check()
         self.incoming = root / "incoming"
         self.sent: list[Sent] = simulate_night(self.incoming, images=images, seed=7)
         with stack.settings():
-            self.network.save(self.name)
+            PanoptesNetwork.of(self.site).save(self.name)
 
     @property
     def sequence_ids(self) -> list[str]:
@@ -49,16 +50,16 @@ class Site:
         return [sent for sent in self.sent if sent.sequence_id == sequence_id]
 
     def waiting(self) -> set[str]:
-        return {info.name for info in self.network.store("incoming").list()}
+        return {info.name for info in self.site.store("incoming").list()}
 
     def entry(self, name: str) -> File:
-        found = self.network.documents.query(Query("files", where=[("name", "==", name)]))
+        found = self.site.catalog.query(Query("files", where=[("name", "==", name)]))
         return File.model_validate(next(iter(found)).fields)
 
     def ingest(self, sequence_id: str) -> State[Any]:
         """Run the flow in this process."""
         with self.stack.settings():
-            return ingest_observation(sequence_id, network=self.name, return_state=True)
+            return ingest_observation(sequence_id, site=self.name, return_state=True)
 
     def run_job(self, sequence_id: str) -> FlowRun:
         """Run the flow as the work pool does."""
@@ -78,31 +79,31 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, prefect_stack: LocalStack) -> Site:
-    return Site(tmp_path, prefect_stack)
+def plant(tmp_path: Path, prefect_stack: LocalStack) -> Plant:
+    return Plant(tmp_path, prefect_stack)
 
 
-def test_a_job_archives_and_catalogues_an_observation_and_says_so(site: Site) -> None:
-    sequence_id = site.sequence_ids[0]
-    run = site.run_job(sequence_id)
+def test_a_job_archives_and_catalogues_an_observation_and_says_so(plant: Plant) -> None:
+    sequence_id = plant.sequence_ids[0]
+    run = plant.run_job(sequence_id)
     assert run.name == f"ingest {sequence_id}"
     assert run.state is not None
     assert run.state.is_completed()
-    for sent in site.of(sequence_id):
-        entry = site.entry(sent.name)
+    for sent in plant.of(sequence_id):
+        entry = plant.entry(sent.name)
         assert (entry.outcome, entry.code) == (sent.fate, sent.code), sent.name
-    observation = site.network.documents.get("observations", sequence_id)
+    observation = plant.site.catalog.get("observations", sequence_id)
     assert observation is not None
-    images = {s.image_id for s in site.of(sequence_id) if s.fate == "archived"}
+    images = {s.image_id for s in plant.of(sequence_id) if s.fate == "archived"}
     assert observation.fields["num_images"] == len(images)
     assert observation.fields["total_exptime"] == 120.0 * len(images)
-    assert not {name for name in site.waiting() if name in {s.name for s in site.of(sequence_id)}}
+    assert not {name for name in plant.waiting() if name in {s.name for s in plant.of(sequence_id)}}
 
 
-def test_a_job_shows_each_step_of_each_file_by_name(site: Site) -> None:
-    run = site.run_job(site.sequence_ids[0])
-    names = {task_run.name for task_run in site.task_runs(run)}
-    for sent in site.of(site.sequence_ids[0]):
+def test_a_job_shows_each_step_of_each_file_by_name(plant: Plant) -> None:
+    run = plant.run_job(plant.sequence_ids[0])
+    names = {task_run.name for task_run in plant.task_runs(run)}
+    for sent in plant.of(plant.sequence_ids[0]):
         if sent.fate == "archived":
             assert sent.file_type is not None
             label = f"{sent.image_id} {sent.file_type.value}"
@@ -110,75 +111,75 @@ def test_a_job_shows_each_step_of_each_file_by_name(site: Site) -> None:
             assert f"record {label}" in names
 
 
-def test_a_table_artifact_names_every_file(site: Site) -> None:
-    sequence_id = site.sequence_ids[0]
-    site.ingest(sequence_id)
+def test_a_table_artifact_names_every_file(plant: Plant) -> None:
+    sequence_id = plant.sequence_ids[0]
+    plant.ingest(sequence_id)
     key = f"files-{sequence_id.lower().replace('_', '-')}"
-    with site.stack.client() as client:
+    with plant.stack.client() as client:
         artifact = next(a for a in client.read_artifacts() if a.key == key)
-    for sent in site.of(sequence_id):
+    for sent in plant.of(sequence_id):
         assert sent.name in str(artifact.data)
 
 
-def test_bad_input_is_never_retried_and_never_fails_the_run(site: Site) -> None:
-    broken = next(s for s in site.sent if s.code == "truncated-file")
+def test_bad_input_is_never_retried_and_never_fails_the_run(plant: Plant) -> None:
+    broken = next(s for s in plant.sent if s.code == "truncated-file")
     assert broken.sequence_id is not None
-    run = site.run_job(broken.sequence_id)
+    run = plant.run_job(broken.sequence_id)
     assert run.state is not None
     assert run.state.is_completed()
     assert "1 quarantined (truncated-file)" in (run.state.message or "")
-    refused = [t for t in site.task_runs(run) if t.state and t.state.is_failed()]
+    refused = [t for t in plant.task_runs(run) if t.state and t.state.is_failed()]
     assert [t.run_count for t in refused] == [1]
 
 
-def test_a_second_run_changes_nothing(site: Site) -> None:
-    sequence_id = site.sequence_ids[0]
-    site.ingest(sequence_id)
-    before = _world(site)
-    state = site.ingest(sequence_id)
+def test_a_second_run_changes_nothing(plant: Plant) -> None:
+    sequence_id = plant.sequence_ids[0]
+    plant.ingest(sequence_id)
+    before = _world(plant)
+    state = plant.ingest(sequence_id)
     assert state.message == "nothing to do"
-    assert _world(site) == before
+    assert _world(plant) == before
 
 
-def test_a_run_that_finds_the_lease_taken_leaves_word_and_completes(site: Site) -> None:
-    sequence_id = site.sequence_ids[0]
-    lease = Lease(site.network.documents, sequence_id, 60.0)
+def test_a_run_that_finds_the_lease_taken_leaves_word_and_completes(plant: Plant) -> None:
+    sequence_id = plant.sequence_ids[0]
+    lease = Lease(plant.site.catalog, sequence_id, 60.0)
     assert lease.take()
-    state = site.ingest(sequence_id)
+    state = plant.ingest(sequence_id)
     assert state.is_completed()
     assert "another run" in (state.message or "")
-    assert {s.name for s in site.of(sequence_id)} <= site.waiting()
+    assert {s.name for s in plant.of(sequence_id)} <= plant.waiting()
     assert not lease.give_back(), "the holder is told to look again"
     assert lease.give_back()
 
 
-def test_a_cached_derivation_whose_output_is_gone_is_done_again(site: Site) -> None:
+def test_a_cached_derivation_whose_output_is_gone_is_done_again(plant: Plant) -> None:
     """A run that died after it derived leaves results behind that later ones would take."""
-    sequence_id = next(s.sequence_id for s in site.sent if s.name.endswith(".fits"))
+    sequence_id = next(s.sequence_id for s in plant.sent if s.name.endswith(".fits"))
     assert sequence_id is not None
     source = next(
         source
-        for source in waiting_for(site.network, parse_sequence_id(sequence_id))
+        for source in waiting_for(plant.site, parse_sequence_id(sequence_id))
         if source.name.endswith(".fits")
     )
-    with site.stack.settings():
-        made = compress(site.network, source)
-        again: State[Any] = cast("Any", compress)(site.network, source, return_state=True)
+    with plant.stack.settings():
+        made = compress(plant.site, source)
+        again: State[Any] = cast("Any", compress)(plant.site, source, return_state=True)
         assert again.name == "Cached"
-    images = site.network.store("images")
+    images = plant.site.store("images")
     images.delete(made.outputs[0].path)
-    state = site.ingest(sequence_id)
+    state = plant.ingest(sequence_id)
     assert state.is_completed(), state.message
     assert images.stat(made.outputs[0].path).crc32c == made.outputs[0].crc32c
-    assert not [s for s in site.of(sequence_id) if s.name in site.waiting()]
+    assert not [s for s in plant.of(sequence_id) if s.name in plant.waiting()]
 
 
-def test_an_unknown_network_or_observation_fails_with_a_sentence(site: Site) -> None:
-    with site.stack.settings():
-        state = ingest_observation("PAN001", network=site.name, return_state=True)
+def test_an_unknown_network_or_observation_fails_with_a_sentence(plant: Plant) -> None:
+    with plant.stack.settings():
+        state = ingest_observation("PAN001", site=plant.name, return_state=True)
         assert state.is_failed()
         assert "UNIT_CAMERA_SEQUENCETIME" in (state.message or "")
-        state = ingest_observation(site.sequence_ids[0], network="nowhere", return_state=True)
+        state = ingest_observation(plant.sequence_ids[0], site="nowhere", return_state=True)
         assert state.is_failed()
         assert "'nowhere'" in (state.message or "")
 
@@ -192,33 +193,33 @@ def test_the_forms_parameters_explain_themselves(prefect_stack: LocalStack) -> N
                 assert len(parameter["description"]) > 20
 
 
-def test_a_sweep_quarantines_what_belongs_nowhere_and_starts_the_rest(site: Site) -> None:
-    run_id = site.stack.run_deployment("sweep-incoming/local", {"network": site.name})
-    run = site.stack.await_runs([run_id])[0]
+def test_a_sweep_quarantines_what_belongs_nowhere_and_starts_the_rest(plant: Plant) -> None:
+    run_id = plant.stack.run_deployment("sweep-incoming/local", {"network": plant.name})
+    run = plant.stack.await_runs([run_id])[0]
     assert run.state is not None
     assert run.state.is_completed(), run.state.message
-    lost = next(s for s in site.sent if s.code == "unroutable-name")
-    assert site.entry(lost.name).outcome == "quarantined"
-    with site.stack.client() as client:
+    lost = next(s for s in plant.sent if s.code == "unroutable-name")
+    assert plant.entry(lost.name).outcome == "quarantined"
+    with plant.stack.client() as client:
         started = [
             r
             for r in client.read_flow_runs(limit=200)
-            if r.parameters.get("network") == site.name and "sequence_id" in r.parameters
+            if r.parameters.get("network") == plant.name and "sequence_id" in r.parameters
         ]
-    assert sorted(r.parameters["sequence_id"] for r in started) == site.sequence_ids
-    site.stack.await_runs([r.id for r in started])
-    assert not site.waiting()
+    assert sorted(r.parameters["sequence_id"] for r in started) == plant.sequence_ids
+    plant.stack.await_runs([r.id for r in started])
+    assert not plant.waiting()
 
 
-def _world(site: Site) -> dict[str, object]:
+def _world(plant: Plant) -> dict[str, object]:
     """Every document but the ledger's clocks, and every object with its generation."""
-    catalog = site.network.documents
+    catalog = plant.site.catalog
     world: dict[str, object] = {}
     for collection in ("units", "cameras", "observations", "images", "files"):
         for stored in catalog.query(Query(collection)):
             world[f"{collection}/{stored.key}"] = stored.fields
     for location in ("images", "originals", "rgb", "previews", "timelapse", "quarantine"):
-        for info in site.network.store(location).list():
+        for info in plant.site.store(location).list():
             world[f"{location}/{info.name}"] = info.generation
     return world
 

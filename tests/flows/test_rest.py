@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from flows.ingest_observation import ingest
 from panoptes.network.fits.archive import verify_archive
 from panoptes.network.ingest.backlog import survey
@@ -79,60 +79,58 @@ def _preallocating(path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> PanoptesNetwork:
+def site(tmp_path: Path) -> Site:
     return sites.drained(
         tmp_path, rest_seconds=REST, incomplete_seconds=10 * REST, previews_wanted=False
     )
 
 
 @pytest.mark.parametrize("writer", [_slowly, _pausing, _closing, _hard_linked, _preallocating])
-def test_an_upload_that_is_written_slowly_is_taken_whole(
-    network: PanoptesNetwork, writer: Writer
-) -> None:
-    path = sites.incoming(network) / FITS
+def test_an_upload_that_is_written_slowly_is_taken_whole(site: Site, writer: Writer) -> None:
+    path = sites.incoming(site) / FITS
     path.parent.mkdir(parents=True)
     writing = threading.Thread(target=lambda: list(writer(path)))
     writing.start()
     results: list[FileResult] = []
     deadline = time.monotonic() + 60
-    while writing.is_alive() or sites.waiting(network):
+    while writing.is_alive() or sites.waiting(site):
         assert time.monotonic() < deadline
-        results += sites.ingest_all(network)
+        results += sites.ingest_all(site)
     assert {result.outcome for result in results} <= {"waiting", "catalogued"}
     assert [result.outcome.value for result in results].count("catalogued") == 1
-    assert sites.objects(network, "quarantine") == {}
-    verify_archive(DATA, network.store("images").read(f"{FITS}.fz")[0])
+    assert sites.objects(site, "quarantine") == {}
+    verify_archive(DATA, site.store("images").read(f"{FITS}.fz")[0])
 
 
 def test_what_stays_incomplete_is_judged_once_it_has_long_been_unchanged(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
     for name, data in ((FITS, DATA[:9000]), ("notes.txt", b"clouds"), (f"{LATER}.fits", b"")):
-        place(sites.incoming(network), name, data)
+        place(sites.incoming(site), name, data)
     began = time.monotonic()
-    results = {result.name: result for result in _one_by_one(network)}
+    results = {result.name: result for result in _one_by_one(site)}
     first = results[FITS]
     assert first.outcome == "waiting"
     assert "ends too early" in first.told
-    entry = sites.entry_of(network, FITS)
+    entry = sites.entry_of(site, FITS)
     assert (entry.outcome, entry.code, entry.attempts) == (None, "truncated-file", entry.returns)
-    assert survey(network).observations[SEQUENCE_ID].is_ready is False
-    while sites.waiting(network):
+    assert survey(site).observations[SEQUENCE_ID].is_ready is False
+    while sites.waiting(site):
         assert time.monotonic() < began + 60
-        results |= {result.name: result for result in _one_by_one(network)}
+        results |= {result.name: result for result in _one_by_one(site)}
     assert time.monotonic() - began >= 10 * REST
     assert {name: result.code for name, result in results.items()} == {
         FITS: "truncated-file", "notes.txt": "unknown-suffix", f"{LATER}.fits": "empty-file",
     }  # fmt: skip
     assert {result.outcome for result in results.values()} == {"quarantined"}
-    assert sites.entry_of(network, FITS).attempts == 2
+    assert sites.entry_of(site, FITS).attempts == 2
 
 
-def _one_by_one(network: PanoptesNetwork) -> list[FileResult]:
-    return ingest_folder(network, files_in(network, Path(network.images).parent), watch=Nobody())
+def _one_by_one(site: Site) -> list[FileResult]:
+    return ingest_folder(site, files_in(site, Path(site.settings.images).parent), watch=Nobody())
 
 
-def test_a_run_waits_once_for_what_has_just_come(network: PanoptesNetwork) -> None:
+def test_a_run_waits_once_for_what_has_just_come(site: Site) -> None:
     heard: list[int] = []
 
     class Watch(Nobody):
@@ -140,44 +138,44 @@ def test_a_run_waits_once_for_what_has_just_come(network: PanoptesNetwork) -> No
             heard.append(files)
 
     for name in (FITS, f"{LATER}.fits"):
-        place(sites.incoming(network), name, tiny_fits(seed=len(heard)))
+        place(sites.incoming(site), name, tiny_fits(seed=len(heard)))
     began = time.monotonic()
     sequence = parse_sequence_id(SEQUENCE_ID)
-    results = ingest(network, sequence, call=as_calls, watch=Watch())
+    results = ingest(site, sequence, call=as_calls, watch=Watch())
     assert {result.outcome for result in results} == {"catalogued"}
     assert heard[0] == 2
     assert time.monotonic() - began >= REST
 
 
-def test_the_sweep_starts_no_run_for_what_is_being_written(network: PanoptesNetwork) -> None:
-    path = place(sites.incoming(network), FITS, DATA)
+def test_the_sweep_starts_no_run_for_what_is_being_written(site: Site) -> None:
+    path = place(sites.incoming(site), FITS, DATA)
     with path.open("ab"):
-        found = survey(network)
+        found = survey(site)
         assert [len(w.sources) for w in found.observations.values()] == [1]
         assert found.backlog(overdue_after=0, held=set()).files == 1
         assert not found.observations[SEQUENCE_ID].is_ready
-        (result,) = _one_by_one(network)
+        (result,) = _one_by_one(site)
         assert (result.outcome, result.reason) == ("waiting", "Somebody is still writing it.")
     deadline = time.monotonic() + 20
-    while not survey(network).observations[SEQUENCE_ID].is_ready:
+    while not survey(site).observations[SEQUENCE_ID].is_ready:
         assert time.monotonic() < deadline
 
 
 def test_a_users_own_folder_is_judged_at_once_when_it_rests(tmp_path: Path) -> None:
-    network = sites.kept(tmp_path, rest_seconds=REST, incomplete_seconds=3600)
-    place(sites.incoming(network), FITS, DATA[:9000])
-    place(sites.incoming(network), "notes.txt", b"clouds")
-    assert sites.outcomes(sites.run(network)) == {
+    site = sites.kept(tmp_path, rest_seconds=REST, incomplete_seconds=3600)
+    place(sites.incoming(site), FITS, DATA[:9000])
+    place(sites.incoming(site), "notes.txt", b"clouds")
+    assert sites.outcomes(sites.run(site)) == {
         FITS: "quarantined: truncated-file", "notes.txt": "quarantined: unknown-suffix",
     }  # fmt: skip
 
 
 def test_uploads_given_up_under_passing_names_are_counted(
-    network: PanoptesNetwork, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place(sites.incoming(network), f"{FITS}.part", DATA)
-    place(sites.incoming(network), f"{SEQUENCE_ID}/.a.fits.XyZ123", DATA)
-    found = survey(network)
+    place(sites.incoming(site), f"{FITS}.part", DATA)
+    place(sites.incoming(site), f"{SEQUENCE_ID}/.a.fits.XyZ123", DATA)
+    found = survey(site)
     assert (found.observations, found.unroutable, found.passing) == ({}, [], 0)
     monkeypatch.setattr("panoptes.network.ingest.backlog.FORGOTTEN_SECONDS", 0.0)
-    assert survey(network).backlog(overdue_after=0, held=set()).passing == 2
+    assert survey(site).backlog(overdue_after=0, held=set()).passing == 2

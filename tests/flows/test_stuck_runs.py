@@ -8,6 +8,7 @@ import sys
 import uuid
 from pathlib import Path
 
+from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.zombies import ZOMBIES
 from flows.ingest_observation import ingest_observation
@@ -34,12 +35,12 @@ ingest_observation(*sys.argv[1:])
 def test_a_run_in_which_one_file_hangs_ends_itself_and_the_next_takes_up_what_it_left(
     tmp_path: Path, prefect_stack: LocalStack
 ) -> None:
-    network = sites.drained(tmp_path, previews_wanted=False, workers=2)
+    site = sites.drained(tmp_path, previews_wanted=False, workers=2)
     for name in (f"{IMAGE}.fits", f"{LATER}.fits"):
-        place(sites.incoming(network), name, tiny_fits(seed=len(name)))
+        place(sites.incoming(site), name, tiny_fits(seed=len(name)))
     block = f"stuck-{uuid.uuid4().hex[:8]}"
     with prefect_stack.settings():
-        network.model_copy(update={"stall_seconds": 8}).save(block)
+        site.model_copy(update={"stall_seconds": 8}).save(block)
     ended = subprocess.run(
         [sys.executable, "-c", HANGING, SEQUENCE_ID, block],
         env=os.environ | prefect_stack.environment,
@@ -52,13 +53,13 @@ def test_a_run_in_which_one_file_hangs_ends_itself_and_the_next_takes_up_what_it
     assert ended.returncode == 1
     assert "Timeout" in ended.stderr
     assert "in reading" in ended.stderr, "it says where it hung"
-    assert sites.waiting(network) == [f"{IMAGE}.fits"]
+    assert sites.waiting(site) == [f"{IMAGE}.fits"]
     with prefect_stack.settings():
-        network.save(block, overwrite=True)
-        state = ingest_observation(SEQUENCE_ID, network=block, return_state=True)
+        PanoptesNetwork.of(site).save(block, overwrite=True)
+        state = ingest_observation(SEQUENCE_ID, site=block, return_state=True)
     assert state.is_completed()
-    assert sites.waiting(network) == []
-    entry = sites.entry_of(network, f"{IMAGE}.fits")
+    assert sites.waiting(site) == []
+    entry = sites.entry_of(site, f"{IMAGE}.fits")
     assert (entry.outcome, entry.attempts, entry.returns) == ("archived", 2, 2)
 
 

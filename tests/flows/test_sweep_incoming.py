@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panoptes.network.site import Site
 from prefect import flow
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, State
@@ -32,20 +33,20 @@ FIRST, SECOND = "PAN001_14d3bd_20180216T110623", "PAN001_14d3bd_20180216T120000"
 
 
 @flow(name="stands-in")
-def stands_in(sequence_id: str, network: str) -> None:
+def stands_in(sequence_id: str, site: str) -> None:
     """Has a deployment that nobody works on, so that its runs stay as they are made."""
 
 
-class Site:
+class Plant:
     """A network of the test's own, and a deployment whose runs can be looked at."""
 
     def __init__(self, root: Path, stack: LocalStack, **policies: Any) -> None:
         self.stack, self.incoming = stack, root / "incoming"
-        self.name = f"site-{uuid.uuid4().hex[:8]}"
-        self.network = PanoptesNetwork.in_folder(root, **(sites.AT_ONCE | policies))
-        self.network.check()
+        self.name = f"plant-{uuid.uuid4().hex[:8]}"
+        self.site = Site.in_folder(root, **(sites.AT_ONCE | policies))
+        self.site.check()
         with stack.settings():
-            self.network.save(self.name)
+            PanoptesNetwork.of(self.site).save(self.name)
         with stack.client() as client:
             made = client.create_flow(stands_in)
             self.deployment_id = client.create_deployment(made, self.name)
@@ -78,182 +79,182 @@ class Site:
         return sorted(str(run.parameters["sequence_id"]) for run in self.runs())
 
     def waiting(self) -> set[str]:
-        return {source.name for source in everything_waiting(self.network)}
+        return {source.name for source in everything_waiting(self.site)}
 
 
 @pytest.fixture
-def make_site(tmp_path: Path, prefect_stack: LocalStack) -> Callable[..., Site]:
-    def make(**policies: Any) -> Site:
-        return Site(tmp_path / "site", prefect_stack, **policies)
+def make_site(tmp_path: Path, prefect_stack: LocalStack) -> Callable[..., Plant]:
+    def make(**policies: Any) -> Plant:
+        return Plant(tmp_path / "plant", prefect_stack, **policies)
 
     return make
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
+def plant(make_site: Callable[..., Plant]) -> Plant:
     return make_site()
 
 
 def test_each_observation_that_waits_gets_one_run_and_no_second_while_that_is_to_come(
-    site: Site,
+    plant: Plant,
 ) -> None:
     for sequence_id in (FIRST, SECOND):
-        site.upload(sequence_id)
-    state = site.sweep()
+        plant.upload(sequence_id)
+    state = plant.sweep()
     assert state.is_completed()
     assert state.message is not None
     assert "2 runs started" in state.message
-    assert site.started() == [FIRST, SECOND]
-    assert {run.parameters["network"] for run in site.runs()} == {site.name}
-    site.sweep()
-    assert site.started() == [FIRST, SECOND]
+    assert plant.started() == [FIRST, SECOND]
+    assert {run.parameters["network"] for run in plant.runs()} == {plant.name}
+    plant.sweep()
+    assert plant.started() == [FIRST, SECOND]
 
 
-def test_what_a_crashed_run_left_is_started_again_by_the_next_sweep(site: Site) -> None:
-    site.upload(FIRST)
-    site.sweep()
-    (run,) = site.runs()
-    with site.stack.client() as client:
+def test_what_a_crashed_run_left_is_started_again_by_the_next_sweep(plant: Plant) -> None:
+    plant.upload(FIRST)
+    plant.sweep()
+    (run,) = plant.runs()
+    with plant.stack.client() as client:
         client.set_flow_run_state(run.id, Crashed(), force=True)
-    site.sweep()
-    assert site.started() == [FIRST, FIRST]
+    plant.sweep()
+    assert plant.started() == [FIRST, FIRST]
 
 
-def test_a_run_that_never_began_counts_only_for_as_long_as_beginning_takes(site: Site) -> None:
-    site.upload(FIRST)
-    site.sweep()
-    (run,) = site.runs()
-    with site.stack.client() as client:
+def test_a_run_that_never_began_counts_only_for_as_long_as_beginning_takes(plant: Plant) -> None:
+    plant.upload(FIRST)
+    plant.sweep()
+    (run,) = plant.runs()
+    with plant.stack.client() as client:
         client.set_flow_run_state(run.id, Pending(), force=True)
-        runs = Runs(client, f"stands-in/{site.name}", site.name)
+        runs = Runs(client, f"stands-in/{plant.name}", plant.name)
         assert runs.due(start_seconds=3600) == {FIRST}
         assert runs.due(start_seconds=-1) == set()
-        assert Runs(client, f"stands-in/{site.name}", "another").due(start_seconds=3600) == set()
+        assert Runs(client, f"stands-in/{plant.name}", "another").due(start_seconds=3600) == set()
 
 
 def test_every_run_to_come_is_seen_however_many_there_are(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flows.starting.PAGE", 4)
     names = [f"PAN001_{number:06}_20180216T110623" for number in range(10)]
-    with site.stack.client() as client:
-        runs = Runs(client, f"stands-in/{site.name}", site.name)
+    with plant.stack.client() as client:
+        runs = Runs(client, f"stands-in/{plant.name}", plant.name)
         assert runs.start(names, key="one") == 10
         assert runs.due(start_seconds=60) == set(names)
 
 
-def test_an_observation_that_a_live_run_holds_is_left_to_it(site: Site) -> None:
-    site.upload(FIRST)
-    site.upload(SECOND)
-    assert Lease(site.network.documents, FIRST, 60).take()
-    site.sweep()
-    assert site.started() == [SECOND]
+def test_an_observation_that_a_live_run_holds_is_left_to_it(plant: Plant) -> None:
+    plant.upload(FIRST)
+    plant.upload(SECOND)
+    assert Lease(plant.site.catalog, FIRST, 60).take()
+    plant.sweep()
+    assert plant.started() == [SECOND]
 
 
-def test_an_observation_whose_run_died_is_taken_up_though_nothing_waits(site: Site) -> None:
-    assert Lease(site.network.documents, FIRST, -1).take()
-    site.sweep()
-    assert site.started() == [FIRST]
+def test_an_observation_whose_run_died_is_taken_up_though_nothing_waits(plant: Plant) -> None:
+    assert Lease(plant.site.catalog, FIRST, -1).take()
+    plant.sweep()
+    assert plant.started() == [FIRST]
 
 
-def test_those_that_wait_longest_come_first_and_the_rest_is_said(site: Site) -> None:
-    site.upload(FIRST, age=10)
-    site.upload(SECOND, age=7200)
-    state = site.sweep(most_runs=1)
-    assert site.started() == [SECOND]
+def test_those_that_wait_longest_come_first_and_the_rest_is_said(plant: Plant) -> None:
+    plant.upload(FIRST, age=10)
+    plant.upload(SECOND, age=7200)
+    state = plant.sweep(most_runs=1)
+    assert plant.started() == [SECOND]
     assert state.message is not None
     assert "1 more observations wait" in state.message
     assert "1 of them overdue, the oldest for 2.0 h" in state.message
 
 
-def test_old_nights_are_queued_behind_tonight_and_only_so_many_at_a_time(site: Site) -> None:
+def test_old_nights_are_queued_behind_tonight_and_only_so_many_at_a_time(plant: Plant) -> None:
     moment = datetime.now(UTC) - timedelta(hours=2)
     tonight = f"PAN001_14d3bd_{moment:%Y%m%dT%H%M%S}"
     for sequence_id in (FIRST, SECOND, tonight):
-        site.upload(sequence_id)
-    with site.stack.client() as client:
+        plant.upload(sequence_id)
+    with plant.stack.client() as client:
         made = client.create_flow(stands_in)
-        client.create_deployment(made, f"{site.name}-old")
-        behind = Runs(client, f"stands-in/{site.name}-old", site.name)
-        state = site.sweep(backfill=f"stands-in/{site.name}-old", most_runs=1)
-        assert site.started() == [tonight]
+        client.create_deployment(made, f"{plant.name}-old")
+        behind = Runs(client, f"stands-in/{plant.name}-old", plant.name)
+        state = plant.sweep(backfill=f"stands-in/{plant.name}-old", most_runs=1)
+        assert plant.started() == [tonight]
         assert state.message is not None
         assert "2 more observations wait" in state.message
-        site.sweep(backfill=f"stands-in/{site.name}-old", most_runs=1)
+        plant.sweep(backfill=f"stands-in/{plant.name}-old", most_runs=1)
         assert len(behind.due(start_seconds=60)) == 1
         for _ in range(2):
-            site.sweep(backfill=f"stands-in/{site.name}-old")
+            plant.sweep(backfill=f"stands-in/{plant.name}-old")
             assert behind.due(start_seconds=60) == {FIRST, SECOND}
-    assert site.started() == [tonight]
+    assert plant.started() == [tonight]
 
 
 def test_a_file_whose_name_says_nothing_is_put_aside_once_nobody_writes_it(
-    make_site: Callable[..., Site],
+    make_site: Callable[..., Plant],
 ) -> None:
-    site = make_site(incomplete_seconds=2.0)
-    site.put("notes.txt", age=1000)  # times that came along say nothing
-    site.put("soon.txt", age=-86400)
-    passing = site.put("PAN001/14d3bd/20180216T110623/20180216T112430.fits.part", age=200_000)
-    assert site.sweep().is_completed()
-    assert site.waiting() == {"notes.txt", "soon.txt"}
+    plant = make_site(incomplete_seconds=2.0)
+    plant.put("notes.txt", age=1000)  # times that came along say nothing
+    plant.put("soon.txt", age=-86400)
+    passing = plant.put("PAN001/14d3bd/20180216T110623/20180216T112430.fits.part", age=200_000)
+    assert plant.sweep().is_completed()
+    assert plant.waiting() == {"notes.txt", "soon.txt"}
     deadline = time.monotonic() + 60
-    while site.waiting():
+    while plant.waiting():
         assert time.monotonic() < deadline
-        site.sweep()
-    kept = {info.name.partition("@")[0] for info in site.network.store("quarantine").list()}
+        plant.sweep()
+    kept = {info.name.partition("@")[0] for info in plant.site.store("quarantine").list()}
     assert kept == {"notes.txt", "soon.txt"}
     assert passing.exists()
 
 
 def test_the_sweep_says_what_was_given_up_under_passing_names(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("panoptes.network.ingest.backlog.FORGOTTEN_SECONDS", 0.0)
-    site.put(f"{FIRST}/a.fits.part")
-    message = site.sweep().message
+    plant.put(f"{FIRST}/a.fits.part")
+    message = plant.sweep().message
     assert message is not None
     assert "1 files under passing names" in message
 
 
-def test_an_observation_that_is_still_being_written_gets_no_run_yet(site: Site) -> None:
-    with site.upload(FIRST).open("ab"):
-        site.sweep()
-        assert site.started() == []
-    site.sweep()
-    assert site.started() == [FIRST]
+def test_an_observation_that_is_still_being_written_gets_no_run_yet(plant: Plant) -> None:
+    with plant.upload(FIRST).open("ab"):
+        plant.sweep()
+        assert plant.started() == []
+    plant.sweep()
+    assert plant.started() == [FIRST]
 
 
-def test_hostile_names_end_in_quarantine_and_nowhere_else(site: Site) -> None:
+def test_hostile_names_end_in_quarantine_and_nowhere_else(plant: Plant) -> None:
     names = {"%2e%2e/x.fits", "é" * 100 + ".fits", "a b\x7f.fits", "x" * 250}
     for name in names:
-        site.put(name)
-    assert site.sweep().is_completed()
-    assert site.waiting() == set()
-    assert len(list(site.network.store("quarantine").list())) == len(names)
+        plant.put(name)
+    assert plant.sweep().is_completed()
+    assert plant.waiting() == set()
+    assert len(list(plant.site.store("quarantine").list())) == len(names)
 
 
 def test_a_file_on_which_nothing_more_can_be_done_starts_no_run(
-    make_site: Callable[..., Site],
+    make_site: Callable[..., Plant],
 ) -> None:
-    site = make_site(failure_limit=2)
-    site.upload(FIRST)
-    (source,) = everything_waiting(site.network)
+    plant = make_site(failure_limit=2)
+    plant.upload(FIRST)
+    (source,) = everything_waiting(plant.site)
     for number in range(2):
-        assert survey(site.network).observations, f"after {number} failures it is tried again"
-        open_entry(site.network, source)
-        close_failed(site.network, source, RuntimeError("ours"), passing=False)
-    site.sweep()
-    assert site.started() == []
-    site.upload(FIRST, age=5)
-    site.sweep()
-    assert site.started() == [FIRST], "a newer generation is another file"
+        assert survey(plant.site).observations, f"after {number} failures it is tried again"
+        open_entry(plant.site, source)
+        close_failed(plant.site, source, RuntimeError("ours"), passing=False)
+    plant.sweep()
+    assert plant.started() == []
+    plant.upload(FIRST, age=5)
+    plant.sweep()
+    assert plant.started() == [FIRST], "a newer generation is another file"
 
 
-def test_a_pipe_is_reported_once_and_does_not_keep_the_sweep_busy(site: Site) -> None:
-    os.mkfifo(site.incoming / "pipe")
-    site.sweep()
-    assert survey(site.network).unroutable == []
-    assert site.sweep().is_completed()
+def test_a_pipe_is_reported_once_and_does_not_keep_the_sweep_busy(plant: Plant) -> None:
+    os.mkfifo(plant.incoming / "pipe")
+    plant.sweep()
+    assert survey(plant.site).unroutable == []
+    assert plant.sweep().is_completed()
 
 
 def test_files_that_are_kept_are_done_when_the_ledger_says_so(
@@ -261,18 +262,18 @@ def test_files_that_are_kept_are_done_when_the_ledger_says_so(
 ) -> None:
     source = tmp_path / "night"
     source.mkdir()
-    site = Site(tmp_path / "site", prefect_stack, incoming=source)
-    site.incoming = source
-    site.put("notes.txt")
-    site.sweep()
-    assert site.waiting() == {"notes.txt"}
-    assert survey(site.network).unroutable == []
-    site.upload(FIRST)
-    site.sweep()
-    assert site.started() == [FIRST]
+    plant = Plant(tmp_path / "plant", prefect_stack, incoming=source)
+    plant.incoming = source
+    plant.put("notes.txt")
+    plant.sweep()
+    assert plant.waiting() == {"notes.txt"}
+    assert survey(plant.site).unroutable == []
+    plant.upload(FIRST)
+    plant.sweep()
+    assert plant.started() == [FIRST]
 
 
-def test_an_observation_becomes_received_after_its_quiet_hours(site: Site) -> None:
+def test_an_observation_becomes_received_after_its_quiet_hours(plant: Plant) -> None:
     other = "PAN002_14d3bd_20180216T110623"
     for sequence_id, hours in ((FIRST, 3), (other, 1)):
         sequence, last = parse_sequence_id(sequence_id), datetime.now(UTC) - timedelta(hours=hours)
@@ -285,28 +286,28 @@ def test_an_observation_becomes_received_after_its_quiet_hours(site: Site) -> No
             "last_arrival": last,
         }
         file = {"sequence_id": sequence_id, "arrived": last, "outcome": "archived"}
-        site.network.documents.create("observations", sequence_id, observation)
-        site.network.documents.create("files", f"a file of {sequence_id}", file)
-    site.sweep()
+        plant.site.catalog.create("observations", sequence_id, observation)
+        plant.site.catalog.create("files", f"a file of {sequence_id}", file)
+    plant.sweep()
     statuses = {
         name: stored.fields["status"]
         for name in (FIRST, other)
-        if (stored := site.network.documents.get("observations", name))
+        if (stored := plant.site.catalog.get("observations", name))
     }
     assert statuses == {FIRST: "received", other: "receiving_files"}
 
 
-def test_what_waits_is_said_in_an_event(site: Site) -> None:
-    site.upload(FIRST, age=7200)
-    site.sweep()
+def test_what_waits_is_said_in_an_event(plant: Plant) -> None:
+    plant.upload(FIRST, age=7200)
+    plant.sweep()
     query = {
-        "filter": {"resource": {"id": [f"panoptes.network.{site.name}"]}},
+        "filter": {"resource": {"id": [f"panoptes.network.{plant.name}"]}},
         "limit": 10,
     }
     deadline = time.monotonic() + PATIENT_SECONDS
     events: list[dict[str, Any]] = []
     while not events and time.monotonic() < deadline:
-        with site.stack.client() as client:
+        with plant.stack.client() as client:
             events = client.request("POST", "/events/filter", json=query).json()["events"]
         time.sleep(0.1)
     (event,) = events
@@ -316,8 +317,8 @@ def test_what_waits_is_said_in_an_event(site: Site) -> None:
     assert 7200 <= said["oldest_seconds"] < 7300
 
 
-def test_a_network_that_is_not_there_is_said(site: Site) -> None:
-    state = site.sweep(network="absent")
+def test_a_network_that_is_not_there_is_said(plant: Plant) -> None:
+    state = plant.sweep(site="absent")
     assert state.is_failed()
     assert state.message is not None
     assert "'absent'" in state.message

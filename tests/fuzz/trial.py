@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.errors import ADVICE
-from panoptes.network.ingest.outcome import Became, FileResult, Source
+from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.taking import as_calls, take
 from panoptes.network.names import parse_upload
 from panoptes.network.stored_header import ALL, REFUSALS, stored_header
@@ -66,7 +68,7 @@ class Bench:
     """An empty network to ingest into, made anew after some hundreds of files."""
 
     def __init__(self, folder: Path) -> None:
-        self._networks = [PanoptesNetwork.in_folder(folder, **each) for each in POLICIES]
+        self._networks = [Site.in_folder(folder, **each) for each in POLICIES]
         self._networks[0].check()
         self._incoming = Path(self._networks[0].incoming)
         self._baseline = peak_memory()
@@ -77,7 +79,7 @@ class Bench:
     def judge(self, mutant: Mutant) -> Judged:
         """Ingest it as an upload of a unit of its own."""
         number = mutant.number
-        network = self._networks[number % len(self._networks)]
+        site = self._networks[number % len(self._networks)]
         unit = f"PAN{number % 1000:03d}/{number // 1000 % 1_000_000:06d}/20180216T110623"
         name = f"{unit}/20180216T112430.{mutant.suffix}"
         path = self._incoming / name
@@ -88,11 +90,11 @@ class Bench:
         verdict, finding = "failed", ""
         try:
             if mutant.suffix.startswith("fits"):
-                self._read_headers(network, f"incoming/{name}")
-            result = take(network, self._source(network, name), as_calls)
+                self._read_headers(site, f"incoming/{name}")
+            result = take(site, self._source(site, name), as_calls)
             verdict, finding = self._verdict(result)
             if verdict == "taken" and result.location == "images":
-                self._read_headers(network, f"images/{result.path}")
+                self._read_headers(site, f"images/{result.path}")
         except Exception:  # noqa: BLE001 - what escapes is what is looked for
             finding = traceback.format_exc()
         seconds, now = time.process_time() - before, peak_memory()
@@ -102,8 +104,8 @@ class Bench:
             finding = finding or f"it took {seconds:.1f} s"
         return Judged(number, verdict, seconds, now - self._baseline, finding, mutant.made)
 
-    def _source(self, network: PanoptesNetwork, name: str) -> Source:
-        info = network.store("incoming").stat(name)
+    def _source(self, site: Site, name: str) -> Source:
+        info = site.store("incoming").stat(name)
         upload = parse_upload(name)
         return Source(name, info.generation, info.size, info.updated, info.crc32c, upload)
 
@@ -116,10 +118,10 @@ class Bench:
             return "failed", f"quarantined as {result.code}, {result.reason}"
         return result.code, ""
 
-    def _read_headers(self, network: PanoptesNetwork, path: str) -> None:
+    def _read_headers(self, site: Site, path: str) -> None:
         """As `get-fits-header` answers it: refused with a sentence, or JSON."""
         try:
-            answer = stored_header(network, path, ALL)
+            answer = stored_header(site, path, ALL)
         except REFUSALS:
             if path.startswith("images/"):
                 raise

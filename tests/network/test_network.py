@@ -9,45 +9,43 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from pydantic import ValidationError
 
-from blocks.network import (
-    LOCATIONS,
-    PanoptesNetwork,
-    load_network,
-)
+from blocks.network import PanoptesNetwork, load_network
 from deployments.local_stack.stack import LocalStack
 from panoptes.network.addresses import BlockCredentials, open_store
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.storage.gcs import GcsStore
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> PanoptesNetwork:
-    return PanoptesNetwork.in_folder(tmp_path)
+def site(tmp_path: Path) -> Site:
+    return Site.in_folder(tmp_path)
 
 
 def test_its_locations_are_folders_of_their_names_beside_the_catalogue(tmp_path: Path) -> None:
-    PanoptesNetwork.in_folder(tmp_path / "new").check()
+    Site.in_folder(tmp_path / "new").check()
     assert {path.name for path in (tmp_path / "new").iterdir()} >= {*LOCATIONS, "catalog.sqlite"}
 
 
 def test_it_is_registered_saved_edited_and_found_by_name(
-    prefect_stack: LocalStack, network: PanoptesNetwork, tmp_path: Path
+    prefect_stack: LocalStack, site: Site, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "prefect", "block", "register", "-m", "blocks.network"]
     environment = prefect_stack.environment
     subprocess.run(command, check=True, env=environment, cwd=tmp_path, capture_output=True)
     with prefect_stack.settings():
-        network.save("edited")
+        PanoptesNetwork.of(site).save("edited")
         with prefect_stack.client() as client:
             document = client.read_block_document_by_name("edited", "panoptes-network")
             assert document.block_schema is not None
             fields = document.block_schema.fields["properties"]
         assert all(len(field["description"]) > 20 for field in fields.values())
-        network.compression = "RICE_1"
-        network.save("edited", overwrite=True)
+        site.settings.compression = "RICE_1"
+        PanoptesNetwork.of(site).save("edited", overwrite=True)
         found = load_network("edited")
     assert found.compression == "RICE_1"
     found.check()
@@ -62,10 +60,10 @@ def test_a_name_that_nobody_saved_is_said_in_one_sentence(prefect_stack: LocalSt
 
 
 def test_it_can_be_given_by_environment(
-    tmp_path: Path, network: PanoptesNetwork, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in (*LOCATIONS, "catalog"):
-        monkeypatch.setenv(f"PANOPTES_{name.upper()}", getattr(network, name))
+        monkeypatch.setenv(f"PANOPTES_{name.upper()}", getattr(site, name))
     monkeypatch.setenv("PANOPTES_WORKERS", "3")
     monkeypatch.setenv("PANOPTES_KEEP_INCOMING", "true")
     monkeypatch.setenv("PANOPTES_RAWPY_OPTIONS", '{"half_size": true}')
@@ -78,66 +76,66 @@ def test_it_can_be_given_by_environment(
         load_network("environment")
 
 
-def test_two_locations_may_not_share_a_place(network: PanoptesNetwork) -> None:
-    network.rgb = network.images
+def test_two_locations_may_not_share_a_place(site: Site) -> None:
+    site.settings.rgb = site.settings.images
     with pytest.raises(ConfigurationError, match="share"):
-        network.check()
+        site.check()
 
 
 def test_a_bucket_that_is_not_there_is_said_before_the_first_file(
-    network: PanoptesNetwork, gcs_emulator: str, monkeypatch: pytest.MonkeyPatch
+    site: Site, gcs_emulator: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
-    network.originals = "gs://nobodys-bucket"
+    site.settings.originals = "gs://nobodys-bucket"
     with pytest.raises(ConfigurationError, match="nobodys-bucket"):
-        network.check()
+        site.check()
 
 
 def test_a_prefix_of_a_bucket_is_a_location(
-    network: PanoptesNetwork,
+    site: Site,
     gcs_emulator: str,
     make_bucket: Callable[[], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
     bucket = make_bucket()
-    network.images, network.rgb = f"gs://{bucket}/images", f"gs://{bucket}/rgb"
-    network.check()
-    network.store("images").put("a", b"1", if_generation=0)
-    network.store("rgb").put("b", b"2", if_generation=0)
-    assert [info.name for info in network.store("images").list()] == ["a"]
+    site.settings.images, site.settings.rgb = f"gs://{bucket}/images", f"gs://{bucket}/rgb"
+    site.check()
+    site.store("images").put("a", b"1", if_generation=0)
+    site.store("rgb").put("b", b"2", if_generation=0)
+    assert [info.name for info in site.store("images").list()] == ["a"]
 
 
 def test_it_travels_to_other_processes_without_what_it_has_opened(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    network.check()
-    copy = pickle.loads(pickle.dumps(network))
-    assert copy.model_dump() == network.model_dump()
+    site.check()
+    copy = pickle.loads(pickle.dumps(site))
+    assert copy.model_dump() == site.model_dump()
     copy.check()
 
 
-def test_one_download_is_shared_while_a_file_is_in_the_works(network: PanoptesNetwork) -> None:
-    network.check()
-    info = network.store("incoming").put("a.fits", b"pixels")
+def test_one_download_is_shared_while_a_file_is_in_the_works(site: Site) -> None:
+    site.check()
+    info = site.store("incoming").put("a.fits", b"pixels")
     source = Source(info.name, info.generation, info.size, info.updated)
-    with network.holding(source):
-        assert network.read(source) is network.read(source)
-    assert network.read(source) is not network.read(source)
+    with site.holding(source):
+        assert site.read(source) is site.read(source)
+    assert site.read(source) is not site.read(source)
 
 
 def test_what_was_made_of_a_file_is_remembered_while_it_is_in_the_works(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    network.check()
-    info = network.store("incoming").put("a.fits", b"pixels")
+    site.check()
+    info = site.store("incoming").put("a.fits", b"pixels")
     source = Source(info.name, info.generation, info.size, info.updated)
-    network.remember(source, "outside of any work")
-    assert network.remembered(source) is None
-    with network.holding(source):
-        network.remember(source, "samples")
-        assert network.remembered(source) == "samples"
-    assert network.remembered(source) is None
+    site.remember(source, "outside of any work")
+    assert site.remembered(source) is None
+    with site.holding(source):
+        site.remember(source, "samples")
+        assert site.remembered(source) == "samples"
+    assert site.remembered(source) is None
 
 
 @pytest.mark.parametrize(
@@ -156,28 +154,26 @@ def test_what_was_made_of_a_file_is_remembered_while_it_is_in_the_works(
         ("images", " "),
     ],
 )
-def test_an_address_of_the_wrong_kind_is_refused(
-    network: PanoptesNetwork, field: str, address: str
-) -> None:
+def test_an_address_of_the_wrong_kind_is_refused(site: Site, field: str, address: str) -> None:
     with pytest.raises(ValidationError, match=field):
-        PanoptesNetwork.model_validate(network.model_dump() | {field: address})
+        Site.model_validate(site.model_dump() | {field: address})
 
 
 @pytest.mark.parametrize("spelling", ["{}/originals/", "{}/./originals", "{}/x/../originals"])
 def test_two_spellings_of_one_place_are_one_place(
-    network: PanoptesNetwork, tmp_path: Path, spelling: str
+    site: Site, tmp_path: Path, spelling: str
 ) -> None:
-    network.images = spelling.format(tmp_path)
+    site.settings.images = spelling.format(tmp_path)
     with pytest.raises(ConfigurationError, match="share"):
-        network.check()
+        site.check()
 
 
 def test_a_place_within_the_drained_incoming_is_refused_however_it_is_spelt(
-    network: PanoptesNetwork, tmp_path: Path
+    site: Site, tmp_path: Path
 ) -> None:
-    network.quarantine = f"{tmp_path}/x/../incoming/q"
+    site.settings.quarantine = f"{tmp_path}/x/../incoming/q"
     with pytest.raises(ConfigurationError, match="drained"):
-        network.check()
+        site.check()
 
 
 def test_copies_between_buckets_are_the_servers_with_a_credentials_block_too() -> None:

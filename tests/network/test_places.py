@@ -8,27 +8,28 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 
-from blocks.network import LOCATIONS, PanoptesNetwork
 from panoptes.network.places import BadPath, NotOurs, Place, places_meant, public_url
 
 NAME = "PAN001/14d3bd/20180216T110623/20180216T112430.fits.fz"
 FILES = "https://data.example.org/panoptes/files"
 
 
-def in_buckets() -> PanoptesNetwork:
+def in_buckets() -> Site:
     """Two locations share a bucket, each below a prefix of its own, one within the other."""
     addresses = {location: f"gs://panoptes-{location}" for location in LOCATIONS}
     addresses |= {"rgb": "gs://panoptes-products/made", "previews": "gs://panoptes-products"}
-    return PanoptesNetwork(**addresses, catalog="firestore://panoptes")
+    return Site(**addresses, catalog="firestore://panoptes")
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> PanoptesNetwork:
-    return PanoptesNetwork.in_folder(tmp_path)
+def folders(tmp_path: Path) -> Site:
+    return Site.in_folder(tmp_path)
 
 
-def test_a_name_is_looked_for_in_the_archive_first(folders: PanoptesNetwork) -> None:
+def test_a_name_is_looked_for_in_the_archive_first(folders: Site) -> None:
     assert places_meant(folders, NAME) == [
         Place("images", NAME),
         Place("incoming", NAME),
@@ -36,7 +37,7 @@ def test_a_name_is_looked_for_in_the_archive_first(folders: PanoptesNetwork) -> 
     ]
 
 
-def test_an_uploaded_name_also_means_what_it_was_archived_as(folders: PanoptesNetwork) -> None:
+def test_an_uploaded_name_also_means_what_it_was_archived_as(folders: Site) -> None:
     older = "PAN001/Wasp 35/14d3bd/20180216T110623/20180216T112430.fits"
     assert Place("images", NAME) in places_meant(folders, older)
 
@@ -70,13 +71,11 @@ def test_addresses_lead_to_their_location(path: str, place: Place) -> None:
         f"gs://panoptes-images-incoming/{NAME}",
     ],
 )
-def test_the_original_services_public_urls_still_name_their_file(
-    folders: PanoptesNetwork, url: str
-) -> None:
+def test_the_original_services_public_urls_still_name_their_file(folders: Site, url: str) -> None:
     assert places_meant(folders, url) == places_meant(folders, NAME)
 
 
-def test_a_bucket_name_may_be_given_beside_the_path(folders: PanoptesNetwork) -> None:
+def test_a_bucket_name_may_be_given_beside_the_path(folders: Site) -> None:
     assert places_meant(folders, "a.fits", bucket_name="rgb") == [Place("rgb", "a.fits")]
     assert places_meant(folders, NAME, bucket_name="panoptes-raw-images")[0].location == "images"
     found = places_meant(in_buckets(), "made/a.fits", bucket_name="panoptes-products")
@@ -175,14 +174,14 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
 
 
 def test_the_public_url_leads_back_to_the_file() -> None:
-    for network, files in ((in_buckets(), None), (in_buckets(), FILES)):
+    for site, files in ((in_buckets(), None), (in_buckets(), FILES)):
         for name in (NAME, "a b#c?d&e%f.fits", "ä/ö.fits"):
-            url = public_url(network, Place("rgb", name), files_url=files)
+            url = public_url(site, Place("rgb", name), files_url=files)
             assert url.startswith("https://storage.googleapis.com/panoptes-products/made/")
-            assert places_meant(network, url, files_url=files) == [Place("rgb", name)]
+            assert places_meant(site, url, files_url=files) == [Place("rgb", name)]
 
 
-def test_a_folders_files_have_a_url_only_where_they_are_served(folders: PanoptesNetwork) -> None:
+def test_a_folders_files_have_a_url_only_where_they_are_served(folders: Site) -> None:
     place = Place("images", "a b.fits")
     url = public_url(folders, place, files_url=FILES)
     assert url == f"{FILES}/images/{quote('a b.fits')}"

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blocks.network import LOCATIONS, PanoptesNetwork
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
+
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Uploaded
 from panoptes.network.catalog.catalog import Query
@@ -93,32 +95,30 @@ def recover_and_judge(
 
 
 def judge_network(
-    network: PanoptesNetwork,
+    site: Site,
     night: Night,
     like: Snapshot | None = None,
     passing: Mapping[str, tuple[str, ...]] | None = None,
     also: Night | None = None,
 ) -> Verdict:
-    found = Verdict(waiting=sites.waiting(network))
+    found = Verdict(waiting=sites.waiting(site))
     entries = {
         stored.fields["name"]: File.model_validate(stored.fields)
-        for stored in network.documents.query(Query("files"))
+        for stored in site.catalog.query(Query("files"))
     }
     for name, each in night.items():
-        found.lost += _lost(network, each, entries.get(name), name in found.waiting)
-    found.double += _double(network, night, entries, also or {})
-    found.counters += _counters(network)
-    found.stray += _stray(network, entries)
-    found.audit += _audited(network, night)
-    found.snapshot = snapshot(network)
+        found.lost += _lost(site, each, entries.get(name), name in found.waiting)
+    found.double += _double(site, night, entries, also or {})
+    found.counters += _counters(site)
+    found.stray += _stray(site, entries)
+    found.audit += _audited(site, night)
+    found.snapshot = snapshot(site)
     if like is not None:
         found.differs += differences(like, found.snapshot, passing or {})
     return found
 
 
-def _lost(
-    network: PanoptesNetwork, each: Upload, entry: File | None, is_waiting: bool
-) -> Iterator[str]:
+def _lost(site: Site, each: Upload, entry: File | None, is_waiting: bool) -> Iterator[str]:
     if is_waiting:
         return  # it is where its unit put it
     if entry is None:
@@ -129,17 +129,17 @@ def _lost(
         yield f"{each.name} became {became}, not {wanted}: {entry.reason}"
         return
     try:
-        yield from _wrong_bytes(network, each, entry)
+        yield from _wrong_bytes(site, each, entry)
     except NotFound as error:
         yield f"{each.name}: {error}"
 
 
-def _wrong_bytes(network: PanoptesNetwork, each: Upload, entry: File) -> Iterator[str]:
+def _wrong_bytes(site: Site, each: Upload, entry: File) -> Iterator[str]:
     from panoptes.network.cr2.planes import verify_planes
     from panoptes.network.fits.archive import same_image, verify_archive
 
     def stored(location: Location, path: str) -> bytes:
-        return network.store(location).read(path)[0]
+        return site.store(location).read(path)[0]
 
     upload, data = each.upload, each.data
     if entry.outcome == "quarantined":
@@ -164,16 +164,14 @@ def _wrong_bytes(network: PanoptesNetwork, each: Upload, entry: File) -> Iterato
         location: Location = "timelapse" if kind is FileType.MP4 else "previews"
         if stored(location, f"{upload.stem}.{kind.value}") != data:
             yield f"{location}/{upload.stem}.{kind.value} differs from what was uploaded"
-    yield from _catalogued(network, each, entry, upload)
+    yield from _catalogued(site, each, entry, upload)
 
 
-def _catalogued(
-    network: PanoptesNetwork, each: Upload, entry: File, upload: UploadName
-) -> Iterator[str]:
+def _catalogued(site: Site, each: Upload, entry: File, upload: UploadName) -> Iterator[str]:
     """An archived file that is no other's duplicate is a source of its image."""
     if entry.outcome != "archived" or entry.duplicate_of is not None:
         return
-    document = network.documents.get("images", str(upload.image_id))
+    document = site.catalog.get("images", str(upload.image_id))
     if document is None:
         yield f"{each.name} is archived, but {upload.image_id} has no document"
         return
@@ -183,16 +181,14 @@ def _catalogued(
     if source is None or (source.name, source.crc32c) != (each.name, crc32c(each.data)):
         yield f"{upload.image_id} does not say that it came from {each.name}"
     if kind == "fits":
-        there = network.store("images").stat(str(image.bucket_path))
+        there = site.store("images").stat(str(image.bucket_path))
         if (there.size, there.crc32c) != (image.size, image.crc32c):
             yield f"{upload.image_id} describes other bytes than images/{image.bucket_path}"
 
 
-def _double(
-    network: PanoptesNetwork, night: Night, entries: Mapping[str, File], also: Night
-) -> Iterator[str]:
+def _double(site: Site, night: Night, entries: Mapping[str, File], also: Night) -> Iterator[str]:
     """As many documents as there are things, not one more."""
-    names = Counter(s.fields["name"] for s in network.documents.query(Query("files")))
+    names = Counter(s.fields["name"] for s in site.catalog.query(Query("files")))
     yield from (f"{name} has {count} ledger entries" for name, count in names.items() if count > 1)
     yield from (f"nobody uploaded {name}" for name in entries.keys() - night.keys() - also.keys())
     uploads = [*night.values(), *also.values()]
@@ -202,20 +198,20 @@ def _double(
         "observations": {str(e.sent.sequence_id) for e in taken},
     }
     for collection, keys in wanted.items():
-        there = {stored.key for stored in network.documents.query(Query(collection))}
+        there = {stored.key for stored in site.catalog.query(Query(collection))}
         yield from (f"{collection}/{key} belongs to no upload" for key in there - keys)
     for collection in ("units", "cameras"):
-        there = {stored.key for stored in network.documents.query(Query(collection))}
+        there = {stored.key for stored in site.catalog.query(Query(collection))}
         if len(there) > 1:
             yield f"{collection} {sorted(there)}, where there is one"
 
 
-def _counters(network: PanoptesNetwork) -> Iterator[str]:
+def _counters(site: Site) -> Iterator[str]:
     """The counts that documents hold, against the images one by one."""
-    images = [s.fields for s in network.documents.query(Query("images"))]
-    observations = list(network.documents.query(Query("observations")))
+    images = [s.fields for s in site.catalog.query(Query("images"))]
+    observations = list(site.catalog.query(Query("observations")))
     for collection, key_field in (("observations", "sequence_id"), ("units", "unit_id")):
-        for stored in network.documents.query(Query(collection)):
+        for stored in site.catalog.query(Query(collection)):
             own = [i for i in images if i[key_field] == stored.key and i["status"] != "metadata"]
             time = round(sum(i.get("exptime") or 0.0 for i in own), 3)
             wanted: dict[str, float] = {"num_images": len(own), "total_exptime": time}
@@ -227,53 +223,53 @@ def _counters(network: PanoptesNetwork) -> Iterator[str]:
                 if stored.fields.get(name, 0) != value:
                     said = stored.fields.get(name)
                     yield f"{collection}/{stored.key} says {name} = {said}, and it is {value}"
-    leases = [stored.key for stored in network.documents.query(Query("leases"))]
+    leases = [stored.key for stored in site.catalog.query(Query("leases"))]
     yield from (f"the lease of {key} was left behind" for key in leases)
 
 
-def _stray(network: PanoptesNetwork, entries: Mapping[str, File]) -> Iterator[str]:
+def _stray(site: Site, entries: Mapping[str, File]) -> Iterator[str]:
     """Objects that no ledger entry owns, and no image names."""
     owned: set[tuple[str, str]] = set()
     for entry in entries.values():
         if entry.outcome == "quarantined" and entry.path:
             owned.add(("quarantine", entry.path))
         owned |= {(o.location, o.path) for o in entry.outputs or ()}
-    for stored in network.documents.query(Query("images")):
+    for stored in site.catalog.query(Query("images")):
         image = Image.model_validate(stored.fields)
         owned |= {("images", str(image.bucket_path)), ("previews", str(image.preview_path))}
         owned |= {("originals", str(image.original_path))}
         owned |= {("rgb", path) for path in (image.rgb_paths or {}).values()}
     for location in LOCATIONS:
-        store = network.store(location)
+        store = site.store(location)
         if location != "incoming":
             there = {info.name for info in store.list()}
             own = {path for place, path in owned if place == location}
             yield from (f"{location}/{name} belongs to no file" for name in there - own)
-        if (root := Path(getattr(network, location))).is_dir():
+        if (root := Path(getattr(site, location))).is_dir():
             for left in (root.parent / ".panoptes" / root.name / "leaving").glob("*"):
                 yield f"{left} was left behind by a removal"
 
 
-def _audited(network: PanoptesNetwork, night: Night) -> Iterator[str]:
+def _audited(site: Site, night: Night) -> Iterator[str]:
     """The network's own auditor, told the truth."""
     truth = [Uploaded.from_line(asdict(each.sent)) for each in night.values()]
-    for finding in audit(network, deep=True, truth=truth):
+    for finding in audit(site, deep=True, truth=truth):
         yield f"{finding.kind}: {finding.sentence}"
 
 
-def snapshot(network: PanoptesNetwork) -> Snapshot:
+def snapshot(site: Site) -> Snapshot:
     """Everything that a world holds."""
     documents = {
         f"{collection}/{stored.key}": _steady(stored.fields)
         for collection in sites.COLLECTIONS
-        for stored in network.documents.query(Query(collection))
+        for stored in site.catalog.query(Query(collection))
     }
     objects = {}
     for location in LOCATIONS:
         if location == "incoming":
             continue
-        for info in network.store(location).list():
-            data, _ = network.store(location).read(info.name)
+        for info in site.store(location).list():
+            data, _ = site.store(location).read(info.name)
             name = info.name.rpartition("@")[0] if location == "quarantine" else info.name
             digest = str(len(data)) if location == "rgb" else hashlib.sha256(data).hexdigest()
             key = f"{location}/{name}"

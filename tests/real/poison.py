@@ -10,11 +10,12 @@ import time
 from typing import Literal, TypeAlias
 
 import cloudpickle
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.ingest import isolation, taking
 from panoptes.network.ingest.compress import compress_fits_file, verify
-from panoptes.network.ingest.outcome import Derived, Source
+from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.retries import step
 from panoptes.network.names import FileType
 
@@ -36,11 +37,11 @@ def install(way: Way) -> None:
     isolation.call_in_child = functools.partial(isolation.call_in_child, seconds=CHILD_SECONDS)
 
 
-def _decode(way: Way, network: PanoptesNetwork, source: Source) -> Derived:
-    if MARK in network.read(source):
+def _decode(way: Way, site: Site, source: Source) -> Derived:
+    if MARK in site.read(source):
         _suffer(way, is_in_child=source.guarded)
     derive: isolation.Derivation = compress_fits_file.__wrapped__  # type: ignore[attr-defined]
-    return derive(network, source)
+    return derive(site, source)
 
 
 def _suffer(way: Way, *, is_in_child: bool) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+
 from flows.ingest_observation import AnotherRun, ingest
 from panoptes.network.audit import audit
 from panoptes.network.catalog.catalog import Query
@@ -95,7 +96,7 @@ def set_clock(ahead: float) -> None:
             module.now = wrong  # type: ignore[attr-defined]
 
 
-def prepare(world: World, how: Run) -> PanoptesNetwork:
+def prepare(world: World, how: Run) -> Site:
     hurry(answers=how.answers)
     if how.clock:
         set_clock(how.clock)
@@ -108,10 +109,10 @@ def prepare(world: World, how: Run) -> PanoptesNetwork:
         poison.install(how.decoder)
     if how.decoders_here:
         decode_here()
-    network = world.open(workers=how.workers, **dict(how.policies))
+    site = world.open(workers=how.workers, **dict(how.policies))
     if how.at is not None:
-        sites.watched(network, _at(world, how))
-    return network
+        sites.watched(site, _at(world, how))
+    return site
 
 
 def decode_here() -> None:
@@ -137,20 +138,20 @@ def _at(world: World, how: Run) -> Callable[[str], None]:
     return tell
 
 
-def everything(network: PanoptesNetwork, *, also: bool = False) -> dict[str, str]:
+def everything(site: Site, *, also: bool = False) -> dict[str, str]:
     """What a sweep and the runs that it starts do; gives what became of each file.
 
     `also` takes up the observations whose lease was left behind, as a sweep does once it
     has expired.
     """
-    network.check()
-    found = survey(network)
+    site.check()
+    found = survey(site)
     results: list[FileResult] = []
-    taken = take_all(network, found.unroutable, call=as_calls, watch=Nobody())
+    taken = take_all(site, found.unroutable, call=as_calls, watch=Nobody())
     results += taken.values()
-    left = {stored.key for stored in network.documents.query(Query("leases"))} if also else set()
+    left = {stored.key for stored in site.catalog.query(Query("leases"))} if also else set()
     for sequence_id in sorted({*found.observations, *left}):
-        results += ingest(network, parse_sequence_id(sequence_id), call=as_calls, watch=Nobody())
+        results += ingest(site, parse_sequence_id(sequence_id), call=as_calls, watch=Nobody())
     return sites.outcomes({result.name: result for result in results})
 
 
@@ -166,9 +167,9 @@ def take_observation(world: World, name: str, how: Run = Run()) -> dict[str, str
     """What the event of one file starts: a run of its observation; none if it has none."""
     try:
         sequence = parse_upload(name).sequence
-        network = prepare(world, how)
-        network.check()
-        results = ingest(network, sequence, call=as_calls, watch=Nobody())
+        site = prepare(world, how)
+        site.check()
+        results = ingest(site, sequence, call=as_calls, watch=Nobody())
     except (*TROUBLE, BadInput) as error:
         return {"": f"{type(error).__name__}: {error}"}
     return sites.outcomes({result.name: result for result in results})
@@ -177,9 +178,9 @@ def take_observation(world: World, name: str, how: Run = Run()) -> dict[str, str
 def count_calls(world: World) -> list[str]:
     """Every call to stores and catalog that a whole run makes, before and after."""
     calls: list[str] = []
-    network = prepare(world, Run())
-    sites.watched(network, calls.append)
-    everything(network)
+    site = prepare(world, Run())
+    sites.watched(site, calls.append)
+    everything(site)
     return calls
 
 
@@ -187,12 +188,12 @@ def recover(world: World, times: int = 6) -> list[dict[str, str]]:
     """Run again, as the next sweeps do, until nothing waits that a run could take."""
     hurry()
     decode_here()
-    network = world.open(workers=1)
+    site = world.open(workers=1)
     passes: list[dict[str, str]] = []
     for _ in range(times):
-        passes.append(everything(network, also=True))
-        found = survey(network)
-        leases = list(network.documents.query(Query("leases")))
+        passes.append(everything(site, also=True))
+        found = survey(site)
+        leases = list(site.catalog.query(Query("leases")))
         if not found.observations and not found.unroutable and not leases:
             break
     return passes
@@ -203,14 +204,14 @@ def recover_and_repair(world: World) -> list[str]:
     from flows.audit_network import audit_and_repair
 
     recover(world)
-    network = world.open(workers=1)
-    results = audit_and_repair(network, audit(network, deep=True), deep=True, call=as_calls)
+    site = world.open(workers=1)
+    results = audit_and_repair(site, audit(site, deep=True), deep=True, call=as_calls)
     return [result.finding.sentence for result in results]
 
 
 def count_waiting(world: World) -> int:
     """Files that a run could take, and observations whose lease somebody left behind."""
-    network = world.open()
-    found = survey(network)
-    leases = sum(1 for _ in network.documents.query(Query("leases")))
+    site = world.open()
+    found = survey(site)
+    leases = sum(1 for _ in site.catalog.query(Query("leases")))
     return sum(len(w.sources) for w in found.observations.values()) + len(found.unroutable) + leases

@@ -37,7 +37,7 @@ UNROUTABLE: tuple[Fate, str] = ("quarantined", "unroutable-name")
 
 
 @dataclass
-class Site:
+class Plant:
     """A network on folders that a stack works on."""
 
     stack: LocalStack
@@ -67,11 +67,11 @@ class Site:
         """Send a night and let a run, or a sweep, work until so many files have an entry."""
         self.world.send_all(night)
         self.sweep() if sweep else self.ingest()
-        network = self.world.open()
+        site = self.world.open()
         deadline = time.monotonic() + PATIENT_SECONDS
         while time.monotonic() < deadline:
-            if sum(1 for _ in network.documents.query(Query("files"))) >= files:
-                network.documents.close()
+            if sum(1 for _ in site.catalog.query(Query("files"))) >= files:
+                site.catalog.close()
                 return
             time.sleep(0.01)
         raise TimeoutError(f"{files} files were not taken up")
@@ -113,79 +113,79 @@ def stack(prefect_stack: LocalStack) -> Iterator[LocalStack]:
 
 
 @pytest.fixture
-def make_site(stack: LocalStack, tmp_path: Path) -> Callable[[], Site]:
+def make_site(stack: LocalStack, tmp_path: Path) -> Callable[[], Plant]:
     made = iter(range(1000))
 
-    def make() -> Site:
+    def make() -> Plant:
         name = f"faults-{tmp_path.name.replace('_', '-')}-{next(made)}"
         world = folder_world(tmp_path / name, lease_seconds=LEASE_SECONDS)
         with stack.settings():
             world.open().save(name, overwrite=True)
-        return Site(stack, world, name)
+        return Plant(stack, world, name)
 
     return make
 
 
 def test_a_worker_that_is_killed_with_its_run_at_work(
-    make_site: Callable[[], Site], trials: Trials
+    make_site: Callable[[], Plant], trials: Trials
 ) -> None:
     night = tiny_night()
     like = trials.faultless(night)
     with_runs = not scale(0, trials.turn % 2)
-    site = make_site()
+    plant = make_site()
     taken = trials.chance.randint(1, 6)
-    site.begin(night, taken)
-    kill_worker(site.stack, with_runs=with_runs)
-    site.stack.start_worker_again()
-    sweeps = site.until_nothing_waits()
+    plant.begin(night, taken)
+    kill_worker(plant.stack, with_runs=with_runs)
+    plant.stack.start_worker_again()
+    sweeps = plant.until_nothing_waits()
     how = "with its runs" if with_runs else "alone"
     label = f"at file {taken}, {sweeps} sweeps after"
-    trials.judge(f"worker killed {how} (folder)", label, site.world, night, like=like)
+    trials.judge(f"worker killed {how} (folder)", label, plant.world, night, like=like)
 
 
 def test_a_sweep_that_dies_with_its_worker_keeps_no_other_from_its_work(
-    make_site: Callable[[], Site], trials: Trials
+    make_site: Callable[[], Plant], trials: Trials
 ) -> None:
     """With Prefect's concurrency limit it did for five minutes."""
     stray = [upload(f"PAN001/stray-{n}.fits", tiny_fits(), *UNROUTABLE) for n in range(30)]
     night = {**small_night(), **night_of(*stray)}
-    site = make_site()
-    site.begin(night, 3, sweep=True)
-    kill_worker(site.stack, with_runs=True)
-    site.stack.start_worker_again()
-    assert site.until_nothing_waits() == 1
-    trials.judge("sweep killed with its worker (folder)", "", site.world, night, like=None)
+    plant = make_site()
+    plant.begin(night, 3, sweep=True)
+    kill_worker(plant.stack, with_runs=True)
+    plant.stack.start_worker_again()
+    assert plant.until_nothing_waits() == 1
+    trials.judge("sweep killed with its worker (folder)", "", plant.world, night, like=None)
 
 
 def test_a_server_that_is_restarted_while_a_run_is_at_work(
-    make_site: Callable[[], Site], trials: Trials
+    make_site: Callable[[], Plant], trials: Trials
 ) -> None:
     if not scale(False, True):
         pytest.skip("takes half a minute: make faults does it")
     night = tiny_night()
     like = trials.faultless(night)
-    site = make_site()
+    plant = make_site()
     taken = trials.chance.randint(1, 6)
-    site.begin(night, taken)
+    plant.begin(night, taken)
     how = (signal.SIGKILL, signal.SIGTERM)[trials.turn % 2]
-    restart_server(site.stack, how, away=trials.chance.uniform(0, 5))
-    sweeps = site.until_nothing_waits()
+    restart_server(plant.stack, how, away=trials.chance.uniform(0, 5))
+    sweeps = plant.until_nothing_waits()
     label = f"{how.name} at file {taken}, {sweeps} sweeps after"
-    trials.judge("Prefect's server restarted (folder)", label, site.world, night, like=like)
+    trials.judge("Prefect's server restarted (folder)", label, plant.world, night, like=like)
 
 
 def test_events_ten_times_at_once_in_any_order_late_or_lost(
-    make_site: Callable[[], Site], trials: Trials
+    make_site: Callable[[], Plant], trials: Trials
 ) -> None:
     """Through the receiver; whatever was not told is found by one sweep."""
     night = {name: each for name, each in tiny_night().items() if name != f"{IMAGE}.fits.fz"}
-    site = make_site()
+    plant = make_site()
     told = sorted(night)
     dropped = {told.pop(trials.chance.randrange(len(told)))}  # a tenth of ten files or fewer
     deliveries = told * 10
     trials.chance.shuffle(deliveries)
     late = [deliveries.pop() for _ in range(len(deliveries) // 10)]
-    with receiving(site.stack.api_url) as receiver, automated(site, receiver) as earlier:
+    with receiving(plant.stack.api_url) as receiver, automated(plant, receiver) as earlier:
 
         def deliver(name: str, event_time: str) -> None:
             event = push(name, eventTime=event_time)
@@ -198,35 +198,35 @@ def test_events_ten_times_at_once_in_any_order_late_or_lost(
             # Some are told of before they are there, as a slow listing would have it.
             posted = [senders.submit(deliver, name, "2026-01-01T00:00:00Z") for name in deliveries]
             for name, each in night.items():
-                site.world.send(name, each.data)
+                plant.world.send(name, each.data)
             for each_post in posted:
                 each_post.result()
         deadline = time.monotonic() + PATIENT_SECONDS
-        while not site.runs(earlier):
+        while not plant.runs(earlier):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        site.stack.await_runs(list(site.runs()))
+        plant.stack.await_runs(list(plant.runs()))
         for name in late:
             deliver(name, "2025-12-31T23:00:00Z")
-    site.stack.await_runs(list(site.runs()))
-    assert site.until_nothing_waits() == 1
+    plant.stack.await_runs(list(plant.runs()))
+    assert plant.until_nothing_waits() == 1
     like = trials.faultless(night)
-    label = f"{len(late)} late, {', '.join(dropped)} dropped, {len(site.runs(earlier))} runs"
+    label = f"{len(late)} late, {', '.join(dropped)} dropped, {len(plant.runs(earlier))} runs"
     kind = "events through the receiver, ten times each (folder)"
     faults = len(told) * 10
-    trials.judge(kind, label, site.world, night, like=like, passing=BY_THE_ORDER, faults=faults)
+    trials.judge(kind, label, plant.world, night, like=like, passing=BY_THE_ORDER, faults=faults)
 
 
 @contextmanager
-def automated(site: Site, receiver: httpx.Client) -> Iterator[set[UUID]]:
-    """The automation makes this site's runs, two seconds after an observation's first file.
+def automated(plant: Plant, receiver: httpx.Client) -> Iterator[set[UUID]]:
+    """The automation makes this plant's runs, two seconds after an observation's first file.
 
     Gives the runs that showed it awake: the server heeds a change only after a moment.
     """
     from prefect.events.actions import RunDeployment
     from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
-    with site.stack.client() as client:
+    with plant.stack.client() as client:
         deployment = client.read_deployment_by_name(INGEST)
         resource = f"prefect.deployment.{deployment.id}"
         (found,) = client.read_resource_related_automations(resource)
@@ -236,11 +236,11 @@ def automated(site: Site, receiver: httpx.Client) -> Iterator[set[UUID]]:
         assert isinstance(ours.actions[0], RunDeployment)
         ours.trigger.within = timedelta(seconds=2)
         ours.actions[0].schedule_after = timedelta(seconds=2.5)
-        ours.actions[0].parameters = (ours.actions[0].parameters or {}) | {"network": site.name}
+        ours.actions[0].parameters = (ours.actions[0].parameters or {}) | {"network": plant.name}
         client.update_automation(found.id, ours)
         try:
             deadline = time.monotonic() + 60
-            while not (woken := site.runs()):
+            while not (woken := plant.runs()):
                 assert time.monotonic() < deadline
                 start = f"PAN001/{uuid4().hex[:6]}/20180216T110623"
                 receiver.post("/events", json=push(f"{start}/20180216T112430.fits.fz"))

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from blocks.network import LOCATIONS, PanoptesNetwork
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
+
 from tests import sites
 from tests.real.nights import Night
 
@@ -33,10 +35,10 @@ class World:
     storage: str = ""
     """The emulator itself, for uploads that no fault must touch."""
 
-    def open(self, **policies: Any) -> PanoptesNetwork:
+    def open(self, **policies: Any) -> Site:
         """For a process of its own: changes the environment for good."""
         os.environ.update(self.environment)
-        return PanoptesNetwork.model_validate({**self.settings, **policies})
+        return Site.model_validate({**self.settings, **policies})
 
     def reached_by(self, **environment: str) -> World:
         """The same world behind other addresses."""

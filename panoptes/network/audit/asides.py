@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.audit.entries import entry_findings, is_reopened
 from panoptes.network.audit.finding import Finding, Kind, Repair, Waiting
 from panoptes.network.audit.observation import is_held, is_waiting
@@ -22,7 +23,6 @@ from panoptes.network.documents import File
 from panoptes.network.errors import BadInput, first_fault
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import source_of
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.names import display_name, document_key, parse_sequence_id, parse_upload
 
 _CLOSED = ("archived", "filed", "quarantined")
@@ -36,43 +36,39 @@ lacks a field."""
 _KEPT = re.compile(r"(?P<name>.+)@\d+(-\d+)?", re.DOTALL)
 
 
-def waiting_findings(
-    network: PanoptesNetwork, scope: Scope, *, overdue_after: float
-) -> Iterator[Finding]:
+def waiting_findings(site: Site, scope: Scope, *, overdue_after: float) -> Iterator[Finding]:
     """Uploads that nobody took for so many seconds, or that were left behind when done."""
-    for info in network.store("incoming").list(scope.name_prefix):
+    for info in site.store("incoming").list(scope.name_prefix):
         source = source_of(info)
-        if not scope.holds(network, source.name):
+        if not scope.holds(site, source.name):
             continue
-        finding = waiting_finding(network, source, overdue_after)
-        if finding is None or (finding.sequence_id and is_held(network, finding.sequence_id)):
+        finding = waiting_finding(site, source, overdue_after)
+        if finding is None or (finding.sequence_id and is_held(site, finding.sequence_id)):
             continue
-        if finding == waiting_finding(network, source, overdue_after) and _is_there(
-            network, source
-        ):
+        if finding == waiting_finding(site, source, overdue_after) and _is_there(site, source):
             yield finding
 
 
-def waiting_finding(
-    network: PanoptesNetwork, source: Source, overdue_after: float
-) -> Finding | None:
+def waiting_finding(site: Site, source: Source, overdue_after: float) -> Finding | None:
     """What is wrong with a file that lies in `incoming`."""
-    entry = readable_entry(network, source.name)
+    entry = readable_entry(site, source.name)
     name, age = display_name(source.name), now() - source.arrived
     if entry is not None and entry.generation == source.generation:
         if entry.outcome in _CLOSED:
-            if network.keep_incoming or (entry.outcome == "quarantined" and entry.path is None):
+            if site.settings.keep_incoming or (
+                entry.outcome == "quarantined" and entry.path is None
+            ):
                 return None
-            if source.upload is None and _is_recent(network, entry.closed):
+            if source.upload is None and _is_recent(site, entry.closed):
                 return None  # nobody holds a lease on it: a run may be about to take it away
             sentence = f"{name} is {entry.outcome}, but it still lies in incoming."
             return _told(Kind.LEFT_BEHIND, source, sentence)
-        if entry.outcome == "failed" and entry.failures >= network.failure_limit:
+        if entry.outcome == "failed" and entry.failures >= site.settings.failure_limit:
             return None  # said of its entry
         is_open = entry.outcome is None and not is_reopened(entry)
         if is_open and source.upload is not None:
             return None  # said of its entry
-        if is_open and not _is_recent(network, entry.opened):
+        if is_open and not _is_recent(site, entry.opened):
             return _told(Kind.ENTRY_STUCK, source, f"{name} was begun and never finished.")
     if age <= timedelta(seconds=overdue_after):
         return None
@@ -81,19 +77,19 @@ def waiting_finding(
     return _told(Kind.OVERDUE, source, sentence)
 
 
-def _is_recent(network: PanoptesNetwork, moment: datetime | None) -> bool:
+def _is_recent(site: Site, moment: datetime | None) -> bool:
     """Whether the run that wrote this may still be at work."""
-    return moment is not None and now() - moment <= timedelta(seconds=network.lease_seconds)
+    return moment is not None and now() - moment <= timedelta(seconds=site.settings.lease_seconds)
 
 
-def waiting_now(network: PanoptesNetwork, scope: Scope) -> Waiting:
+def waiting_now(site: Site, scope: Scope) -> Waiting:
     """How many uploads lie in `incoming` and are not done yet, and since when."""
     found = Waiting()
-    for info in network.store("incoming").list(scope.name_prefix):
-        if not scope.holds(network, info.name):
+    for info in site.store("incoming").list(scope.name_prefix):
+        if not scope.holds(site, info.name):
             continue
-        if network.keep_incoming:
-            entry = readable_entry(network, info.name)
+        if site.settings.keep_incoming:
+            entry = readable_entry(site, info.name)
             if entry and entry.generation == info.generation and entry.outcome in _CLOSED:
                 continue
         age = max(0.0, (now() - info.updated).total_seconds())
@@ -101,17 +97,15 @@ def waiting_now(network: PanoptesNetwork, scope: Scope) -> Waiting:
     return found
 
 
-def lease_findings(
-    network: PanoptesNetwork, scope: Scope, *, overdue_after: float
-) -> Iterator[Finding]:
+def lease_findings(site: Site, scope: Scope, *, overdue_after: float) -> Iterator[Finding]:
     """Observations whose run died before it settled them, and that no run has taken since."""
     long_ago = now() - timedelta(seconds=overdue_after)
-    for stored in pages(network.documents, Query("leases", where=[("expires", "<=", long_ago)])):
+    for stored in pages(site.catalog, Query("leases", where=[("expires", "<=", long_ago)])):
         try:
             sequence = parse_sequence_id(stored.key)
         except ValueError:
             continue
-        if scope.holds(network, f"{sequence.folder}.mp4"):
+        if scope.holds(site, f"{sequence.folder}.mp4"):
             yield Finding(
                 Kind.LEASE_LEFT, "catalog", f"leases/{stored.key}",
                 f"A run of {stored.key} died, and no other has settled it since.",
@@ -119,8 +113,8 @@ def lease_findings(
             )  # fmt: skip
 
 
-def _is_there(network: PanoptesNetwork, source: Source) -> bool:
-    return is_waiting(network, source.name)
+def _is_there(site: Site, source: Source) -> bool:
+    return is_waiting(site, source.name)
 
 
 def _told(kind: Kind, source: Source, sentence: str) -> Finding:
@@ -128,7 +122,7 @@ def _told(kind: Kind, source: Source, sentence: str) -> Finding:
     return Finding(kind, "incoming", source.name, sentence, sequence_id, Repair.INGEST, source.name)
 
 
-def quarantine_findings(network: PanoptesNetwork, scope: Scope) -> Iterator[Finding]:
+def quarantine_findings(site: Site, scope: Scope) -> Iterator[Finding]:
     """Objects in quarantine of which no document speaks.
 
     A copy of which the ledger has a later word stays as history.
@@ -137,37 +131,37 @@ def quarantine_findings(network: PanoptesNetwork, scope: Scope) -> Iterator[Find
     if scope.name_prefix:
         prefixes.append(f"unnamed/{scope.name_prefix}")
     for prefix in prefixes:
-        for info in network.store("quarantine").list(prefix):
+        for info in site.store("quarantine").list(prefix):
             found = _KEPT.fullmatch(info.name)
             name = found["name"] if found and not info.name.startswith("unnamed/") else None
             is_unnamed = prefix.startswith("unnamed/") and scope.night is None
-            meant = is_unnamed or scope.holds(network, name or info.name)
-            if not meant or is_explained(network, info.name, name):
+            meant = is_unnamed or scope.holds(site, name or info.name)
+            if not meant or is_explained(site, info.name, name):
                 continue
             sentence = f"{info.name} lies in quarantine, and nobody wrote down why."
-            returned = name is not None and not network.keep_incoming
+            returned = name is not None and not site.settings.keep_incoming
             yield Finding(
                 Kind.QUARANTINE_ORPHANED, "quarantine", info.name, sentence,
                 _sequence_id(name), Repair.RETURN if returned else None, name,
             )  # fmt: skip
 
 
-def is_explained(network: PanoptesNetwork, path: str, name: str | None) -> bool:
-    if name is not None and network.documents.get("files", document_key(name)) is not None:
+def is_explained(site: Site, path: str, name: str | None) -> bool:
+    if name is not None and site.catalog.get("files", document_key(name)) is not None:
         return True
     query = Query("files", where=[("path", "==", path), ("location", "==", "quarantine")], limit=1)
-    return next(iter(network.documents.query(query)), None) is not None
+    return next(iter(site.catalog.query(query)), None) is not None
 
 
-def unroutable_findings(network: PanoptesNetwork, scope: Scope, *, deep: bool) -> Iterator[Finding]:
+def unroutable_findings(site: Site, scope: Scope, *, deep: bool) -> Iterator[Finding]:
     """Ledger entries whose names belong to no observation; none of a single night."""
     if scope.night is not None:
         return
     for query in _queries(scope):
-        for stored in pages(network.documents, query):
+        for stored in pages(site.catalog, query):
             if stored.fields.get("sequence_id") is not None:
                 continue
-            if query in _OPEN and not _is_left_open(network, scope, stored):
+            if query in _OPEN and not _is_left_open(site, scope, stored):
                 continue
             try:
                 entry = File.model_validate(stored.fields)
@@ -177,7 +171,7 @@ def unroutable_findings(network: PanoptesNetwork, scope: Scope, *, deep: bool) -
                 name = f"files/{stored.key}"
                 yield Finding(Kind.DOCUMENT_UNREADABLE, "catalog", name, sentence)
                 continue
-            yield from lone_entry_findings(network, stored.key, entry, deep=deep)
+            yield from lone_entry_findings(site, stored.key, entry, deep=deep)
 
 
 def _queries(scope: Scope) -> Iterator[Query]:
@@ -190,7 +184,7 @@ def _queries(scope: Scope) -> Iterator[Query]:
     yield from _OPEN
 
 
-def _is_left_open(network: PanoptesNetwork, scope: Scope, stored: Stored) -> bool:
+def _is_left_open(site: Site, scope: Scope, stored: Stored) -> bool:
     """Whether the file has no outcome, and no upload that could still be given one.
 
     What waits is said of `incoming`. The entry is read once more: a run may have closed it
@@ -199,9 +193,9 @@ def _is_left_open(network: PanoptesNetwork, scope: Scope, stored: Stored) -> boo
     if stored.fields.get("outcome") is not None:
         return False
     name = str(stored.fields.get("name"))
-    if not name.startswith(scope.name_prefix) or is_waiting(network, _raw(stored.key, name)):
+    if not name.startswith(scope.name_prefix) or is_waiting(site, _raw(stored.key, name)):
         return False
-    still = network.documents.get("files", stored.key)
+    still = site.catalog.get("files", stored.key)
     return still is not None and still.fields.get("outcome") is None
 
 
@@ -211,12 +205,10 @@ def _raw(key: str, name: str) -> str:
     return raw if document_key(raw) == key else name
 
 
-def lone_entry_findings(
-    network: PanoptesNetwork, key: str, entry: File, *, deep: bool
-) -> list[Finding]:
+def lone_entry_findings(site: Site, key: str, entry: File, *, deep: bool) -> list[Finding]:
     """What is wrong with an entry that belongs to no observation."""
     name = _raw(key, entry.name)
-    found = entry_findings(network, entry, lambda _: is_waiting(network, name), deep=deep)
+    found = entry_findings(site, entry, lambda _: is_waiting(site, name), deep=deep)
     return [
         replace(
             finding,

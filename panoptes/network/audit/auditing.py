@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+
 from panoptes.network.audit.asides import (
     lease_findings,
     quarantine_findings,
@@ -34,7 +35,7 @@ Watch = Callable[[str], None]
 
 
 def audit(
-    network: PanoptesNetwork,
+    site: Site,
     *,
     night: date | str | None = None,
     unit: str | None = None,
@@ -56,11 +57,11 @@ def audit(
     """
     scope = Scope.of(night, unit)
     uploads = read_truth(truth) if isinstance(truth, Path) else truth
-    return _audit(network, scope, deep, uploads, overdue_after, watch or (lambda what: None))
+    return _audit(site, scope, deep, uploads, overdue_after, watch or (lambda what: None))
 
 
 def _audit(
-    network: PanoptesNetwork,
+    site: Site,
     scope: Scope,
     deep: bool,
     truth: Iterable[Uploaded] | None,
@@ -68,41 +69,41 @@ def _audit(
     watch: Watch,
 ) -> Iterator[Finding]:
     units: dict[str, str] = {}
-    yield from _observations(network, scope, deep, watch, units)
+    yield from _observations(site, scope, deep, watch, units)
     if scope.night is None:
-        for stored in pages(network.documents, Query("units")):
+        for stored in pages(site.catalog, Query("units")):
             if stored.key.startswith(scope.name_prefix):
                 units.setdefault(stored.key, "")
     for unit_id, sequence_id in units.items():
-        yield from keep_trying(unit_findings, network, unit_id, sequence_id)
+        yield from keep_trying(unit_findings, site, unit_id, sequence_id)
     watch("quarantine")
-    yield from quarantine_findings(network, scope)
-    yield from unroutable_findings(network, scope, deep=deep)
+    yield from quarantine_findings(site, scope)
+    yield from unroutable_findings(site, scope, deep=deep)
     watch("incoming")
-    yield from waiting_findings(network, scope, overdue_after=overdue_after)
-    yield from lease_findings(network, scope, overdue_after=overdue_after)
+    yield from waiting_findings(site, scope, overdue_after=overdue_after)
+    yield from lease_findings(site, scope, overdue_after=overdue_after)
     if truth is not None:
         watch("truth")
-        yield from truth_findings(network, scope, truth)
+        yield from truth_findings(site, scope, truth)
 
 
 def _observations(
-    network: PanoptesNetwork, scope: Scope, deep: bool, watch: Watch, units: dict[str, str]
+    site: Site, scope: Scope, deep: bool, watch: Watch, units: dict[str, str]
 ) -> Iterator[Finding]:
     """`units` gets the units that were met, each with one of its observations."""
     known: set[str] = set()
     told: set[str] = set()
-    for stretch in scope.stretches(network):
+    for stretch in scope.stretches(site):
         strays: list[tuple[Location, ObjectInfo]] = []
-        for holdings in walk(network, stretch, strays):
+        for holdings in walk(site, stretch, strays):
             watch(holdings.sequence_id)
             yield from _stray(strays)
             sequence = holdings.sequence
             if sequence is not None and (holdings.observations or sequence.unit_id not in units):
                 units[sequence.unit_id] = holdings.sequence_id
-            if not keep_trying(findings_in, network, holdings, deep=deep, known=known):
+            if not keep_trying(findings_in, site, holdings, deep=deep, known=known):
                 continue
-            for finding in keep_trying(look_again, network, holdings.sequence_id, deep=deep):
+            for finding in keep_trying(look_again, site, holdings.sequence_id, deep=deep):
                 if finding.name.startswith(("units/", "cameras/")):
                     if finding.name in told:
                         continue
@@ -118,30 +119,30 @@ def _stray(strays: list[tuple[Location, ObjectInfo]]) -> Iterator[Finding]:
     strays.clear()
 
 
-def unit_findings(network: PanoptesNetwork, unit_id: str, sequence_id: str) -> list[Finding]:
+def unit_findings(site: Site, unit_id: str, sequence_id: str) -> list[Finding]:
     """Whether a unit's counts are those of its images and observations, looked at twice.
 
     `sequence_id` is an observation of it, or empty where it has none. Gives nothing while a
     run is at work on one of its observations: it counts at its end.
     """
     for _ in range(2):
-        if _is_at_work(network, unit_id):
+        if _is_at_work(site, unit_id):
             return []
-        found = _unit(network, unit_id, sequence_id)
-        if not found or _is_at_work(network, unit_id):
+        found = _unit(site, unit_id, sequence_id)
+        if not found or _is_at_work(site, unit_id):
             return []
     return found
 
 
-def _is_at_work(network: PanoptesNetwork, unit_id: str) -> bool:
+def _is_at_work(site: Site, unit_id: str) -> bool:
     return any(
-        sequence_id.startswith(f"{unit_id}_") and is_held(network, sequence_id)
-        for sequence_id in held(network)
+        sequence_id.startswith(f"{unit_id}_") and is_held(site, sequence_id)
+        for sequence_id in held(site)
     )
 
 
-def _unit(network: PanoptesNetwork, unit_id: str, sequence_id: str) -> list[Finding]:
-    catalog = network.documents
+def _unit(site: Site, unit_id: str, sequence_id: str) -> list[Finding]:
+    catalog = site.catalog
     stored = catalog.get("units", unit_id)
     if stored is None:
         return []  # said of its observations

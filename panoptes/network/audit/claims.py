@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+
 from panoptes.network.audit.finding import Finding, Kind, Repair
 from panoptes.network.audit.holdings import Holdings, Place
 from panoptes.network.catalog.catalog import Fields
@@ -46,10 +47,8 @@ def claims_of(entries: list[File]) -> dict[Place, list[Claim]]:
 class ObjectChecks:
     """The objects of one observation against the ledger."""
 
-    def __init__(
-        self, network: PanoptesNetwork, holdings: Holdings, entries: list[File], *, deep: bool
-    ) -> None:
-        self._network, self._holdings, self._deep = network, holdings, deep
+    def __init__(self, site: Site, holdings: Holdings, entries: list[File], *, deep: bool) -> None:
+        self._site, self._holdings, self._deep = site, holdings, deep
         self._entries = entries
         self.claims = claims_of(entries)
 
@@ -72,7 +71,7 @@ class ObjectChecks:
         location, path = place
         info = self._holdings.objects.get(place)
         if info is None:
-            info = _stat(self._network, location, path)  # under another observation's prefix
+            info = _stat(self._site, location, path)  # under another observation's prefix
         if info is None:
             return self._lost(
                 Kind.OBJECT_MISSING, place, claims, waits,
@@ -81,11 +80,11 @@ class ObjectChecks:
         if self._is_of_lost_entry(claims):
             return None
         if any(_is(claim.output, info) for claim in claims):
-            checksum = read_back(self._network, location, info) if self._deep else None
+            checksum = read_back(self._site, location, info) if self._deep else None
             if checksum is None or any(claim.output.crc32c == checksum for claim in claims):
                 return None
         else:
-            checksum = info.crc32c or read_back(self._network, location, info)
+            checksum = info.crc32c or read_back(self._site, location, info)
             same = [c for c in claims if c.output.crc32c == checksum]
             if same:
                 return Finding(
@@ -133,7 +132,7 @@ class ObjectChecks:
     def _orphan(self, place: Place) -> Finding:
         location, path = place
         returned = uploaded_as(location, path)
-        repair = Repair.RETURN if returned and not self._network.keep_incoming else None
+        repair = Repair.RETURN if returned and not self._site.settings.keep_incoming else None
         return Finding(
             Kind.OBJECT_ORPHANED, location, path,
             f"{path} lies in {location}, but no uploaded file is known to have become it.",
@@ -178,9 +177,9 @@ def uploaded_as(location: str, path: str) -> str | None:
     return None
 
 
-def _stat(network: PanoptesNetwork, location: Location, path: str) -> ObjectInfo | None:
+def _stat(site: Site, location: Location, path: str) -> ObjectInfo | None:
     try:
-        return network.store(location).stat(path)
+        return site.store(location).stat(path)
     except NotFound:
         return None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+
 from panoptes.network.audit.claims import Waits
 from panoptes.network.audit.finding import Finding, Kind, Repair
 from panoptes.network.documents import File
@@ -12,11 +13,9 @@ from panoptes.network.names import document_key
 from panoptes.network.storage.store import NotFound
 
 
-def entry_findings(
-    network: PanoptesNetwork, entry: File, waits: Waits, *, deep: bool
-) -> list[Finding]:
+def entry_findings(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[Finding]:
     """What is wrong with one entry, its outputs left aside. No run may be at work on it."""
-    found = _by_outcome(network, entry, waits, deep=deep)
+    found = _by_outcome(site, entry, waits, deep=deep)
     if entry.unreadable is not None:
         found.append(
             _finding(
@@ -28,16 +27,14 @@ def entry_findings(
     return found
 
 
-def _by_outcome(
-    network: PanoptesNetwork, entry: File, waits: Waits, *, deep: bool
-) -> list[Finding]:
+def _by_outcome(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[Finding]:
     match entry.outcome:
         case None:
-            return _open(network, entry, waits)
+            return _open(site, entry, waits)
         case "failed":
-            return _failed(network, entry, waits)
+            return _failed(site, entry, waits)
         case "quarantined":
-            return _quarantined(network, entry, waits, deep=deep)
+            return _quarantined(site, entry, waits, deep=deep)
         case _ if not entry.outputs:
             return [
                 _finding(
@@ -49,9 +46,9 @@ def _by_outcome(
     return []
 
 
-def _open(network: PanoptesNetwork, entry: File, waits: Waits) -> list[Finding]:
+def _open(site: Site, entry: File, waits: Waits) -> list[Finding]:
     if not waits(entry.name):
-        return [_gone(network, entry)]
+        return [_gone(site, entry)]
     if is_reopened(entry):
         return []
     sentence = f"{entry.name} was begun and never finished; no run is at work on it."
@@ -63,13 +60,13 @@ def is_reopened(entry: File) -> bool:
     return entry.outcome is None and entry.attempts == 0
 
 
-def _gone(network: PanoptesNetwork, entry: File) -> Finding:
-    if _is_kept(network, entry):
+def _gone(site: Site, entry: File) -> Finding:
+    if _is_kept(site, entry):
         sentence = (
             f"{entry.name} was to be judged again and never was; its copy is in quarantine as "
             f"{entry.path}."
         )
-        repair = None if network.keep_incoming else Repair.RETURN
+        repair = None if site.settings.keep_incoming else Repair.RETURN
         return _finding(entry, Kind.ENTRY_STUCK, sentence, repair)
     return _finding(
         entry, Kind.UPLOAD_LOST,
@@ -78,7 +75,7 @@ def _gone(network: PanoptesNetwork, entry: File) -> Finding:
     )  # fmt: skip
 
 
-def _is_kept(network: PanoptesNetwork, entry: File) -> bool:
+def _is_kept(site: Site, entry: File) -> bool:
     """Whether quarantine has this very generation of the file.
 
     A newer one and one that failed keep the path of an older judgement, but not its code.
@@ -86,15 +83,15 @@ def _is_kept(network: PanoptesNetwork, entry: File) -> bool:
     if entry.code not in ADVICE or entry.location != "quarantine" or entry.path is None:
         return False
     try:
-        return network.store("quarantine").stat(entry.path).size == entry.size
+        return site.store("quarantine").stat(entry.path).size == entry.size
     except NotFound:
         return False
 
 
-def _failed(network: PanoptesNetwork, entry: File, waits: Waits) -> list[Finding]:
+def _failed(site: Site, entry: File, waits: Waits) -> list[Finding]:
     if not waits(entry.name):
-        return [_gone(network, entry)]
-    if entry.failures < network.failure_limit:
+        return [_gone(site, entry)]
+    if entry.failures < site.settings.failure_limit:
         return []  # the next run tries it again
     sentence = (
         f"{entry.name} failed {entry.failures} times and waits for an operator: {entry.reason}. "
@@ -103,13 +100,11 @@ def _failed(network: PanoptesNetwork, entry: File, waits: Waits) -> list[Finding
     return [_finding(entry, Kind.GIVEN_UP, sentence)]
 
 
-def _quarantined(
-    network: PanoptesNetwork, entry: File, waits: Waits, *, deep: bool
-) -> list[Finding]:
+def _quarantined(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[Finding]:
     found = []
     there = entry.path is not None and entry.location == "quarantine"
     if entry.code not in ADVICE or not entry.reason:
-        repair = Repair.RETURN if there and not network.keep_incoming else None
+        repair = Repair.RETURN if there and not site.settings.keep_incoming else None
         found.append(
             _finding(
                 entry, Kind.QUARANTINE_UNEXPLAINED,
@@ -123,7 +118,7 @@ def _quarantined(
     again = Repair.INGEST if waits(entry.name) else None
     step = "" if again else " Upload the file again from the unit, or restore it from a backup."
     try:
-        info = network.store("quarantine").stat(entry.path)
+        info = site.store("quarantine").stat(entry.path)
     except NotFound:
         sentence = f"{entry.name} was put into quarantine, but it is not there.{step}"
         lost = Finding(
@@ -131,7 +126,7 @@ def _quarantined(
             entry.sequence_id, again, entry.name,
         )  # fmt: skip
         return [lost]
-    checksum = read_back(network, "quarantine", info) if deep else info.crc32c
+    checksum = read_back(site, "quarantine", info) if deep else info.crc32c
     if info.size != entry.size or (
         None not in (checksum, entry.crc32c) and checksum != entry.crc32c
     ):

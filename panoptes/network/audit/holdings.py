@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+
 from panoptes.network.audit.paging import pages
 from panoptes.network.audit.scope import KEPT, Stretch, sequence_of
 from panoptes.network.catalog.catalog import Query, Stored
@@ -59,7 +60,7 @@ _Item = Stored | tuple[Location, ObjectInfo]
 
 
 def walk(
-    network: PanoptesNetwork, stretch: Stretch, strays: list[tuple[Location, ObjectInfo]]
+    site: Site, stretch: Stretch, strays: list[tuple[Location, ObjectInfo]]
 ) -> Iterator[Holdings]:
     """Every observation of a stretch, in the order of their ids.
 
@@ -67,8 +68,8 @@ def walk(
     takes them out.
     """
     streams = [
-        *(_documents(network, name, stretch) for name in ("files", "images", "observations")),
-        *(_objects(network, location, stretch, strays) for location in KEPT),
+        *(_documents(site, name, stretch) for name in ("files", "images", "observations")),
+        *(_objects(site, location, stretch, strays) for location in KEPT),
     ]
     merged = heapq.merge(*streams, key=lambda each: each[0])
     for sequence_id, items in groupby(merged, key=lambda each: each[0]):
@@ -78,41 +79,39 @@ def walk(
         yield holdings
 
 
-def holdings_of(network: PanoptesNetwork, sequence_id: str) -> Holdings:
+def holdings_of(site: Site, sequence_id: str) -> Holdings:
     """The same of one observation, as it is now."""
     holdings = Holdings(sequence_id)
     sequence = holdings.sequence
     # Objects first: they are written before the documents that name them.
     for location in KEPT if sequence else ():
         assert sequence is not None
-        for info in network.store(location).list(sequence.folder):
+        for info in site.store(location).list(sequence.folder):
             if sequence_of(info.name) == sequence_id:
                 holdings.add((location, info))
     for collection in ("files", "images", "observations"):
         query = Query(collection, where=[("sequence_id", "==", sequence_id)])
-        for stored in pages(network.documents, query):
+        for stored in pages(site.catalog, query):
             holdings.add(stored)
     return holdings
 
 
-def _documents(
-    network: PanoptesNetwork, collection: str, stretch: Stretch
-) -> Iterator[tuple[str, _Item]]:
+def _documents(site: Site, collection: str, stretch: Stretch) -> Iterator[tuple[str, _Item]]:
     query = Query(
         collection,
         where=[("sequence_id", ">=", stretch.low), ("sequence_id", "<", stretch.high)],
     )
-    for stored in pages(network.documents, query):
+    for stored in pages(site.catalog, query):
         yield str(stored.fields["sequence_id"]), stored
 
 
 def _objects(
-    network: PanoptesNetwork,
+    site: Site,
     location: Location,
     stretch: Stretch,
     strays: list[tuple[Location, ObjectInfo]],
 ) -> Iterator[tuple[str, _Item]]:
-    for info in network.store(location).list(stretch.prefix):
+    for info in site.store(location).list(stretch.prefix):
         sequence_id = sequence_of(info.name)
         if sequence_id is None:
             strays.append((location, info))

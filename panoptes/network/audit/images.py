@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from panoptes.network.site import Site
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.audit.claims import Claim, places_of
 from panoptes.network.audit.counts import number, wrong_counts
 from panoptes.network.audit.finding import Finding, Kind, Repair
@@ -26,14 +26,14 @@ class DocumentChecks:
 
     def __init__(
         self,
-        network: PanoptesNetwork,
+        site: Site,
         holdings: Holdings,
         entries: Mapping[str, File],
         claims: Mapping[Place, list[Claim]],
         known: set[str],
     ) -> None:
         """`known` are units and cameras that have been seen to have a document."""
-        self._network, self._holdings, self._known = network, holdings, known
+        self._site, self._holdings, self._known = site, holdings, known
         self._entries, self._claims = entries, claims
         self._proper = {s.key: s for s in holdings.images if s.fields.get("image_id") == s.key}
 
@@ -129,7 +129,7 @@ class DocumentChecks:
 
     def _stands(self, location: Location, path: str) -> bool:
         try:
-            self._network.store(location).stat(path)
+            self._site.store(location).stat(path)
         except (NotFound, ValueError):
             return False
         return True
@@ -173,7 +173,7 @@ class DocumentChecks:
         for collection, key in (("units", sequence.unit_id), ("cameras", camera)):
             if key in self._known:
                 continue
-            if self._network.documents.get(collection, key) is None:
+            if self._site.catalog.get(collection, key) is None:
                 yield self._no_document(collection, key)
             else:
                 self._known.add(key)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 from pydantic import ValidationError
 
-from blocks.network import LOCATIONS, PanoptesNetwork
 from panoptes.network.audit.finding import Finding, Kind, Repair
 from panoptes.network.audit.holdings import holdings_of
 from panoptes.network.audit.observation import is_waiting
@@ -43,7 +44,7 @@ _REOPENED = (
 _IDS = {"images": "image_id", "observations": "sequence_id"}
 
 
-def mend(network: PanoptesNetwork, findings: Iterable[Finding]) -> bool:
+def mend(site: Site, findings: Iterable[Finding]) -> bool:
     """Mends the findings of one observation, or of none; whether it has to be ingested now.
 
     The observation's lease is held meanwhile; where a run has it, nothing is done. What
@@ -56,23 +57,23 @@ def mend(network: PanoptesNetwork, findings: Iterable[Finding]) -> bool:
         return False
     sequence_id = wanted[0].sequence_id
     if sequence_id is None:
-        return _mend_all(network, wanted)
-    lease = Lease(network.documents, sequence_id, network.lease_seconds)
+        return _mend_all(site, wanted)
+    lease = Lease(site.catalog, sequence_id, site.settings.lease_seconds)
     if not lease.take(leave_word=False):
         return False
     with lease.kept_alive():
-        ingest = _mend_all(network, wanted)
-        settle_observation(network, parse_sequence_id(sequence_id))
+        ingest = _mend_all(site, wanted)
+        settle_observation(site, parse_sequence_id(sequence_id))
         if not lease.give_back():
             ingest = True  # somebody asked to look again
             lease.drop()
     return ingest
 
 
-def _mend_all(network: PanoptesNetwork, findings: list[Finding]) -> bool:
+def _mend_all(site: Site, findings: list[Finding]) -> bool:
     ingest = False
     for finding in findings:
-        ingest = _mend_one(network, finding) or ingest
+        ingest = _mend_one(site, finding) or ingest
     return ingest
 
 
@@ -81,22 +82,22 @@ def _repair(finding: Finding) -> Repair:
     return finding.repair
 
 
-def _mend_one(network: PanoptesNetwork, finding: Finding) -> bool:
+def _mend_one(site: Site, finding: Finding) -> bool:
     """Whether the observation has to be ingested."""
     try:
         match finding.repair:
             case Repair.DROP:
-                _drop(network, finding)
+                _drop(site, finding)
             case Repair.NOTE:
-                _note(network, finding)
+                _note(site, finding)
             case Repair.REBUILD:
-                rebuild(network, _subject(finding), _image_id(finding))
-            case Repair.RETURN if _is_claimed(network, finding):
+                rebuild(site, _subject(finding), _image_id(finding))
+            case Repair.RETURN if _is_claimed(site, finding):
                 return False  # its entry has just been written again
             case Repair.RETURN:
-                _return(network, finding)
+                _return(site, finding)
             case Repair.INGEST if finding.kind in _REOPENED:
-                _reopen(network, _subject(finding))
+                _reopen(site, _subject(finding))
     except (CannotMend, ConfigurationError) as error:  # the other findings are mended all the same
         log.warning("%s: %s", finding.name, error)
         return False
@@ -114,33 +115,33 @@ def _image_id(finding: Finding) -> str | None:
     return key if collection == "images" else None
 
 
-def _drop(network: PanoptesNetwork, finding: Finding) -> None:
+def _drop(site: Site, finding: Finding) -> None:
     """Remove a document that stands under a wrong key, if the proper one says all it says."""
     collection, _, key = finding.name.partition("/")
-    stored = network.documents.get(collection, key)
+    stored = site.catalog.get(collection, key)
     if stored is None:
         return
     own = stored.fields.get(_IDS.get(collection, ""))
     proper = own if collection in _IDS else document_key(str(stored.fields.get("name")))
     if not isinstance(proper, str) or proper == key:
         raise CannotMend("it is the proper document")
-    kept = network.documents.get(collection, proper)
+    kept = site.catalog.get(collection, proper)
     if kept is None or any(kept.fields.get(k) != v for k, v in stored.fields.items()):
         raise CannotMend(f"{collection}/{proper} does not say all that it says")
     try:
-        network.documents.delete(collection, key, version=stored.version)
+        site.catalog.delete(collection, key, version=stored.version)
     except Conflict as error:
         raise CannotMend("it has just been changed") from error
 
 
-def _note(network: PanoptesNetwork, finding: Finding) -> None:
+def _note(site: Site, finding: Finding) -> None:
     """Write an object's present generation into the entries that name these very bytes."""
     location = _known(finding.location)
     try:
-        info = network.store(location).stat(finding.name)
+        info = site.store(location).stat(finding.name)
     except NotFound as error:
         raise CannotMend("it has just gone") from error
-    checksum = read_back(network, location, info)
+    checksum = read_back(site, location, info)
     assert finding.sequence_id is not None
 
     def change(fields: Fields | None) -> Fields | None:
@@ -153,9 +154,9 @@ def _note(network: PanoptesNetwork, finding: Finding) -> None:
         ]
         return {"outputs": [output.model_dump() for output in outputs]} if outputs else None
 
-    for stored in holdings_of(network, finding.sequence_id).files:
+    for stored in holdings_of(site, finding.sequence_id).files:
         if _names(stored, finding):
-            modify(network.documents, "files", stored.key, change)
+            modify(site.catalog, "files", stored.key, change)
 
 
 def _names(stored: Stored, finding: Finding) -> bool:
@@ -166,19 +167,19 @@ def _names(stored: Stored, finding: Finding) -> bool:
     return any((o.location, o.path) == (finding.location, finding.name) for o in outputs)
 
 
-def _return(network: PanoptesNetwork, finding: Finding) -> None:
+def _return(site: Site, finding: Finding) -> None:
     """Copy an object back to `incoming`, create-only and compared; it stays where it is too."""
     name = _subject(finding)
     if finding.location == "catalog":
-        entry = readable_entry(network, name)
+        entry = readable_entry(site, name)
         location, path = "quarantine", entry.path if entry else None
     else:
         location, path = finding.location, finding.name
         if finding.kind == Kind.OBJECT_ORPHANED:
-            _refuse_what_is_judged(network, name, _known(location), path)
+            _refuse_what_is_judged(site, name, _known(location), path)
     if path is None:
         raise CannotMend("there is no copy of it")
-    store, incoming = network.store(_known(location)), network.store("incoming")
+    store, incoming = site.store(_known(location)), site.store("incoming")
     try:
         store.copy_to(path, incoming, name, if_generation=0)
     except PreconditionFailed:
@@ -190,9 +191,7 @@ def _return(network: PanoptesNetwork, finding: Finding) -> None:
         raise CannotMend("it has just been taken up")
 
 
-def _refuse_what_is_judged(
-    network: PanoptesNetwork, name: str, location: Location, path: str
-) -> None:
+def _refuse_what_is_judged(site: Site, name: str, location: Location, path: str) -> None:
     """Raises CannotMend for an object that would but be quarantined once more.
 
     Its upload, under its own name or as the `.fits` that it was made of, is a case already,
@@ -202,12 +201,12 @@ def _refuse_what_is_judged(
     if name.endswith(".fits.fz"):
         names.append(name.removesuffix(".fz"))
     for each in names:
-        entry = readable_entry(network, each)
+        entry = readable_entry(site, each)
         if entry is None or entry.outcome != "quarantined" or entry.code not in ADVICE:
             continue
         if entry.path is None or entry.location != "quarantine":
             continue
-        if _holds_the_same(network, entry.path, location, path, bytewise=each == name):
+        if _holds_the_same(site, entry.path, location, path, bytewise=each == name):
             raise CannotMend(
                 f"its upload, {entry.name}, is in quarantine already, whole: rescue that "
                 f"case once its cause is mended, or remove {path} from {location}"
@@ -215,41 +214,41 @@ def _refuse_what_is_judged(
 
 
 def _holds_the_same(
-    network: PanoptesNetwork, kept: str, location: Location, path: str, *, bytewise: bool
+    site: Site, kept: str, location: Location, path: str, *, bytewise: bool
 ) -> bool:
     from panoptes.network.fits.archive import same_image
 
-    quarantine, store = network.store("quarantine"), network.store(location)
+    quarantine, store = site.store("quarantine"), site.store(location)
     if bytewise:
         return same_object(quarantine, kept, store, path)
     try:
         infos = quarantine.stat(kept), store.stat(path)
-        if max(info.size for info in infos) > network.max_file_bytes:
+        if max(info.size for info in infos) > site.settings.max_file_bytes:
             return False
         return same_image(quarantine.read(kept)[0], store.read(path)[0])
     except (NotFound, BadInput, Unreadable):
         return False
 
 
-def _is_claimed(network: PanoptesNetwork, finding: Finding) -> bool:
+def _is_claimed(site: Site, finding: Finding) -> bool:
     if finding.kind != Kind.OBJECT_ORPHANED or finding.sequence_id is None:
         return False
-    files = holdings_of(network, finding.sequence_id).files
+    files = holdings_of(site, finding.sequence_id).files
     return any(_names(stored, finding) for stored in files)
 
 
-def _reopen(network: PanoptesNetwork, name: str) -> None:
+def _reopen(site: Site, name: str) -> None:
     """Have the ledger take a file for unfinished, so that the next run works on it.
 
     Raises CannotMend where no upload of it waits: then its judgement is all there is of it.
     """
 
     def change(fields: Fields | None) -> Fields | None:
-        if not is_waiting(network, name):
+        if not is_waiting(site, name):
             raise CannotMend("its upload is no longer in incoming")
         return {"outcome": None} if fields else None
 
-    modify(network.documents, "files", document_key(name), change)
+    modify(site.catalog, "files", document_key(name), change)
 
 
 def _known(location: str) -> Location:

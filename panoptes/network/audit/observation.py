@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache
 
+from panoptes.network.site import Site
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.audit.claims import ObjectChecks
 from panoptes.network.audit.entries import entry_findings
 from panoptes.network.audit.finding import Finding, Kind, Repair
@@ -21,9 +21,7 @@ from panoptes.network.names import document_key
 from panoptes.network.storage.store import NotFound
 
 
-def findings_in(
-    network: PanoptesNetwork, holdings: Holdings, *, deep: bool, known: set[str]
-) -> list[Finding]:
+def findings_in(site: Site, holdings: Holdings, *, deep: bool, known: set[str]) -> list[Finding]:
     """Compares what bucket and catalogue hold of an observation.
 
     `known` remembers units and cameras that have a document, from one call to the next.
@@ -31,49 +29,47 @@ def findings_in(
 
     @cache
     def waits(name: str) -> bool:
-        return is_waiting(network, name)
+        return is_waiting(site, name)
 
     if holdings.sequence is None:
         return []  # another program's documents
     entries, found = _entries(holdings)
-    objects = ObjectChecks(network, holdings, list(entries.values()), deep=deep)
+    objects = ObjectChecks(site, holdings, list(entries.values()), deep=deep)
     for entry in entries.values():
-        found += entry_findings(network, entry, waits, deep=deep)
+        found += entry_findings(site, entry, waits, deep=deep)
     found += objects.findings(waits)
-    found += DocumentChecks(network, holdings, entries, objects.claims, known).findings()
+    found += DocumentChecks(site, holdings, entries, objects.claims, known).findings()
     return found
 
 
-def look_again(network: PanoptesNetwork, sequence_id: str, *, deep: bool) -> list[Finding]:
+def look_again(site: Site, sequence_id: str, *, deep: bool) -> list[Finding]:
     """What is wrong with an observation just now; nothing while a run is at work on it.
 
     Looks twice: a run may begin and end while documents and objects are being read.
     """
-    found = _look(network, sequence_id, deep=deep)
-    return (
-        [each for each in _look(network, sequence_id, deep=deep) if each in found] if found else []
-    )
+    found = _look(site, sequence_id, deep=deep)
+    return [each for each in _look(site, sequence_id, deep=deep) if each in found] if found else []
 
 
-def _look(network: PanoptesNetwork, sequence_id: str, *, deep: bool) -> list[Finding]:
-    if is_held(network, sequence_id):
+def _look(site: Site, sequence_id: str, *, deep: bool) -> list[Finding]:
+    if is_held(site, sequence_id):
         return []
-    found = findings_in(network, holdings_of(network, sequence_id), deep=deep, known=set())
-    return [] if found and is_held(network, sequence_id) else found
+    found = findings_in(site, holdings_of(site, sequence_id), deep=deep, known=set())
+    return [] if found and is_held(site, sequence_id) else found
 
 
-def is_held(network: PanoptesNetwork, sequence_id: str) -> bool:
+def is_held(site: Site, sequence_id: str) -> bool:
     """Whether a live run holds the observation's lease."""
-    stored = network.documents.get("leases", sequence_id)
+    stored = site.catalog.get("leases", sequence_id)
     if stored is None or has_died(str(stored.fields.get("holder", ""))):
         return False
     expires = stored.fields.get("expires")
     return isinstance(expires, datetime) and expires > now()
 
 
-def is_waiting(network: PanoptesNetwork, name: str) -> bool:
+def is_waiting(site: Site, name: str) -> bool:
     try:
-        network.store("incoming").stat(name)
+        site.store("incoming").stat(name)
     except (NotFound, ValueError):
         return False
     return True

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.audit.claims import record_of
 from panoptes.network.audit.originals import uploaded_bytes
 from panoptes.network.documents import File, Image, Location, Output
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import OutputLost, output_of
 from panoptes.network.ingest.ledger import read_entry
-from panoptes.network.ingest.outcome import Derived, Source
+from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.preview import preview_of_fits
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.ingest.rgb import make_rgb_files, verify_rgb_files
@@ -25,16 +26,16 @@ class CannotMend(Exception):
     """A person has to decide; the message says why."""
 
 
-def rebuild(network: PanoptesNetwork, name: str, image_id: str | None) -> None:
+def rebuild(site: Site, name: str, image_id: str | None) -> None:
     """Writes the documents of an uploaded file again, and makes what is derived from it.
 
     The archived object is compared with its recorded checksum first and is never written.
     Where the ledger has lost its entry, the image's document says what was uploaded.
     Raises CannotMend.
     """
-    source, record, duplicate_of = _recorded(network, name, image_id)
+    source, record, duplicate_of = _recorded(site, name, image_id)
     try:
-        data, _ = network.store(record.location).read(record.path)
+        data, _ = site.store(record.location).read(record.path)
     except (NotFound, BadInput, Unreadable) as error:
         raise CannotMend(f"{record.path} in {record.location} cannot be read: {error}") from error
     if crc32c(data) != record.crc32c:
@@ -42,33 +43,31 @@ def rebuild(network: PanoptesNetwork, name: str, image_id: str | None) -> None:
     known = {"crc32c": source.crc32c, "duplicate_of": duplicate_of}
     try:
         if record.role == "original":
-            derived = _from_raw(network, source, data)
+            derived = _from_raw(site, source, data)
         else:
-            derived = _from_archive(network, source, record, data)
-        record_image_file(network, source, derived.model_copy(update=known))
+            derived = _from_archive(site, source, record, data)
+        record_image_file(site, source, derived.model_copy(update=known))
     except BadInput as error:
         raise CannotMend(f"{record.path} in {record.location}: {error}") from error
     except (OutputLost, PreconditionFailed) as error:
         raise CannotMend(f"somebody else has just written {error}") from error
 
 
-def _recorded(
-    network: PanoptesNetwork, name: str, image_id: str | None
-) -> tuple[Source, Output, str | None]:
+def _recorded(site: Site, name: str, image_id: str | None) -> tuple[Source, Output, str | None]:
     """The upload, its output of record, and whose archive it equals."""
-    entry = readable_entry(network, name)
+    entry = readable_entry(site, name)
     if entry is None:
-        return (*_from_image(network, name, image_id), None)
+        return (*_from_image(site, name, image_id), None)
     record = record_of(entry)
     if record is None or entry.outcome not in ("archived", "filed"):
         raise CannotMend(f"the ledger does not say what was archived of {name}")
     return _source(entry), record, entry.duplicate_of
 
 
-def readable_entry(network: PanoptesNetwork, name: str) -> File | None:
+def readable_entry(site: Site, name: str) -> File | None:
     """The ledger's entry of an upload. Raises CannotMend for one that is none of ours."""
     try:
-        return read_entry(network, name)
+        return read_entry(site, name)
     except ValidationError as error:
         raise CannotMend(_unreadable(f"files/{document_key(name)}", error)) from error
 
@@ -89,8 +88,8 @@ def _source(entry: File) -> Source:
     )
 
 
-def _from_image(network: PanoptesNetwork, name: str, image_id: str | None) -> tuple[Source, Output]:
-    stored = network.documents.get("images", image_id) if image_id else None
+def _from_image(site: Site, name: str, image_id: str | None) -> tuple[Source, Output]:
+    stored = site.catalog.get("images", image_id) if image_id else None
     try:
         image = Image.model_validate(stored.fields) if stored else None
     except ValidationError as error:
@@ -107,7 +106,7 @@ def _from_image(network: PanoptesNetwork, name: str, image_id: str | None) -> tu
             break
         location: Location = "originals" if is_raw else "images"
         try:
-            info = network.store(location).stat(path)
+            info = site.store(location).stat(path)
         except NotFound as error:
             raise CannotMend(f"{path} is not in {location}") from error
         role = "original" if is_raw else "archive"
@@ -118,10 +117,13 @@ def _from_image(network: PanoptesNetwork, name: str, image_id: str | None) -> tu
     raise CannotMend(f"neither ledger nor image says what was archived of {display_name(name)}")
 
 
-def _from_archive(network: PanoptesNetwork, source: Source, record: Output, data: bytes) -> Derived:
+def _from_archive(site: Site, source: Source, record: Output, data: bytes) -> Derived:
     from panoptes.network.fits.archive import check_compressed, check_source
 
-    limits = {"max_pixels": network.max_pixels, "max_decoded": network.max_decoded_bytes}
+    limits = {
+        "max_pixels": site.settings.max_pixels,
+        "max_decoded": site.settings.max_decoded_bytes,
+    }
     content = check_compressed(data, **limits)
     checksums = content.checksums
     assert source.upload is not None
@@ -129,19 +131,19 @@ def _from_archive(network: PanoptesNetwork, source: Source, record: Output, data
         for candidate in uploaded_bytes(source.upload.file_type, data):
             if crc32c(candidate) == source.crc32c:
                 checksums = check_source(candidate, **limits).checksums
-    info = network.store(record.location).stat(record.path)
+    info = site.store(record.location).stat(record.path)
     present = output_of(record.role, record.location, info, record.crc32c)
     return Derived(
         crc32c=record.crc32c,
-        outputs=(present, *preview_of_fits(network, source, content)),
+        outputs=(present, *preview_of_fits(site, source, content)),
         header=known_cards(content.header.mapping()),
         checksums=checksums,
     )
 
 
-def _from_raw(network: PanoptesNetwork, source: Source, data: bytes) -> Derived:
+def _from_raw(site: Site, source: Source, data: bytes) -> Derived:
     """As it was uploaded: the kept original is the upload."""
-    with network.holding(source, data):
-        derived = make_rgb_files(network, source)
-        verify_rgb_files(network, source, derived)
+    with site.holding(source, data):
+        derived = make_rgb_files(site, source)
+        verify_rgb_files(site, source, derived)
     return derived

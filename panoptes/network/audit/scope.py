@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import GeoPoint, Location, night_of
 from panoptes.network.errors import BadInput
@@ -82,7 +83,7 @@ class Scope:
         """With which the names of all its uploads begin."""
         return self.unit or ""
 
-    def stretches(self, network: PanoptesNetwork) -> Iterator[Stretch]:
+    def stretches(self, site: Site) -> Iterator[Stretch]:
         """In the order of their ids."""
         if self.night is None:
             if self.unit is None:
@@ -90,9 +91,9 @@ class Scope:
             else:
                 yield Stretch(f"{self.unit}/", f"{self.unit}_", f"{self.unit}_{_END}")
             return
-        for unit in [self.unit] if self.unit else sorted(_units(network)):
-            begin, end = night_bounds(self.night, _longitude(network, unit))
-            for camera in sorted(_cameras(network, unit)):
+        for unit in [self.unit] if self.unit else sorted(_units(site)):
+            begin, end = night_bounds(self.night, _longitude(site, unit))
+            for camera in sorted(_cameras(site, unit)):
                 for day in (begin.date(), end.date()):
                     low = max(begin, datetime.combine(day, datetime.min.time(), UTC))
                     high = min(end, datetime.combine(day, datetime.min.time(), UTC) + _DAY)
@@ -103,7 +104,7 @@ class Scope:
                             f"{unit}_{camera}_{high:%Y%m%dT%H%M%S}",
                         )
 
-    def holds(self, network: PanoptesNetwork, name: str | None) -> bool:
+    def holds(self, site: Site, name: str | None) -> bool:
         """Whether a file of this name is meant; a night has only names that can be read."""
         if self.night is None:
             return (name or "").startswith(self.name_prefix)
@@ -115,7 +116,7 @@ class Scope:
             return False
         if abs(sequence.time.date() - self.night) > _DAY:
             return False
-        longitude = _longitude(network, sequence.unit_id)
+        longitude = _longitude(site, sequence.unit_id)
         return night_of(sequence.time, longitude) == self.night.isoformat()
 
 
@@ -134,43 +135,41 @@ def night_bounds(night: date, longitude: float | None) -> tuple[datetime, dateti
     return noon, noon + _DAY
 
 
-def _longitude(network: PanoptesNetwork, unit_id: str) -> float | None:
-    stored = network.documents.get("units", unit_id)
+def _longitude(site: Site, unit_id: str) -> float | None:
+    stored = site.catalog.get("units", unit_id)
     place = stored.fields.get("location") if stored else None
     return place.longitude if isinstance(place, GeoPoint) else None
 
 
-def _units(network: PanoptesNetwork) -> set[str]:
+def _units(site: Site) -> set[str]:
     """Units that have objects or documents; at the cost of a few requests a unit."""
     found: set[str] = set()
     for location in KEPT:
-        for folder in network.store(location).folders(""):
+        for folder in site.store(location).folders(""):
             if _UNIT_FOLDER.fullmatch(folder):
                 found.add(folder[:-1])
     for collection in ("files", "images", "observations"):
-        found |= {name[:6] for name in _leaps(network, collection, "", _END, 6)}
+        found |= {name[:6] for name in _leaps(site, collection, "", _END, 6)}
     return {unit for unit in found if _UNIT.fullmatch(unit)}
 
 
-def _cameras(network: PanoptesNetwork, unit: str) -> set[str]:
+def _cameras(site: Site, unit: str) -> set[str]:
     found: set[str] = set()
     for location in KEPT:
-        for folder in network.store(location).folders(f"{unit}/"):
+        for folder in site.store(location).folders(f"{unit}/"):
             found.add(folder.removeprefix(f"{unit}/")[:-1])
     for collection in ("files", "images", "observations"):
-        leaps = _leaps(network, collection, f"{unit}_", f"{unit}_{_END}", 13)
+        leaps = _leaps(site, collection, f"{unit}_", f"{unit}_{_END}", 13)
         found |= {name[7:13] for name in leaps}
     return {camera for camera in found if re.fullmatch(r"[0-9A-Za-z]{6}", camera)}
 
 
-def _leaps(
-    network: PanoptesNetwork, collection: str, low: str, high: str, length: int
-) -> Iterator[str]:
+def _leaps(site: Site, collection: str, low: str, high: str, length: int) -> Iterator[str]:
     """The first id of each beginning of `length` letters: one small query each."""
     while True:
         where = [("sequence_id", ">=", low), ("sequence_id", "<", high)]
         query = Query(collection, where=where, limit=1)  # type: ignore[arg-type]
-        stored = next(iter(network.documents.query(query)), None)
+        stored = next(iter(site.catalog.query(query)), None)
         if stored is None:
             return
         sequence_id = str(stored.fields["sequence_id"])

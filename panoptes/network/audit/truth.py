@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from panoptes.network.site import Site
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.audit.finding import Finding, Kind, Uploaded
 from panoptes.network.audit.originals import uploaded_bytes
 from panoptes.network.audit.scope import Scope
@@ -34,26 +34,24 @@ def read_truth(file: Path) -> Iterator[Uploaded]:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def truth_findings(
-    network: PanoptesNetwork, scope: Scope, truth: Iterable[Uploaded]
-) -> Iterator[Finding]:
+def truth_findings(site: Site, scope: Scope, truth: Iterable[Uploaded]) -> Iterator[Finding]:
     """Every uploaded file is catalogured with the right bytes, or quarantined with a reason,
     or still in `incoming`; a line of the truth counts once, the last one of a name."""
     for upload in truth:
-        if not scope.holds(network, upload.name):
+        if not scope.holds(site, upload.name):
             continue
-        found = _compare(network, upload)
-        if found is not None and _compare(network, upload) is not None:
+        found = _compare(site, upload)
+        if found is not None and _compare(site, upload) is not None:
             yield found
 
 
-def _compare(network: PanoptesNetwork, upload: Uploaded) -> Finding | None:
+def _compare(site: Site, upload: Uploaded) -> Finding | None:
     try:
-        entry = read_entry(network, upload.name)
+        entry = read_entry(site, upload.name)
     except ValidationError:
         return None  # said of the entry itself
     if entry is None or entry.outcome in (None, "failed"):
-        return _waits(network, upload)
+        return _waits(site, upload)
     if upload.fate and entry.outcome != upload.fate:
         return _told(
             Kind.TRUTH_FATE, upload,
@@ -61,13 +59,13 @@ def _compare(network: PanoptesNetwork, upload: Uploaded) -> Finding | None:
             entry,
         )  # fmt: skip
     if entry.outcome == "quarantined":
-        return _quarantined(network, upload, entry)
-    return _kept(network, upload, entry)
+        return _quarantined(site, upload, entry)
+    return _kept(site, upload, entry)
 
 
-def _waits(network: PanoptesNetwork, upload: Uploaded) -> Finding | None:
+def _waits(site: Site, upload: Uploaded) -> Finding | None:
     try:
-        data, _ = network.store("incoming").read(upload.name)
+        data, _ = site.store("incoming").read(upload.name)
     except NotFound:
         return _told(
             Kind.TRUTH_LOST, upload,
@@ -81,7 +79,7 @@ def _waits(network: PanoptesNetwork, upload: Uploaded) -> Finding | None:
     return None
 
 
-def _quarantined(network: PanoptesNetwork, upload: Uploaded, entry: File) -> Finding | None:
+def _quarantined(site: Site, upload: Uploaded, entry: File) -> Finding | None:
     if upload.code is not None and entry.code != upload.code:
         return _told(
             Kind.TRUTH_FATE, upload,
@@ -90,21 +88,21 @@ def _quarantined(network: PanoptesNetwork, upload: Uploaded, entry: File) -> Fin
         )  # fmt: skip
     if entry.path is None:
         return None
-    return None if _has(network, "quarantine", entry.path, upload, entry) else _bytes(
+    return None if _has(site, "quarantine", entry.path, upload, entry) else _bytes(
         upload, "in quarantine", entry
     )  # fmt: skip
 
 
-def _kept(network: PanoptesNetwork, upload: Uploaded, entry: File) -> Finding | None:
+def _kept(site: Site, upload: Uploaded, entry: File) -> Finding | None:
     first = next(iter(entry.outputs or ()), None)
     if first is None or not (
-        _has(network, first.location, first.path, upload, entry)
-        or (entry.duplicate_of and _is_of_record(network, entry, first))
+        _has(site, first.location, first.path, upload, entry)
+        or (entry.duplicate_of and _is_of_record(site, entry, first))
     ):
         return _bytes(upload, "in the archive", entry)
     if entry.outcome != "archived" or upload.image_id is None:
         return None
-    stored = network.documents.get("images", upload.image_id)
+    stored = site.catalog.get("images", upload.image_id)
     try:
         image = Image.model_validate(stored.fields) if stored else None
     except ValidationError:
@@ -118,22 +116,20 @@ def _kept(network: PanoptesNetwork, upload: Uploaded, entry: File) -> Finding | 
     return None
 
 
-def _is_of_record(network: PanoptesNetwork, entry: File, lent: Output) -> bool:
+def _is_of_record(site: Site, entry: File, lent: Output) -> bool:
     """Whether the archive that a duplicate was found equal to is still the one of record.
 
     Its owner names it with the same bytes, whatever became of a later upload of the owner.
     """
-    other = read_entry(network, entry.duplicate_of or "")
+    other = read_entry(site, entry.duplicate_of or "")
     made = ((o.location, o.path, o.crc32c) for o in (other.outputs or () if other else ()))
     return (lent.location, lent.path, lent.crc32c) in made
 
 
-def _has(
-    network: PanoptesNetwork, location: Location, path: str, upload: Uploaded, entry: File
-) -> bool:
+def _has(site: Site, location: Location, path: str, upload: Uploaded, entry: File) -> bool:
     """Whether an object holds the uploaded bytes, packed or as they came."""
     try:
-        data, _ = network.store(location).read(path)
+        data, _ = site.store(location).read(path)
         return any(
             hashlib.sha256(candidate).hexdigest() == upload.sha256
             for candidate in uploaded_bytes(entry.file_type, data)

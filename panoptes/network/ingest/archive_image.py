@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.ingest.deposit import deposit
-from panoptes.network.ingest.outcome import Derived, Source
+from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.preview import preview_of_fits
 from panoptes.network.keywords import known_cards
 from panoptes.network.storage.checksums import crc32c
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def archive_image(
-    network: PanoptesNetwork, source: Source, data: bytes, archived: bytes, content: ImageContent
+    site: Site, source: Source, data: bytes, archived: bytes, content: ImageContent
 ) -> Derived:
     """Store `archived`, the archive form of the uploaded `data`, in `images`.
 
@@ -27,7 +29,7 @@ def archive_image(
 
     assert source.upload is not None
     archive, duplicate_of = deposit(
-        network,
+        site,
         source,
         "archive",
         "images",
@@ -37,7 +39,7 @@ def archive_image(
     )
     return Derived(
         crc32c=crc32c(data),
-        outputs=(archive, *preview_of_fits(network, source, content)),
+        outputs=(archive, *preview_of_fits(site, source, content)),
         header=known_cards(content.header.mapping()),
         checksums=content.checksums,
         duplicate_of=duplicate_of,

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File, GeoPoint, night_of
 from panoptes.network.ingest.backlog_counts import Backlog
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.ingest.rest import seconds_left
 from panoptes.network.ingest.watchdog import progressing
 from panoptes.network.names import Sequence, parse_sequence_id
@@ -72,15 +73,15 @@ class Survey:
         )
 
 
-def survey(network: PanoptesNetwork) -> Survey:
+def survey(site: Site) -> Survey:
     """What waits, at the cost of what waits.
 
     A file on which nothing more will be done (it failed too often, it cannot be moved, or
     it is done and kept) does not wait.
     """
-    found = Survey(now(), {}, [], network.store("incoming").count_passing(FORGOTTEN_SECONDS))
-    for source in progressing(everything_waiting(network)):
-        if is_settled(network, source):
+    found = Survey(now(), {}, [], site.store("incoming").count_passing(FORGOTTEN_SECONDS))
+    for source in progressing(everything_waiting(site)):
+        if is_settled(site, source):
             continue
         if source.upload is None:
             found.unroutable.append(source)
@@ -88,12 +89,12 @@ def survey(network: PanoptesNetwork) -> Survey:
             waiting = found.observations.setdefault(source.upload.sequence_id, Waiting())
             waiting.sources.append(source)
             if not waiting.is_ready:
-                waiting.is_ready = seconds_left(network, source) == 0
+                waiting.is_ready = seconds_left(site, source) == 0
     return found
 
 
 def waiting_of_nights(
-    network: PanoptesNetwork, first: str, last: str, *, unit: str | None = None
+    site: Site, first: str, last: str, *, unit: str | None = None
 ) -> dict[str, Waiting]:
     """What waits of the nights from `first` to `last` (``YYYY-MM-DD``), by sequence_id.
 
@@ -102,45 +103,43 @@ def waiting_of_nights(
     """
     found: dict[str, Waiting] = {}
     longitudes: dict[str, float | None] = {}
-    store = network.store("incoming")
+    store = site.store("incoming")
     prefixes = [""] if unit is None else [f"{unit}/", f"{unit}_"]
     for source in (source_of(info) for prefix in prefixes for info in store.list(prefix)):
         if source.upload is None:
             continue
         sequence = source.upload.sequence
         if sequence.unit_id not in longitudes:
-            longitudes[sequence.unit_id] = longitude_of(network, sequence.unit_id)
+            longitudes[sequence.unit_id] = longitude_of(site, sequence.unit_id)
         night = night_of(sequence.time, longitudes[sequence.unit_id])
-        if first <= night <= last and not is_settled(network, source):
+        if first <= night <= last and not is_settled(site, source):
             found.setdefault(sequence.sequence_id, Waiting()).sources.append(source)
     return found
 
 
-def longitude_of(network: PanoptesNetwork, unit_id: str) -> float | None:
+def longitude_of(site: Site, unit_id: str) -> float | None:
     """Of a unit, in degrees, east positive; None where it is not known."""
-    unit = network.documents.get("units", unit_id)
+    unit = site.catalog.get("units", unit_id)
     place = unit.fields.get("location") if unit else None
     return place.longitude if isinstance(place, GeoPoint) else None
 
 
-def is_settled(network: PanoptesNetwork, source: Source) -> bool:
+def is_settled(site: Site, source: Source) -> bool:
     """Whether another run would do nothing for this generation of a file."""
-    return _settles(network, source, readable_entry(network, source.name, label=source.label))
+    return _settles(site, source, readable_entry(site, source.name, label=source.label))
 
 
-def _settles(network: PanoptesNetwork, source: Source, entry: File | None) -> bool:
+def _settles(site: Site, source: Source, entry: File | None) -> bool:
     if entry is None or entry.generation != source.generation:
         return False
     if entry.outcome == "failed":
-        return entry.failures >= network.failure_limit
+        return entry.failures >= site.settings.failure_limit
     if entry.outcome == "quarantined" and entry.path is None:
         return True  # a pipe, a dangling link: there was nothing to take away
-    return network.keep_incoming and entry.outcome is not None
+    return site.settings.keep_incoming and entry.outcome is not None
 
 
-def first_batch(
-    network: PanoptesNetwork, sources: Iterable[Source], most_files: int
-) -> list[Source]:
+def first_batch(site: Site, sources: Iterable[Source], most_files: int) -> list[Source]:
     """About the first `most_files`: whole images, and what failed before behind the others.
 
     Files for which another run would do nothing are left out. Costs by the batch.
@@ -149,8 +148,8 @@ def first_batch(
     failed: list[Source] = []
     for group in by_image(sources):
         for source in group:
-            entry = readable_entry(network, source.name, label=source.label)
-            if not _settles(network, source, entry):
+            entry = readable_entry(site, source.name, label=source.label)
+            if not _settles(site, source, entry):
                 tried = entry is not None and entry.outcome == "failed"
                 (failed if tried else batch).append(source)
         if len(batch) >= most_files:
@@ -163,13 +162,13 @@ def is_old(sequence_id: str, moment: datetime, live_nights: int) -> bool:
     return moment - parse_sequence_id(sequence_id).time > timedelta(days=live_nights)
 
 
-def held(network: PanoptesNetwork) -> set[str]:
+def held(site: Site) -> set[str]:
     """Observations that a live run is at work on."""
     query = Query("leases", where=[("expires", ">", now())])
-    return {stored.key for stored in network.documents.query(query)}
+    return {stored.key for stored in site.catalog.query(query)}
 
 
-def abandoned(network: PanoptesNetwork) -> set[str]:
+def abandoned(site: Site) -> set[str]:
     """Observations whose run died or broke off before it settled them, whether files wait or not.
 
     Those that are owed for longest, where there are many.
@@ -177,16 +176,16 @@ def abandoned(network: PanoptesNetwork) -> set[str]:
     query = Query(
         "leases", where=[("expires", "<=", now())], order_by=[("expires", "asc")], limit=MOST_OWED
     )
-    return {stored.key for stored in network.documents.query(query) if _readable(stored)}
+    return {stored.key for stored in site.catalog.query(query) if _readable(stored)}
 
 
-def fallen_quiet(network: PanoptesNetwork, *, busy: set[str]) -> list[Sequence]:
+def fallen_quiet(site: Site, *, busy: set[str]) -> list[Sequence]:
     """Observations that are still receiving files, but got none for `quiet_hours`.
 
     Also those that were never settled: earlier versions could break off and leave no word of
     it. Those in `busy` are left to their runs.
     """
-    quiet = now() - timedelta(hours=network.quiet_hours)
+    quiet = now() - timedelta(hours=site.settings.quiet_hours)
     query = Query(
         "observations",
         where=[("status", "==", "receiving_files"), ("time", "<=", quiet)],
@@ -195,7 +194,7 @@ def fallen_quiet(network: PanoptesNetwork, *, busy: set[str]) -> list[Sequence]:
     )
     return [
         sequence
-        for stored in network.documents.query(query)
+        for stored in site.catalog.query(query)
         if stored.key not in busy
         and _is_due(stored, quiet)
         and (sequence := _readable(stored)) is not None

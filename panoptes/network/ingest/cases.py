@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from panoptes.network.site import Site
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File
 from panoptes.network.ingest.backlog import longitude_of
@@ -33,7 +33,7 @@ class Found:
 
 
 def cases(
-    network: PanoptesNetwork,
+    site: Site,
     *,
     unit: str | None = None,
     night: str | None = None,
@@ -51,13 +51,13 @@ def cases(
     for outcome in ("quarantined", "failed"):
         conditions = [("outcome", outcome), *where]
         query = Query("files", where=[(name, "==", value) for name, value in conditions])
-        for stored in network.documents.query(query):
-            found = _found(network, stored, longitudes)
+        for stored in site.catalog.query(query):
+            found = _found(site, stored, longitudes)
             if found is not None and night in (None, found.report.night):
                 yield found
 
 
-def find_case(network: PanoptesNetwork, wanted: str) -> Found:
+def find_case(site: Site, wanted: str) -> Found:
     """The case of this id, or of the file of this name.
 
     Raises NoSuchCase, also for an id that more than one file has: it names them.
@@ -65,16 +65,16 @@ def find_case(network: PanoptesNetwork, wanted: str) -> Found:
     A file that is no longer a case is found as well, as long as it has a history.
     """
     longitudes: dict[str, float | None] = {}
-    by_name = network.documents.get("files", document_key(wanted)) if wanted else None
-    if by_name is not None and (named := _found(network, by_name, longitudes, any_outcome=True)):
+    by_name = site.catalog.get("files", document_key(wanted)) if wanted else None
+    if by_name is not None and (named := _found(site, by_name, longitudes, any_outcome=True)):
         return named
-    answers = network.documents.query(_by_id(wanted))
-    found = [_found(network, stored, longitudes, any_outcome=True) for stored in answers]
+    answers = site.catalog.query(_by_id(wanted))
+    found = [_found(site, stored, longitudes, any_outcome=True) for stored in answers]
     matches = [each for each in found if each is not None]
     if not matches:  # judged before cases had ids, or a name that is no clean text
         matches = [
             each
-            for each in cases(network)
+            for each in cases(site)
             if wanted == each.entry.name or _is_id(wanted, each.report.id)
         ]
     if len(matches) > 1:
@@ -102,7 +102,7 @@ def _by_id(wanted: str) -> Query:
 
 
 def _found(
-    network: PanoptesNetwork,
+    site: Site,
     stored: Stored,
     longitudes: dict[str, float | None],
     *,
@@ -113,11 +113,11 @@ def _found(
     except ValidationError as error:
         log.warning("the ledger's entry %s cannot be read: %s", stored.key, error)
         return None
-    given_up = entry.outcome == "failed" and entry.failures >= network.failure_limit
+    given_up = entry.outcome == "failed" and entry.failures >= site.settings.failure_limit
     is_case = entry.outcome == "quarantined" or given_up
     if not is_case and not (any_outcome and entry.history):
         return None
     if entry.unit_id is not None and entry.unit_id not in longitudes:
-        longitudes[entry.unit_id] = longitude_of(network, entry.unit_id)
+        longitudes[entry.unit_id] = longitude_of(site, entry.unit_id)
     longitude = longitudes.get(entry.unit_id or "")
     return Found(stored.key, entry, report_case(stored.key, entry, longitude=longitude))

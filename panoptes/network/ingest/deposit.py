@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain
 
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File, Location, Output
 from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest.ledger import read_entry
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.ingest.sources import recorded_sources
 from panoptes.network.names import display_name, document_key
 from panoptes.network.storage.checksums import crc32c
@@ -35,7 +35,7 @@ def output_of(role: str, location: Location, info: ObjectInfo, checksum: str) ->
 
 
 def deposit(
-    network: PanoptesNetwork,
+    site: Site,
     source: Source,
     role: str,
     location: Location,
@@ -51,7 +51,7 @@ def deposit(
     replaced, unless it is all that is left of another upload that was found equal to it.
     Raises BadInput ``conflicts-with-archive`` where the content differs.
     """
-    store, checksum = network.store(location), crc32c(data)
+    store, checksum = site.store(location), crc32c(data)
     for _ in range(5):
         try:
             present = store.stat(path)
@@ -61,8 +61,8 @@ def deposit(
             except PreconditionFailed:
                 continue
             return output_of(role, location, info, checksum), None
-        own = read_entry(network, source.name)
-        owner = owner_of(network, own, location, path, present)
+        own = read_entry(site, source.name)
+        owner = owner_of(site, own, location, path, present)
         ours = owner is None or (own is not None and owner.name == own.name)
         try:
             stored, present = store.read(path, generation=present.generation)
@@ -79,9 +79,9 @@ def deposit(
         # What was made of this source, and is no longer what was made, has been damaged.
         damaged = not equal and owner is None and _was_made_of(own, source, location, path)
         replaces = damaged or _may_replace(own, source, owner)
-        if replaces and not equal and _is_lent(network, source, location, path):
+        if replaces and not equal and _is_lent(site, source, location, path):
             # Whole or damaged, it is all that is left of the other: only its like may follow.
-            replaces = _is_the_like(network, source, owner or own, location, path, data)
+            replaces = _is_the_like(site, source, owner or own, location, path, data)
         if replaces:
             try:
                 info = store.put(path, data, if_generation=present.generation)
@@ -114,7 +114,7 @@ def _was_made_of(own: File | None, source: Source, location: Location, path: str
 
 
 def _is_the_like(
-    network: PanoptesNetwork,
+    site: Site,
     source: Source,
     maker: File | None,
     location: Location,
@@ -126,13 +126,13 @@ def _is_the_like(
     if (location, path, crc32c(data)) in made:
         return True
     image_id = source.upload.image_id if source.upload else None
-    image = network.documents.get("images", image_id) if image_id else None
+    image = site.catalog.get("images", image_id) if image_id else None
     recorded = recorded_sources(image.fields if image else {}).values()
-    own = (display_name(source.name), crc32c(network.read(source)))
+    own = (display_name(source.name), crc32c(site.read(source)))
     return own in ((each["name"], each["crc32c"]) for each in recorded)
 
 
-def _is_lent(network: PanoptesNetwork, source: Source, location: Location, path: str) -> bool:
+def _is_lent(site: Site, source: Source, location: Location, path: str) -> bool:
     """Whether another upload that was taken has this object, and none of its own.
 
     An entry that cannot be read may be that of one.
@@ -143,13 +143,13 @@ def _is_lent(network: PanoptesNetwork, source: Source, location: Location, path:
             (entry := _read(stored)) is None
             or (entry.duplicate_of is not None and entry.outcome in ("archived", "filed"))
         )
-        for stored in _entries_at(network, location, path)
+        for stored in _entries_at(site, location, path)
     )
 
 
-def _entries_at(network: PanoptesNetwork, location: Location, path: str) -> Iterator[Stored]:
+def _entries_at(site: Site, location: Location, path: str) -> Iterator[Stored]:
     query = Query("files", where=[("path", "==", path), ("location", "==", location)])
-    return network.documents.query(query)
+    return site.catalog.query(query)
 
 
 def _read(stored: Stored) -> File | None:
@@ -160,14 +160,14 @@ def _read(stored: Stored) -> File | None:
 
 
 def owner_of(
-    network: PanoptesNetwork, own: File | None, location: Location, path: str, present: ObjectInfo
+    site: Site, own: File | None, location: Location, path: str, present: ObjectInfo
 ) -> File | None:
     """The ledger entry of the file whose ingest put this generation there.
 
     The source's `own` entry is asked first: its path may be that of a later generation's
     place in quarantine.
     """
-    entries = (_read(stored) for stored in _entries_at(network, location, path))
+    entries = (_read(stored) for stored in _entries_at(site, location, path))
     for entry in chain([own], entries):
         if entry is None:
             continue
@@ -190,13 +190,13 @@ def _may_replace(own: File | None, source: Source, owner: File | None) -> bool:
     return bool(own.unfinished)
 
 
-def require(network: PanoptesNetwork, output: Output) -> bytes:
+def require(site: Site, output: Output) -> bytes:
     """The bytes of an output as they now lie in the store, in the recorded generation.
 
     Raises OutputLost if it is not there, was replaced or was damaged.
     """
     try:
-        data, _ = network.store(output.location).read(output.path, generation=output.generation)
+        data, _ = site.store(output.location).read(output.path, generation=output.generation)
     except (NotFound, BadInput) as error:
         raise OutputLost(f"{output.location}/{output.path}") from error
     if crc32c(data) != output.crc32c:
@@ -204,9 +204,9 @@ def require(network: PanoptesNetwork, output: Output) -> bytes:
     return data
 
 
-def withdraw(network: PanoptesNetwork, output: Output) -> None:
+def withdraw(site: Site, output: Output) -> None:
     """Take away an output that proved wrong, unless somebody has replaced it."""
     try:
-        network.store(output.location).delete(output.path, if_generation=output.generation)
+        site.store(output.location).delete(output.path, if_generation=output.generation)
     except (NotFound, PreconditionFailed):
         return

@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from flows.ingest_observation import AnotherRun, ingest
 from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest.ledger import readable_entry
 from panoptes.network.ingest.listing import everything_waiting
-from panoptes.network.ingest.outcome import Became, FileResult, Source
+from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.rest import Patience, at_rest
 from panoptes.network.ingest.taking import Watch, as_calls, take_all
 from panoptes.network.names import FileType, display_name, parse_sequence_id, parse_upload
@@ -27,10 +29,10 @@ PATIENCE_SECONDS = 3600.0
 """How long to wait for another run that is at work on the same observation."""
 
 
-def files_in(network: PanoptesNetwork, data: Path) -> list[Source]:
+def files_in(site: Site, data: Path) -> list[Source]:
     """Every file of the kept source but those of the data folder, if that lies within."""
-    inside = _inside(Path(network.incoming), data)
-    return [s for s in everything_waiting(network) if not inside or not s.name.startswith(inside)]
+    inside = _inside(Path(site.settings.incoming), data)
+    return [s for s in everything_waiting(site) if not inside or not s.name.startswith(inside)]
 
 
 def _inside(folder: Path, data: Path) -> str | None:
@@ -38,9 +40,7 @@ def _inside(folder: Path, data: Path) -> str | None:
     return f"{data.relative_to(folder)}/" if data.is_relative_to(folder) else None
 
 
-def ingest_folder(
-    network: PanoptesNetwork, sources: Iterable[Source], *, watch: Watch
-) -> list[FileResult]:
+def ingest_folder(site: Site, sources: Iterable[Source], *, watch: Watch) -> list[FileResult]:
     """What became of each file, in the order of the names; every file has a row.
 
     An observation whose run cannot go on (its catalog is full, another run keeps it) has its
@@ -57,7 +57,7 @@ def ingest_folder(
         seen = _Seen(watch)
         try:
             done = ingest(
-                network,
+                site,
                 parse_sequence_id(sequence_id),
                 call=as_calls,
                 watch=seen,
@@ -65,24 +65,22 @@ def ingest_folder(
             )
             names = {result.name for result in done}
             unseen = [s for s in waiting if display_name(s.name) not in names]
-            results += done + [_not_met(network, source) for source in unseen]
+            results += done + [_not_met(site, source) for source in unseen]
         except (AnotherRun, TryAgain) as error:
             log.warning("%s was broken off: %s", sequence_id, error)
             results += seen.results.values()
             left = [s for s in waiting if display_name(s.name) not in seen.results]
             results += [_broken_off(source, error) for source in left]
     unroutable = [source for source in sources if source.upload is None]
-    results += _take_unroutable(network, unroutable, watch)
+    results += _take_unroutable(site, unroutable, watch)
     return sorted(results, key=lambda result: result.name)
 
 
-def _take_unroutable(
-    network: PanoptesNetwork, sources: list[Source], watch: Watch
-) -> list[FileResult]:
-    patience = Patience(network.rest_seconds)
-    while (found := at_rest(network, sources)).left and patience.wait(found.left, watch.resting):
+def _take_unroutable(site: Site, sources: list[Source], watch: Watch) -> list[FileResult]:
+    patience = Patience(site.settings.rest_seconds)
+    while (found := at_rest(site, sources)).left and patience.wait(found.left, watch.resting):
         pass
-    taken = take_all(network, found.ready, call=as_calls, watch=watch)
+    taken = take_all(site, found.ready, call=as_calls, watch=watch)
     return [*taken.values(), *found.results()]
 
 
@@ -104,9 +102,9 @@ class _Seen:
         self._watch.resting(files, seconds)
 
 
-def _not_met(network: PanoptesNetwork, source: Source) -> FileResult:
+def _not_met(site: Site, source: Source) -> FileResult:
     """The row of a file that was listed, and that the run of its observation did not find."""
-    entry = readable_entry(network, source.name)
+    entry = readable_entry(site, source.name)
     if entry is not None and entry.outcome is not None:  # another run has taken it meanwhile
         done = entry.outcome in ("archived", "filed")
         return FileResult.from_entry(entry, Became.ALREADY if done else None)
@@ -129,14 +127,14 @@ def _broken_off(source: Source, error: Exception) -> FileResult:
     )
 
 
-def foresee(network: PanoptesNetwork, sources: Iterable[Source]) -> list[FileResult]:
+def foresee(site: Site, sources: Iterable[Source]) -> list[FileResult]:
     """What would become of each file by its name, its size and the ledger; reads no contents."""
-    return [_foresee(network, source) for source in sources]
+    return [_foresee(site, source) for source in sources]
 
 
-def _foresee(network: PanoptesNetwork, source: Source) -> FileResult:
+def _foresee(site: Site, source: Source) -> FileResult:
     name = display_name(source.name)
-    entry = readable_entry(network, source.name)
+    entry = readable_entry(site, source.name)
     if entry is not None and entry.generation == source.generation and entry.outcome:
         done = entry.outcome in ("archived", "filed")
         return FileResult.from_entry(entry, Became.ALREADY if done else None)
@@ -144,7 +142,7 @@ def _foresee(network: PanoptesNetwork, source: Source) -> FileResult:
         upload = parse_upload(source.name)
     except BadInput as bad:
         return FileResult(name, Became.QUARANTINED, code=bad.code, reason=bad.reason)
-    if source.size == 0 or source.size > network.max_file_bytes:
+    if source.size == 0 or source.size > site.settings.max_file_bytes:
         unfit = BadInput("too-large" if source.size else "empty-file")
         return FileResult(name, Became.QUARANTINED, code=unfit.code, reason=unfit.reason)
     image_id = None if upload.is_pointing else upload.image_id

@@ -19,18 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest.ledger import count_attempt
-from panoptes.network.ingest.outcome import Derived, Source
+from panoptes.network.ingest.outcome import Derived
 
 MEMORY_BYTES = 4 << 30
 SECONDS = 300.0
 ATTEMPTS = 3
 """Attempts that did not return after which a file is taken for a decoder's bane."""
 
-Derivation = Callable[[PanoptesNetwork, Source], Derived]
+Derivation = Callable[[Site, Source], Derived]
 
 
 def guarded(derive: Derivation) -> Derivation:
@@ -40,18 +41,18 @@ def guarded(derive: Derivation) -> Derivation:
     """
 
     @functools.wraps(derive)
-    def run(network: PanoptesNetwork, source: Source) -> Derived:
+    def run(site: Site, source: Source) -> Derived:
         if not source.guarded:
-            return derive(network, source)
+            return derive(site, source)
         ended = "a run that held it ended without a word"
         while True:
             try:
-                made: Derived = call_in_child(derive, network, source)
+                made: Derived = call_in_child(derive, site, source)
             except ChildDied as died:
                 ended = str(died)
             else:
                 return made
-            if count_attempt(network, source) > ATTEMPTS:
+            if count_attempt(site, source) > ATTEMPTS:
                 raise BadInput("decoder-crash", ended)
 
     return run

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.documents import Location
 from panoptes.network.ingest.archive_image import archive_image
 from panoptes.network.ingest.deposit import deposit, require, withdraw
 from panoptes.network.ingest.isolation import guarded
-from panoptes.network.ingest.outcome import Derived, Source
+from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.retries import step
 from panoptes.network.media import check_jpeg, check_mp4
 from panoptes.network.names import FileType
@@ -15,41 +17,41 @@ from panoptes.network.storage.checksums import crc32c
 
 
 @guarded
-def keep_compressed_fits(network: PanoptesNetwork, source: Source) -> Derived:
+def keep_compressed_fits(site: Site, source: Source) -> Derived:
     """Decode a unit's `.fits.fz` whole, hold its checksums, and keep it as it is in `images`.
 
     Raises BadInput if it is damaged, or if another file's archive of the same image differs.
     """
     from panoptes.network.fits.archive import check_compressed
 
-    data = network.read(source)
+    data = site.read(source)
     content = check_compressed(
         data,
-        max_pixels=network.max_pixels,
-        max_decoded=network.max_decoded_bytes,
-        max_header=network.max_header_bytes,
+        max_pixels=site.settings.max_pixels,
+        max_decoded=site.settings.max_decoded_bytes,
+        max_header=site.settings.max_header_bytes,
     )
-    return archive_image(network, source, data, data, content)
+    return archive_image(site, source, data, data, content)
 
 
 @guarded
-def keep_picture(network: PanoptesNetwork, source: Source) -> Derived:
+def keep_picture(site: Site, source: Source) -> Derived:
     """Keep a unit's own `.jpg` in `previews`, or its `.mp4` in `timelapse`.
 
     Raises BadInput if it is not such a picture or video.
     """
     assert source.upload is not None
-    data = network.read(source)
+    data = site.read(source)
     role: str
     location: Location
     if source.upload.file_type is FileType.MP4:
         check_mp4(data)
         role, location = "timelapse", "timelapse"
     else:
-        check_jpeg(data, max_pixels=network.max_pixels)
+        check_jpeg(data, max_pixels=site.settings.max_pixels)
         role, location = "picture", "previews"
     kept, duplicate_of = deposit(
-        network,
+        site,
         source,
         role,
         location,
@@ -60,7 +62,7 @@ def keep_picture(network: PanoptesNetwork, source: Source) -> Derived:
     return Derived(crc32c=crc32c(data), outputs=(kept,), duplicate_of=duplicate_of)
 
 
-def verify_kept_bytes(network: PanoptesNetwork, source: Source, derived: Derived) -> None:
+def verify_kept_bytes(site: Site, source: Source, derived: Derived) -> None:
     """Compare what was stored with the source, byte by byte.
 
     Where the file is a duplicate of another's archive, their images are compared instead.
@@ -68,13 +70,13 @@ def verify_kept_bytes(network: PanoptesNetwork, source: Source, derived: Derived
     from panoptes.network.fits.archive import ArchiveMismatch, same_image
 
     kept = derived.outputs[0]
-    stored, data = require(network, kept), network.read(source)
+    stored, data = require(site, kept), site.read(source)
     if stored == data:
         return
     if kept.role == "archive" and same_image(data, stored):
         return
     if derived.duplicate_of is None:
-        withdraw(network, kept)
+        withdraw(site, kept)
     raise ArchiveMismatch(f"{kept.location}/{kept.path} differs from {source.name}")
 
 

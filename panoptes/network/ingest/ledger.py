@@ -14,14 +14,15 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from functools import cache
 
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Outcome
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.case_documents import case_id_of, with_history
-from panoptes.network.ingest.outcome import Derived, Source
+from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.reading_back import checksum_of, holds
 from panoptes.network.names import display_name, document_key
 from panoptes.network.safe_text import safe_log
@@ -64,34 +65,34 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def read_entry(network: PanoptesNetwork, name: str) -> File | None:
+def read_entry(site: Site, name: str) -> File | None:
     """The ledger's entry of a file, if it has one."""
-    stored = network.documents.get("files", document_key(name))
+    stored = site.catalog.get("files", document_key(name))
     return None if stored is None else File.model_validate(stored.fields)
 
 
-def readable_entry(network: PanoptesNetwork, name: str, *, label: str | None = None) -> File | None:
+def readable_entry(site: Site, name: str, *, label: str | None = None) -> File | None:
     """The ledger's entry; where it cannot be read, none, and word in the log.
 
     One bad entry must not hold up every other file of a sweep or a backfill. `label` is what
     the log calls the file, instead of its name.
     """
     try:
-        return read_entry(network, name)
+        return read_entry(site, name)
     except ValidationError as error:
         shown = label or display_name(name)
         log.warning("the ledger's entry of %s cannot be read: %s", shown, error)
         return None
 
 
-def open_entry(network: PanoptesNetwork, source: Source) -> Opened:
+def open_entry(site: Site, source: Source) -> Opened:
     """Take up a file: count an attempt, unless the ledger already has the answer."""
     opened = Opened(Verdict.WORK, _new_entry(source))
 
     def change(before: Fields | None) -> Fields | None:
         nonlocal opened
-        opened = _take_up(network, source, before)
-        if opened.verdict is Verdict.DONE and network.keep_incoming:
+        opened = _take_up(site, source, before)
+        if opened.verdict is Verdict.DONE and site.settings.keep_incoming:
             # The same bytes under a new generation are compared once, not at every run.
             moved = opened.entry.generation != source.generation
             return {"generation": source.generation} if moved else None
@@ -100,17 +101,17 @@ def open_entry(network: PanoptesNetwork, source: Source) -> Opened:
         cleared = dict.fromkeys(k for k in before or () if k in File.model_fields)
         return cleared | opened.entry.fields()
 
-    modify(network.documents, "files", document_key(source.name), change)
+    modify(site.catalog, "files", document_key(source.name), change)
     return opened
 
 
-def _take_up(network: PanoptesNetwork, source: Source, before: Fields | None) -> Opened:
+def _take_up(site: Site, source: Source, before: Fields | None) -> Opened:
     """What is to be done, by the entry there is; one that cannot be read is kept in a new one.
 
     It may have been the word of runs that died of the file: it is decoded in a child process.
     """
     try:
-        return _decide(network, source, File.model_validate(before) if before else None)
+        return _decide(site, source, File.model_validate(before) if before else None)
     except ValidationError as error:
         log.warning("the ledger's entry of %s is set aside: %s", source.label, error)
         kept = {name: value for name, value in (before or {}).items() if name in File.model_fields}
@@ -118,13 +119,13 @@ def _take_up(network: PanoptesNetwork, source: Source, before: Fields | None) ->
         return Opened(Verdict.WORK, fresh, guarded=True)
 
 
-def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Opened:
+def _decide(site: Site, source: Source, before: File | None) -> Opened:
     if before is None:
         return Opened(Verdict.WORK, _new_entry(source))
     if before.generation != source.generation:
-        if not _is_current(network, source):
+        if not _is_current(site, source):
             return Opened(Verdict.GONE, before)
-        if _same_bytes(network, source, before) and _outputs_stand(network, before, closely=True):
+        if _same_bytes(site, source, before) and _outputs_stand(site, before, closely=True):
             return Opened(Verdict.DONE, before)
         fresh = _new_entry(source)
         kept = {
@@ -138,13 +139,13 @@ def _decide(network: PanoptesNetwork, source: Source, before: File | None) -> Op
             "unreadable": before.unreadable,
         }
         return Opened(Verdict.WORK, fresh.model_copy(update=kept))
-    closely = not network.keep_incoming
-    if before.outcome == "quarantined" and _quarantine_stands(network, before, closely=closely):
+    closely = not site.settings.keep_incoming
+    if before.outcome == "quarantined" and _quarantine_stands(site, before, closely=closely):
         return Opened(Verdict.QUARANTINED, before)
     is_done = before.outcome in ("archived", "filed")
-    if is_done and _outputs_stand(network, before, closely=closely):
+    if is_done and _outputs_stand(site, before, closely=closely):
         return Opened(Verdict.DONE, before)
-    if before.failures >= network.failure_limit:
+    if before.failures >= site.settings.failure_limit:
         return Opened(Verdict.GIVEN_UP, before)
     again = before.model_copy(
         update={"attempts": before.attempts + 1, "opened": now(), "outcome": None}
@@ -173,48 +174,48 @@ def _new_entry(source: Source) -> File:
     )
 
 
-def _is_current(network: PanoptesNetwork, source: Source) -> bool:
+def _is_current(site: Site, source: Source) -> bool:
     """Whether `incoming` still holds this generation: a stalled run may have listed it long ago."""
     try:
-        return network.store("incoming").stat(source.name).generation == source.generation
+        return site.store("incoming").stat(source.name).generation == source.generation
     except NotFound:
         return False
 
 
-def _same_bytes(network: PanoptesNetwork, source: Source, before: File) -> bool:
+def _same_bytes(site: Site, source: Source, before: File) -> bool:
     """Whether a newer generation is but the same file once more."""
     if before.outcome not in ("archived", "filed") or before.size != source.size:
         return False
-    return before.crc32c == (source.crc32c or crc32c(network.read(source)))
+    return before.crc32c == (source.crc32c or crc32c(site.read(source)))
 
 
-def _outputs_stand(network: PanoptesNetwork, entry: File, *, closely: bool) -> bool:
+def _outputs_stand(site: Site, entry: File, *, closely: bool) -> bool:
     """Whether everything that was made of the file is still where it was put.
 
     `closely`: by their very bytes, for an upload that will be removed because of them.
     """
     for output in entry.outputs or ():
         try:
-            found = network.store(output.location).stat(output.path)
+            found = site.store(output.location).stat(output.path)
         except NotFound:
             return False
         if output.role == "preview":
             continue  # another file of the image may have made a better one
         if found.generation != output.generation and found.crc32c != output.crc32c:
             return False
-        if closely and not holds(network, output, found):
+        if closely and not holds(site, output, found):
             return False
     return bool(entry.outputs)
 
 
-def _quarantine_stands(network: PanoptesNetwork, entry: File, *, closely: bool) -> bool:
+def _quarantine_stands(site: Site, entry: File, *, closely: bool) -> bool:
     """Whether quarantine still has the file, and what it conflicted with is still there.
 
     `closely`: by its very bytes, for an upload that will be removed because of the copy.
     """
     if entry.conflicts_with is not None:
         try:
-            found = network.store(entry.conflicts_with.location).stat(entry.conflicts_with.path)
+            found = site.store(entry.conflicts_with.location).stat(entry.conflicts_with.path)
         except NotFound:
             return False
         if found.generation != entry.conflicts_with.generation:
@@ -222,14 +223,14 @@ def _quarantine_stands(network: PanoptesNetwork, entry: File, *, closely: bool) 
     if entry.path is None:
         return True
     try:
-        found = network.store("quarantine").stat(entry.path)
+        found = site.store("quarantine").stat(entry.path)
     except NotFound:
         return False
     written = found.crc32c or entry.crc32c
-    return not closely or written in (None, checksum_of(network, "quarantine", found))
+    return not closely or written in (None, checksum_of(site, "quarantine", found))
 
 
-def count_attempt(network: PanoptesNetwork, source: Source) -> int:
+def count_attempt(site: Site, source: Source) -> int:
     """Count one more attempt at decoding; gives how many have not returned so far."""
     count = 0
 
@@ -240,17 +241,15 @@ def count_attempt(network: PanoptesNetwork, source: Source) -> int:
         count = fields.get("attempts", 0) + 1 - fields.get("returns", 0)
         return {"attempts": fields.get("attempts", 0) + 1}
 
-    modify(network.documents, "files", document_key(source.name), change)
+    modify(site.catalog, "files", document_key(source.name), change)
     return count
 
 
-def close_entry(
-    network: PanoptesNetwork, source: Source, outcome: Outcome, derived: Derived
-) -> File:
+def close_entry(site: Site, source: Source, outcome: Outcome, derived: Derived) -> File:
     """Write down what was made of a file."""
     first = derived.outputs[0]
     return _close(
-        network,
+        site,
         source,
         lambda before: {
             "outcome": outcome,
@@ -272,11 +271,11 @@ def close_entry(
 
 
 def close_quarantined(
-    network: PanoptesNetwork, source: Source, bad: BadInput, path: str | None, checksum: str | None
+    site: Site, source: Source, bad: BadInput, path: str | None, checksum: str | None
 ) -> File:
     """Write down why a file could not be taken, and where it is kept."""
     return _close(
-        network,
+        site,
         source,
         lambda before: {
             "outcome": "quarantined",
@@ -297,9 +296,7 @@ def close_quarantined(
     )
 
 
-def close_failed(
-    network: PanoptesNetwork, source: Source, error: BaseException, *, passing: bool
-) -> File:
+def close_failed(site: Site, source: Source, error: BaseException, *, passing: bool) -> File:
     """Write down that a file could not be taken this time, through no fault of its own.
 
     Passing trouble does not count towards the limit after which an operator is needed. What
@@ -317,14 +314,16 @@ def close_failed(
             "failures": before.get("failures", 0) + (0 if passing else 1),
         }
 
-    return _close(network, source, outcome)
+    return _close(site, source, outcome)
 
 
-def close_unfinished(network: PanoptesNetwork, source: Source, bad: BadInput | None = None) -> File:
+def close_unfinished(site: Site, source: Source, bad: BadInput | None = None) -> File:
     """Write down that a file has changed, or looked incomplete, which is no judgement."""
-    judged = f"It is judged once it has not changed for {network.incomplete_seconds:g} seconds."
+    judged = (
+        f"It is judged once it has not changed for {site.settings.incomplete_seconds:g} seconds."
+    )
     return _close(
-        network,
+        site,
         source,
         lambda before: {
             "outcome": None,
@@ -335,9 +334,7 @@ def close_unfinished(network: PanoptesNetwork, source: Source, bad: BadInput | N
     )
 
 
-def _close(
-    network: PanoptesNetwork, source: Source, outcome: Callable[[Fields], Fields | None]
-) -> File:
+def _close(site: Site, source: Source, outcome: Callable[[Fields], Fields | None]) -> File:
     def change(fields: Fields | None) -> Fields | None:
         before = _new_entry(source).fields() if fields is None else fields
         if before["generation"] != source.generation:
@@ -349,5 +346,5 @@ def _close(
         base = before if fields is None else {}
         return base | known | {"closed": now(), "code_version": code_version()} | became
 
-    stored = modify(network.documents, "files", document_key(source.name), change)
+    stored = modify(site.catalog, "files", document_key(source.name), change)
     return File.model_validate(stored)

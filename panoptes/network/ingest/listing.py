@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.errors import BadInput
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.names import (
     FileType,
     Sequence,
@@ -33,18 +34,18 @@ def source_of(info: ObjectInfo) -> Source:
     )
 
 
-def everything_waiting(network: PanoptesNetwork) -> Iterator[Source]:
+def everything_waiting(site: Site) -> Iterator[Source]:
     """Every file in `incoming`, unroutable ones too."""
-    return map(source_of, network.store("incoming").list())
+    return map(source_of, site.store("incoming").list())
 
 
-def waiting_for(network: PanoptesNetwork, sequence: Sequence) -> list[Source]:
+def waiting_for(site: Site, sequence: Sequence) -> list[Source]:
     """The files of one observation that wait in `incoming`, in the order of their names.
 
     Looks below the observation's own prefixes, and probes each folder of the unit as an
     older field-name folder, of one level or two; never walks the unit.
     """
-    store = network.store("incoming")
+    store = site.store("incoming")
     prefixes = listing_prefixes(sequence)
     for folder in store.folders(f"{sequence.unit_id}/"):
         prefixes += field_prefixes(sequence, folder)

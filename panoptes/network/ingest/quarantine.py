@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.documents import File
 from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest.ledger import close_quarantined, read_entry
-from panoptes.network.ingest.outcome import FileResult, Source
+from panoptes.network.ingest.outcome import FileResult
 from panoptes.network.ingest.record import remove_from_incoming
 from panoptes.network.ingest.retries import step
 from panoptes.network.names import quarantine_name
@@ -19,105 +21,105 @@ MOST_COPIES = 100
 """Of one generation of a file; each but the last is not what it should be."""
 
 
-def quarantine_file(network: PanoptesNetwork, source: Source, bad: BadInput) -> FileResult:
+def quarantine_file(site: Site, source: Source, bad: BadInput) -> FileResult:
     """Copy a file into quarantine as it is, write down why, and take it from `incoming`."""
     path: str | None
     try:
-        path, checksum = _set_aside(network, source)
+        path, checksum = _set_aside(site, source)
     except (Unreadable, BadInput):
         # There are no bytes to keep: a pipe, a dangling link. It stays where it is.
         path = checksum = None
-    entry = close_quarantined(network, source, bad, path=path, checksum=checksum)
+    entry = close_quarantined(site, source, bad, path=path, checksum=checksum)
     if path is not None:
-        remove_from_incoming(network, source)
+        remove_from_incoming(site, source)
     return FileResult.from_entry(entry)
 
 
-def _set_aside(network: PanoptesNetwork, source: Source) -> tuple[str, str | None]:
+def _set_aside(site: Site, source: Source) -> tuple[str, str | None]:
     """Copy and compare; gives the copy's path, and its checksum where the store has one.
 
     What lies there under the name and has other bytes stays: the copy gets another name.
     """
-    if (before := _kept_before(network, source)) is not None:
-        return before, network.store("quarantine").stat(before).crc32c
+    if (before := _kept_before(site, source)) is not None:
+        return before, site.store("quarantine").stat(before).crc32c
     for number in range(1, MOST_COPIES + 1):
         path = quarantine_name(source.name, source.generation, number)
         with suppress(PreconditionFailed):  # by an earlier try, or by somebody else
             try:
-                _copy(network, source, path)
+                _copy(site, source, path)
             except NotFound:
-                return _kept_by_another(network, source)
-        if _is_kept_as(network, source, path):
-            return path, network.store("quarantine").stat(path).crc32c
+                return _kept_by_another(site, source)
+        if _is_kept_as(site, source, path):
+            return path, site.store("quarantine").stat(path).crc32c
     raise TryAgain(f"{source.name} cannot be copied into quarantine as it is")
 
 
-def _kept_before(network: PanoptesNetwork, source: Source) -> str | None:
+def _kept_before(site: Site, source: Source) -> str | None:
     """The copy of these very bytes from before, when the file has been rescued or sent again."""
-    entry = read_entry(network, source.name)
+    entry = read_entry(site, source.name)
     if entry is None or entry.generation != source.generation:
         return None
     for case in reversed(entry.history or ()):
-        if case.path is not None and _is_kept_as(network, source, case.path):
+        if case.path is not None and _is_kept_as(site, source, case.path):
             return case.path
     return None
 
 
-def _copy(network: PanoptesNetwork, source: Source, path: str) -> None:
+def _copy(site: Site, source: Source, path: str) -> None:
     """Copy to where nothing is."""
-    incoming, quarantine = network.store("incoming"), network.store("quarantine")
+    incoming, quarantine = site.store("incoming"), site.store("quarantine")
     try:
         incoming.copy_to(
             source.name, quarantine, path, generation=source.generation, if_generation=0
         )
     except BadInput:
-        if source.size > network.max_file_bytes:
+        if source.size > site.settings.max_file_bytes:
             raise  # it would have to be loaded: it stays where it is
         # The store's checksum does not hold: the damaged bytes are what must be kept.
         data = incoming.read_range(source.name, 0, source.size)
         quarantine.put(path, data, if_generation=0)
 
 
-def _is_kept_as(network: PanoptesNetwork, source: Source, path: str) -> bool:
-    incoming, quarantine = network.store("incoming"), network.store("quarantine")
+def _is_kept_as(site: Site, source: Source, path: str) -> bool:
+    incoming, quarantine = site.store("incoming"), site.store("quarantine")
     return same_object(incoming, source.name, quarantine, path, generation=source.generation)
 
 
-def _kept_by_another(network: PanoptesNetwork, source: Source) -> tuple[str, str | None]:
+def _kept_by_another(site: Site, source: Source) -> tuple[str, str | None]:
     """The copy that another run made before it took the upload away. Raises NotFound."""
-    entry = read_entry(network, source.name)
+    entry = read_entry(site, source.name)
     is_ours = entry is not None and entry.generation == source.generation
     if entry and is_ours and entry.outcome == "quarantined" and entry.path is not None:
         return entry.path, entry.crc32c
     path = quarantine_name(source.name, source.generation)
-    info = network.store("quarantine").stat(path)
+    info = site.store("quarantine").stat(path)
     if info.size != source.size or source.crc32c not in (None, info.crc32c):
         raise NotFound(f"{source.name} is neither in incoming nor in quarantine")
     return path, info.crc32c
 
 
-def remove_if_judged(network: PanoptesNetwork, source: Source, entry: File) -> bool:
+def remove_if_judged(site: Site, source: Source, entry: File) -> bool:
     """Take away an upload that the ledger has closed already, if it has the bytes of then.
 
     False, and it stays, if it has others. Only a run that died before it took the file away
     leaves one behind, so hardly any file is read for this.
     """
-    if network.keep_incoming:
+    if site.settings.keep_incoming:
         return True
-    if entry.generation == source.generation and not _was_judged(network, source, entry):
+    if entry.generation == source.generation and not _was_judged(site, source, entry):
         return False
-    remove_from_incoming(network, source)
+    remove_from_incoming(site, source)
     return True
 
 
-def _was_judged(network: PanoptesNetwork, source: Source, entry: File) -> bool:
-    incoming = network.store("incoming")
+def _was_judged(site: Site, source: Source, entry: File) -> bool:
+    incoming = site.store("incoming")
     if entry.outcome == "quarantined" and entry.path is not None:
-        if _is_kept_as(network, source, entry.path):
+        if _is_kept_as(site, source, entry.path):
             return True
     elif entry.crc32c is not None:
         try:
-            return entry.crc32c == (source.crc32c or crc32c(network.read(source)))
+            return entry.crc32c == (source.crc32c or crc32c(site.read(source)))
         except BadInput:
             return False
         except NotFound:

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import (
     IMAGE_STATUS,
@@ -30,7 +32,7 @@ from panoptes.network.documents import (
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.describing import describe_earliest, rank
 from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
-from panoptes.network.ingest.outcome import Became, Derived, FileResult, Source
+from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.retries import step
 from panoptes.network.ingest.sources import own_sequence, recorded_sources
 from panoptes.network.ingest.unclaimed import withdraw_unclaimed
@@ -41,7 +43,7 @@ from panoptes.network.storage.store import NotFound, PreconditionFailed
 _FITS = (FileType.FITS, FileType.FITS_FZ)
 
 
-def record_image_file(network: PanoptesNetwork, source: Source, derived: Derived) -> FileResult:
+def record_image_file(site: Site, source: Source, derived: Derived) -> FileResult:
     """Write the documents of one file, close its ledger entry, and take it from `incoming`.
 
     Every write may have happened before. The file leaves last, and only in the generation
@@ -53,29 +55,29 @@ def record_image_file(network: PanoptesNetwork, source: Source, derived: Derived
     makes_image = upload.image_id is not None and upload.file_type in (*_FITS, FileType.CR2)
     if makes_image and derived.duplicate_of is None:
         try:
-            _Recording(network, source, derived, upload, describe(derived.header)).write()
+            _Recording(site, source, derived, upload, describe(derived.header)).write()
         except BadInput:
-            withdraw_unclaimed(network, source, derived.outputs)
+            withdraw_unclaimed(site, source, derived.outputs)
             raise
     outcome: Outcome = "archived" if makes_image else "filed"
-    entry = close_entry(network, source, outcome, derived)
-    remove_from_incoming(network, source)
+    entry = close_entry(site, source, outcome, derived)
+    remove_from_incoming(site, source)
     return FileResult.from_entry(entry, Became.ALREADY if derived.duplicate_of else None)
 
 
-def remove_from_incoming(network: PanoptesNetwork, source: Source) -> None:
+def remove_from_incoming(site: Site, source: Source) -> None:
     """Take a finished file away, unless it is to be kept or has changed meanwhile."""
-    if network.keep_incoming:
+    if site.settings.keep_incoming:
         return
     try:
-        network.store("incoming").delete(source.name, if_generation=source.generation)
+        site.store("incoming").delete(source.name, if_generation=source.generation)
     except (NotFound, PreconditionFailed):
         return  # gone already, or a newer generation that the next listing finds
 
 
 @dataclass(frozen=True)
 class _Recording:
-    network: PanoptesNetwork
+    site: Site
     source: Source
     derived: Derived
     upload: UploadName
@@ -111,12 +113,12 @@ class _Recording:
             stored = before or {}
             if fields is None or all(stored.get(k) == v for k, v in fields.items()):
                 return fields  # nothing will be written
-            entry = read_entry(self.network, self.source.name)
+            entry = read_entry(self.site, self.source.name)
             if entry is not None and entry.generation != self.source.generation:
                 return None
             return fields
 
-        return modify(self.network.documents, collection, key, unless_newer)
+        return modify(self.site.catalog, collection, key, unless_newer)
 
     def _longitude(self, unit: Fields) -> float | None:
         said = self.said.unit.get("longitude")

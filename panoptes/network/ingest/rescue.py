@@ -12,7 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Rescue
 from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
@@ -20,7 +22,6 @@ from panoptes.network.ingest.case_documents import with_history
 from panoptes.network.ingest.cases import Found
 from panoptes.network.ingest.ledger import now
 from panoptes.network.ingest.listing import source_of
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.ingest.quarantine import same_object
 from panoptes.network.ingest.record import remove_from_incoming
 from panoptes.network.ingest.retries import keep_trying
@@ -41,7 +42,7 @@ class Rescued:
     sentence: str
 
 
-def rescue_case(network: PanoptesNetwork, found: Found, *, by: str) -> Rescued:
+def rescue_case(site: Site, found: Found, *, by: str) -> Rescued:
     """Have a file judged again; safe to repeat, and beside running ingests.
 
     `by` is kept in the history. Raises CannotRescue, and TryAgain for passing trouble.
@@ -51,29 +52,33 @@ def rescue_case(network: PanoptesNetwork, found: Found, *, by: str) -> Rescued:
     if entry.outcome not in ("quarantined", "failed"):
         raise CannotRescue(f"{entry.name} is no case any more: {found.report.sentence}")
     rescue = Rescue(at=now(), by=by)
-    waiting = _stat(network, name)
+    waiting = _stat(site, name)
     unmoved = waiting is not None and waiting.generation == entry.generation
-    if entry.outcome == "quarantined" and entry.path is not None and not network.keep_incoming:
+    if (
+        entry.outcome == "quarantined"
+        and entry.path is not None
+        and not site.settings.keep_incoming
+    ):
         if waiting is not None and unmoved:
             # The run that quarantined it was killed before it took the upload away.
-            keep_trying(_finish_removal, network, waiting, entry.path)
-        return _put_back(network, found, name, rescue)
+            keep_trying(_finish_removal, site, waiting, entry.path)
+        return _put_back(site, found, name, rescue)
     if waiting is None:
-        raise CannotRescue(_is_gone(network, entry))
+        raise CannotRescue(_is_gone(site, entry))
     if not unmoved:
         raise CannotRescue(
             f"a newer upload of {entry.name} waits in incoming and is judged by itself"
         )
-    return _reopen(network, found, rescue)
+    return _reopen(site, found, rescue)
 
 
-def _put_back(network: PanoptesNetwork, found: Found, name: str, rescue: Rescue) -> Rescued:
+def _put_back(site: Site, found: Found, name: str, rescue: Rescue) -> Rescued:
     """Copy out of quarantine, create-only and compared; the copy there stays."""
     entry = found.entry
     assert entry.path is not None
-    if not _still(network, found, {"rescue": rescue.model_dump()}):
+    if not _still(site, found, {"rescue": rescue.model_dump()}):
         raise CannotRescue(f"{entry.name} has just been taken up by a run")
-    quarantine, incoming = network.store("quarantine"), network.store("incoming")
+    quarantine, incoming = site.store("quarantine"), site.store("incoming")
     try:
         put = keep_trying(quarantine.copy_to, entry.path, incoming, name, if_generation=0)
     except NotFound:
@@ -106,7 +111,7 @@ def _put_back(network: PanoptesNetwork, found: Found, name: str, rescue: Rescue)
     return Rescued(found.report.id, entry.name, "put back into incoming; the next run takes it up")
 
 
-def _reopen(network: PanoptesNetwork, found: Found, rescue: Rescue) -> Rescued:
+def _reopen(site: Site, found: Found, rescue: Rescue) -> Rescued:
     """The file lies in `incoming` as it was: have the ledger forget the judgement."""
     history = with_history(found.entry, rescue)
     assert history is not None
@@ -115,12 +120,12 @@ def _reopen(network: PanoptesNetwork, found: Found, rescue: Rescue) -> Rescued:
     )
     clean: Fields = {"attempts": 0, "returns": 0, "failures": 0}
     kept: Fields = {"history": [case.model_dump(exclude_none=True) for case in history]}
-    if not _still(network, found, forgotten | clean | kept | {"case_id": found.report.id}):
+    if not _still(site, found, forgotten | clean | kept | {"case_id": found.report.id}):
         raise CannotRescue(f"{found.entry.name} has just been taken up by a run")
     return Rescued(found.report.id, found.entry.name, "reopened; the next run takes it up")
 
 
-def _still(network: PanoptesNetwork, found: Found, changes: Fields) -> bool:
+def _still(site: Site, found: Found, changes: Fields) -> bool:
     """Write `changes` if the entry still is the case that was found; whether it is."""
     entry, held = found.entry, False
 
@@ -131,7 +136,7 @@ def _still(network: PanoptesNetwork, found: Found, changes: Fields) -> bool:
         )
         return changes if held else None
 
-    keep_trying(modify, network.documents, "files", found.key, change)
+    keep_trying(modify, site.catalog, "files", found.key, change)
     return held
 
 
@@ -147,23 +152,23 @@ def _name_of(key: str, entry: File) -> str:
     )
 
 
-def _stat(network: PanoptesNetwork, name: str) -> ObjectInfo | None:
+def _stat(site: Site, name: str) -> ObjectInfo | None:
     try:
-        return keep_trying(network.store("incoming").stat, name)
+        return keep_trying(site.store("incoming").stat, name)
     except (NotFound, ValueError):
         return None
 
 
-def _finish_removal(network: PanoptesNetwork, waiting: ObjectInfo, path: str) -> None:
+def _finish_removal(site: Site, waiting: ObjectInfo, path: str) -> None:
     source: Source = source_of(waiting)
-    if same_object(network.store("incoming"), source.name, network.store("quarantine"), path):
-        remove_from_incoming(network, source)
+    if same_object(site.store("incoming"), source.name, site.store("quarantine"), path):
+        remove_from_incoming(site, source)
 
 
-def _is_gone(network: PanoptesNetwork, entry: File) -> str:
+def _is_gone(site: Site, entry: File) -> str:
     if entry.path is None or entry.outcome == "failed":
         return f"{entry.name} is no longer in incoming: upload it again"
     return (
-        f"{entry.name} is no longer in {network.incoming}, which is only read: put its copy, "
+        f"{entry.name} is no longer in {site.settings.incoming}, which is only read: put its copy, "
         f"{entry.path} in quarantine, back there yourself"
     )

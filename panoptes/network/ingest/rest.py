@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.errors import ADVICE, BadInput
 from panoptes.network.ingest.ledger import readable_entry
-from panoptes.network.ingest.outcome import Became, FileResult, Source
+from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.names import display_name
@@ -62,7 +64,7 @@ class Split:
         return [waits(source, seconds) for source, seconds in self.moving.values()]
 
 
-def at_rest(network: PanoptesNetwork, sources: Iterable[Source]) -> Split:
+def at_rest(site: Site, sources: Iterable[Source]) -> Split:
     """Tell what may be taken from what is still moving. What has gone is neither.
 
     One whose name says nothing is given the time of what looks incomplete, as is one that
@@ -71,7 +73,7 @@ def at_rest(network: PanoptesNetwork, sources: Iterable[Source]) -> Split:
     found = Split()
     for source in sources:
         progressed()
-        left = keep_trying(seconds_left, network, source)
+        left = keep_trying(seconds_left, site, source)
         if left == 0:
             found.ready.append(source)
         elif left is not None:
@@ -79,46 +81,46 @@ def at_rest(network: PanoptesNetwork, sources: Iterable[Source]) -> Split:
     return found
 
 
-def seconds_left(network: PanoptesNetwork, source: Source) -> float | None:
+def seconds_left(site: Site, source: Source) -> float | None:
     """Until a file may be taken: 0 if it may, infinite if it is being written, None if it has
     gone."""
     try:
-        left = _left(network, source, network.rest_seconds)
-        if left or network.keep_incoming:
+        left = _left(site, source, site.settings.rest_seconds)
+        if left or site.settings.keep_incoming:
             return left
         if source.upload is None:
-            return _left(network, source, network.incomplete_seconds)
-        longer = _left(network, source, network.incomplete_seconds)
-        return longer if longer and _looked_incomplete(network, source) else 0.0
+            return _left(site, source, site.settings.incomplete_seconds)
+        longer = _left(site, source, site.settings.incomplete_seconds)
+        return longer if longer and _looked_incomplete(site, source) else 0.0
     except NotFound:
         return None
 
 
-def may_come(network: PanoptesNetwork, source: Source, bad: BadInput) -> bool:
+def may_come(site: Site, source: Source, bad: BadInput) -> bool:
     """Whether what is wrong with a file may be that its writer has not finished."""
-    if network.keep_incoming or not bad.may_pass:
+    if site.settings.keep_incoming or not bad.may_pass:
         return False
     try:
-        return _left(network, source, network.incomplete_seconds) > 0
+        return _left(site, source, site.settings.incomplete_seconds) > 0
     except NotFound:
         return False
 
 
-def was_replaced(network: PanoptesNetwork, source: Source) -> bool:
+def was_replaced(site: Site, source: Source) -> bool:
     """Whether another generation of a file lies in `incoming`: somebody is writing it."""
     try:
-        return network.store("incoming").stat(source.name).generation != source.generation
+        return site.store("incoming").stat(source.name).generation != source.generation
     except NotFound:
         return False
 
 
-def _left(network: PanoptesNetwork, source: Source, seconds: float) -> float:
-    store = network.store("incoming")
+def _left(site: Site, source: Source, seconds: float) -> float:
+    store = site.store("incoming")
     return store.seconds_to_rest(source.name, seconds, generation=source.generation)
 
 
-def _looked_incomplete(network: PanoptesNetwork, source: Source) -> bool:
-    entry = readable_entry(network, source.name, label=source.label)
+def _looked_incomplete(site: Site, source: Source) -> bool:
+    entry = readable_entry(site, source.name, label=source.label)
     return (
         entry is not None
         and entry.generation == source.generation

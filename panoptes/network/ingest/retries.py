@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.errors import is_passing
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.safe_text import one_line
 
 if TYPE_CHECKING:
@@ -61,21 +61,26 @@ class DerivationKey(CachePolicy):
         flow_parameters: dict[str, Any],
         **kwargs: Any,
     ) -> str | None:
-        network, source = inputs.get("network"), inputs.get("source")
-        if not isinstance(network, PanoptesNetwork) or not isinstance(source, Source):
+        site, source = inputs.get("network"), inputs.get("source")
+        if not isinstance(site, Site) or not isinstance(source, Source):
             raise TypeError("a derivation takes a network and a source")
         identity = [
             task_ctx.task.name,
             self.version,
-            network.incoming,
+            site.settings.incoming,
             source.name,
             source.generation,
             source.size,
             source.crc32c,
-            network.compression,
-            network.rawpy_options,
-            network.previews_wanted,
-            [network.images, network.originals, network.rgb, network.previews],
+            site.settings.compression,
+            site.settings.rawpy_options,
+            site.settings.previews_wanted,
+            [
+                site.settings.images,
+                site.settings.originals,
+                site.settings.rgb,
+                site.settings.previews,
+            ],
         ]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return f"{task_ctx.task.name}-{self.version}-{digest[:40]}"

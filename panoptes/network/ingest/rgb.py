@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.cr2.planes import Colour, Provenance
 from panoptes.network.documents import Output
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.deposit import deposit, output_of, require, withdraw
 from panoptes.network.ingest.isolation import guarded
 from panoptes.network.ingest.ledger import code_version
-from panoptes.network.ingest.outcome import Derived, Source
+from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.preview import preview_of_raw
 from panoptes.network.ingest.retries import step
 from panoptes.network.keywords import known_cards
@@ -17,7 +19,7 @@ from panoptes.network.storage.checksums import crc32c
 
 
 @guarded
-def make_rgb_files(network: PanoptesNetwork, source: Source) -> Derived:
+def make_rgb_files(site: Site, source: Source) -> Derived:
     """Keep a camera raw in `originals` and make its colour planes, ``STEM_r.fits.fz`` and so on.
 
     The planes hold the raw samples, unless `rawpy_options` ask for LibRaw's picture.
@@ -28,21 +30,21 @@ def make_rgb_files(network: PanoptesNetwork, source: Source) -> Derived:
     from panoptes.network.fits.archive import compress_fits
 
     assert source.upload is not None
-    data = network.read(source)
-    frame = read_raw(data, max_pixels=network.max_pixels)
+    data = site.read(source)
+    frame = read_raw(data, max_pixels=site.settings.max_pixels)
     # Decoding is the dearest part of it all; the samples are compared, not decoded, again.
     frame.pixels.flags.writeable = False
-    network.remember(source, frame)
+    site.remember(source, frame)
     provenance = _provenance(source, crc32c(data))
-    if network.rawpy_options is None:
+    if site.settings.rawpy_options is None:
         planes = plane_fits(frame, provenance)
     else:
         try:
-            planes = processed_planes(data, network.rawpy_options, provenance=provenance)
+            planes = processed_planes(data, site.settings.rawpy_options, provenance=provenance)
         except ValueError as error:
             raise ConfigurationError(f"rawpy_options of the network: {error}") from error
     original, duplicate_of = deposit(
-        network,
+        site,
         source,
         "original",
         "originals",
@@ -58,16 +60,16 @@ def make_rgb_files(network: PanoptesNetwork, source: Source) -> Derived:
         # Smaller than Rice and half its cost, coding and decoding.
         packed = compress_fits(plane, method="GZIP_2").data
         path = f"{source.upload.stem}_{colour}.fits.fz"
-        written = network.write("rgb", path, packed)
+        written = site.write("rgb", path, packed)
         made.append(output_of(f"rgb-{colour}", "rgb", written, crc32c(packed)))
     return Derived(
         crc32c=crc32c(data),
-        outputs=(original, *made, *preview_of_raw(network, source, frame)),
+        outputs=(original, *made, *preview_of_raw(site, source, frame)),
         header=known_cards({keyword: value for keyword, value, _ in frame.capture.cards()}),
     )
 
 
-def verify_rgb_files(network: PanoptesNetwork, source: Source, derived: Derived) -> None:
+def verify_rgb_files(site: Site, source: Source, derived: Derived) -> None:
     """Compare the kept original byte by byte and every plane sample by sample.
 
     The samples are those that the planes were made from where this process still has
@@ -77,27 +79,27 @@ def verify_rgb_files(network: PanoptesNetwork, source: Source, derived: Derived)
     from panoptes.network.cr2.planes import PlanesMismatch, RawFrame, verify_planes
     from panoptes.network.fits.archive import check_compressed
 
-    data = network.read(source)
+    data = site.read(source)
     original = derived.outputs[0]
-    if require(network, original) != data:
+    if require(site, original) != data:
         if derived.duplicate_of is None:
-            withdraw(network, original)
+            withdraw(site, original)
         raise PlanesMismatch(f"originals/{original.path} differs from {source.name}")
     if derived.duplicate_of is not None:
         return
     colours: tuple[Colour, ...] = ("r", "g", "b")
     outputs = {c: o for c in colours if (o := derived.output(f"rgb-{c}"))}
-    stored = {colour: require(network, output) for colour, output in outputs.items()}
-    if network.rawpy_options is not None:
+    stored = {colour: require(site, output) for colour, output in outputs.items()}
+    if site.settings.rawpy_options is not None:
         for plane in stored.values():
-            check_compressed(plane, max_pixels=network.max_pixels)
+            check_compressed(plane, max_pixels=site.settings.max_pixels)
         return
     try:
-        frame = network.remembered(source)
+        frame = site.remembered(source)
         verify_planes(frame if isinstance(frame, RawFrame) else data, stored)
     except PlanesMismatch:
         for output in outputs.values():
-            withdraw(network, output)
+            withdraw(site, output)
         raise
 
 

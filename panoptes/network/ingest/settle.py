@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+
 from panoptes.network.catalog.catalog import Fields, Query, modify
 from panoptes.network.documents import OBSERVATION_STATUS, GeoPoint, Unit, forward, night_of
 from panoptes.network.ingest.ledger import now
@@ -14,23 +15,23 @@ from panoptes.network.names import Sequence
 INGESTED = ("received", "uploaded")
 
 
-def settle_observation(network: PanoptesNetwork, sequence: Sequence) -> Fields:
+def settle_observation(site: Site, sequence: Sequence) -> Fields:
     """Write the derived fields of an observation and its unit; gives the observation's.
 
     An observation is received after `quiet_hours` without files, or once its camera has
     begun the next one. One that has no document (nothing of it could be taken) stays so.
     """
-    catalog = network.documents
+    catalog = site.catalog
     if catalog.get("observations", sequence.sequence_id) is None:
         return {}
-    later = _next_begun(network, sequence)
-    _end_earlier(network, sequence)
+    later = _next_begun(site, sequence)
+    _end_earlier(site, sequence)
 
     def observation(before: Fields | None) -> Fields:
-        last = _last_arrival(network, sequence)
-        quiet = last is not None and now() - last >= timedelta(hours=network.quiet_hours)
+        last = _last_arrival(site, sequence)
+        quiet = last is not None and now() - last >= timedelta(hours=site.settings.quiet_hours)
         wanted = "received" if later or quiet else "receiving_files"
-        return _totals(network, ("sequence_id", sequence.sequence_id)) | {
+        return _totals(site, ("sequence_id", sequence.sequence_id)) | {
             "last_arrival": last,
             "status": forward(OBSERVATION_STATUS, (before or {}).get("status"), wanted),
         }
@@ -42,18 +43,18 @@ def settle_observation(network: PanoptesNetwork, sequence: Sequence) -> Fields:
         made = Unit(name=sequence.unit_id).fields() if before is None else {}
         return (
             made
-            | _totals(network, ("unit_id", sequence.unit_id))
+            | _totals(site, ("unit_id", sequence.unit_id))
             | {"num_observations": int(counted["count"])}
         )
 
     modify(catalog, "units", sequence.unit_id, unit)
-    _mend_nights(network, sequence)
+    _mend_nights(site, sequence)
     return modify(catalog, "observations", sequence.sequence_id, observation)
 
 
-def _mend_nights(network: PanoptesNetwork, sequence: Sequence) -> None:
+def _mend_nights(site: Site, sequence: Sequence) -> None:
     """Nights that were counted from Greenwich, now that the unit's longitude is known."""
-    unit = network.documents.get("units", sequence.unit_id)
+    unit = site.catalog.get("units", sequence.unit_id)
     place = unit.fields.get("location") if unit else None
     if not isinstance(place, GeoPoint):
         return
@@ -69,33 +70,33 @@ def _mend_nights(network: PanoptesNetwork, sequence: Sequence) -> None:
             collection,
             where=[("sequence_id", "==", sequence.sequence_id), ("night_is_rough", "==", True)],
         )
-        for stored in list(network.documents.query(rough)):
-            modify(network.documents, collection, stored.key, mend)
+        for stored in list(site.catalog.query(rough)):
+            modify(site.catalog, collection, stored.key, mend)
 
 
-def _totals(network: PanoptesNetwork, owner: tuple[str, str]) -> Fields:
+def _totals(site: Site, owner: tuple[str, str]) -> Fields:
     images = Query("images", where=[(owner[0], "==", owner[1]), ("status", "in", list(INGESTED))])
-    found = network.documents.aggregate(images, sums=["exptime"])
+    found = site.catalog.aggregate(images, sums=["exptime"])
     return {
         "num_images": int(found["count"]),
         "total_exptime": round(float(found["exptime"]), 3),
     }
 
 
-def _last_arrival(network: PanoptesNetwork, sequence: Sequence) -> datetime | None:
+def _last_arrival(site: Site, sequence: Sequence) -> datetime | None:
     newest = Query(
         "files",
         where=[("sequence_id", "==", sequence.sequence_id)],
         order_by=[("arrived", "desc")],
         limit=1,
     )
-    for stored in network.documents.query(newest):
+    for stored in site.catalog.query(newest):
         arrived: datetime = stored.fields["arrived"]
         return arrived
     return None
 
 
-def _next_begun(network: PanoptesNetwork, sequence: Sequence) -> bool:
+def _next_begun(site: Site, sequence: Sequence) -> bool:
     later = Query(
         "observations",
         where=[
@@ -107,10 +108,10 @@ def _next_begun(network: PanoptesNetwork, sequence: Sequence) -> bool:
         order_by=[("time", "asc")],
         limit=1,
     )
-    return any(True for _ in network.documents.query(later))
+    return any(True for _ in site.catalog.query(later))
 
 
-def _end_earlier(network: PanoptesNetwork, sequence: Sequence) -> None:
+def _end_earlier(site: Site, sequence: Sequence) -> None:
     """This camera has begun `sequence`: what it observed before is complete.
 
     Unless the sequence is dated later than now: its camera's clock is wrong.
@@ -133,8 +134,8 @@ def _end_earlier(network: PanoptesNetwork, sequence: Sequence) -> None:
             return None  # not settled yet: the status is all by which that is found
         return {"status": forward(OBSERVATION_STATUS, before.get("status"), "received")}
 
-    for stored in list(network.documents.query(earlier)):
-        modify(network.documents, "observations", stored.key, end)
+    for stored in list(site.catalog.query(earlier)):
+        modify(site.catalog, "observations", stored.key, end)
 
 
 settle = step("settle", label="{sequence.sequence_id}")(settle_observation)

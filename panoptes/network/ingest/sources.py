@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from panoptes.network.site import Site
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.documents import Provenance
 from panoptes.network.errors import BadInput
@@ -32,8 +32,8 @@ def own_sequence(upload: UploadName, image: Fields) -> None:
         )
 
 
-def require_own_sequence(network: PanoptesNetwork, upload: UploadName) -> None:
+def require_own_sequence(site: Site, upload: UploadName) -> None:
     """Look before anything is made of a file. Raises BadInput as `own_sequence` does."""
-    image = network.documents.get("images", upload.image_id) if upload.image_id else None
+    image = site.catalog.get("images", upload.image_id) if upload.image_id else None
     if image is not None:
         own_sequence(upload, image.fields)

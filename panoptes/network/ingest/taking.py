@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from prefect import Task
 from prefect.context import FlowRunContext
 from prefect.utilities.annotations import quote
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput, is_passing
 from panoptes.network.ingest.compress import compress, verify
 from panoptes.network.ingest.deposit import OutputLost
@@ -25,7 +26,7 @@ from panoptes.network.ingest.ledger import (
     read_entry,
 )
 from panoptes.network.ingest.listing import by_image
-from panoptes.network.ingest.outcome import Became, Derived, FileResult, Source
+from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.quarantine import quarantine, remove_if_judged
 from panoptes.network.ingest.record import record
 from panoptes.network.ingest.rest import may_come, waits, was_replaced
@@ -100,16 +101,16 @@ DERIVATIONS: dict[FileType, tuple[Task[..., Derived], Task[..., None]]] = {
 
 
 def take_all(
-    network: PanoptesNetwork, sources: Sequence[Source], *, call: Call, watch: Watch
+    site: Site, sources: Sequence[Source], *, call: Call, watch: Watch
 ) -> dict[tuple[str, int], FileResult]:
     """Take many files, at most `workers` images at once; one bad file holds up no other."""
     watch.planned(len(sources))
     results: dict[tuple[str, int], FileResult] = {}
 
     def take_image(group: list[Source]) -> list[tuple[Source, FileResult]]:
-        return [(source, take(network, source, call)) for source in group]
+        return [(source, take(site, source, call)) for source in group]
 
-    with ThreadPoolExecutor(network.workers or os.cpu_count(), "image") as pool:
+    with ThreadPoolExecutor(site.settings.workers or os.cpu_count(), "image") as pool:
         try:
             groups = [pool.submit(copy_context().run, take_image, g) for g in by_image(sources)]
             for group in as_completed(groups):
@@ -122,40 +123,40 @@ def take_all(
     return results
 
 
-def take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
+def take(site: Site, source: Source, call: Call) -> FileResult:
     """Take one file, whatever comes of it; never raises for the file's or our own faults."""
     try:
-        return _take_unless_replaced(network, source, call)
+        return _take_unless_replaced(site, source, call)
     except Exception as error:  # the boundary between one file and its siblings
         if is_passing(error):
             log.warning("%s could not be taken: %s", source.label, error)
         else:
             log.exception("%s could not be taken", source.label)
-        return _report_failure(network, source, error)
+        return _report_failure(site, source, error)
 
 
-def _take_unless_replaced(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
+def _take_unless_replaced(site: Site, source: Source, call: Call) -> FileResult:
     try:
-        return _take(network, source, call)
+        return _take(site, source, call)
     except NotFound:
-        if not keep_trying(was_replaced, network, source):
+        if not keep_trying(was_replaced, site, source):
             raise
-        keep_trying(close_unfinished, network, source)
+        keep_trying(close_unfinished, site, source)
         return waits(source, 0.0)
 
 
-def _take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
-    with network.holding(source):
-        opened = keep_trying(open_entry, network, source)
+def _take(site: Site, source: Source, call: Call) -> FileResult:
+    with site.holding(source):
+        opened = keep_trying(open_entry, site, source)
         match opened.verdict:
             case Verdict.DONE:
-                if not keep_trying(remove_if_judged, network, source, opened.entry):
+                if not keep_trying(remove_if_judged, site, source, opened.entry):
                     return _changed_unseen(source)
                 return FileResult.from_entry(opened.entry, Became.ALREADY)
             case Verdict.QUARANTINED:
                 # Without a path there is no copy of it, and it stays.
                 removable = opened.entry.path is not None
-                if removable and not keep_trying(remove_if_judged, network, source, opened.entry):
+                if removable and not keep_trying(remove_if_judged, site, source, opened.entry):
                     return _changed_unseen(source)
                 return FileResult.from_entry(opened.entry)
             case Verdict.GIVEN_UP:
@@ -163,26 +164,26 @@ def _take(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
             case Verdict.GONE:
                 return FileResult.from_entry(opened.entry, Became.ALREADY)
             case Verdict.WORK:
-                return _work(network, source.in_child() if opened.guarded else source, call)
+                return _work(site, source.in_child() if opened.guarded else source, call)
 
 
-def _work(network: PanoptesNetwork, source: Source, call: Call) -> FileResult:
+def _work(site: Site, source: Source, call: Call) -> FileResult:
     try:
         upload = source.upload or parse_upload(source.name)
         derive, compare = DERIVATIONS[upload.file_type]
-        keep_trying(require_own_sequence, network, upload)
-        derived = call(derive, network, source)
+        keep_trying(require_own_sequence, site, upload)
+        derived = call(derive, site, source)
         try:
-            call(compare, network, source, derived)
+            call(compare, site, source, derived)
         except OutputLost:  # a cached result whose outputs are gone
-            derived = call(derive, network, source, fresh=True)
-            call(compare, network, source, derived)
-        return call(record, network, source, derived)
+            derived = call(derive, site, source, fresh=True)
+            call(compare, site, source, derived)
+        return call(record, site, source, derived)
     except BadInput as bad:
-        if keep_trying(may_come, network, source, bad):
-            entry = keep_trying(close_unfinished, network, source, bad)
+        if keep_trying(may_come, site, source, bad):
+            entry = keep_trying(close_unfinished, site, source, bad)
             return FileResult.from_entry(entry, Became.WAITING)
-        return call(quarantine, network, source, bad)
+        return call(quarantine, site, source, bad)
 
 
 def _changed_unseen(source: Source) -> FileResult:
@@ -197,13 +198,13 @@ def _changed_unseen(source: Source) -> FileResult:
     )
 
 
-def _report_failure(network: PanoptesNetwork, source: Source, error: Exception) -> FileResult:
+def _report_failure(site: Site, source: Source, error: Exception) -> FileResult:
     try:
         if isinstance(error, NotFound):
-            entry = read_entry(network, source.name)
+            entry = read_entry(site, source.name)
             if entry is not None and entry.generation != source.generation:
                 return FileResult.from_entry(entry, Became.ALREADY)  # replaced under our hands
-        entry = keep_trying(close_failed, network, source, error, passing=is_passing(error))
+        entry = keep_trying(close_failed, site, source, error, passing=is_passing(error))
         return FileResult.from_entry(entry)  # which another run may have brought to its end
     except Exception as second:  # even the ledger is out of reach
         log.exception("the failure of %s could not be written down", source.label)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from blocks.network import PanoptesNetwork
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import Output
 from panoptes.network.ingest.deposit import withdraw
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.storage.store import NotFound
 
 
-def withdraw_unclaimed(network: PanoptesNetwork, source: Source, outputs: Iterable[Output]) -> None:
+def withdraw_unclaimed(site: Site, source: Source, outputs: Iterable[Output]) -> None:
     """Remove the very objects that were made of a file, unless they are somebody's.
 
     Nothing is removed unless the file itself still lies in `incoming`, from where it goes to
@@ -22,20 +23,20 @@ def withdraw_unclaimed(network: PanoptesNetwork, source: Source, outputs: Iterab
     upload = source.upload
     assert upload is not None
     try:
-        if network.store("incoming").stat(source.name).generation != source.generation:
+        if site.store("incoming").stat(source.name).generation != source.generation:
             return
     except NotFound:
         return
     query = Query("files", where=[("sequence_id", "==", upload.sequence_id)])
     claimed: set[str] = set()
-    for stored in network.documents.query(query):
+    for stored in site.catalog.query(query):
         claimed.update(_texts_in(stored.fields.get("outputs")))
-    image = network.documents.get("images", upload.image_id) if upload.image_id else None
+    image = site.catalog.get("images", upload.image_id) if upload.image_id else None
     if image is not None:
         claimed.update(_texts_in(image.fields))
     for output in outputs:
         if output.path not in claimed:
-            withdraw(network, output)
+            withdraw(site, output)
 
 
 def _texts_in(value: object) -> Iterable[str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from deployments.command_line.audit_run import run
 from tests import audited, sites
 from tests.audited import LATER_ID, OTHER_IMAGE
@@ -21,7 +21,7 @@ COMMAND = Path(sys.executable).with_name("panoptes-network")
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> PanoptesNetwork:
+def site(tmp_path: Path) -> Site:
     return audited.ingested(sites.drained(tmp_path))
 
 
@@ -38,7 +38,7 @@ def _here(
 
 
 def test_a_clean_network_is_said_to_be_clean(
-    network: PanoptesNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "truth.jsonl"
     file.write_text("".join(json.dumps(asdict(upload)) + "\n" for upload in audited.truth()))
@@ -48,17 +48,17 @@ def test_a_clean_network_is_said_to_be_clean(
     assert report["waiting"] == {"files": 0, "oldest_seconds": 0.0}
     text = "nothing is wrong; nothing waits in incoming\n"
     assert _here(tmp_path, capsys, as_json=False) == (0, text, "")
-    audited.send(network, f"{IMAGE}.fits.fz")
+    audited.send(site, f"{IMAGE}.fits.fz")
     text = "nothing is wrong; 1 file waits in incoming, the oldest for 0.0 h\n"
     assert _here(tmp_path, capsys, as_json=False) == (0, text, "")
 
 
 def test_findings_say_what_is_wrong_and_what_repair_does(
-    network: PanoptesNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    network.store("previews").delete(f"{LATER}.preview-1024.jpg")
-    network.store("images").delete(f"{OTHER_IMAGE}.fits.fz")
-    audited.change(network, "units", "PAN001", num_images=77)
+    site.store("previews").delete(f"{LATER}.preview-1024.jpg")
+    site.store("images").delete(f"{OTHER_IMAGE}.fits.fz")
+    audited.change(site, "units", "PAN001", num_images=77)
     status, report, _ = _here(tmp_path, capsys)
     assert status == 3
     assert [(f["severity"], f["kind"], f["location"], f["name"]) for f in report["findings"]] == [
@@ -77,14 +77,14 @@ def test_findings_say_what_is_wrong_and_what_repair_does(
 
 
 def test_repair_mends_what_it_can_and_says_what_is_left(
-    network: PanoptesNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    audited.forget(network, "images", LATER_ID)
+    audited.forget(site, "images", LATER_ID)
     status, report, errors = _here(tmp_path, capsys, repair=True)
     assert (status, errors) == (0, "")
     assert report["counts"]["mended"] == len(report["findings"]) > 0
-    network.store("previews").delete(f"{IMAGE}.preview-1024.jpg")
-    network.store("images").delete(f"{OTHER_IMAGE}.fits.fz")
+    site.store("previews").delete(f"{IMAGE}.preview-1024.jpg")
+    site.store("images").delete(f"{OTHER_IMAGE}.fits.fz")
     status, report, _ = _here(tmp_path, capsys, repair=True)
     assert status == 3
     assert report["counts"] == {"found": 2, "mended": 1, "left": 1, "errors": 1}
@@ -94,7 +94,7 @@ def test_repair_mends_what_it_can_and_says_what_is_left(
 
 
 def test_what_cannot_be_audited_is_said_in_one_sentence(
-    network: PanoptesNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for options, words in (
         ({"data": "nowhere"}, "no catalogue"),
@@ -118,9 +118,9 @@ def test_the_installed_command_finds_what_simulated_units_sent(tmp_path: Path) -
 
     sent = ("simulate", "data/incoming", "--images", "1", "--cameras", "1", "--truth", "sent")
     assert call(*sent)[0] == 0
-    network = sites.drained(tmp_path)
-    sites.ingest_all(network)
+    site = sites.drained(tmp_path)
+    sites.ingest_all(site)
     status, output = call("audit", "--data", "data", "--truth", "sent", "--json")
     assert (status, json.loads(output)["findings"]) == (0, [])
-    network.store("previews").delete(next(iter(network.store("previews").list())).name)
+    site.store("previews").delete(next(iter(site.store("previews").list())).name)
     assert call("audit", "--data", "data", "--truth", "sent", "--night", "20260114")[0] == 3

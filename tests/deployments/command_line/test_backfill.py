@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panoptes.network.site import Site
 from prefect import flow
 from prefect.states import Scheduled
 from typer.testing import CliRunner, Result
@@ -25,17 +26,17 @@ OTHER = "PAN002_14d3bd_20180216T110623"
 
 
 @flow(name="stands-in-for-old")
-def stands_in(sequence_id: str, network: str) -> None:
+def stands_in(sequence_id: str, site: str) -> None:
     """Has a deployment that nobody works on."""
 
 
 class Command:
     """The command over a network with three observations waiting."""
 
-    def __init__(self, network: PanoptesNetwork, stack: LocalStack) -> None:
+    def __init__(self, site: Site, stack: LocalStack) -> None:
         self.name = f"old-{uuid.uuid4().hex[:8]}"
-        self.network, self.stack = network, stack
-        network.save(self.name)
+        self.site, self.stack = site, stack
+        PanoptesNetwork.of(site).save(self.name)
         with stack.client() as client:
             client.create_deployment(client.create_flow(stands_in), self.name)
 
@@ -51,13 +52,13 @@ class Command:
 
 @pytest.fixture
 def backfill(tmp_path: Path, prefect_api: LocalStack) -> Command:
-    network = sites.drained(tmp_path)
+    site = sites.drained(tmp_path)
     for sequence_id in (FIRST, NEXT, OTHER):
         folder = sequence_id.replace("_", "/")
         for minute in range(2):
-            place(sites.incoming(network), f"{folder}/20180218T11{minute:02}00.fits", b"x")
-    place(sites.incoming(network), "notes.txt", b"x")
-    return Command(network, prefect_api)
+            place(sites.incoming(site), f"{folder}/20180218T11{minute:02}00.fits", b"x")
+    place(sites.incoming(site), "notes.txt", b"x")
+    return Command(site, prefect_api)
 
 
 def test_a_dry_run_says_what_waits_and_starts_nothing(backfill: Command) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from deployments.command_line.ingest import run
 from tests import sites
 from tests.files import (
@@ -175,9 +175,7 @@ def test_two_at_once_make_what_one_makes(
         became = _became(json.loads(output))
         assert became.keys() == GOOD.keys()
         assert set(became.values()) <= {"catalogued", "filed", "already"}
-    one, two = (
-        PanoptesNetwork.in_folder(tmp_path / data, incoming=night) for data in ("alone", "both")
-    )
+    one, two = (Site.in_folder(tmp_path / data, incoming=night) for data in ("alone", "both"))
     assert sites.objects(two) == sites.objects(one)
     assert sites.documents(two) == sites.documents(one)
 
@@ -220,27 +218,27 @@ def test_again_is_already_and_an_output_that_was_deleted_comes_back(
 ) -> None:
     data = tmp_path / "out"
     _here(night, data, capsys)
-    network = PanoptesNetwork.in_folder(data, incoming=night)
-    before = sites.objects(network), sites.documents(network)
+    site = Site.in_folder(data, incoming=night)
+    before = sites.objects(site), sites.documents(site)
     if not keep_copy:
         for key in before[0]:
             (data / key).unlink()
     status, report = _here(night, data, capsys)
     assert status == 0
     assert (set(_became(report).values()) == {"already"}) is keep_copy
-    assert (sites.objects(network), sites.documents(network)) == before
+    assert (sites.objects(site), sites.documents(site)) == before
 
 
 def test_documents_that_existed_before_are_completed(
     night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "out"
-    network = PanoptesNetwork.in_folder(data, incoming=night)
-    network.check()
+    site = Site.in_folder(data, incoming=night)
+    site.check()
     mine = {"status": "metadata_received", "my_field": [1, {"a": None}], "camera_filter": "clear"}
-    network.documents.create("observations", SEQUENCE_ID, dict(mine))
+    site.catalog.create("observations", SEQUENCE_ID, dict(mine))
     assert _here(night, data, capsys)[0] == 0
-    observation = sites.document(network, "observations", SEQUENCE_ID)
+    observation = sites.document(site, "observations", SEQUENCE_ID)
     assert observation["status"] == "received"
     assert (observation["my_field"], observation["camera_filter"]) == ([1, {"a": None}], "clear")
     assert observation["num_images"] == 3

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 import typer
+from panoptes.network.site import Site
 from typer.testing import CliRunner, Result
 
-from blocks.network import PanoptesNetwork
 from deployments.command_line import services as service_commands
 from tests.archives import IMAGE, LATER, OTHER, SEQUENCE_ID, small_archive
 from tests.files import tiny_fits
@@ -29,13 +29,13 @@ service_commands.add_to(app)
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> PanoptesNetwork:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return small_archive(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(scope="module")
-def data(network: PanoptesNetwork) -> str:
-    return str(Path(network.images).parent)
+def data(site: Site) -> str:
+    return str(Path(site.settings.images).parent)
 
 
 @pytest.fixture

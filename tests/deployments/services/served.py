@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from deployments.services.app import create_app
 from deployments.services.settings import ServiceSettings
 from panoptes.network.lookup.sesame import Sesame
@@ -21,12 +21,10 @@ NOWHERE = "http://127.0.0.1:1/nph-sesame"
 
 
 @contextmanager
-def served(
-    network: PanoptesNetwork, sesame_url: str = NOWHERE, **settings: Any
-) -> Iterator[httpx.Client]:
+def served(site: Site, sesame_url: str = NOWHERE, **settings: Any) -> Iterator[httpx.Client]:
     """A client of the services, open unless a token is given."""
     chosen = ServiceSettings(**{"open": "token" not in settings} | settings)
     with ExitStack() as stack:
         asked = Sesame((sesame_url,), timeout=2.0, pause=0.0)
-        url = stack.enter_context(serving(lambda: create_app(network, chosen, sesame=asked)))
+        url = stack.enter_context(serving(lambda: create_app(site, chosen, sesame=asked)))
         yield stack.enter_context(httpx.Client(base_url=url, timeout=30))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from deployments.services.settings import ServiceSettings
 from panoptes.network.documents import Location
 from panoptes.network.errors import ConfigurationError
@@ -25,13 +25,13 @@ SECRET = "c2VydmljZXMgZm9yIHRlc3Rz"
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> PanoptesNetwork:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return small_archive(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(scope="module")
-def client(network: PanoptesNetwork) -> Iterator[httpx.Client]:
-    with served(network) as client:
+def client(site: Site) -> Iterator[httpx.Client]:
+    with served(site) as client:
         yield client
 
 
@@ -47,8 +47,8 @@ READS = [
 ]
 
 
-def test_with_a_token_nothing_is_read_without_it(network: PanoptesNetwork) -> None:
-    with served(network, token=SECRET, files="images") as client:
+def test_with_a_token_nothing_is_read_without_it(site: Site) -> None:
+    with served(site, token=SECRET, files="images") as client:
         for path in READS:
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": SECRET}):
                 refused = client.get(path, headers=headers)
@@ -60,10 +60,8 @@ def test_with_a_token_nothing_is_read_without_it(network: PanoptesNetwork) -> No
         assert client.get("/healthz").status_code == 200
 
 
-def test_the_secret_is_in_no_log(
-    network: PanoptesNetwork, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(0), served(network, token=SECRET) as client:
+def test_the_secret_is_in_no_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(0), served(site, token=SECRET) as client:
         client.get("/units", headers={"Authorization": f"Bearer {SECRET}"})
         client.get("/units", headers={"Authorization": f"Bearer {SECRET[:-1]}"})
     assert "refused a request" in caplog.text
@@ -71,9 +69,9 @@ def test_the_secret_is_in_no_log(
 
 
 @pytest.fixture(scope="module")
-def local(network: PanoptesNetwork) -> Iterator[httpx.Client]:
+def local(site: Site) -> Iterator[httpx.Client]:
     """Services that nobody said anything about."""
-    with served(network, open=False) as client:
+    with served(site, open=False) as client:
         yield client
 
 
@@ -177,10 +175,10 @@ def test_no_page_may_read_unless_it_was_opened(client: httpx.Client) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_any_page_may_read_as_it_always_could_where_that_is_set(network: PanoptesNetwork) -> None:
+def test_any_page_may_read_as_it_always_could_where_that_is_set(site: Site) -> None:
     asked = {"Origin": "https://www.example.org", "Access-Control-Request-Method": "POST"}
     wanted = {"Access-Control-Request-Headers": "content-type,authorization"}
-    with served(network, origins="*") as client:
+    with served(site, origins="*") as client:
         preflight = client.options("/lookup-field", headers=asked | wanted)
         assert preflight.is_success
         assert preflight.headers["access-control-allow-origin"] == "*"
@@ -193,9 +191,9 @@ def test_any_page_may_read_as_it_always_could_where_that_is_set(network: Panopte
             assert "cross-origin-resource-policy" not in answer.headers
 
 
-def test_a_page_may_learn_that_a_token_is_wanted(network: PanoptesNetwork) -> None:
+def test_a_page_may_learn_that_a_token_is_wanted(site: Site) -> None:
     asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
-    with served(network, origins="https://a.example", token=SECRET) as client:
+    with served(site, origins="https://a.example", token=SECRET) as client:
         assert client.options("/units", headers=asked).is_success
         refused = client.get("/units", headers=asked)
         assert refused.status_code == 401
@@ -203,15 +201,15 @@ def test_a_page_may_learn_that_a_token_is_wanted(network: PanoptesNetwork) -> No
 
 
 def test_a_page_that_was_opened_reads_without_a_token_on_this_machine(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    with served(network, open=False, origins="https://a.example") as client:
+    with served(site, open=False, origins="https://a.example") as client:
         for origin, status in (("https://a.example", 200), ("https://b.example", 401)):
             assert client.get("/units", headers={"Origin": origin}).status_code == status
 
 
-def test_pages_can_be_limited_to_some_origins(network: PanoptesNetwork) -> None:
-    with served(network, origins="https://a.example,https://b.example") as client:
+def test_pages_can_be_limited_to_some_origins(site: Site) -> None:
+    with served(site, origins="https://a.example,https://b.example") as client:
         mine = client.get("/units", headers={"Origin": "https://b.example"})
         assert mine.headers["access-control-allow-origin"] == "https://b.example"
         assert "Origin" in mine.headers["vary"]
@@ -226,8 +224,8 @@ def test_a_body_beyond_the_limit_is_413_however_it_is_sent(client: httpx.Client)
         assert (answer.status_code, answer.json()["success"]) == (413, False)
 
 
-def test_who_one_is_is_asked_before_a_body_is_read(network: PanoptesNetwork) -> None:
-    with served(network, token=SECRET) as client:
+def test_who_one_is_is_asked_before_a_body_is_read(site: Site) -> None:
+    with served(site, token=SECRET) as client:
         address = (client.base_url.host, client.base_url.port)
         with socket.create_connection(address, timeout=10) as connection:
             connection.sendall(
@@ -243,9 +241,9 @@ def test_who_one_is_is_asked_before_a_body_is_read(network: PanoptesNetwork) -> 
 @pytest.mark.parametrize("place", ["incoming", "quarantine"])
 @pytest.mark.parametrize("name", ["PAN001/secret.fits", "no/such.fits"])
 def test_headers_of_what_nobody_has_looked_at_are_only_for_the_token(
-    network: PanoptesNetwork, client: httpx.Client, local: httpx.Client, place: Location, name: str
+    site: Site, client: httpx.Client, local: httpx.Client, place: Location, name: str
 ) -> None:
-    write(Path(getattr(network, place)), "PAN001/secret.fits", tiny_fits({"OBSERVER": "whispered"}))
+    write(Path(getattr(site, place)), "PAN001/secret.fits", tiny_fits({"OBSERVER": "whispered"}))
     for asked in (
         {"bucket_path": f"{place}/{name}"},
         {"bucket_path": name, "bucket_name": place},
@@ -260,7 +258,7 @@ def test_headers_of_what_nobody_has_looked_at_are_only_for_the_token(
     nowhere = client.get("/get-fits-header", params={"bucket_path": name})
     assert nowhere.status_code == 404
     assert "incoming" not in nowhere.text
-    with served(network, token=SECRET) as admitted:
+    with served(site, token=SECRET) as admitted:
         bearer = {"Authorization": f"Bearer {SECRET}"}
         shown = admitted.get(
             "/get-fits-header", params={"bucket_path": f"{place}/{name}"}, headers=bearer
@@ -272,9 +270,9 @@ def test_headers_of_what_nobody_has_looked_at_are_only_for_the_token(
     "data", [b"password=hunter2 and more", b"SIMPLE =hunter2", b"\x01hunter2", b"<hunter2"]
 )
 def test_of_what_is_no_fits_file_nothing_is_shown(
-    network: PanoptesNetwork, client: httpx.Client, data: bytes
+    site: Site, client: httpx.Client, data: bytes
 ) -> None:
-    network.store("images").put("PAN001/other.fits", data.ljust(2880))
+    site.store("images").put("PAN001/other.fits", data.ljust(2880))
     for hdu in ("all", "0", "hunter"):
         question = {"bucket_path": "images/PAN001/other.fits", "hdu": hdu}
         answer = client.get("/get-fits-header", params=question)
@@ -327,10 +325,8 @@ def test_long_urls_and_headers_are_refused_in_a_short_answer(
     ],
     ids=lambda path: path[:40],
 )
-def test_what_is_longer_than_it_can_be_is_refused_and_not_repeated(
-    network: PanoptesNetwork, path: str
-) -> None:
-    with served(network, files="images") as client:
+def test_what_is_longer_than_it_can_be_is_refused_and_not_repeated(site: Site, path: str) -> None:
+    with served(site, files="images") as client:
         refused = client.get(path)
     assert 400 <= refused.status_code < 500
     assert len(refused.content) < 1000

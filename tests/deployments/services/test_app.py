@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from tests.archives import IMAGE, LATER, OTHER, SEQUENCE_ID, small_archive
 from tests.deployments.services.served import FILE, served
 from tests.local_http import SesameServer, sesame_server, simbad
@@ -21,7 +21,7 @@ VEGA = simbad("NAME Vega", "279.2347347", "+38.7836889")
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> PanoptesNetwork:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return small_archive(tmp_path_factory.mktemp("archive"))
 
 
@@ -32,8 +32,8 @@ def sesame() -> Iterator[SesameServer]:
 
 
 @pytest.fixture(scope="module")
-def client(network: PanoptesNetwork, sesame: SesameServer) -> Iterator[httpx.Client]:
-    with served(network, sesame.url, files="archive") as client:
+def client(site: Site, sesame: SesameServer) -> Iterator[httpx.Client]:
+    with served(site, sesame.url, files="archive") as client:
         yield client
 
 
@@ -66,10 +66,10 @@ def test_a_name_that_nobody_knows_is_404_with_a_sentence(client: httpx.Client) -
 
 
 def test_an_outage_of_sesame_is_503_and_names_once_looked_up_survive_it(
-    network: PanoptesNetwork, client: httpx.Client
+    site: Site, client: httpx.Client
 ) -> None:
     assert client.get("/lookup-field", params={"search_string": "Vega"}).status_code == 200
-    with served(network) as later:
+    with served(site) as later:
         found = later.get("/lookup-field", params={"search_string": "Vega"})
         assert (found.status_code, found.json()["ra"]) == (200, 279.2347347)
         away = later.get("/lookup-field", params={"search_string": "Deneb"})
@@ -170,18 +170,18 @@ def test_all_hdus_or_one_are_given_on_demand(client: httpx.Client) -> None:
     ],
 )
 def test_what_is_no_file_of_the_network_is_refused_with_a_sentence(
-    network: PanoptesNetwork, client: httpx.Client, path: str, status: int
+    site: Site, client: httpx.Client, path: str, status: int
 ) -> None:
     answer = client.get("/get-fits-header", params={"bucket_path": path})
     assert (answer.status_code, answer.json()["success"]) == (status, False)
-    assert str(Path(network.images).parent) not in answer.text
+    assert str(Path(site.settings.images).parent) not in answer.text
 
 
 def test_a_link_that_leads_outside_is_not_followed(
-    network: PanoptesNetwork, client: httpx.Client, tmp_path: Path
+    site: Site, client: httpx.Client, tmp_path: Path
 ) -> None:
     (tmp_path / "secret.fits").write_bytes(b"SIMPLE  = T")
-    (Path(network.images) / "aside").symlink_to(tmp_path)
+    (Path(site.settings.images) / "aside").symlink_to(tmp_path)
     for answer in (
         client.get("/get-fits-header", params={"bucket_path": "images/aside/secret.fits"}),
         client.get("/files/images/aside/secret.fits"),
@@ -299,10 +299,8 @@ def test_image_metadata_come_as_csv_by_sequence_id(client: httpx.Client) -> None
 # Files
 
 
-def test_files_are_served_whole_and_in_parts(
-    network: PanoptesNetwork, client: httpx.Client
-) -> None:
-    data = (Path(network.images) / f"{IMAGE}.fits.fz").read_bytes()
+def test_files_are_served_whole_and_in_parts(site: Site, client: httpx.Client) -> None:
+    data = (Path(site.settings.images) / f"{IMAGE}.fits.fz").read_bytes()
     whole = client.get(FILE)
     assert (whole.content, whole.headers["content-type"]) == (data, "application/fits")
     part = client.get(FILE, headers={"Range": "bytes=2880-2889"})
@@ -324,11 +322,11 @@ def test_files_that_did_not_change_are_not_sent_again(client: httpx.Client) -> N
     assert client.get(FILE, headers=part | {"If-Range": '"other"'}).status_code == 200
 
 
-def test_a_file_that_is_replaced_while_it_is_sent_breaks_off(network: PanoptesNetwork) -> None:
-    store = network.store("rgb")
+def test_a_file_that_is_replaced_while_it_is_sent_breaks_off(site: Site) -> None:
+    store = site.store("rgb")
     size = 24 << 20
     store.put("large.fits.fz", b"a" * size)
-    with served(network, files="rgb") as client:
+    with served(site, files="rgb") as client:
         taken = 0
         with client.stream("GET", "/files/rgb/large.fits.fz") as answer:
             parts = answer.iter_raw(1 << 20)
@@ -361,8 +359,8 @@ def test_no_path_leads_out_of_the_open_locations(client: httpx.Client, path: str
     assert answer.json()["success"] is False
 
 
-def test_files_are_closed_unless_the_operator_opens_them(network: PanoptesNetwork) -> None:
-    with served(network) as client:
+def test_files_are_closed_unless_the_operator_opens_them(site: Site) -> None:
+    with served(site) as client:
         assert client.get(FILE).status_code == 404
         images = client.get(f"/observations/{SEQUENCE_ID}/images").json()["images"]
         assert images[0]["public_url"] is None

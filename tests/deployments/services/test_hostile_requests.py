@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from tests.archives import small_archive
 from tests.deployments.services.served import FILE, NOWHERE, served
 
@@ -25,13 +25,13 @@ BEARER = f"Authorization: Bearer {SECRET}\r\n".encode()
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> PanoptesNetwork:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return small_archive(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(scope="module")
-def guarded(network: PanoptesNetwork) -> Iterator[httpx.Client]:
-    with served(network, token=SECRET, files="images") as client:
+def guarded(site: Site) -> Iterator[httpx.Client]:
+    with served(site, token=SECRET, files="images") as client:
         yield client
 
 
@@ -157,12 +157,10 @@ HOSTILE = [
 
 
 @pytest.fixture
-def serving_process(
-    network: PanoptesNetwork, repository: Path
-) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving_process(site: Site, repository: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     command = [sys.executable, "-m", "deployments.command_line.main", "serve", "--port", "0"]
     process = subprocess.Popen(
-        [*command, "--data", str(Path(network.images).parent)], cwd=repository,
+        [*command, "--data", str(Path(site.settings.images).parent)], cwd=repository,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env=os.environ | {"PANOPTES_SESAME": NOWHERE},
     )  # fmt: skip
@@ -209,10 +207,10 @@ def test_hostile_names_neither_hang_the_services_nor_keep_them_from_stopping(
 @pytest.mark.parametrize("text", ["1" * 50 + "!", "12d" * 60 + "1x"])
 @pytest.mark.parametrize("command", [["lookup"], ["search", "--near"]])
 def test_hostile_names_do_not_hang_the_commands(
-    network: PanoptesNetwork, repository: Path, command: list[str], text: str
+    site: Site, repository: Path, command: list[str], text: str
 ) -> None:
     """By CPU time, of which starting takes some seconds."""
-    data = str(Path(network.images).parent)
+    data = str(Path(site.settings.images).parent)
     if command == ["lookup"]:
         command = ["lookup", "--"]
     typed = [

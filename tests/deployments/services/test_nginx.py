@@ -15,8 +15,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from tests.archives import IMAGE, SEQUENCE_ID, small_archive
 from tests.deployments.services.served import FILE, served
 from tests.local_http import free_port
@@ -34,7 +34,7 @@ HIDDEN = """server { listen 80; location / {
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> PanoptesNetwork:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return small_archive(tmp_path_factory.mktemp("archive"))
 
 
@@ -79,12 +79,12 @@ def nginx(folder: Path, servers: str, services: httpx.Client, user: str = "") ->
 
 
 def test_the_documented_setup_asks_for_the_token_and_gives_links_that_lead_back(
-    network: PanoptesNetwork, tmp_path: Path, documented: str
+    site: Site, tmp_path: Path, documented: str
 ) -> None:
     public = "https://archive.example.org"
     outside = {"Host": "archive.example.org"}
     with (
-        served(network, token=SECRET, files="images", public_url=public) as services,
+        served(site, token=SECRET, files="images", public_url=public) as services,
         nginx(tmp_path, documented, services) as url,
     ):
         assert httpx.get(f"{url}/units", headers=outside).status_code == 401
@@ -103,12 +103,12 @@ def test_the_documented_setup_asks_for_the_token_and_gives_links_that_lead_back(
 
 
 def test_a_proxy_alone_is_enough_with_a_token_or_where_everyone_may_read(
-    network: PanoptesNetwork, tmp_path: Path
+    site: Site, tmp_path: Path
 ) -> None:
-    with served(network, token=SECRET) as services, nginx(tmp_path, BARE, services) as url:
+    with served(site, token=SECRET) as services, nginx(tmp_path, BARE, services) as url:
         assert httpx.get(f"{url}/units").status_code == 401
         assert httpx.get(f"{url}/units", headers=BEARER).status_code == 200
-    with served(network) as services, nginx(tmp_path, BARE, services) as url:
+    with served(site) as services, nginx(tmp_path, BARE, services) as url:
         assert httpx.get(f"{url}/units").status_code == 200
         hidden = httpx.get(f"{url}/get-fits-header", params={"bucket_path": "incoming/x.fits"})
         assert hidden.status_code == 403
@@ -117,11 +117,11 @@ def test_a_proxy_alone_is_enough_with_a_token_or_where_everyone_may_read(
 @pytest.mark.parametrize("host", ["archive.example.org", "127.0.0.1:8500", "localhost"])
 @pytest.mark.parametrize("setup", ["documented", "bare", "host passed on"])
 def test_without_a_token_no_proxy_lets_the_world_in(
-    network: PanoptesNetwork, tmp_path: Path, documented: str, setup: str, host: str
+    site: Site, tmp_path: Path, documented: str, setup: str, host: str
 ) -> None:
     passing = BARE.replace("8500;", "8500; proxy_set_header Host $http_host;")
     servers = {"documented": documented, "bare": BARE, "host passed on": passing}[setup]
-    with served(network, open=False) as services:
+    with served(site, open=False) as services:
         assert services.get("/units").status_code == 200
         with nginx(tmp_path, servers, services) as url:
             assert httpx.get(f"{url}/units", headers={"Host": host}).status_code == 401
@@ -129,12 +129,10 @@ def test_without_a_token_no_proxy_lets_the_world_in(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may run nginx's workers as another user")
-def test_nor_does_one_of_another_user_that_hides_what_it_is(
-    network: PanoptesNetwork, tmp_path: Path
-) -> None:
+def test_nor_does_one_of_another_user_that_hides_what_it_is(site: Site, tmp_path: Path) -> None:
     group = grp.getgrgid(pwd.getpwnam("nobody").pw_gid).gr_name
     with (
-        served(network, open=False) as services,
+        served(site, open=False) as services,
         nginx(tmp_path, HIDDEN, services, user=f"nobody {group}") as url,
     ):
         assert httpx.get(f"{url}/units").status_code == 401

@@ -24,9 +24,9 @@ def test_the_curl_lines_of_the_docs_work(repository: Path, tmp_path: Path) -> No
     if shutil.which("curl") is None:
         pytest.skip("needs curl")
     text = (repository / "docs" / "services.md").read_text()
-    network = small_archive(tmp_path)
+    site = small_archive(tmp_path)
     ran = 0
-    with serving(lambda: create_app(network, ServiceSettings(files="archive"))) as url:
+    with serving(lambda: create_app(site, ServiceSettings(files="archive"))) as url:
         for commands, answer in BLOCK.findall(text):
             for command in re.findall(r"^curl (?:[^\n]|\n  )*", commands, re.MULTILINE):
                 line = command.replace(SHOWN, url).replace("curl ", "curl --silent --fail ", 1)

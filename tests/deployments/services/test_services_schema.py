@@ -27,12 +27,12 @@ BEYOND = [negative_data_rejection, positive_data_acceptance, unsupported_method]
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.schemas.BaseSchema]:
-    network = small_archive(tmp_path_factory.mktemp("archive"))
+    site = small_archive(tmp_path_factory.mktemp("archive"))
     with (
         sesame_server() as server,
         serving(
             lambda: create_app(
-                network, ServiceSettings(open=True, files="archive"), sesame=Sesame((server.url,))
+                site, ServiceSettings(open=True, files="archive"), sesame=Sesame((server.url,))
             )
         ) as url,
     ):

@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.audit import audit
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.cases import cases
@@ -34,13 +34,13 @@ from tests.audited import (
 from tests.files import IMAGE, LATER, SEQUENCE, SEQUENCE_ID, jpeg, tiny_fits, tiny_fits_fz
 from tests.recording import Recording
 
-Break = Callable[[PanoptesNetwork], object]
+Break = Callable[[Site], object]
 Found = set[tuple[str, str]]
 OTHER_ID = "PAN002_aabbcc_20180220T090000"
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> PanoptesNetwork:
+def site(tmp_path: Path) -> Site:
     return audited.ingested(sites.drained(tmp_path, failure_limit=2))
 
 
@@ -48,23 +48,23 @@ def entry(name: str) -> str:
     return audited.entry_key(name)
 
 
-def path_of(network: PanoptesNetwork, name: str) -> str:
-    path = sites.entry_of(network, name).path
+def path_of(site: Site, name: str) -> str:
+    path = sites.entry_of(site, name).path
     assert path is not None
     return path
 
 
-def failed(network: PanoptesNetwork, failures: int, *, waits: bool = True) -> None:
+def failed(site: Site, failures: int, *, waits: bool = True) -> None:
     name = f"{LATER}.fits"
     if waits:
-        info = network.store("incoming").put(name, audited.NIGHT[name])
-        change(network, "files", entry(name), generation=info.generation)
-    change(network, "files", entry(name), outcome="failed", failures=failures, reason="ouch")
+        info = site.store("incoming").put(name, audited.NIGHT[name])
+        change(site, "files", entry(name), generation=info.generation)
+    change(site, "files", entry(name), outcome="failed", failures=failures, reason="ouch")
 
 
-def changed_copy(network: PanoptesNetwork) -> None:
-    audited.copy_document(network, "images", IMAGE_ID, f"{IMAGE_ID}-copy")
-    change(network, "images", f"{IMAGE_ID}-copy", exptime=1.0)
+def changed_copy(site: Site) -> None:
+    audited.copy_document(site, "images", IMAGE_ID, f"{IMAGE_ID}-copy")
+    change(site, "images", f"{IMAGE_ID}-copy", exptime=1.0)
 
 
 FOR_PEOPLE: dict[str, tuple[Break, Found]] = {
@@ -138,25 +138,25 @@ FOR_PEOPLE: dict[str, tuple[Break, Found]] = {
 
 @pytest.mark.parametrize("case", FOR_PEOPLE)
 def test_what_nobody_can_bring_back_is_found_and_nothing_is_lost_by_repairing(
-    network: PanoptesNetwork, case: str
+    site: Site, case: str
 ) -> None:
     break_it, expected = FOR_PEOPLE[case]
-    break_it(network)
-    assert found(network) == expected
-    before = sites.objects(network)
-    results = audited.repaired(network)
+    break_it(site)
+    assert found(site) == expected
+    before = sites.objects(site)
+    results = audited.repaired(site)
     left = {audited.about(r.finding) for r in results if not r.mended}
     assert left <= expected
     assert left
-    after = sites.objects(network)
+    after = sites.objects(site)
     assert {name: after[name] for name in before} == before
 
 
-def test_a_quarantined_file_that_is_gone_or_changed_is_found(network: PanoptesNetwork) -> None:
-    bad, stray = path_of(network, BAD), path_of(network, STRAY)
-    network.store("quarantine").delete(bad)
-    network.store("quarantine").put(stray, b"other")
-    assert found(network) == {
+def test_a_quarantined_file_that_is_gone_or_changed_is_found(site: Site) -> None:
+    bad, stray = path_of(site, BAD), path_of(site, STRAY)
+    site.store("quarantine").delete(bad)
+    site.store("quarantine").put(stray, b"other")
+    assert found(site) == {
         ("quarantine-missing", f"quarantine/{bad}"),
         ("object-damaged", f"quarantine/{stray}"),
     }
@@ -164,54 +164,52 @@ def test_a_quarantined_file_that_is_gone_or_changed_is_found(network: PanoptesNe
 
 @pytest.mark.parametrize("name", [f"{SEQUENCE}/20180216T114000.fits", "PAN001/notes.txt"])
 def test_a_quarantined_file_of_which_no_document_speaks_is_judged_again(
-    network: PanoptesNetwork, name: str
+    site: Site, name: str
 ) -> None:
-    network.store("quarantine").put(f"{name}@12", b"what is this")
-    assert found(network) == {("quarantine-orphaned", f"quarantine/{name}@12")}
-    assert all(result.mended for result in audited.repaired(network))
-    assert found(network) == set()
-    assert sites.entry_of(network, name).outcome == "quarantined"
-    assert sites.waiting(network) == []
+    site.store("quarantine").put(f"{name}@12", b"what is this")
+    assert found(site) == {("quarantine-orphaned", f"quarantine/{name}@12")}
+    assert all(result.mended for result in audited.repaired(site))
+    assert found(site) == set()
+    assert sites.entry_of(site, name).outcome == "quarantined"
+    assert sites.waiting(site) == []
 
 
 @pytest.mark.parametrize("suffix", [".fits", ".fits.fz"])
 def test_a_stray_whose_upload_is_a_case_already_is_left_to_a_person(
-    network: PanoptesNetwork, suffix: str
+    site: Site, suffix: str
 ) -> None:
     stem = IMAGE.replace("20180216T110623", "20180216T110624")
     data = tiny_fits(seed=9) if suffix == ".fits" else tiny_fits_fz(tiny_fits(seed=9))
-    network.store("images").put(f"{stem}.fits.fz", tiny_fits_fz(tiny_fits(seed=9)))
-    network.store("incoming").put(f"{stem}{suffix}", data)
-    sites.ingest_all(network)
-    assert sites.entry_of(network, f"{stem}{suffix}").code == "conflicts-with-archive"
-    before = sites.objects(network), sites.documents(network)
+    site.store("images").put(f"{stem}.fits.fz", tiny_fits_fz(tiny_fits(seed=9)))
+    site.store("incoming").put(f"{stem}{suffix}", data)
+    sites.ingest_all(site)
+    assert sites.entry_of(site, f"{stem}{suffix}").code == "conflicts-with-archive"
+    before = sites.objects(site), sites.documents(site)
     for _ in range(2):
-        left = {audited.about(r.finding) for r in audited.repaired(network) if not r.mended}
+        left = {audited.about(r.finding) for r in audited.repaired(site) if not r.mended}
         assert left == {("object-orphaned", f"images/{stem}.fits.fz")}
-        assert (sites.objects(network), sites.documents(network)) == before
+        assert (sites.objects(site), sites.documents(site)) == before
 
 
 def test_a_stray_that_differs_from_what_is_in_quarantine_is_judged(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
     stem = IMAGE.replace("20180216T110623", "20180216T110624")
-    network.store("images").put(f"{stem}.fits.fz", tiny_fits_fz(tiny_fits(seed=9)))
-    network.store("incoming").put(f"{stem}.fits", tiny_fits(seed=8))
-    sites.ingest_all(network)
-    audited.repaired(network)
-    assert sites.entry_of(network, f"{stem}.fits.fz").code == "conflicts-with-archive"
+    site.store("images").put(f"{stem}.fits.fz", tiny_fits_fz(tiny_fits(seed=9)))
+    site.store("incoming").put(f"{stem}.fits", tiny_fits(seed=8))
+    sites.ingest_all(site)
+    audited.repaired(site)
+    assert sites.entry_of(site, f"{stem}.fits.fz").code == "conflicts-with-archive"
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_an_entry_that_cannot_be_read_holds_up_no_other_repair(
-    network: PanoptesNetwork, again: bool
-) -> None:
+def test_an_entry_that_cannot_be_read_holds_up_no_other_repair(site: Site, again: bool) -> None:
     broken = entry(f"{IMAGE}.fits.fz")
     if again:
-        audited.send(network, f"{IMAGE}.fits.fz")
-    change(network, "files", broken, failures="x")
-    network.store("previews").delete(f"{LATER}.preview-1024.jpg")
-    results = audited.repaired(network)
+        audited.send(site, f"{IMAGE}.fits.fz")
+    change(site, "files", broken, failures="x")
+    site.store("previews").delete(f"{LATER}.preview-1024.jpg")
+    results = audited.repaired(site)
     mended = {audited.about(r.finding) for r in results if r.mended}
     assert mended == {("object-missing", f"previews/{LATER}.preview-1024.jpg")}
     left = {audited.about(r.finding) for r in results if not r.mended}
@@ -219,59 +217,59 @@ def test_an_entry_that_cannot_be_read_holds_up_no_other_repair(
 
 
 def test_a_file_where_a_folder_should_be_holds_up_no_other_repair(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    network.store("quarantine").put("a/b.txt@12", b"one")
-    network.store("quarantine").put("c.txt@12", b"two")
-    sites.incoming(network).joinpath("a").write_bytes(b"")
-    mended = {r.finding.name for r in audited.repaired(network) if r.mended}
+    site.store("quarantine").put("a/b.txt@12", b"one")
+    site.store("quarantine").put("c.txt@12", b"two")
+    sites.incoming(site).joinpath("a").write_bytes(b"")
+    mended = {r.finding.name for r in audited.repaired(site) if r.mended}
     assert mended == {"c.txt@12"}
-    sites.incoming(network).joinpath("a").unlink()
-    assert all(r.mended for r in audited.repaired(network))
+    sites.incoming(site).joinpath("a").unlink()
+    assert all(r.mended for r in audited.repaired(site))
 
 
-def test_only_reading_back_finds_damage_that_left_no_trace(network: PanoptesNetwork) -> None:
-    quietly_spoil(network, "images", f"{IMAGE}.fits.fz")
-    quietly_spoil(network, "rgb", f"{IMAGE}_r.fits.fz")
-    quietly_spoil(network, "quarantine", path_of(network, BAD))
-    assert found(network) == set()
+def test_only_reading_back_finds_damage_that_left_no_trace(site: Site) -> None:
+    quietly_spoil(site, "images", f"{IMAGE}.fits.fz")
+    quietly_spoil(site, "rgb", f"{IMAGE}_r.fits.fz")
+    quietly_spoil(site, "quarantine", path_of(site, BAD))
+    assert found(site) == set()
     expected = {
         ("object-damaged", f"images/{IMAGE}.fits.fz"),
         ("object-damaged", f"rgb/{IMAGE}_r.fits.fz"),
-        ("object-damaged", f"quarantine/{path_of(network, BAD)}"),
+        ("object-damaged", f"quarantine/{path_of(site, BAD)}"),
     }
-    assert found(network, deep=True) == expected
-    audited.repaired(network, deep=True)
+    assert found(site, deep=True) == expected
+    audited.repaired(site, deep=True)
     expected.remove(("object-damaged", f"rgb/{IMAGE}_r.fits.fz"))
-    assert found(network, deep=True) == expected
+    assert found(site, deep=True) == expected
 
 
 def test_damage_without_a_trace_is_mended_by_the_upload_that_is_sent_again(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    quietly_spoil(network, "images", f"{LATER}.fits.fz")
-    audited.send(network, f"{LATER}.fits")
-    assert all(r.mended for r in audited.repaired(network, deep=True))
-    assert found(network, deep=True, truth=truth()) == set()
+    quietly_spoil(site, "images", f"{LATER}.fits.fz")
+    audited.send(site, f"{LATER}.fits")
+    assert all(r.mended for r in audited.repaired(site, deep=True))
+    assert found(site, deep=True, truth=truth()) == set()
 
 
-def test_what_a_live_run_holds_is_left_alone(network: PanoptesNetwork) -> None:
-    network.store("previews").delete(f"{LATER}.preview-1024.jpg")
-    change(network, "files", entry(f"{LATER}.fits"), "outcome")
-    lease = Lease(network.documents, SEQUENCE_ID, 60)
+def test_what_a_live_run_holds_is_left_alone(site: Site) -> None:
+    site.store("previews").delete(f"{LATER}.preview-1024.jpg")
+    change(site, "files", entry(f"{LATER}.fits"), "outcome")
+    lease = Lease(site.catalog, SEQUENCE_ID, 60)
     assert lease.take()
-    assert found(network) == set()
+    assert found(site) == set()
     lease.drop()
-    assert ("object-missing", f"previews/{LATER}.preview-1024.jpg") in found(network)
+    assert ("object-missing", f"previews/{LATER}.preview-1024.jpg") in found(site)
 
 
 def test_a_network_at_work_shows_nothing_that_is_not_wrong(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path)
+    site = sites.drained(tmp_path)
     kept = {name for name in audited.NIGHT if name.startswith("PAN001")}
     child = os.fork()
     if child == 0:
         try:
-            own = PanoptesNetwork.in_folder(tmp_path / "data")
+            own = Site.in_folder(tmp_path / "data")
             for _ in range(4):
                 audited.send(own, *sorted(kept))
                 sites.ingest_all(own)
@@ -279,93 +277,93 @@ def test_a_network_at_work_shows_nothing_that_is_not_wrong(tmp_path: Path) -> No
             os._exit(0)
     seen: Found = set()
     while os.waitpid(child, os.WNOHANG) == (0, 0):
-        seen |= found(network)
+        seen |= found(site)
     assert seen == set()
-    assert found(network, deep=True, truth=truth(kept.__contains__)) == set()
+    assert found(site, deep=True, truth=truth(kept.__contains__)) == set()
 
 
-def test_a_rescued_file_waits_like_any_upload(network: PanoptesNetwork) -> None:
-    failed(network, 2)
-    [case] = [case for case in cases(network) if case.entry.name == f"{LATER}.fits"]
-    rescue_case(network, case, by="me")
-    for case in cases(network):
-        rescue_case(network, case, by="me")
-    assert found(network) == set()
-    sites.ingest_all(network)
-    assert found(network, deep=True, truth=truth()) == set()
+def test_a_rescued_file_waits_like_any_upload(site: Site) -> None:
+    failed(site, 2)
+    [case] = [case for case in cases(site) if case.entry.name == f"{LATER}.fits"]
+    rescue_case(site, case, by="me")
+    for case in cases(site):
+        rescue_case(site, case, by="me")
+    assert found(site) == set()
+    sites.ingest_all(site)
+    assert found(site, deep=True, truth=truth()) == set()
 
 
-def test_a_run_that_died_long_ago_is_found_by_its_lease(network: PanoptesNetwork) -> None:
+def test_a_run_that_died_long_ago_is_found_by_its_lease(site: Site) -> None:
     lease = {"holder": "another machine", "expires": now() - timedelta(hours=2), "again": False}
-    network.documents.create("leases", SEQUENCE_ID, lease)
-    assert found(network) == {("lease-left", f"leases/{SEQUENCE_ID}")}
-    assert found(network, unit="PAN002") == set()
-    assert all(result.mended for result in audited.repaired(network))
-    assert found(network) == set()
-    assert network.documents.get("leases", SEQUENCE_ID) is None
+    site.catalog.create("leases", SEQUENCE_ID, lease)
+    assert found(site) == {("lease-left", f"leases/{SEQUENCE_ID}")}
+    assert found(site, unit="PAN002") == set()
+    assert all(result.mended for result in audited.repaired(site))
+    assert found(site) == set()
+    assert site.catalog.get("leases", SEQUENCE_ID) is None
 
 
-def test_uploads_that_wait_are_as_they_should_be_for_an_hour(network: PanoptesNetwork) -> None:
+def test_uploads_that_wait_are_as_they_should_be_for_an_hour(site: Site) -> None:
     name = f"{SEQUENCE}/20180216T115000.fits"
-    network.store("incoming").put(name, tiny_fits(seed=9))
-    network.store("incoming").put("PAN001/x.txt", b"x")
-    assert found(network) == set()
+    site.store("incoming").put(name, tiny_fits(seed=9))
+    site.store("incoming").put("PAN001/x.txt", b"x")
+    assert found(site) == set()
     for waiting in (name, "PAN001/x.txt"):
-        sites.age(sites.incoming(network) / waiting, now() - timedelta(hours=2))
-    assert found(network) == {("overdue", f"incoming/{name}"), ("overdue", "incoming/PAN001/x.txt")}
-    assert found(network, overdue_after=10_000) == set()
-    assert all(result.mended for result in audited.repaired(network))
-    assert found(network) == set()
-    assert sites.entry_of(network, name).outcome == "archived"
+        sites.age(sites.incoming(site) / waiting, now() - timedelta(hours=2))
+    assert found(site) == {("overdue", f"incoming/{name}"), ("overdue", "incoming/PAN001/x.txt")}
+    assert found(site, overdue_after=10_000) == set()
+    assert all(result.mended for result in audited.repaired(site))
+    assert found(site) == set()
+    assert sites.entry_of(site, name).outcome == "archived"
 
 
 def test_a_broken_run_is_one_finding_and_not_one_an_object(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path)
-    audited.send(network, f"{IMAGE}.cr2", f"{IMAGE}.fits.fz")
+    site = sites.drained(tmp_path)
+    audited.send(site, f"{IMAGE}.cr2", f"{IMAGE}.fits.fz")
     died = 0
     for at in range(20, 400, 40):
-        died += sites.run_and_die(lambda: network, at)
-        kinds = {kind for kind, _ in found(network)}
+        died += sites.run_and_die(lambda: site, at)
+        kinds = {kind for kind, _ in found(site)}
         assert kinds <= {"entry-stuck", "left-behind", "count-wrong", "document-missing"}
-        audited.repaired(network)
-        audited.send(network, f"{IMAGE}.cr2", f"{IMAGE}.fits.fz")
+        audited.repaired(site)
+        audited.send(site, f"{IMAGE}.cr2", f"{IMAGE}.fits.fz")
     assert died >= 2
-    sites.ingest_all(network)
-    assert found(network, deep=True) == set()
+    sites.ingest_all(site)
+    assert found(site, deep=True) == set()
 
 
 def test_files_that_are_kept_where_they_are_are_nothing_to_find(tmp_path: Path) -> None:
-    network = sites.kept(tmp_path)
+    site = sites.kept(tmp_path)
     for name, data in audited.NIGHT.items():
-        file = sites.incoming(network) / name
+        file = sites.incoming(site) / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-    sites.run(network)
-    assert found(network, truth=truth()) == set()
-    network.store("images").delete(f"{LATER}.fits.fz")
-    network.store("previews").delete(f"{IMAGE}.jpg")
-    assert all(result.mended for result in audited.repaired(network))
-    assert found(network, deep=True, truth=truth()) == set()
+    sites.run(site)
+    assert found(site, truth=truth()) == set()
+    site.store("images").delete(f"{LATER}.fits.fz")
+    site.store("previews").delete(f"{IMAGE}.jpg")
+    assert all(result.mended for result in audited.repaired(site))
+    assert found(site, deep=True, truth=truth()) == set()
 
 
 def test_a_newer_upload_and_a_second_file_of_an_image_are_nothing_to_find(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    incoming = network.store("incoming")
+    incoming = site.store("incoming")
     incoming.put(f"{LATER}.fits", tiny_fits(seed=8))
-    sites.ingest_all(network)
+    sites.ingest_all(site)
     incoming.put(f"{IMAGE}.fits", tiny_fits())  # equal to what is archived
     incoming.put(f"{LATER}.fits.fz", audited.NIGHT[f"{IMAGE}.fits.fz"])  # differs: a conflict
-    sites.ingest_all(network)
+    sites.ingest_all(site)
     incoming.put(f"{LATER}.fits", b"damaged")
-    sites.ingest_all(network)
-    audited.send(network)
-    sites.ingest_all(network)
-    assert found(network, deep=True) == set()
+    sites.ingest_all(site)
+    audited.send(site)
+    sites.ingest_all(site)
+    assert found(site, deep=True) == set()
 
 
-def test_other_programs_documents_are_none_of_ours(network: PanoptesNetwork) -> None:
-    catalog = network.documents
+def test_other_programs_documents_are_none_of_ours(site: Site) -> None:
+    catalog = site.catalog
     catalog.create("units", "PAN007", {"name": "Elsewhere", "power": 12.5})
     catalog.create("observations", "PAN007_aabbcc_20180216T110623", {"status": "new"})
     catalog.create("images", "theirs", {"status": "metadata_received", "sequence_id": "odd"})
@@ -373,7 +371,7 @@ def test_other_programs_documents_are_none_of_ours(network: PanoptesNetwork) -> 
         "images", "PAN001_14d3bd_20180216T115959",
         {"sequence_id": SEQUENCE_ID, "unit_id": "PAN001", "status": "metadata_received"},
     )  # fmt: skip
-    assert found(network) == set()
+    assert found(site) == set()
 
 
 SCOPES: list[tuple[Mapping[str, str], set[str]]] = [
@@ -390,18 +388,18 @@ SCOPES: list[tuple[Mapping[str, str], set[str]]] = [
 
 @pytest.mark.parametrize(("scope", "expected"), SCOPES)
 def test_a_night_and_a_unit_narrow_what_is_looked_at(
-    network: PanoptesNetwork, scope: Mapping[str, str], expected: set[str]
+    site: Site, scope: Mapping[str, str], expected: set[str]
 ) -> None:
     for folder in (SEQUENCE, OTHER):
-        network.store("rgb").put(f"{folder}/stray_r.fits.fz", b"stray")
-        network.store("quarantine").put(f"{folder}/20180220T091111.fits@5", b"stray")
-        network.store("incoming").put(f"{folder}/20180220T092222.fits", b"stray")
+        site.store("rgb").put(f"{folder}/stray_r.fits.fz", b"stray")
+        site.store("quarantine").put(f"{folder}/20180220T091111.fits@5", b"stray")
+        site.store("incoming").put(f"{folder}/20180220T092222.fits", b"stray")
         sites.age(
-            sites.incoming(network) / f"{folder}/20180220T092222.fits", now() - timedelta(days=1)
+            sites.incoming(site) / f"{folder}/20180220T092222.fits", now() - timedelta(days=1)
         )
     seen: list[str] = []
     findings = list(
-        audit(network, watch=seen.append, night=scope.get("night"), unit=scope.get("unit"))
+        audit(site, watch=seen.append, night=scope.get("night"), unit=scope.get("unit"))
     )
     kinds = {"object-orphaned", "quarantine-orphaned", "overdue"}
     assert {(f.kind.value, f.name.rpartition("/")[0]) for f in findings} == {
@@ -412,28 +410,26 @@ def test_a_night_and_a_unit_narrow_what_is_looked_at(
 
 
 @pytest.mark.parametrize("scope", [{"night": "tonight"}, {"night": "20180230"}, {"unit": "PAN1"}])
-def test_a_night_or_unit_that_is_none_is_refused(
-    network: PanoptesNetwork, scope: dict[str, str]
-) -> None:
+def test_a_night_or_unit_that_is_none_is_refused(site: Site, scope: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="names no"):
-        audit(network, night=scope.get("night"), unit=scope.get("unit"))
+        audit(site, night=scope.get("night"), unit=scope.get("unit"))
 
 
 # The truth
 
 
-def test_the_truth_may_be_a_file(network: PanoptesNetwork, tmp_path: Path) -> None:
+def test_the_truth_may_be_a_file(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "truth.jsonl"
     file.write_text("".join(json.dumps(asdict(upload)) + "\n" for upload in truth()))
-    assert found(network, truth=file) == set()
+    assert found(site, truth=file) == set()
     file.write_text('{"name": "x"}\n')
     with pytest.raises(ConfigurationError, match="line 1"):
-        found(network, truth=file)
+        found(site, truth=file)
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        found(network, truth=tmp_path / "none")
+        found(site, truth=tmp_path / "none")
 
 
-def test_the_truth_knows_what_was_lost_changed_or_misjudged(network: PanoptesNetwork) -> None:
+def test_the_truth_knows_what_was_lost_changed_or_misjudged(site: Site) -> None:
     uploads = {upload.name: upload for upload in truth()}
     wrong = [
         replace(uploads[f"{IMAGE}.jpg"], sha256="0" * 64),
@@ -444,7 +440,7 @@ def test_the_truth_knows_what_was_lost_changed_or_misjudged(network: PanoptesNet
         replace(uploads[f"{IMAGE}.cr2"], name=f"{LATER}.cr2"),
         replace(uploads[f"{IMAGE}.fits.fz"], image_id="PAN001_14d3bd_20180216T000000"),
     ]
-    assert found(network, truth=wrong) == {
+    assert found(site, truth=wrong) == {
         ("truth-bytes", f"files/{entry(f'{IMAGE}.jpg')}"),
         ("truth-bytes", f"files/{entry(f'{LATER}.fits')}"),
         ("truth-fate", f"files/{entry(FIELD)}"),
@@ -455,25 +451,25 @@ def test_the_truth_knows_what_was_lost_changed_or_misjudged(network: PanoptesNet
     }
 
 
-def test_what_still_waits_is_true_if_its_bytes_are(network: PanoptesNetwork) -> None:
+def test_what_still_waits_is_true_if_its_bytes_are(site: Site) -> None:
     name = f"{SEQUENCE}/20180216T115500.jpg"
-    network.store("incoming").put(name, jpeg())
+    site.store("incoming").put(name, jpeg())
     upload = replace(truth()[0], name=name, sha256=truth(f"{IMAGE}.jpg".__eq__)[0].sha256)
-    assert found(network, truth=[upload]) == set()
-    network.store("incoming").put(name, jpeg(shade=3))
-    assert found(network, truth=[upload]) == {("truth-bytes", f"files/{entry(name)}")}
+    assert found(site, truth=[upload]) == set()
+    site.store("incoming").put(name, jpeg(shade=3))
+    assert found(site, truth=[upload]) == {("truth-bytes", f"files/{entry(name)}")}
 
 
 # What it costs
 
 
-def test_firestore_has_an_index_for_whatever_an_audit_asks(network: PanoptesNetwork) -> None:
-    recording = Recording(Path(network.catalog.removeprefix("sqlite:///")))
-    network._opened._catalog = recording
-    network.store("images").delete(f"{LATER}.fits.fz")
-    network.store("previews").delete(f"{IMAGE}.preview-1024.jpg")
+def test_firestore_has_an_index_for_whatever_an_audit_asks(site: Site) -> None:
+    recording = Recording(Path(site.settings.catalog.removeprefix("sqlite:///")))
+    site._opened._catalog = recording
+    site.store("images").delete(f"{LATER}.fits.fz")
+    site.store("previews").delete(f"{IMAGE}.preview-1024.jpg")
     for scope in ({}, {"unit": "PAN001"}, {"night": "20180215"}):
-        found(network, truth=truth(), **scope)
-    audited.repaired(network)
+        found(site, truth=truth(), **scope)
+    audited.repaired(site)
     assert len(recording.asked) > 20
     assert recording.without_index() == []

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 
-from blocks.network import PanoptesNetwork
 from flows.ingest_observation import ingest
 from panoptes.network.documents import Location
 from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.ingest import isolation, retries
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
-from panoptes.network.ingest.outcome import Derived, FileResult, Source
+from panoptes.network.ingest.outcome import Derived, FileResult
 from panoptes.network.ingest.taking import Nobody, as_calls
 from panoptes.network.names import document_key, parse_sequence_id
 from tests import sites
@@ -62,37 +63,37 @@ def _upload(folder: Path) -> None:
         place(folder, name, data)
 
 
-def _archive(network: PanoptesNetwork) -> tuple[dict[str, bytes], dict[str, Any]]:
-    return sites.objects(network), sites.documents(network)
+def _archive(site: Site) -> tuple[dict[str, bytes], dict[str, Any]]:
+    return sites.objects(site), sites.documents(site)
 
 
-def _whatever_the_generation(network: PanoptesNetwork) -> str:
+def _whatever_the_generation(site: Site) -> str:
     """The same, without the generations that a folder gave to the uploads."""
-    found = repr(_archive(network))
+    found = repr(_archive(site))
     for name in NIGHT:
-        found = found.replace(str(sites.entry_of(network, name).generation), "GENERATION")
+        found = found.replace(str(sites.entry_of(site, name).generation), "GENERATION")
     return found
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> PanoptesNetwork:
-    network = sites.kept(tmp_path)
-    _upload(sites.incoming(network))
-    return network
+def site(tmp_path: Path) -> Site:
+    site = sites.kept(tmp_path)
+    _upload(sites.incoming(site))
+    return site
 
 
-def test_a_folder_is_ingested_and_left_as_it_was(network: PanoptesNetwork) -> None:
-    before = sites.picture_of(sites.incoming(network))
-    assert sites.outcomes(sites.run(network)) == BECAME
-    assert sites.picture_of(sites.incoming(network)) == before
+def test_a_folder_is_ingested_and_left_as_it_was(site: Site) -> None:
+    before = sites.picture_of(sites.incoming(site))
+    assert sites.outcomes(sites.run(site)) == BECAME
+    assert sites.picture_of(sites.incoming(site)) == before
 
 
-def test_a_second_run_answers_already_and_changes_nothing(network: PanoptesNetwork) -> None:
-    sites.run(network)
-    before = _archive(network)
-    assert sites.outcomes(sites.run(network)) == AGAIN
-    assert _archive(network) == before
-    assert sites.document(network, "observations", SEQUENCE_ID)["num_images"] == 2
+def test_a_second_run_answers_already_and_changes_nothing(site: Site) -> None:
+    sites.run(site)
+    before = _archive(site)
+    assert sites.outcomes(sites.run(site)) == AGAIN
+    assert _archive(site) == before
+    assert sites.document(site, "observations", SEQUENCE_ID)["num_images"] == 2
 
 
 @pytest.mark.parametrize(
@@ -101,31 +102,31 @@ def test_a_second_run_answers_already_and_changes_nothing(network: PanoptesNetwo
      f"timelapse/{SEQUENCE}/20180216T110623.mp4"],
 )  # fmt: skip
 def test_an_output_that_was_deleted_comes_back_and_nothing_else_changes(
-    network: PanoptesNetwork, gone: str
+    site: Site, gone: str
 ) -> None:
-    sites.run(network)
-    before = _archive(network)
+    sites.run(site)
+    before = _archive(site)
     location, _, path = gone.partition("/")
-    Path(getattr(network, location), path).unlink()
+    Path(getattr(site, location), path).unlink()
     assert not {"failed", "quarantined"} & {
-        r.outcome for n, r in sites.run(network).items() if BECAME[n] == AGAIN[n] == "already"
+        r.outcome for n, r in sites.run(site).items() if BECAME[n] == AGAIN[n] == "already"
     }
-    assert _archive(network) == before
-    assert sites.outcomes(sites.run(network)) == AGAIN
+    assert _archive(site) == before
+    assert sites.outcomes(sites.run(site)) == AGAIN
 
 
 def test_a_camera_raws_planes_and_original_come_back(tmp_path: Path) -> None:
-    network = sites.kept(tmp_path)
+    site = sites.kept(tmp_path)
     data = tiny_cr2()
-    place(sites.incoming(network), f"{IMAGE}.cr2", data)
-    sites.run(network)
-    before = _archive(network)
+    place(sites.incoming(site), f"{IMAGE}.cr2", data)
+    sites.run(site)
+    before = _archive(site)
     assert len(before[0]) == 5
     for key in before[0]:
         location, _, path = key.partition("/")
-        Path(getattr(network, location), path).unlink()
-        assert sites.outcomes(sites.run(network)) == {f"{IMAGE}.cr2": "catalogued"}
-        assert _archive(network) == before
+        Path(getattr(site, location), path).unlink()
+        assert sites.outcomes(sites.run(site)) == {f"{IMAGE}.cr2": "catalogued"}
+        assert _archive(site) == before
 
 
 def test_two_runs_at_once_make_what_one_makes(tmp_path: Path) -> None:
@@ -136,17 +137,17 @@ def test_two_runs_at_once_make_what_one_makes(tmp_path: Path) -> None:
     results: list[dict[str, FileResult]] = []
 
     def go() -> None:
-        network = PanoptesNetwork.in_folder(data, incoming=tmp_path / "night", **sites.AT_ONCE)
-        network.check()
-        results.append(sites.run(network))
-        network.documents.close()
+        site = Site.in_folder(data, incoming=tmp_path / "night", **sites.AT_ONCE)
+        site.check()
+        results.append(sites.run(site))
+        site.catalog.close()
 
     threads = [threading.Thread(target=go) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    both = PanoptesNetwork.in_folder(data, incoming=tmp_path / "night", **sites.AT_ONCE)
+    both = Site.in_folder(data, incoming=tmp_path / "night", **sites.AT_ONCE)
     assert _archive(both) == _archive(alone)
     assert len(results) == 3
     for result in results:
@@ -160,11 +161,11 @@ def _decoders_here(monkeypatch: pytest.MonkeyPatch) -> None:
     kills of these tests decode in place. Children have tests of their own."""
 
     def here(
-        derive: Callable[[PanoptesNetwork, Source], Derived],
-        network: PanoptesNetwork,
+        derive: Callable[[Site, Source], Derived],
+        site: Site,
         source: Source,
     ) -> Derived:
-        return derive(network, source)
+        return derive(site, source)
 
     monkeypatch.setattr(isolation, "call_in_child", here)
 
@@ -182,16 +183,16 @@ def test_a_run_that_is_killed_anywhere_loses_nothing_and_the_next_one_ends_it(
     _upload(master)
     sequence = parse_sequence_id(SEQUENCE_ID)
 
-    def make(root: Path) -> PanoptesNetwork:
+    def make(root: Path) -> Site:
         policies: dict[str, Any] = {"workers": 1}
         if keep:
-            network = PanoptesNetwork.in_folder(root, incoming=master, **(sites.AT_ONCE | policies))
+            site = Site.in_folder(root, incoming=master, **(sites.AT_ONCE | policies))
         else:
-            network = PanoptesNetwork.in_folder(root, **(sites.AT_ONCE | policies))
-        network.check()
-        return network
+            site = Site.in_folder(root, **(sites.AT_ONCE | policies))
+        site.check()
+        return site
 
-    def uploaded(root: Path) -> PanoptesNetwork:
+    def uploaded(root: Path) -> Site:
         if not keep:
             for name, data in NIGHT.items():
                 place(root / "incoming", name, data)
@@ -204,93 +205,93 @@ def test_a_run_that_is_killed_anywhere_loses_nothing_and_the_next_one_ends_it(
         root = tmp_path / str(at)
         uploaded(root).documents.close()
         assert sites.run_and_die(lambda root=root: make(root), at), calls[at - 1]  # type: ignore[misc]
-        network = make(root)
-        _nothing_is_lost(network)
-        sites.run(network)
+        site = make(root)
+        _nothing_is_lost(site)
+        sites.run(site)
         if not keep:  # the sweep's part: nothing may wait, but its lease was left behind
-            ingest(network, sequence, call=as_calls, watch=Nobody())
-        assert _whatever_the_generation(network) == ended, calls[at - 1]
-        assert sites.waiting(network) == (sorted(NIGHT) if keep else [])
-        network.documents.close()
+            ingest(site, sequence, call=as_calls, watch=Nobody())
+        assert _whatever_the_generation(site) == ended, calls[at - 1]
+        assert sites.waiting(site) == (sorted(NIGHT) if keep else [])
+        site.catalog.close()
 
 
-def _nothing_is_lost(network: PanoptesNetwork) -> None:
+def _nothing_is_lost(site: Site) -> None:
     """Whatever has left `incoming` is written down, and what was made of it is there."""
-    for name in NIGHT.keys() - set(sites.waiting(network)):
-        entry = sites.entry_of(network, name)
+    for name in NIGHT.keys() - set(sites.waiting(site)):
+        entry = sites.entry_of(site, name)
         assert entry.outcome in ("archived", "filed", "quarantined")
         assert entry.location is not None
         assert entry.path is not None
         location: Location = entry.location
-        assert network.store(location).stat(entry.path).size > 0 or NIGHT[name] == b""
+        assert site.store(location).stat(entry.path).size > 0 or NIGHT[name] == b""
 
 
 @pytest.mark.parametrize("call", ["incoming.list", "catalog.get", "catalog.delete"])
 def test_trouble_that_passes_between_files_ends_no_run(
-    network: PanoptesNetwork, call: str, monkeypatch: pytest.MonkeyPatch
+    site: Site, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0.0001)
-    sources = files_in(network, Path(network.images).parent)
+    sources = files_in(site, Path(site.settings.images).parent)
     once = [TryAgain("for a moment")]
 
     def tell(told: str) -> None:
         if told == f"before {call}" and once:
             raise once.pop()
 
-    sites.watched(network, tell)
-    results = ingest_folder(network, sources, watch=Nobody())
+    sites.watched(site, tell)
+    results = ingest_folder(site, sources, watch=Nobody())
     assert sites.outcomes({r.name: r for r in results}) == BECAME
     assert not once
 
 
 @pytest.mark.parametrize("nested", ["images", "quarantine", "catalog"])
 def test_an_archive_in_a_folder_that_is_drained_is_refused(tmp_path: Path, nested: str) -> None:
-    network = PanoptesNetwork.in_folder(tmp_path, **sites.AT_ONCE)
-    place = f"{network.incoming}/archive"
+    site = Site.in_folder(tmp_path, **sites.AT_ONCE)
+    place = f"{site.settings.incoming}/archive"
     address = f"sqlite:///{place}.sqlite" if nested == "catalog" else place
     with pytest.raises(ConfigurationError, match=f"{nested} lies in incoming"):
-        network.model_copy(update={nested: address}).check()
+        site.model_copy(update={nested: address}).check()
 
 
 def test_what_would_become_of_a_folder_is_foreseen_without_reading_a_file(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
     asked: list[str] = []
-    sites.watched(network, asked.append)
-    sources = files_in(network, Path(network.images).parent)
-    foreseen = {r.name: r.outcome for r in foresee(network, sources)}
+    sites.watched(site, asked.append)
+    sources = files_in(site, Path(site.settings.images).parent)
+    foreseen = {r.name: r.outcome for r in foresee(site, sources)}
     assert foreseen == {
         **{name: BECAME[name].split(":")[0] for name in NIGHT},
         f"{IMAGE}.fits.fz": "catalogued",
     }
     assert not [call for call in asked if ".read" in call or ".put" in call]
-    assert sites.objects(network) == {}
-    assert sites.documents(network) == {}
-    sites.run(network)
-    again = {r.name: r.outcome for r in foresee(network, sources)}
+    assert sites.objects(site) == {}
+    assert sites.documents(site) == {}
+    sites.run(site)
+    again = {r.name: r.outcome for r in foresee(site, sources)}
     assert again == {name: AGAIN[name].split(":")[0] for name in NIGHT}
 
 
 def test_the_data_folder_within_the_folder_is_not_ingested(tmp_path: Path) -> None:
     _upload(tmp_path)
     data = tmp_path / "archive"
-    network = PanoptesNetwork.in_folder(data, incoming=tmp_path, **sites.AT_ONCE)
-    network.check()
+    site = Site.in_folder(data, incoming=tmp_path, **sites.AT_ONCE)
+    site.check()
     for expected in (BECAME, AGAIN):
-        results = ingest_folder(network, files_in(network, data), watch=Nobody())
+        results = ingest_folder(site, files_in(site, data), watch=Nobody())
         assert sites.outcomes({r.name: r for r in results}) == expected
 
 
-def test_every_file_has_one_row_in_the_order_of_their_names(network: PanoptesNetwork) -> None:
-    sources = files_in(network, Path(network.images).parent)
-    rows = [r.name for r in ingest_folder(network, sources, watch=Nobody())]
+def test_every_file_has_one_row_in_the_order_of_their_names(site: Site) -> None:
+    sources = files_in(site, Path(site.settings.images).parent)
+    rows = [r.name for r in ingest_folder(site, sources, watch=Nobody())]
     assert rows == sorted(NIGHT)
 
 
-def test_a_file_that_is_gone_when_its_turn_comes_still_has_a_row(network: PanoptesNetwork) -> None:
-    sources = files_in(network, Path(network.images).parent)
-    (sites.incoming(network) / f"{IMAGE}.jpg").unlink()
-    rows = ingest_folder(network, sources, watch=Nobody())
+def test_a_file_that_is_gone_when_its_turn_comes_still_has_a_row(site: Site) -> None:
+    sources = files_in(site, Path(site.settings.images).parent)
+    (sites.incoming(site) / f"{IMAGE}.jpg").unlink()
+    rows = ingest_folder(site, sources, watch=Nobody())
     assert [r.name for r in rows] == sorted(NIGHT)
     (gone,) = [r for r in rows if r.name == f"{IMAGE}.jpg"]
     assert (gone.outcome, gone.code) == ("failed", "passing-trouble")
@@ -298,17 +299,17 @@ def test_a_file_that_is_gone_when_its_turn_comes_still_has_a_row(network: Panopt
 
 
 def test_what_another_run_took_meanwhile_is_already_done(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path, previews_wanted=False)
-    place(sites.incoming(network), f"{IMAGE}.fits", tiny_fits())
-    sources = files_in(network, Path(network.images).parent)
-    sites.run(network)
-    (row,) = ingest_folder(network, sources, watch=Nobody())
+    site = sites.drained(tmp_path, previews_wanted=False)
+    place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
+    sources = files_in(site, Path(site.settings.images).parent)
+    sites.run(site)
+    (row,) = ingest_folder(site, sources, watch=Nobody())
     assert row.outcome == "already"
 
 
-def test_the_ledger_has_an_entry_for_every_file(network: PanoptesNetwork) -> None:
-    sites.run(network)
+def test_the_ledger_has_an_entry_for_every_file(site: Site) -> None:
+    sites.run(site)
     for name in NIGHT:
-        entry = sites.document(network, "files", document_key(name))
+        entry = sites.document(site, "files", document_key(name))
         assert (entry["attempts"], entry["returns"]) == (1, 1)
         assert entry["closed"] >= entry["opened"]

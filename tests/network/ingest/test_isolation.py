@@ -11,13 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest.compress import compress_fits_file
 from panoptes.network.ingest.isolation import ATTEMPTS, ChildDied, call_in_child, guarded
 from panoptes.network.ingest.ledger import open_entry
-from panoptes.network.ingest.outcome import Derived, Source
+from panoptes.network.ingest.outcome import Derived
 from tests import sites
 from tests.files import IMAGE, place, tiny_fits
 
@@ -25,10 +26,10 @@ NAME = f"{IMAGE}.fits"
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> PanoptesNetwork:
-    network = sites.drained(tmp_path, previews_wanted=False)
-    place(sites.incoming(network), NAME, tiny_fits())
-    return network
+def site(tmp_path: Path) -> Site:
+    site = sites.drained(tmp_path, previews_wanted=False)
+    place(sites.incoming(site), NAME, tiny_fits())
+    return site
 
 
 def test_a_child_that_needs_too_much_memory_or_time_has_died() -> None:
@@ -76,40 +77,40 @@ def test_a_childs_verdict_comes_home_and_its_chatter_does_not(
 
 
 def test_a_file_that_a_run_died_with_is_decoded_in_a_child_and_archived(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    open_entry(network, sites.source_named(network, NAME))  # and then the run was killed
-    assert sites.outcomes(sites.run(network)) == {NAME: "catalogued"}
-    entry = sites.entry_of(network, NAME)
+    open_entry(site, sites.source_named(site, NAME))  # and then the run was killed
+    assert sites.outcomes(sites.run(site)) == {NAME: "catalogued"}
+    entry = sites.entry_of(site, NAME)
     assert (entry.attempts, entry.returns) == (2, 2)
-    assert sites.waiting(network) == []
+    assert sites.waiting(site) == []
 
 
 @guarded
-def _poisoned(network: PanoptesNetwork, source: Source) -> Derived:
+def _poisoned(site: Site, source: Source) -> Derived:
     os.kill(os.getpid(), signal.SIGSEGV)
-    return compress_fits_file(network, source)
+    return compress_fits_file(site, source)
 
 
-def test_a_poisoned_file_is_given_up_after_the_third_attempt(network: PanoptesNetwork) -> None:
-    source = sites.source_named(network, NAME)
-    open_entry(network, source)  # the first, which took its run along
-    opened = open_entry(network, source)
+def test_a_poisoned_file_is_given_up_after_the_third_attempt(site: Site) -> None:
+    source = sites.source_named(site, NAME)
+    open_entry(site, source)  # the first, which took its run along
+    opened = open_entry(site, source)
     assert opened.guarded
     with pytest.raises(BadInput) as bad:
-        _poisoned(network, source.in_child())
+        _poisoned(site, source.in_child())
     assert bad.value.code == "decoder-crash"
     assert "signal 11" in bad.value.detail
-    assert sites.entry_of(network, NAME).attempts == ATTEMPTS + 1
+    assert sites.entry_of(site, NAME).attempts == ATTEMPTS + 1
 
 
-def test_a_file_that_is_not_suspicious_is_decoded_here(network: PanoptesNetwork) -> None:
+def test_a_file_that_is_not_suspicious_is_decoded_here(site: Site) -> None:
     here: list[int] = []
 
     @guarded
-    def derive(network: PanoptesNetwork, source: Source) -> Derived:
+    def derive(site: Site, source: Source) -> Derived:
         here.append(os.getpid())
         return Derived(crc32c="", outputs=())
 
-    derive(network, sites.source_named(network, NAME))
+    derive(site, sites.source_named(site, NAME))
     assert here == [os.getpid()]

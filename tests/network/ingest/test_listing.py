@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.ingest.listing import by_image, everything_waiting, waiting_for
 from panoptes.network.names import Sequence, parse_sequence_id
 from tests import sites
@@ -36,11 +36,11 @@ OTHERS = [
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> PanoptesNetwork:
-    network = sites.drained(tmp_path)
+def site(tmp_path: Path) -> Site:
+    site = sites.drained(tmp_path)
     for name in OURS + OTHERS:
-        place(sites.incoming(network), name, b"x")
-    return network
+        place(sites.incoming(site), name, b"x")
+    return site
 
 
 @pytest.fixture
@@ -49,42 +49,40 @@ def sequence() -> Sequence:
 
 
 def test_every_form_of_name_is_found_for_its_observation_and_nothing_else(
-    network: PanoptesNetwork, sequence: Sequence
+    site: Site, sequence: Sequence
 ) -> None:
-    assert [s.name for s in waiting_for(network, sequence)] == sorted(OURS)
+    assert [s.name for s in waiting_for(site, sequence)] == sorted(OURS)
 
 
 def test_each_file_waits_for_exactly_one_observation_or_for_the_sweep(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    waiting = list(everything_waiting(network))
+    waiting = list(everything_waiting(site))
     sequences = {s.upload.sequence for s in waiting if s.upload}
-    found = [s.name for each in sequences for s in waiting_for(network, each)]
+    found = [s.name for each in sequences for s in waiting_for(site, each)]
     found += [s.name for s in waiting if s.upload is None]
     assert sorted(found) == sorted(OURS + OTHERS)
 
 
-def test_other_observations_of_the_unit_are_not_walked(
-    network: PanoptesNetwork, sequence: Sequence
-) -> None:
+def test_other_observations_of_the_unit_are_not_walked(site: Site, sequence: Sequence) -> None:
     asked: list[str] = []
-    waiting_for(sites.watched(network, asked.append), sequence)
+    waiting_for(sites.watched(site, asked.append), sequence)
     few = len(asked)
     for day in range(10, 28):
         place(
-            sites.incoming(network),
+            sites.incoming(site),
             f"PAN001/14d3bd/201803{day}T110623/201803{day}T112430.fits",
             b"x",
         )
     asked.clear()
-    waiting_for(network, sequence)
+    waiting_for(site, sequence)
     assert len(asked) == few
 
 
 def test_files_of_one_image_go_together_and_the_camera_raw_last(
-    network: PanoptesNetwork, sequence: Sequence
+    site: Site, sequence: Sequence
 ) -> None:
-    groups = by_image(waiting_for(network, sequence))
+    groups = by_image(waiting_for(site, sequence))
     image = next(g for g in groups if g[0].upload and g[0].upload.stem == IMAGE)
     assert [s.upload.file_type.value for s in image if s.upload] == [
         "fits", "fits", "fits", "fits", "fits.fz", "jpg", "cr2",

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.audit import audit
 from panoptes.network.documents import GeoPoint
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.compress import compress_fits_file
 from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.ingest.listing import everything_waiting
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.ingest.quarantine import quarantine_file
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.ingest.unclaimed import withdraw_unclaimed
@@ -41,32 +41,32 @@ LATER_ID = "PAN001_14d3bd_20180216T112630"
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> PanoptesNetwork:
+def site(tmp_path: Path) -> Site:
     return sites.drained(tmp_path, previews_wanted=False)
 
 
-def _take(network: PanoptesNetwork, name: str, data: bytes, *, hours: float = 0) -> str:
-    place(sites.incoming(network), name, data, moment=UPLOADED + timedelta(hours=hours))
-    return sites.run(network)[name].outcome.value
+def _take(site: Site, name: str, data: bytes, *, hours: float = 0) -> str:
+    place(sites.incoming(site), name, data, moment=UPLOADED + timedelta(hours=hours))
+    return sites.run(site)[name].outcome.value
 
 
-def _image(network: PanoptesNetwork, image_id: str = IMAGE_ID) -> dict[str, Any]:
-    return sites.document(network, "images", image_id)
+def _image(site: Site, image_id: str = IMAGE_ID) -> dict[str, Any]:
+    return sites.document(site, "images", image_id)
 
 
-def test_one_file_makes_its_unit_camera_observation_and_image(network: PanoptesNetwork) -> None:
-    assert _take(network, f"{IMAGE}.fits", tiny_fits()) == "catalogued"
-    unit = sites.document(network, "units", "PAN001")
+def test_one_file_makes_its_unit_camera_observation_and_image(site: Site) -> None:
+    assert _take(site, f"{IMAGE}.fits", tiny_fits()) == "catalogued"
+    unit = sites.document(site, "units", "PAN001")
     assert (unit["name"], unit["elevation"]) == ("Mauna Loa", 3400.0)
     assert unit["location"] == GeoPoint(19.54, -155.58)
-    camera = sites.document(network, "cameras", "PAN001_14d3bd")
+    camera = sites.document(site, "cameras", "PAN001_14d3bd")
     assert (camera["unit_id"], camera["camera_id"]) == ("PAN001", "14d3bd")
-    observation = sites.document(network, "observations", SEQUENCE_ID)
+    observation = sites.document(site, "observations", SEQUENCE_ID)
     assert observation["field_name"] == "Wasp 35"
     assert observation["time"] == datetime(2018, 2, 16, 11, 6, 23, tzinfo=UTC)
     assert observation["night"] == "2018-02-15"
     assert (observation["ra"], observation["dec"]) == (76.33, -6.23)
-    image = _image(network)
+    image = _image(site)
     assert image["bucket_path"] == f"{IMAGE}.fits.fz"
     assert image["status"] == "uploaded"
     assert image["sequence_id"] == SEQUENCE_ID
@@ -77,26 +77,26 @@ def test_one_file_makes_its_unit_camera_observation_and_image(network: PanoptesN
         assert document["schema_version"] == 1
 
 
-def test_a_card_that_is_missing_is_an_absent_field(network: PanoptesNetwork) -> None:
-    _take(network, f"{IMAGE}.fits", tiny_fits({"AIRMASS": None, "EXPTIME": "", "ISO": "none"}))
-    assert not {"airmass", "exptime", "exposure_end", "moonfrac"} & _image(network).keys()
-    observation = sites.document(network, "observations", SEQUENCE_ID)
+def test_a_card_that_is_missing_is_an_absent_field(site: Site) -> None:
+    _take(site, f"{IMAGE}.fits", tiny_fits({"AIRMASS": None, "EXPTIME": "", "ISO": "none"}))
+    assert not {"airmass", "exptime", "exposure_end", "moonfrac"} & _image(site).keys()
+    observation = sites.document(site, "observations", SEQUENCE_ID)
     assert not {"iso", "exptime"} & observation.keys()
     assert observation["total_exptime"] == 0.0
 
 
-def test_provenance_says_which_upload_an_image_came_from(network: PanoptesNetwork) -> None:
-    place(sites.incoming(network), f"{IMAGE}.fits", tiny_fits())
-    source = sites.source_named(network, f"{IMAGE}.fits")
-    sites.run(network)
-    provenance = _image(network)["sources"]["fits"]
+def test_provenance_says_which_upload_an_image_came_from(site: Site) -> None:
+    place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
+    source = sites.source_named(site, f"{IMAGE}.fits")
+    sites.run(site)
+    provenance = _image(site)["sources"]["fits"]
     assert (provenance["name"], provenance["generation"]) == (source.name, source.generation)
     assert (provenance["size"], provenance["arrived"]) == (source.size, UPLOADED)
     assert provenance["code_version"].startswith("panoptes-network ")
 
 
 def test_documents_that_existed_before_are_completed_and_lose_nothing(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
     before: dict[tuple[str, str], dict[str, Any]] = {
         ("units", "PAN001"): {"name": "PAN001", "status": "maintenance", "weather": {"safe": True},
@@ -107,18 +107,18 @@ def test_documents_that_existed_before_are_completed_and_lose_nothing(
                                "sources": None},
     }  # fmt: skip
     for (collection, key), fields in before.items():
-        network.documents.create(collection, key, dict(fields))
-    assert _take(network, f"{IMAGE}.fits", tiny_fits()) == "catalogued"
-    unit = sites.document(network, "units", "PAN001")
+        site.catalog.create(collection, key, dict(fields))
+    assert _take(site, f"{IMAGE}.fits", tiny_fits()) == "catalogued"
+    unit = sites.document(site, "units", "PAN001")
     assert (unit["status"], unit["elevation"], unit["weather"]) == (
         "maintenance", 3397.0, {"safe": True},
     )  # fmt: skip
     assert unit["location"] == GeoPoint(19.54, -155.58)
-    observation = sites.document(network, "observations", SEQUENCE_ID)
+    observation = sites.document(site, "observations", SEQUENCE_ID)
     assert (observation["status"], observation["urls"]) == ("received", ["a", "b"])
     assert (observation["field_name"], observation["exptime"]) == ("WASP-35b", 60.0)
     assert (observation["iso"], observation["num_images"]) == (100, 1)
-    image = _image(network)
+    image = _image(site)
     assert (image["status"], image["guider"], image["airmass"]) == ("uploaded", "x", 1.25)
 
 
@@ -130,22 +130,20 @@ def test_documents_that_existed_before_are_completed_and_lose_nothing(
         {"ra": True, "dec": None},
     ],
 )
-def test_nonsense_in_others_documents_stops_no_file(
-    network: PanoptesNetwork, foreign: dict[str, object]
-) -> None:
-    network.documents.create("observations", SEQUENCE_ID, dict(foreign))
+def test_nonsense_in_others_documents_stops_no_file(site: Site, foreign: dict[str, object]) -> None:
+    site.catalog.create("observations", SEQUENCE_ID, dict(foreign))
     mount = {"ra_mnt": foreign["ra"], "dec_mnt": foreign["dec"], "exptime": "long"}
-    network.documents.create("images", IMAGE_ID, mount)
+    site.catalog.create("images", IMAGE_ID, mount)
     sky = {"RA-MNT": None, "DEC-MNT": None, "EXPTIME": None}
-    assert _take(network, f"{IMAGE}.fits", tiny_fits(sky)) == "catalogued"
-    assert "healpix" not in _image(network)
+    assert _take(site, f"{IMAGE}.fits", tiny_fits(sky)) == "catalogued"
+    assert "healpix" not in _image(site)
 
 
 def test_a_header_that_says_otherwise_is_noted_and_the_path_wins(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    _take(network, f"{IMAGE}.fits", tiny_fits({"SEQID": "PAN009_ffffff_20010101T000000"}))
-    image = _image(network)
+    _take(site, f"{IMAGE}.fits", tiny_fits({"SEQID": "PAN009_ffffff_20010101T000000"}))
+    image = _image(site)
     assert image["sequence_id"] == SEQUENCE_ID
     assert any("PAN009_ffffff_20010101T000000" in note for note in image["notes"])
 
@@ -156,83 +154,83 @@ def test_the_earliest_image_describes_its_observation_in_whatever_order_they_com
     first, second = tiny_fits({"FIELD": "Alpha", "ISO": None}), tiny_fits({"FIELD": "Beta"}, seed=1)
     told: list[dict[str, Any]] = []
     for order in ([(IMAGE, first), (LATER, second)], [(LATER, second), (IMAGE, first)]):
-        network = sites.drained(tmp_path / str(len(told)), previews_wanted=False)
+        site = sites.drained(tmp_path / str(len(told)), previews_wanted=False)
         for stem, data in order:
-            _take(network, f"{stem}.fits", data)
-        told.append(sites.document(network, "observations", SEQUENCE_ID))
+            _take(site, f"{stem}.fits", data)
+        told.append(sites.document(site, "observations", SEQUENCE_ID))
     assert told[0] == told[1]
     assert (told[0]["field_name"], told[0]["iso"], told[0]["num_images"]) == ("Alpha", 100, 2)
 
 
 def test_a_stalled_run_of_an_older_generation_does_not_cover_a_newer_one(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
     name = f"{IMAGE}.fits"
     older: dict[str, str | int | float | None]
     older = {"AIRMASS": 9.0, "EXPTIME": 300.0, "OBSERVER": "Elsewhere", "ISO": 800}
-    place(sites.incoming(network), name, tiny_fits(older))
-    stalled = sites.source_named(network, name)
-    open_entry(network, stalled)
-    derived = compress_fits_file(network, stalled)
-    _take(network, name, tiny_fits({"AIRMASS": 1.5}, seed=1), hours=1)
-    before = sites.documents(network)
-    record_image_file(network, stalled, derived)
-    assert sites.documents(network) == before
-    assert sites.entry_of(network, name).generation != stalled.generation
+    place(sites.incoming(site), name, tiny_fits(older))
+    stalled = sites.source_named(site, name)
+    open_entry(site, stalled)
+    derived = compress_fits_file(site, stalled)
+    _take(site, name, tiny_fits({"AIRMASS": 1.5}, seed=1), hours=1)
+    before = sites.documents(site)
+    record_image_file(site, stalled, derived)
+    assert sites.documents(site) == before
+    assert sites.entry_of(site, name).generation != stalled.generation
 
 
 def test_a_file_leaves_incoming_only_in_the_generation_that_was_read(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
     name = f"{IMAGE}.fits"
-    place(sites.incoming(network), name, tiny_fits())
-    source: Source = sites.source_named(network, name)
-    open_entry(network, source)
-    derived = compress_fits_file(network, source)
-    place(sites.incoming(network), name, b"newer", moment=UPLOADED + timedelta(hours=1))
-    record_image_file(network, source, derived)
-    assert (sites.incoming(network) / name).read_bytes() == b"newer"
+    place(sites.incoming(site), name, tiny_fits())
+    source: Source = sites.source_named(site, name)
+    open_entry(site, source)
+    derived = compress_fits_file(site, source)
+    place(sites.incoming(site), name, b"newer", moment=UPLOADED + timedelta(hours=1))
+    record_image_file(site, source, derived)
+    assert (sites.incoming(site) / name).read_bytes() == b"newer"
 
 
-def test_pointing_frames_are_archived_and_make_no_image(network: PanoptesNetwork) -> None:
-    assert _take(network, f"{SEQUENCE}/pointing00.fits", tiny_fits()) == "filed"
-    assert list(sites.objects(network)) == [f"images/{SEQUENCE}/pointing00.fits.fz"]
-    assert not any(key.startswith("images/") for key in sites.documents(network))
+def test_pointing_frames_are_archived_and_make_no_image(site: Site) -> None:
+    assert _take(site, f"{SEQUENCE}/pointing00.fits", tiny_fits()) == "filed"
+    assert list(sites.objects(site)) == [f"images/{SEQUENCE}/pointing00.fits.fz"]
+    assert not any(key.startswith("images/") for key in sites.documents(site))
 
 
-def test_pictures_and_timelapses_are_filed_and_make_no_documents(network: PanoptesNetwork) -> None:
-    assert _take(network, f"{IMAGE}.jpg", jpeg()) == "filed"
-    assert _take(network, f"{SEQUENCE}.mp4", mp4()) == "filed"
-    assert sites.objects(network) == {
+def test_pictures_and_timelapses_are_filed_and_make_no_documents(site: Site) -> None:
+    assert _take(site, f"{IMAGE}.jpg", jpeg()) == "filed"
+    assert _take(site, f"{SEQUENCE}.mp4", mp4()) == "filed"
+    assert sites.objects(site) == {
         f"previews/{IMAGE}.jpg": jpeg(),
         f"timelapse/{SEQUENCE}/20180216T110623.mp4": mp4(),
     }
-    assert {key.split("/")[0] for key in sites.documents(network)} == {"files"}
+    assert {key.split("/")[0] for key in sites.documents(site)} == {"files"}
 
 
 @pytest.mark.parametrize("raw_first", [True, False])
 def test_a_camera_raw_and_a_fits_file_of_one_image_are_one_document(
-    network: PanoptesNetwork, raw_first: bool
+    site: Site, raw_first: bool
 ) -> None:
     raw = tiny_cr2()
     files = [(f"{IMAGE}.cr2", raw), (f"{IMAGE}.fits.fz", tiny_fits_fz())]
     for name, data in files if raw_first else files[::-1]:
-        assert _take(network, name, data) == "catalogued"
-    image = _image(network)
+        assert _take(site, name, data) == "catalogued"
+    image = _image(site)
     assert set(image["rgb_paths"]) == {"r", "g", "b"}
     assert image["original_path"] == f"{IMAGE}.cr2"
     assert image["bucket_path"] == f"{IMAGE}.fits.fz"
     assert (image["status"], image["exptime"], image["airmass"]) == ("uploaded", 120.125, 1.25)
     assert set(image["sources"]) == {"cr2", "fits"}
-    assert sites.document(network, "observations", SEQUENCE_ID)["num_images"] == 1
-    assert len(sites.objects(network, "rgb")) == 3
+    assert sites.document(site, "observations", SEQUENCE_ID)["num_images"] == 1
+    assert len(sites.objects(site, "rgb")) == 3
 
 
-def test_a_camera_raw_alone_is_received(network: PanoptesNetwork) -> None:
+def test_a_camera_raw_alone_is_received(site: Site) -> None:
     raw = tiny_cr2()
-    assert _take(network, f"{LATER}.CR2", raw) == "catalogued"
-    assert _image(network, LATER_ID)["status"] == "received"
-    assert sites.objects(network, "originals") == {f"originals/{LATER}.cr2": raw}
+    assert _take(site, f"{LATER}.CR2", raw) == "catalogued"
+    assert _image(site, LATER_ID)["status"] == "received"
+    assert sites.objects(site, "originals") == {f"originals/{LATER}.cr2": raw}
 
 
 @pytest.mark.parametrize(
@@ -247,48 +245,48 @@ def test_a_camera_raw_alone_is_received(network: PanoptesNetwork) -> None:
     ids=str,
 )
 def test_others_fields_of_our_names_stop_no_file(
-    network: PanoptesNetwork, collection: str, key: str, foreign: dict[str, object]
+    site: Site, collection: str, key: str, foreign: dict[str, object]
 ) -> None:
-    network.documents.create(collection, key, dict(foreign))
-    assert _take(network, f"{IMAGE}.fits", tiny_fits()) == "catalogued"
-    assert _image(network)["bucket_path"] == f"{IMAGE}.fits.fz"
+    site.catalog.create(collection, key, dict(foreign))
+    assert _take(site, f"{IMAGE}.fits", tiny_fits()) == "catalogued"
+    assert _image(site)["bucket_path"] == f"{IMAGE}.fits.fz"
 
 
 def test_a_night_without_a_longitude_is_put_right_once_the_units_is_known(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
     """In Hawaii, 12:24 UTC is the small hours of a night that began on the day before."""
     nowhere = {"LAT-OBS": None, "LONG-OBS": None}
-    _take(network, f"{IMAGE}.fits", tiny_fits(nowhere))
+    _take(site, f"{IMAGE}.fits", tiny_fits(nowhere))
     late = f"{SEQUENCE}/20180216T123030"
-    _take(network, f"{late}.fits", tiny_fits(nowhere, seed=2))
-    assert _image(network, "PAN001_14d3bd_20180216T123030")["night"] == "2018-02-16"
-    _take(network, f"{LATER}.fits", tiny_fits({"LAT-OBS": 19.54, "LONG-OBS": -155.58}, seed=3))
+    _take(site, f"{late}.fits", tiny_fits(nowhere, seed=2))
+    assert _image(site, "PAN001_14d3bd_20180216T123030")["night"] == "2018-02-16"
+    _take(site, f"{LATER}.fits", tiny_fits({"LAT-OBS": 19.54, "LONG-OBS": -155.58}, seed=3))
     for image_id in (IMAGE_ID, LATER_ID, "PAN001_14d3bd_20180216T123030"):
-        assert _image(network, image_id)["night"] == "2018-02-15"
-        assert "night_is_rough" not in _image(network, image_id)
-    assert sites.document(network, "observations", SEQUENCE_ID)["night"] == "2018-02-15"
+        assert _image(site, image_id)["night"] == "2018-02-15"
+        assert "night_is_rough" not in _image(site, image_id)
+    assert sites.document(site, "observations", SEQUENCE_ID)["night"] == "2018-02-15"
 
 
-def test_an_image_belongs_to_one_observation(network: PanoptesNetwork) -> None:
-    _take(network, f"{IMAGE}.fits", tiny_fits())
+def test_an_image_belongs_to_one_observation(site: Site) -> None:
+    _take(site, f"{IMAGE}.fits", tiny_fits())
     other = IMAGE.replace("20180216T110623", "20180216T100000")
     assert other != IMAGE
-    assert _take(network, f"{other}.fits", tiny_fits(seed=5)) == "quarantined"
-    entry = sites.entry_of(network, f"{other}.fits")
+    assert _take(site, f"{other}.fits", tiny_fits(seed=5)) == "quarantined"
+    entry = sites.entry_of(site, f"{other}.fits")
     assert entry.code == "conflicts-with-archive"
     assert SEQUENCE_ID in (entry.reason or "")
-    assert _image(network)["sequence_id"] == SEQUENCE_ID
-    assert list(sites.objects(network, "images")) == [f"images/{IMAGE}.fits.fz"]
+    assert _image(site)["sequence_id"] == SEQUENCE_ID
+    assert list(sites.objects(site, "images")) == [f"images/{IMAGE}.fits.fz"]
 
 
-def test_a_newer_generation_takes_back_what_only_the_older_said(network: PanoptesNetwork) -> None:
-    network.documents.create("images", IMAGE_ID, {"guider": "theirs"})
-    _take(network, f"{IMAGE}.fits", tiny_fits({"AIRMASS": 1.25, "MOONSEP": "far"}))
-    assert "airmass" in _image(network)
-    assert "notes" in _image(network)
-    _take(network, f"{IMAGE}.fits", tiny_fits({"AIRMASS": None, "MOONSEP": None}), hours=1)
-    image = _image(network)
+def test_a_newer_generation_takes_back_what_only_the_older_said(site: Site) -> None:
+    site.catalog.create("images", IMAGE_ID, {"guider": "theirs"})
+    _take(site, f"{IMAGE}.fits", tiny_fits({"AIRMASS": 1.25, "MOONSEP": "far"}))
+    assert "airmass" in _image(site)
+    assert "notes" in _image(site)
+    _take(site, f"{IMAGE}.fits", tiny_fits({"AIRMASS": None, "MOONSEP": None}), hours=1)
+    image = _image(site)
     assert "airmass" not in image
     assert "notes" not in image
     assert image["guider"] == "theirs"
@@ -297,29 +295,29 @@ def test_a_newer_generation_takes_back_what_only_the_older_said(network: Panopte
 def test_what_lost_the_race_for_an_image_is_quarantined_and_leaves_nothing_behind(
     tmp_path: Path,
 ) -> None:
-    network = sites.drained(tmp_path)
+    site = sites.drained(tmp_path)
     other = IMAGE.replace("20180216T110623", "20180216T110624")
-    place(sites.incoming(network), f"{IMAGE}.fits", tiny_fits())
-    place(sites.incoming(network), f"{other}.fits", tiny_fits(seed=2))
-    sources = {source.name: source for source in everything_waiting(network)}
+    place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
+    place(sites.incoming(site), f"{other}.fits", tiny_fits(seed=2))
+    sources = {source.name: source for source in everything_waiting(site)}
     mine, late = sources[f"{IMAGE}.fits"], sources[f"{other}.fits"]
-    open_entry(network, mine)
-    open_entry(network, late)
-    refused = compress_fits_file(network, late)  # nobody has recorded the image yet
-    record_image_file(network, mine, compress_fits_file(network, mine))
+    open_entry(site, mine)
+    open_entry(site, late)
+    refused = compress_fits_file(site, late)  # nobody has recorded the image yet
+    record_image_file(site, mine, compress_fits_file(site, mine))
     with pytest.raises(BadInput, match="conflicts-with-archive") as bad:
-        record_image_file(network, late, refused)
-    quarantine_file(network, late, bad.value)
-    assert [name for name in sites.objects(network) if "20180216T110624" in name] == [
+        record_image_file(site, late, refused)
+    quarantine_file(site, late, bad.value)
+    assert [name for name in sites.objects(site) if "20180216T110624" in name] == [
         f"quarantine/{other}.fits@{late.generation}"
     ]
-    assert [f for f in audit(network, deep=True) if f.kind == "object-orphaned"] == []
+    assert [f for f in audit(site, deep=True) if f.kind == "object-orphaned"] == []
 
 
 def test_what_is_refused_is_not_taken_back_while_somebody_else_has_it(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    _take(network, f"{IMAGE}.fits", tiny_fits())
+    _take(site, f"{IMAGE}.fits", tiny_fits())
     source = Source(
         name=f"{IMAGE}.fits.fz",
         generation=1,
@@ -328,15 +326,15 @@ def test_what_is_refused_is_not_taken_back_while_somebody_else_has_it(
         crc32c=None,
         upload=parse_upload(f"{IMAGE}.fits.fz"),
     )
-    made = sites.entry_of(network, f"{IMAGE}.fits").outputs or ()
-    before = sites.objects(network, "images")
-    withdraw_unclaimed(network, source, made)  # the upload itself is gone
-    info = network.store("incoming").put(source.name, b"x")
-    withdraw_unclaimed(network, replace(source, generation=info.generation), made)
-    assert sites.objects(network, "images") == before
+    made = sites.entry_of(site, f"{IMAGE}.fits").outputs or ()
+    before = sites.objects(site, "images")
+    withdraw_unclaimed(site, source, made)  # the upload itself is gone
+    info = site.store("incoming").put(source.name, b"x")
+    withdraw_unclaimed(site, replace(source, generation=info.generation), made)
+    assert sites.objects(site, "images") == before
     key = document_key(f"{IMAGE}.fits")
-    stored = network.documents.get("files", key)
+    stored = site.catalog.get("files", key)
     assert stored is not None
-    network.documents.delete("files", key, version=stored.version)
-    withdraw_unclaimed(network, replace(source, generation=info.generation), made)
-    assert sites.objects(network, "images") == before  # the image's document still names it
+    site.catalog.delete("files", key, version=stored.version)
+    withdraw_unclaimed(site, replace(source, generation=info.generation), made)
+    assert sites.objects(site, "images") == before  # the image's document still names it

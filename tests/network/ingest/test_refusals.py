@@ -131,8 +131,8 @@ def test_a_huge_file_of_any_type_is_set_aside_without_being_loaded(
     codes, peak = ingest(tmp_path, max_file_bytes=100 * MEGABYTE)
     assert codes == dict.fromkeys(names, "too-large")
     assert peak < modest + 64
-    network = sites.drained(tmp_path)
-    assert [info.size for info in network.store("quarantine").list()] == [128 * MEGABYTE] * 5
+    site = sites.drained(tmp_path)
+    assert [info.size for info in site.store("quarantine").list()] == [128 * MEGABYTE] * 5
 
 
 def test_two_gigabytes_are_beyond_the_limit_that_a_network_begins_with(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.catalog.catalog import modify
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.case_documents import CaseReport
@@ -24,7 +24,7 @@ TOO_LARGE = {"max_file_bytes": 100, "previews_wanted": False}
 FINE = {"previews_wanted": False}
 
 
-def refused(folder: Path, *, keep: bool = False) -> PanoptesNetwork:
+def refused(folder: Path, *, keep: bool = False) -> Site:
     """A network that took a good file for too large, with the limit now put right."""
     make = sites.kept if keep else sites.drained
     small = make(folder, **TOO_LARGE)
@@ -33,63 +33,63 @@ def refused(folder: Path, *, keep: bool = False) -> PanoptesNetwork:
     return make(folder, **FINE)
 
 
-def rescue(network: PanoptesNetwork, wanted: str = NAME) -> str:
-    return rescue_case(network, find_case(network, wanted), by="me@here").sentence
+def rescue(site: Site, wanted: str = NAME) -> str:
+    return rescue_case(site, find_case(site, wanted), by="me@here").sentence
 
 
-def listed(network: PanoptesNetwork, **chosen: str) -> list[CaseReport]:
-    return [found.report for found in cases(network, **chosen)]
+def listed(site: Site, **chosen: str) -> list[CaseReport]:
+    return [found.report for found in cases(site, **chosen)]
 
 
 def test_one_bad_entry_of_the_ledger_hides_no_other_case(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    network = refused(tmp_path)
-    fields = sites.document(network, "files", document_key(NAME))
-    network.documents.create("files", "A-bad-entry", fields | {"failures": "x"})
+    site = refused(tmp_path)
+    fields = sites.document(site, "files", document_key(NAME))
+    site.catalog.create("files", "A-bad-entry", fields | {"failures": "x"})
     old = fields | {"sequence_id": "PAN001_14d3bd_00010101T000000", "case_id": None, "name": "old"}
-    network.documents.create("files", "Of-year-1", old)
-    assert {case.file for case in listed(network)} == {NAME, "old"}
+    site.catalog.create("files", "Of-year-1", old)
+    assert {case.file for case in listed(site)} == {NAME, "old"}
     assert "A-bad-entry cannot be read" in caplog.text
 
 
 def test_an_id_of_two_files_names_both_and_an_id_of_one_finds_it(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path)
+    site = sites.drained(tmp_path)
     names = ["note173230.txt", "note57620.txt"]
     for name in names:
-        place(sites.incoming(network), name, b"x")
-    sites.run(network)
-    ids = {case.file: case.id for case in listed(network)}
+        place(sites.incoming(site), name, b"x")
+    sites.run(site)
+    ids = {case.file: case.id for case in listed(site)}
     assert len(set(ids.values())) == 2
     short = {case_id[:9] for case_id in ids.values()}
     assert short == {"Qc47aa64a"}, "as ids were once"
     with pytest.raises(NoSuchCase, match=r"more than one file.*: note173230.txt, note57620.txt"):
-        find_case(network, "Qc47aa64a")
+        find_case(site, "Qc47aa64a")
     for name in names:
-        assert find_case(network, ids[name]).entry.name == name
-        assert find_case(network, name).entry.name == name
+        assert find_case(site, ids[name]).entry.name == name
+        assert find_case(site, name).entry.name == name
 
 
 @pytest.mark.parametrize("stored", ["short", None])
 def test_a_case_is_found_by_the_shorter_id_under_which_it_was_once_told_of(
     tmp_path: Path, stored: str | None
 ) -> None:
-    network = refused(tmp_path)
-    short = listed(network)[0].id[:9]
-    assert find_case(network, short).entry.name == NAME
+    site = refused(tmp_path)
+    short = listed(site)[0].id[:9]
+    assert find_case(site, short).entry.name == NAME
     told = short if stored else None
-    modify(network.documents, "files", document_key(NAME), lambda before: {"case_id": told})
-    assert find_case(network, short).entry.name == NAME
-    assert find_case(network, listed(network)[0].id).entry.name == NAME
+    modify(site.catalog, "files", document_key(NAME), lambda before: {"case_id": told})
+    assert find_case(site, short).entry.name == NAME
+    assert find_case(site, listed(site)[0].id).entry.name == NAME
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_rescued_file_is_ingested_and_keeps_its_history(tmp_path: Path, keep: bool) -> None:
-    network = refused(tmp_path, keep=keep)
-    (case,) = listed(network)
-    rescue(network, case.id)
-    assert sites.outcomes(sites.run(network)) == {NAME: "catalogued"}
-    entry = sites.entry_of(network, NAME)
+    site = refused(tmp_path, keep=keep)
+    (case,) = listed(site)
+    rescue(site, case.id)
+    assert sites.outcomes(sites.run(site)) == {NAME: "catalogued"}
+    entry = sites.entry_of(site, NAME)
     assert (entry.outcome, entry.code, entry.rescue) == ("archived", None, None)
     assert (entry.attempts, entry.failures) == (1, 0)
     assert entry.history is not None
@@ -97,53 +97,53 @@ def test_a_rescued_file_is_ingested_and_keeps_its_history(tmp_path: Path, keep: 
     assert (past.outcome, past.code, past.size) == ("quarantined", "too-large", len(tiny_fits()))
     assert past.rescued is not None
     assert past.rescued.by == "me@here"
-    assert listed(network) == []
-    assert find_case(network, case.id).report.sentence == "It is archived."
-    assert list(sites.objects(network, "quarantine").values()) == [tiny_fits()]
+    assert listed(site) == []
+    assert find_case(site, case.id).report.sentence == "It is archived."
+    assert list(sites.objects(site, "quarantine").values()) == [tiny_fits()]
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_file_that_is_still_bad_is_one_case_with_a_history_of_two(
     tmp_path: Path, keep: bool
 ) -> None:
-    network = (sites.kept if keep else sites.drained)(tmp_path)
-    place(sites.incoming(network), NAME, b"junk")
-    sites.run(network)
+    site = (sites.kept if keep else sites.drained)(tmp_path)
+    place(sites.incoming(site), NAME, b"junk")
+    sites.run(site)
     for before in range(2):
-        (case,) = listed(network)
+        (case,) = listed(site)
         assert len(case.history) == before
-        rescue(network)
-        assert sites.outcomes(sites.run(network)) == {NAME: "quarantined: not-fits"}
-    (case,) = listed(network)
+        rescue(site)
+        assert sites.outcomes(sites.run(site)) == {NAME: "quarantined: not-fits"}
+    (case,) = listed(site)
     assert [(past.code, past.rescued is not None) for past in case.history] == [
         ("not-fits", True),
         ("not-fits", True),
     ]
-    assert list(sites.objects(network, "quarantine").values()) == [b"junk"], "one copy is enough"
-    assert sites.entry_of(network, NAME).path is not None
+    assert list(sites.objects(site, "quarantine").values()) == [b"junk"], "one copy is enough"
+    assert sites.entry_of(site, NAME).path is not None
 
 
 def test_a_second_rescue_changes_nothing(tmp_path: Path) -> None:
-    network = refused(tmp_path)
-    first = find_case(network, NAME)
-    assert rescue(network) == rescue(network)
-    assert sites.waiting(network) == [NAME]
-    assert sites.outcomes(sites.run(network)) == {NAME: "catalogued"}
+    site = refused(tmp_path)
+    first = find_case(site, NAME)
+    assert rescue(site) == rescue(site)
+    assert sites.waiting(site) == [NAME]
+    assert sites.outcomes(sites.run(site)) == {NAME: "catalogued"}
     with pytest.raises(CannotRescue, match="taken up"):
-        rescue_case(network, first, by="late")
+        rescue_case(site, first, by="late")
     with pytest.raises(CannotRescue, match="archived"):
-        rescue(network)
-    history = sites.entry_of(network, NAME).history
+        rescue(site)
+    history = sites.entry_of(site, NAME).history
     assert history is not None
     assert len(history) == 1
-    assert sites.waiting(network) == []
+    assert sites.waiting(site) == []
 
 
 def _dies(folder: Path, at: int, keep: bool) -> bool:
     """Rescue in a process of its own that is killed at the `at`-th call to a store or catalog."""
 
-    def work(network: PanoptesNetwork) -> None:
-        rescue_case(network, find_case(network, NAME), by="killed")
+    def work(site: Site) -> None:
+        rescue_case(site, find_case(site, NAME), by="killed")
 
     make = sites.kept if keep else sites.drained
     return sites.run_and_die(lambda: make(folder, **FINE), at, work=work)
@@ -156,157 +156,157 @@ def test_a_rescue_killed_at_any_moment_loses_nothing(tmp_path: Path, keep: bool)
     while died:
         at += 1
         folder = tmp_path / str(at)
-        network = refused(folder, keep=keep)
+        site = refused(folder, keep=keep)
         died = _dies(folder, at, keep)
-        entry = sites.entry_of(network, NAME)
+        entry = sites.entry_of(site, NAME)
         assert entry.outcome in ("quarantined", None)
-        assert list(sites.objects(network, "quarantine").values()) == [tiny_fits()]
+        assert list(sites.objects(site, "quarantine").values()) == [tiny_fits()]
         if entry.outcome == "quarantined":
-            rescue(network)
-        assert sites.outcomes(sites.run(network)) == {NAME: "catalogued"}, f"killed at {at}"
-        history = sites.entry_of(network, NAME).history
+            rescue(site)
+        assert sites.outcomes(sites.run(site)) == {NAME: "catalogued"}, f"killed at {at}"
+        history = sites.entry_of(site, NAME).history
         assert history is not None
         assert [(past.code, past.rescued is not None) for past in history] == [("too-large", True)]
     assert at > 5
 
 
 def test_a_run_that_takes_the_file_up_after_a_killed_rescue_says_who_asked(tmp_path: Path) -> None:
-    network = refused(tmp_path)
-    rescue(network)
-    sites.run(network)
-    history = sites.entry_of(network, NAME).history
+    site = refused(tmp_path)
+    rescue(site)
+    sites.run(site)
+    history = sites.entry_of(site, NAME).history
     assert history is not None
     assert history[0].rescued is not None
 
 
 def test_an_upload_that_its_quarantining_left_behind_is_no_obstacle(tmp_path: Path) -> None:
-    network = refused(tmp_path)
-    rescue(network)  # and here is the file, as if it had been left behind:
-    entry = sites.entry_of(network, NAME)
-    left = network.store("incoming").stat(NAME)
-    stored = network.documents.get("files", find_case(network, NAME).key)
+    site = refused(tmp_path)
+    rescue(site)  # and here is the file, as if it had been left behind:
+    entry = sites.entry_of(site, NAME)
+    left = site.store("incoming").stat(NAME)
+    stored = site.catalog.get("files", find_case(site, NAME).key)
     assert stored is not None
-    network.documents.update(
+    site.catalog.update(
         "files", stored.key, {"generation": left.generation}, version=stored.version
     )
     assert entry.outcome == "quarantined"
-    rescue(network)
-    assert sites.outcomes(sites.run(network)) == {NAME: "catalogued"}
+    rescue(site)
+    assert sites.outcomes(sites.run(site)) == {NAME: "catalogued"}
 
 
 def test_a_newer_upload_is_not_touched(tmp_path: Path) -> None:
-    network = refused(tmp_path)
-    place(sites.incoming(network), NAME, b"newer", moment=UPLOADED + timedelta(hours=1))
+    site = refused(tmp_path)
+    place(sites.incoming(site), NAME, b"newer", moment=UPLOADED + timedelta(hours=1))
     with pytest.raises(CannotRescue, match="newer upload"):
-        rescue(network)
-    assert network.store("incoming").read(NAME)[0] == b"newer"
-    sites.run(network)
-    history = sites.entry_of(network, NAME).history
+        rescue(site)
+    assert site.store("incoming").read(NAME)[0] == b"newer"
+    sites.run(site)
+    history = sites.entry_of(site, NAME).history
     assert history is not None
     assert len(history) == 1
 
 
 def test_a_file_that_was_given_up_is_tried_again_from_the_beginning(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path, failure_limit=2, previews_wanted=False)
-    place(sites.incoming(network), NAME, tiny_fits())
-    source = sites.source_named(network, NAME)
+    site = sites.drained(tmp_path, failure_limit=2, previews_wanted=False)
+    place(sites.incoming(site), NAME, tiny_fits())
+    source = sites.source_named(site, NAME)
     for _ in range(2):
-        assert listed(network) == []
-        open_entry(network, source)
-        close_failed(network, source, RuntimeError("the disk is on fire"), passing=False)
-    (case,) = listed(network)
+        assert listed(site) == []
+        open_entry(site, source)
+        close_failed(site, source, RuntimeError("the disk is on fire"), passing=False)
+    (case,) = listed(site)
     assert case.kind == "given-up"
     assert "the disk is on fire" in case.sentence
     assert case.id in case.next_step
-    assert sites.outcomes(sites.run(network)) == {NAME: "failed: unexpected-error"}
-    rescue(network, case.id)
-    assert sites.outcomes(sites.run(network)) == {NAME: "catalogued"}
-    entry = sites.entry_of(network, NAME)
+    assert sites.outcomes(sites.run(site)) == {NAME: "failed: unexpected-error"}
+    rescue(site, case.id)
+    assert sites.outcomes(sites.run(site)) == {NAME: "catalogued"}
+    entry = sites.entry_of(site, NAME)
     assert entry.attempts == 1
     assert entry.history is not None
     assert entry.history[0].code == "unexpected-error"
 
 
 def test_a_poisonous_file_gets_its_attempts_back(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path, previews_wanted=False)
-    place(sites.incoming(network), NAME, tiny_fits())
-    source = sites.source_named(network, NAME)
+    site = sites.drained(tmp_path, previews_wanted=False)
+    place(sites.incoming(site), NAME, tiny_fits())
+    source = sites.source_named(site, NAME)
     for _ in range(5):
-        open_entry(network, source)
+        open_entry(site, source)
     from panoptes.network.ingest.quarantine import quarantine_file
 
-    quarantine_file(network, source, BadInput("decoder-crash", "it ate the memory"))
-    rescue(network)
-    opened = open_entry(network, sites.source_named(network, NAME))
+    quarantine_file(site, source, BadInput("decoder-crash", "it ate the memory"))
+    rescue(site)
+    opened = open_entry(site, sites.source_named(site, NAME))
     assert (opened.entry.attempts, opened.guarded) == (1, False)
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_what_is_no_file_is_judged_again_where_it_is(tmp_path: Path, keep: bool) -> None:
-    network = (sites.kept if keep else sites.drained)(tmp_path, previews_wanted=False)
-    path = sites.incoming(network) / NAME
+    site = (sites.kept if keep else sites.drained)(tmp_path, previews_wanted=False)
+    path = sites.incoming(site) / NAME
     path.parent.mkdir(parents=True)
     os.mkfifo(path)
-    sites.run(network)
-    rescue(network)
-    assert sites.outcomes(sites.run(network)) == {NAME: "quarantined: not-a-file"}
+    sites.run(site)
+    rescue(site)
+    assert sites.outcomes(sites.run(site)) == {NAME: "quarantined: not-a-file"}
 
 
 def test_a_copy_that_is_gone_or_damaged_is_said(tmp_path: Path) -> None:
-    network = refused(tmp_path)
-    (copy,) = network.store("quarantine").list()
-    path = Path(network.quarantine, copy.name)
+    site = refused(tmp_path)
+    (copy,) = site.store("quarantine").list()
+    path = Path(site.settings.quarantine, copy.name)
     whole = path.stat()
     path.write_bytes(bytes(copy.size))
     os.utime(path, ns=(whole.st_atime_ns, whole.st_mtime_ns))
     with pytest.raises(CannotRescue, match="damaged"):
-        rescue(network)
+        rescue(site)
     path.unlink()
     with pytest.raises(CannotRescue, match=r"upload .* again"):
-        rescue(network)
-    assert sites.waiting(network) == []
+        rescue(site)
+    assert sites.waiting(site) == []
 
 
 def test_a_kept_file_that_is_gone_is_said(tmp_path: Path) -> None:
-    network = refused(tmp_path, keep=True)
-    (sites.incoming(network) / NAME).unlink()
+    site = refused(tmp_path, keep=True)
+    (sites.incoming(site) / NAME).unlink()
     with pytest.raises(CannotRescue, match="only read"):
-        rescue(network)
+        rescue(site)
 
 
 def test_names_that_no_folder_can_be_given_are_refused_with_advice(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path)
+    site = sites.drained(tmp_path)
     names = ["new\nline.fits", os.fsdecode(b"latin-\xe9.fits"), "with spaces.fits"]
     for name in names:
-        place(sites.incoming(network), name, b"x")
-    sites.run(network)
+        place(sites.incoming(site), name, b"x")
+    sites.run(site)
     put_back = 0
-    for found in list(cases(network)):
+    for found in list(cases(site)):
         try:
-            rescue_case(network, found, by="me")
+            rescue_case(site, found, by="me")
             put_back += 1
         except CannotRescue as error:
             assert "proper name" in str(error)  # noqa: PT017
-    assert put_back + len(sites.waiting(network)) >= 2
-    sites.run(network)
-    assert len(listed(network)) == 3
+    assert put_back + len(sites.waiting(site)) >= 2
+    sites.run(site)
+    assert len(listed(site)) == 3
 
 
 def test_cases_are_chosen_by_unit_night_and_code(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path)
+    site = sites.drained(tmp_path)
     other = NAME.replace("PAN001", "PAN002").replace("20180216", "20180301")
-    place(sites.incoming(network), NAME, b"junk")
-    place(sites.incoming(network), f"{LATER}.fits", b"")
-    place(sites.incoming(network), other, b"junk")
-    place(sites.incoming(network), "notes.txt", b"clouds")
-    sites.run(network)
-    assert len(listed(network)) == 4
-    assert {case.file for case in listed(network, unit="PAN002")} == {other}
-    assert {case.file for case in listed(network, code="empty-file")} == {f"{LATER}.fits"}
-    assert {case.file for case in listed(network, night="2018-02-15")} == {NAME, f"{LATER}.fits"}
-    assert {case.file for case in listed(network, night="2018-02-16")} == {"notes.txt"}
-    assert listed(network, unit="PAN002", code="empty-file") == []
-    for case in listed(network):
+    place(sites.incoming(site), NAME, b"junk")
+    place(sites.incoming(site), f"{LATER}.fits", b"")
+    place(sites.incoming(site), other, b"junk")
+    place(sites.incoming(site), "notes.txt", b"clouds")
+    sites.run(site)
+    assert len(listed(site)) == 4
+    assert {case.file for case in listed(site, unit="PAN002")} == {other}
+    assert {case.file for case in listed(site, code="empty-file")} == {f"{LATER}.fits"}
+    assert {case.file for case in listed(site, night="2018-02-15")} == {NAME, f"{LATER}.fits"}
+    assert {case.file for case in listed(site, night="2018-02-16")} == {"notes.txt"}
+    assert listed(site, unit="PAN002", code="empty-file") == []
+    for case in listed(site):
         assert case.sentence
         assert case.next_step
 

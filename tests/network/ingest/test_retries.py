@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
 from prefect.states import Failed
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest import compress, keep, quarantine, record, retries, rgb, settle
-from panoptes.network.ingest.outcome import Source
 from panoptes.network.ingest.retries import (
     DerivationKey,
     call_plainly,
@@ -98,34 +98,34 @@ def source() -> Source:
     return Source(name, 7, 5760, datetime(2018, 2, 17, tzinfo=UTC), upload=parse_upload(name))
 
 
-def _key(network: PanoptesNetwork, source: Source, version: str = "1") -> str | None:
+def _key(site: Site, source: Source, version: str = "1") -> str | None:
     context = cast(Any, TaskRunContext).model_construct(task=compress.compress)
     return DerivationKey(version=version).compute_key(
-        context, {"network": network, "source": source}, {}
+        context, {"network": site, "source": source}, {}
     )
 
 
 def test_a_key_names_the_exact_file_the_options_and_the_destination(
     tmp_path: Path, source: Source
 ) -> None:
-    network = PanoptesNetwork.in_folder(tmp_path)
-    other = PanoptesNetwork.in_folder(tmp_path / "other")
-    rice = PanoptesNetwork.in_folder(tmp_path, compression="RICE_1")
+    site = Site.in_folder(tmp_path)
+    other = Site.in_folder(tmp_path / "other")
+    rice = Site.in_folder(tmp_path, compression="RICE_1")
     keys = [
-        _key(network, source),
-        _key(network, source, version="2"),
-        _key(network, replace(source, generation=8)),
-        _key(network, replace(source, name="x")),
-        _key(network, replace(source, size=1)),
-        _key(network, replace(source, crc32c="AAAAAA==")),
+        _key(site, source),
+        _key(site, source, version="2"),
+        _key(site, replace(source, generation=8)),
+        _key(site, replace(source, name="x")),
+        _key(site, replace(source, size=1)),
+        _key(site, replace(source, crc32c="AAAAAA==")),
         _key(other, source),
         _key(rice, source),
-        _key(PanoptesNetwork.in_folder(tmp_path, rawpy_options={}), source),
-        _key(PanoptesNetwork.in_folder(tmp_path, previews_wanted=False), source),
+        _key(Site.in_folder(tmp_path, rawpy_options={}), source),
+        _key(Site.in_folder(tmp_path, previews_wanted=False), source),
     ]
     assert len(set(keys)) == len(keys)
-    assert _key(PanoptesNetwork.in_folder(tmp_path, workers=2), source) == keys[0]
-    assert _key(network, source.in_child()) == keys[0]
+    assert _key(Site.in_folder(tmp_path, workers=2), source) == keys[0]
+    assert _key(site, source.in_child()) == keys[0]
 
 
 def test_a_key_of_anything_else_is_a_mistake_of_the_programmer() -> None:

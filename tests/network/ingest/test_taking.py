@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from panoptes.network.site import Site
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
 from panoptes.network.ingest import retries
 from panoptes.network.ingest.compress import compress_fits_file
@@ -34,11 +34,11 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> PanoptesNetwork:
-    network = sites.drained(tmp_path, previews_wanted=False, workers=1)
-    place(sites.incoming(network), FITS, tiny_fits())
-    place(sites.incoming(network), OTHER, tiny_fits(seed=1))
-    return network
+def site(tmp_path: Path) -> Site:
+    site = sites.drained(tmp_path, previews_wanted=False, workers=1)
+    place(sites.incoming(site), FITS, tiny_fits())
+    place(sites.incoming(site), OTHER, tiny_fits(seed=1))
+    return site
 
 
 def _failing(
@@ -63,66 +63,64 @@ def _failing(
         "after catalog.update", "before catalog.query", "before catalog.aggregate",
     ],
 )  # fmt: skip
-def test_trouble_that_passes_leaves_no_trace(network: PanoptesNetwork, call: str) -> None:
-    sites.watched(network, _failing(call, TryAgain("for a moment"), times=2))
-    source = list(everything_waiting(network))
-    results = take_all(network, source, call=as_calls, watch=Nobody())
+def test_trouble_that_passes_leaves_no_trace(site: Site, call: str) -> None:
+    sites.watched(site, _failing(call, TryAgain("for a moment"), times=2))
+    source = list(everything_waiting(site))
+    results = take_all(site, source, call=as_calls, watch=Nobody())
     assert {r.outcome for r in results.values()} == {"catalogued"}
-    assert sites.waiting(network) == []
-    assert len(sites.objects(network)) == 2
+    assert sites.waiting(site) == []
+    assert len(sites.objects(site)) == 2
 
 
 def test_trouble_that_stays_fails_one_file_and_the_next_run_takes_it(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
     tries = retries.RETRIES + 1
-    sites.watched(network, _failing("before images.put", TryAgain("disk full"), times=tries))
-    results = sites.run(network)
+    sites.watched(site, _failing("before images.put", TryAgain("disk full"), times=tries))
+    results = sites.run(site)
     assert sorted(sites.outcomes(results).values()) == ["catalogued", "failed: passing-trouble"]
     (failed,) = [r for r in results.values() if r.outcome == "failed"]
     assert "disk full" in str(failed.reason)
-    assert sites.waiting(network) == [failed.name]
-    assert sites.outcomes(sites.run(network)) == {failed.name: "catalogued"}
-    assert sites.entry_of(network, failed.name).code is None
+    assert sites.waiting(site) == [failed.name]
+    assert sites.outcomes(sites.run(site)) == {failed.name: "catalogued"}
+    assert sites.entry_of(site, failed.name).code is None
 
 
 @pytest.mark.parametrize(
     "error", [RuntimeError("a bug"), OSError(errno.EIO, "disk"), ConfigurationError("read-only")]
 )
-def test_a_fault_of_ours_is_never_taken_for_bad_input(
-    network: PanoptesNetwork, error: Exception
-) -> None:
-    sites.watched(network, _failing("before images.put", error, times=1))
-    results = sites.run(network)
+def test_a_fault_of_ours_is_never_taken_for_bad_input(site: Site, error: Exception) -> None:
+    sites.watched(site, _failing("before images.put", error, times=1))
+    results = sites.run(site)
     assert sorted(sites.outcomes(results).values()) == ["catalogued", "failed: unexpected-error"]
-    assert sites.objects(network, "quarantine") == {}
+    assert sites.objects(site, "quarantine") == {}
     (failed,) = [r for r in results.values() if r.outcome == "failed"]
     assert type(error).__name__ in str(failed.reason)
-    assert sites.waiting(network) == [failed.name]
+    assert sites.waiting(site) == [failed.name]
 
 
 def test_a_file_that_keeps_failing_is_left_for_an_operator(tmp_path: Path) -> None:
-    network = sites.drained(tmp_path, previews_wanted=False, failure_limit=2)
-    place(sites.incoming(network), FITS, tiny_fits())
-    sites.watched(network, _failing("before images.put", RuntimeError("a bug"), times=2))
+    site = sites.drained(tmp_path, previews_wanted=False, failure_limit=2)
+    place(sites.incoming(site), FITS, tiny_fits())
+    sites.watched(site, _failing("before images.put", RuntimeError("a bug"), times=2))
     for _ in range(3):
-        assert sites.outcomes(sites.run(network)) == {FITS: "failed: unexpected-error"}
-    assert sites.waiting(network) == [FITS]
-    assert sites.entry_of(network, FITS).attempts == 2
+        assert sites.outcomes(sites.run(site)) == {FITS: "failed: unexpected-error"}
+    assert sites.waiting(site) == [FITS]
+    assert sites.entry_of(site, FITS).attempts == 2
 
 
-def test_a_ledger_out_of_reach_is_said_and_raises_nothing(network: PanoptesNetwork) -> None:
+def test_a_ledger_out_of_reach_is_said_and_raises_nothing(site: Site) -> None:
     away = ConnectionError("the catalog is away")
-    sites.watched(network, _failing("before catalog.get", away, times=1000))
-    sources = list(everything_waiting(network))
-    results = take_all(network, sources, call=as_calls, watch=Nobody())
+    sites.watched(site, _failing("before catalog.get", away, times=1000))
+    sources = list(everything_waiting(site))
+    results = take_all(site, sources, call=as_calls, watch=Nobody())
     assert {r.outcome for r in results.values()} == {"failed"}
     assert all("the catalog is away" in str(r.reason) for r in results.values())
-    assert len(sites.waiting(network)) == 2
+    assert len(sites.waiting(site)) == 2
 
 
 def test_an_upload_that_is_rewritten_during_the_run_is_taken_in_its_newest_form(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
     newer = tiny_fits({"AIRMASS": 2.5}, seed=7)
     rewritten = False
@@ -132,23 +130,21 @@ def test_an_upload_that_is_rewritten_during_the_run_is_taken_in_its_newest_form(
         if call == "before incoming.read" and not rewritten:
             rewritten = True
             later = UPLOADED + timedelta(hours=1)
-            place(sites.incoming(network), FITS, newer, moment=later)
+            place(sites.incoming(site), FITS, newer, moment=later)
 
-    sites.watched(network, tell)
-    sources = list(everything_waiting(network))
-    rows = ingest_folder(network, sources, watch=Nobody())
+    sites.watched(site, tell)
+    sources = list(everything_waiting(site))
+    rows = ingest_folder(site, sources, watch=Nobody())
     assert [(row.name, row.outcome) for row in rows] == [
         (FITS, "catalogued"), (OTHER, "catalogued"),
     ]  # fmt: skip
-    assert sites.document(network, "images", "PAN001_14d3bd_20180216T112430")["airmass"] == 2.5
-    assert sites.waiting(network) == []
-    assert len(sites.objects(network)) == 2
+    assert sites.document(site, "images", "PAN001_14d3bd_20180216T112430")["airmass"] == 2.5
+    assert sites.waiting(site) == []
+    assert len(sites.objects(site)) == 2
 
 
 @pytest.mark.parametrize("call", ["after images.put", "before incoming.delete"])
-def test_an_upload_that_is_rewritten_at_the_last_moment_is_not_lost(
-    network: PanoptesNetwork, call: str
-) -> None:
+def test_an_upload_that_is_rewritten_at_the_last_moment_is_not_lost(site: Site, call: str) -> None:
     newer = tiny_fits({"AIRMASS": 2.5}, seed=7)
     rewritten = False
 
@@ -157,34 +153,34 @@ def test_an_upload_that_is_rewritten_at_the_last_moment_is_not_lost(
         if told == call and not rewritten:
             rewritten = True
             later = UPLOADED + timedelta(hours=1)
-            place(sites.incoming(network), FITS, newer, moment=later)
+            place(sites.incoming(site), FITS, newer, moment=later)
 
-    sites.watched(network, tell)
-    assert set(sites.outcomes(sites.run(network)).values()) == {"catalogued"}
-    assert sites.document(network, "images", "PAN001_14d3bd_20180216T112430")["airmass"] == 2.5
-    assert sites.waiting(network) == []
+    sites.watched(site, tell)
+    assert set(sites.outcomes(sites.run(site)).values()) == {"catalogued"}
+    assert sites.document(site, "images", "PAN001_14d3bd_20180216T112430")["airmass"] == 2.5
+    assert sites.waiting(site) == []
 
 
-def test_what_arrives_during_the_run_is_taken_in_the_same_run(network: PanoptesNetwork) -> None:
+def test_what_arrives_during_the_run_is_taken_in_the_same_run(site: Site) -> None:
     arrived = False
 
     def tell(call: str) -> None:
         nonlocal arrived
         if call == "after images.put" and not arrived:
             arrived = True
-            place(sites.incoming(network), f"{IMAGE}.jpg", jpeg())
+            place(sites.incoming(site), f"{IMAGE}.jpg", jpeg())
 
-    sites.watched(network, tell)
-    assert sites.outcomes(sites.run(network))[f"{IMAGE}.jpg"] == "filed"
+    sites.watched(site, tell)
+    assert sites.outcomes(sites.run(site))[f"{IMAGE}.jpg"] == "filed"
 
 
-def test_a_file_that_vanishes_during_the_run_fails_alone(network: PanoptesNetwork) -> None:
+def test_a_file_that_vanishes_during_the_run_fails_alone(site: Site) -> None:
     def tell(call: str) -> None:
         if call == "before incoming.read":
-            (sites.incoming(network) / FITS).unlink(missing_ok=True)
+            (sites.incoming(site) / FITS).unlink(missing_ok=True)
 
-    sites.watched(network, tell)
-    results = sites.outcomes(sites.run(network))
+    sites.watched(site, tell)
+    results = sites.outcomes(sites.run(site))
     assert results[OTHER] == "catalogued"
     assert results[FITS] == "failed: unexpected-error"
 
@@ -197,26 +193,26 @@ def test_an_output_that_proves_wrong_is_withdrawn_unless_it_is_anothers(
     data = {
         "fits": tiny_fits(), "fits.fz": tiny_fits_fz(), "jpg": jpeg(), "cr2": tiny_cr2(),
     }[suffix]  # fmt: skip
-    network = sites.drained(tmp_path, previews_wanted=False)
+    site = sites.drained(tmp_path, previews_wanted=False)
     name = f"{IMAGE}.{suffix}"
-    place(sites.incoming(network), name, data)
-    source = sites.source_named(network, name)
+    place(sites.incoming(site), name, data)
+    source = sites.source_named(site, name)
     derive, compare = DERIVATIONS[FileType(suffix)]
-    derived = as_calls(derive, network, source)
+    derived = as_calls(derive, site, source)
     first = derived.outputs[0]
     wrong = {"fits": tiny_fits_fz(tiny_fits(seed=9)), "fits.fz": tiny_fits_fz(tiny_fits(seed=9))}
-    stored = network.store(first.location).put(first.path, wrong.get(suffix, b"wrong"))
+    stored = site.store(first.location).put(first.path, wrong.get(suffix, b"wrong"))
     output = output_of(first.role, first.location, stored, crc32c(wrong.get(suffix, b"wrong")))
     changed = derived.model_copy(
         update={"outputs": (output, *derived.outputs[1:]), "duplicate_of": duplicate_of}
     )
     with pytest.raises(Exception, match=r"differ|pixel|card|no longer equals"):
-        as_calls(compare, network, source, changed)
-    assert (f"{first.location}/{first.path}" in sites.objects(network)) is bool(duplicate_of)
-    assert sites.waiting(network) == [name]
+        as_calls(compare, site, source, changed)
+    assert (f"{first.location}/{first.path}" in sites.objects(site)) is bool(duplicate_of)
+    assert sites.waiting(site) == [name]
 
 
-def test_watchers_hear_of_every_file(network: PanoptesNetwork) -> None:
+def test_watchers_hear_of_every_file(site: Site) -> None:
     heard: list[str] = []
 
     class Watch(Nobody):
@@ -226,25 +222,25 @@ def test_watchers_hear_of_every_file(network: PanoptesNetwork) -> None:
         def taken(self, result: FileResult) -> None:
             heard.append(result.name)
 
-    take_all(network, list(everything_waiting(network)), call=as_calls, watch=Watch())
+    take_all(site, list(everything_waiting(site)), call=as_calls, watch=Watch())
     assert heard[0] == "2 planned"
     assert sorted(heard[1:]) == [FITS, OTHER]
 
 
-def test_a_file_that_is_done_but_lingers_is_taken_away(network: PanoptesNetwork) -> None:
-    source = sites.source_named(network, FITS)
-    open_entry(network, source)
-    close_entry(network, source, "archived", compress_fits_file(network, source))
-    assert sites.outcomes(sites.run(network))[FITS] == "already"
-    assert sites.waiting(network) == []
+def test_a_file_that_is_done_but_lingers_is_taken_away(site: Site) -> None:
+    source = sites.source_named(site, FITS)
+    open_entry(site, source)
+    close_entry(site, source, "archived", compress_fits_file(site, source))
+    assert sites.outcomes(sites.run(site))[FITS] == "already"
+    assert sites.waiting(site) == []
 
 
-def _send_again(network: PanoptesNetwork, data: bytes) -> None:
+def _send_again(site: Site, data: bytes) -> None:
     """Into the same inode with the same size and modification time, as ``cp -p`` does."""
-    path = sites.incoming(network) / FITS
+    path = sites.incoming(site) / FITS
     before = path.stat()
     while path.stat().st_ctime_ns == before.st_ctime_ns:
-        place(sites.incoming(network), FITS, data)
+        place(sites.incoming(site), FITS, data)
     after = path.stat()
     assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
     assert after.st_mtime_ns == before.st_mtime_ns
@@ -253,42 +249,42 @@ def _send_again(network: PanoptesNetwork, data: bytes) -> None:
 def test_a_kept_source_takes_what_was_sent_again_with_the_same_size_and_times(
     tmp_path: Path,
 ) -> None:
-    network = sites.kept(tmp_path, previews_wanted=False)
+    site = sites.kept(tmp_path, previews_wanted=False)
     good = tiny_fits()
-    place(sites.incoming(network), FITS, b"X" * len(good))
-    assert sites.outcomes(sites.run(network)) == {FITS: "quarantined: not-fits"}
-    _send_again(network, good)
-    assert sites.outcomes(sites.run(network)) == {FITS: "catalogued"}
-    _send_again(network, tiny_fits(seed=1))
-    assert sites.outcomes(sites.run(network)) == {FITS: "catalogued"}
-    _send_again(network, b"Y" * len(good))
-    assert sites.outcomes(sites.run(network)) == {FITS: "quarantined: not-fits"}
-    kept = sites.objects(network, "quarantine").values()
+    place(sites.incoming(site), FITS, b"X" * len(good))
+    assert sites.outcomes(sites.run(site)) == {FITS: "quarantined: not-fits"}
+    _send_again(site, good)
+    assert sites.outcomes(sites.run(site)) == {FITS: "catalogued"}
+    _send_again(site, tiny_fits(seed=1))
+    assert sites.outcomes(sites.run(site)) == {FITS: "catalogued"}
+    _send_again(site, b"Y" * len(good))
+    assert sites.outcomes(sites.run(site)) == {FITS: "quarantined: not-fits"}
+    kept = sites.objects(site, "quarantine").values()
     assert sorted(kept) == [b"X" * len(good), b"Y" * len(good)]
 
 
 def test_a_drained_folder_takes_what_was_sent_again_before_the_first_was_taken_away(
-    network: PanoptesNetwork,
+    site: Site,
 ) -> None:
-    place(sites.incoming(network), FITS, b"X" * len(tiny_fits()))
-    source = sites.source_named(network, FITS)
-    open_entry(network, source)
-    close_quarantined(network, source, BadInput("not-fits"), None, None)
-    _send_again(network, tiny_fits())
-    assert sites.outcomes(sites.run(network))[FITS] == "catalogued"
+    place(sites.incoming(site), FITS, b"X" * len(tiny_fits()))
+    source = sites.source_named(site, FITS)
+    open_entry(site, source)
+    close_quarantined(site, source, BadInput("not-fits"), None, None)
+    _send_again(site, tiny_fits())
+    assert sites.outcomes(sites.run(site))[FITS] == "catalogued"
 
 
 def test_a_kept_source_whose_permissions_changed_is_compared_once(tmp_path: Path) -> None:
-    network = sites.kept(tmp_path, previews_wanted=False)
-    path = place(sites.incoming(network), FITS, tiny_fits())
-    sites.run(network)
+    site = sites.kept(tmp_path, previews_wanted=False)
+    path = place(sites.incoming(site), FITS, tiny_fits())
+    sites.run(site)
     before = path.stat()
     while path.stat().st_ctime_ns == before.st_ctime_ns:
         path.chmod(0o600)
         path.chmod(0o644)
     for reads in (1, 0):
         calls: list[str] = []
-        assert sites.outcomes(sites.run(sites.watched(network, calls.append))) == {FITS: "already"}
+        assert sites.outcomes(sites.run(sites.watched(site, calls.append))) == {FITS: "already"}
         assert calls.count("before incoming.read") == reads
 
 
@@ -296,18 +292,18 @@ def test_a_kept_source_whose_permissions_changed_is_compared_once(tmp_path: Path
     "first", [tiny_fits(), b"X" * len(tiny_fits())], ids=["archived", "quarantined"]
 )
 def test_nothing_is_taken_away_unread_where_the_folder_shows_no_change(
-    network: PanoptesNetwork, first: bytes, monkeypatch: pytest.MonkeyPatch
+    site: Site, first: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "panoptes.network.storage.files.generation_of",
         lambda found, **_: found.st_size if found else 0,
     )  # a file system that keeps no times
-    place(sites.incoming(network), FITS, first)
-    sites.run(network)
-    place(sites.incoming(network), FITS, tiny_fits(seed=7))
-    result = sites.run(network)[FITS]
+    place(sites.incoming(site), FITS, first)
+    sites.run(site)
+    place(sites.incoming(site), FITS, tiny_fits(seed=7))
+    result = sites.run(site)[FITS]
     assert (result.outcome, result.code) == ("failed", "changed-unseen")
-    assert (sites.incoming(network) / FITS).read_bytes() == tiny_fits(seed=7)
-    place(sites.incoming(network), FITS, first)
-    assert sites.run(network)[FITS].outcome in ("already", "quarantined")
-    assert sites.waiting(network) == []
+    assert (sites.incoming(site) / FITS).read_bytes() == tiny_fits(seed=7)
+    place(sites.incoming(site), FITS, first)
+    assert sites.run(site)[FITS].outcome in ("already", "quarantined")
+    assert sites.waiting(site) == []
