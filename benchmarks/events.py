@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from panoptes.network.site import Site
 
 from deployments.local_stack.stack import LocalStack, local_stack
+from panoptes.network.site import Site
 
 SECRET = "only for this measurement"
 MOST_TRIES = 30

@@ -9,9 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
-
 from benchmarks.codec import restores
 from benchmarks.frames import Frame
 from benchmarks.measure import require
@@ -19,6 +16,8 @@ from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
 from panoptes.network.names import Sequence as Observation
 from panoptes.network.names import parse_sequence_id
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 
 _NIGHT = datetime(2026, 1, 15, tzinfo=UTC)
 

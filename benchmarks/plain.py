@@ -6,12 +6,12 @@ import sys
 import time
 from pathlib import Path
 
-from panoptes.network.site import Site
+from panoptes.network.ingest.taking import Nobody, as_calls
 
 from flows.ingest_observation import ingest
 from panoptes.network.ingest.outcome import Became
-from panoptes.network.ingest.taking import Nobody, as_calls
 from panoptes.network.names import parse_sequence_id
+from panoptes.network.site import Site
 
 
 def main() -> None:

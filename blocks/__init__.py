@@ -1,1 +1,1 @@
-"""The outside: where files and documents are kept."""
+"""Prefect blocks: what the Prefect UI shows and edits."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from panoptes.site.catalog import File
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork
 from panoptes.network.catalog.catalog import Fields, Operator, Query, Stored, modify
-from panoptes.network.documents import File
 from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.case_documents import QUARANTINED, event_id, report_case
 from panoptes.network.safe_text import one_line, safe_log
+from panoptes.network.site import Site
 
 AT_ONCE = 100
 """Events in one request."""
@@ -28,7 +28,7 @@ MOST = 1000
 log = safe_log(__name__)
 
 
-def announce_cases(network: PanoptesNetwork, *, sequence_id: str | None = None) -> int:
+def announce_cases(site: Site, *, sequence_id: str | None = None) -> int:
     """Tell Prefect of cases that it has not been told of, all or an observation's.
 
     Gives how many were told. Where Prefect cannot be reached they are left to a later run;
@@ -43,7 +43,7 @@ def announce_cases(network: PanoptesNetwork, *, sequence_id: str | None = None) 
     ]
     if sequence_id is not None:
         where.append(("sequence_id", "==", sequence_id))
-    found = network.documents.query(Query("files", where=where, limit=MOST))
+    found = site.catalog.query(Query("files", where=where, limit=MOST))
     waiting = [(stored, event) for stored in found if (event := _event_of(stored))]
     told = 0
     for start in range(0, len(waiting), AT_ONCE):
@@ -56,7 +56,7 @@ def announce_cases(network: PanoptesNetwork, *, sequence_id: str | None = None) 
             log.warning("Prefect was not told of %d quarantined files: %s", len(batch), error)
             break
         for stored, _ in batch:
-            _mark(network, stored)
+            _mark(site, stored)
         told += len(batch)
     return told
 
@@ -112,7 +112,7 @@ def case_event(stored: Stored) -> dict[str, Any]:
     }
 
 
-def _mark(network: PanoptesNetwork, stored: Stored) -> None:
+def _mark(site: Site, stored: Stored) -> None:
     """Write down that Prefect knows, unless the file has been judged anew meanwhile."""
 
     def change(fields: Fields | None) -> Fields | None:
@@ -122,4 +122,4 @@ def _mark(network: PanoptesNetwork, stored: Stored) -> None:
         )
         return {"announced": True} if same else None
 
-    modify(network.documents, "files", stored.key, change)
+    modify(site.catalog, "files", stored.key, change)

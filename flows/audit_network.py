@@ -6,18 +6,15 @@
 3. Where asked to: mend an observation's findings, ingest it again if that is the mending,
    and look once more at what was found.
 
-`audit_and_repair` is the whole composition. It runs its steps as Prefect tasks from the flow
-below, or as plain calls from the command line.
+The composition is `panoptes.network.audit`; what is ingested again goes as in
+`ingest-observation`.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable
 from typing import Any
 
 from prefect import flow
@@ -26,26 +23,16 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
-from blocks.network import PanoptesNetwork, load_network
-from flows.ingest_observation import AnotherRun, ingest
-from flows.naming import named
+from blocks.network import load_network
 from panoptes.network.audit import audit
-from panoptes.network.audit.again import still_wrong
 from panoptes.network.audit.asides import waiting_now
-from panoptes.network.audit.finding import Finding, Severity, counted
-from panoptes.network.audit.mending import mend
+from panoptes.network.audit.repair import Result, Tally, audit_and_repair
 from panoptes.network.audit.scope import Scope
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.lease import alone
-from panoptes.network.ingest.listing import source_of
-from panoptes.network.ingest.retries import keep_trying
-from panoptes.network.ingest.taking import Call, Nobody, as_tasks, take_all
-from panoptes.network.names import parse_sequence_id
 from panoptes.network.safe_text import markdown, one_line
-from panoptes.network.storage.store import NotFound
-
-ROUNDS = 3
-"""How often one observation is mended: a document that came back may show what else is wrong."""
+from tasks.ingest_image import AsTasks
+from tasks.naming import flow_run_named
 
 AUDITING = "audit-network"
 """The lease of an audit: two at once would tell the same, and mend under each other's hands."""
@@ -54,15 +41,7 @@ MOST_ROWS = 1000
 """Findings that the table in the Prefect user interface shows."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """A finding, and whether it has been mended."""
-
-    finding: Finding
-    mended: bool = False
-
-
-@flow(name="audit-network", flow_run_name=named("audit {network}"), persist_result=False)
+@flow(name="audit-network", flow_run_name=flow_run_named("audit {network}"), persist_result=False)
 def audit_network(
     network: str = "default",
     night: str | None = None,
@@ -83,18 +62,19 @@ def audit_network(
     """
     night, unit = night or None, unit or None
     try:
-        site = load_network(network)
+        block = load_network(network)
+        site = block.site
         site.check()
         findings = audit(site, night=night, unit=unit, deep=deep, watch=_told())
     except (ValueError, ConfigurationError) as error:
         return Failed(message=str(error))
     if repair:
-        results = audit_and_repair(site, findings, deep=deep, call=as_tasks)
+        results = audit_and_repair(site, findings, deep=deep, steps=AsTasks(block))
     else:
         results = (Result(finding) for finding in findings)
     counts = Tally()
     shown: list[Result] = []
-    with alone(site.documents, AUDITING, site.lease_seconds) as is_alone:
+    with alone(site.catalog, AUDITING, block.lease_seconds) as is_alone:
         if not is_alone:
             return Cancelled(message="another audit is at work")
         for result in results:
@@ -136,75 +116,3 @@ def _show(network: str, results: list[Result], counts: Tally) -> None:
     if len(rows) < counts.found:
         description += f"; the first {len(rows)} are shown"
     create_table_artifact(rows, key=f"audit-{key}", description=description)
-
-
-class Tally:
-    """Counts findings as they come."""
-
-    def __init__(self) -> None:
-        self.found = self.mended = 0
-        self._kinds: Counter[tuple[Severity, str]] = Counter()
-
-    @property
-    def left(self) -> int:
-        return self.found - self.mended
-
-    def add(self, result: Result) -> None:
-        self.found += 1
-        self.mended += result.mended
-        if not result.mended:
-            self._kinds[result.finding.severity, result.finding.kind.value] += 1
-
-    @property
-    def sentence(self) -> str:
-        """One line for people."""
-        if not self.mended:
-            return counted(self._kinds)
-        left = counted(self._kinds) if self.left else "nothing is wrong any more"
-        return f"{self.mended} mended, {left}"
-
-    def as_json(self) -> dict[str, int]:
-        kinds: Counter[str] = Counter()
-        for (severity, _), count in self._kinds.items():
-            kinds[f"{severity}s"] += count
-        return {"found": self.found, "mended": self.mended, "left": self.left, **kinds}
-
-
-def audit_and_repair(
-    network: PanoptesNetwork, findings: Iterable[Finding], *, deep: bool, call: Call
-) -> Iterator[Result]:
-    """Mends what an audit finds while it goes on; gives every finding with what came of it.
-
-    Findings of one observation are mended together, under its lease.
-    """
-    for _, together in groupby(findings, key=lambda finding: finding.sequence_id or finding):
-        found = list(together)
-        left = found
-        for _ in range(ROUNDS):
-            if not any(finding.can_be_repaired for finding in left):
-                break
-            _repair(network, left, call)
-            left = keep_trying(still_wrong, network, found, deep=deep)
-        yield from (Result(finding, finding not in left) for finding in found)
-
-
-def _repair(network: PanoptesNetwork, findings: list[Finding], call: Call) -> None:
-    if not keep_trying(mend, network, findings):
-        return
-    sequence_id = findings[0].sequence_id
-    if sequence_id is None:
-        for finding in findings:
-            _take_unroutable(network, finding, call)
-        return
-    try:
-        ingest(network, parse_sequence_id(sequence_id), call=call, watch=Nobody())
-    except AnotherRun:
-        return  # it takes what lies there
-
-
-def _take_unroutable(network: PanoptesNetwork, finding: Finding, call: Call) -> None:
-    try:
-        info = keep_trying(network.store("incoming").stat, finding.subject or finding.name)
-    except NotFound:
-        return
-    take_all(network, [source_of(info)], call=call, watch=Nobody())

@@ -10,12 +10,17 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from blocks.network import load_network
-from flows.naming import named
 from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
-from panoptes.network.stored_header import REFUSALS, header
+from panoptes.network.stored_header import REFUSALS
+from tasks.header import header
+from tasks.naming import flow_run_named
 
 
-@flow(name="get-fits-header", flow_run_name=named("header {bucket_path}"), persist_result=True)
+@flow(
+    name="get-fits-header",
+    flow_run_name=flow_run_named("header {bucket_path}"),
+    persist_result=True,
+)
 def get_fits_header(
     bucket_path: Annotated[
         str,

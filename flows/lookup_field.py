@@ -10,13 +10,15 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from flows.naming import named
 from panoptes.network.errors import ConfigurationError, TryAgain
-from panoptes.network.lookup.resolve import resolve
 from panoptes.network.lookup.resolved import NoSuchName
+from tasks.naming import flow_run_named
+from tasks.resolve import resolve
 
 
-@flow(name="lookup-field", flow_run_name=named("lookup {search_string}"), persist_result=True)
+@flow(
+    name="lookup-field", flow_run_name=flow_run_named("lookup {search_string}"), persist_result=True
+)
 def lookup_field(
     search_string: Annotated[
         str,

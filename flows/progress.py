@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 
 from panoptes.network.errors import TryAgain
 from panoptes.network.ingest.outcome import Became, FileResult, summary
+from panoptes.network.ingest.take import Watch
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.safe_text import markdown, one_line
 
@@ -26,7 +27,7 @@ class Away(TryAgain):
     """A store or the catalogue is away: going on would cost a minute for each file left."""
 
 
-class RunProgress:
+class RunProgress(Watch):
     """A progress artifact while files are taken, and a table of them at the end."""
 
     def __init__(self, sequence_id: str) -> None:

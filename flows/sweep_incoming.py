@@ -31,9 +31,10 @@ from panoptes.network.ingest.lease import alone
 from panoptes.network.ingest.outcome import Became, FileResult, summary
 from panoptes.network.ingest.rest import at_rest
 from panoptes.network.ingest.retries import keep_trying
-from panoptes.network.ingest.settle import settle
-from panoptes.network.ingest.taking import as_tasks, take_all
+from panoptes.network.ingest.take import take_all
 from panoptes.network.ingest.watchdog import ended_when_stalled, progressing
+from panoptes.network.site import Site
+from tasks.ingest_image import AsTasks
 
 SWEEPING = "sweep-incoming"
 """The lease of a sweep: two at once would find the same."""
@@ -61,14 +62,15 @@ def sweep_incoming(
             `live_nights` tells; it makes way for the others.
     """
     try:
-        site = load_network(network)
-        with ended_when_stalled(site.stall_seconds):
+        block = load_network(network)
+        site = block.site
+        with ended_when_stalled(block.stall_seconds):
             site.check()
-            with alone(site.documents, SWEEPING, site.lease_seconds) as is_alone:
+            with alone(site.catalog, SWEEPING, block.lease_seconds) as is_alone:
                 if not is_alone:
                     return Completed(message="another sweep is at work")
                 return _sweep(
-                    site, network, start_runs, (deployment, backfill),
+                    block, network, start_runs, (deployment, backfill),
                     overdue_after, most_runs,
                 )  # fmt: skip
     except (ConfigurationError, TryAgain) as error:
@@ -76,19 +78,20 @@ def sweep_incoming(
 
 
 def _sweep(
-    site: PanoptesNetwork,
+    block: PanoptesNetwork,
     network: str,
     start_runs: bool,
     deployments: tuple[str, str],
     overdue_after: float,
     most_runs: int,
 ) -> State[Any]:
+    site, steps = block.site, AsTasks(block)
     found = survey(site)
-    results = take_unroutable(site, found)
+    results = take_unroutable(site, steps, found)
     keep_trying(announce_cases, site)
     busy = held(site)
     for sequence in progressing(fallen_quiet(site, busy=busy | found.observations.keys())):
-        as_tasks(settle, site, sequence)
+        steps.settle(sequence)
     started = left = 0
     if start_runs:
         started, left = start_waiting(site, found, network, deployments, busy=busy, most=most_runs)
@@ -114,17 +117,17 @@ def _sweep(
     return Completed(message=message)
 
 
-def take_unroutable(network: PanoptesNetwork, found: Survey) -> list[FileResult]:
+def take_unroutable(site: Site, steps: AsTasks, found: Survey) -> list[FileResult]:
     """Put files aside whose names say nothing, once nobody writes them any more."""
-    ripe = at_rest(network, found.unroutable).ready
+    ripe = at_rest(site, found.unroutable).ready
     progress = RunProgress("sweep-incoming")
-    results = list(take_all(network, ripe, call=as_tasks, watch=progress).values())
+    results = list(take_all(ripe, steps=steps, watch=progress).values())
     progress.finish(results)
     return results
 
 
 def start_waiting(
-    site: PanoptesNetwork,
+    site: Site,
     found: Survey,
     network: str,
     deployments: tuple[str, str],
@@ -142,10 +145,10 @@ def start_waiting(
     wanted = [*sorted(abandoned(site) - set(ready)), *ready]
     with get_client(sync_client=True) as client:
         live, behind = (Runs(client, deployment, network) for deployment in deployments)
-        due = behind.due(start_seconds=site.lease_seconds)
-        taken = busy | due | live.due(start_seconds=site.lease_seconds)
+        due = behind.due(start_seconds=site.settings.lease_seconds)
+        taken = busy | due | live.due(start_seconds=site.settings.lease_seconds)
         wanted = [name for name in wanted if name not in taken]
-        ages = {name: is_old(name, found.moment, site.live_nights) for name in wanted}
+        ages = {name: is_old(name, found.moment, site.settings.live_nights) for name in wanted}
         new = [name for name in wanted if not ages[name]]
         old = [name for name in wanted if ages[name]]
         # One key for all of a sweep's tries, another for each sweep.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from panoptes.network.site import Site
-
 from tests import sites
 from tests.files import IMAGE, LATER, SEQUENCE_ID, jpeg, place, tiny_fits, tiny_fits_fz
 

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from panoptes.network.site import Site
+from panoptes.network.ingest.taking import as_calls
 
 from flows.audit_network import Result, audit_and_repair
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Finding, Uploaded
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import Location
-from panoptes.network.ingest.taking import as_calls
 from panoptes.network.names import document_key
+from panoptes.network.site import Site
 from tests.files import IMAGE, LATER, SEQUENCE, jpeg, mp4, tiny_cr2, tiny_fits, tiny_fits_fz
 from tests.sites import ingest_all
 

@@ -9,9 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
+from panoptes.network.ingest.taking import Nobody, as_calls, take_all
+from panoptes.network.opened import Opened
 
 from flows.ingest_observation import ingest
 from panoptes.network.catalog.catalog import Catalog, Query
@@ -20,10 +19,11 @@ from panoptes.network.ingest.folder import files_in, ingest_folder
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.listing import everything_waiting
 from panoptes.network.ingest.outcome import FileResult
-from panoptes.network.ingest.taking import Nobody, as_calls, take_all
 from panoptes.network.names import parse_sequence_id
-from panoptes.network.opened import Opened
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectStore
+from panoptes.network.upload import Source
 
 COLLECTIONS = ("units", "cameras", "observations", "images", "files", "leases")
 VOLATILE = {"attempts", "returns", "opened", "closed", "recorded"}

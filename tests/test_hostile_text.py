@@ -9,7 +9,6 @@ import logging
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
 from prefect.artifacts import Artifact
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from typer.testing import CliRunner
@@ -21,6 +20,7 @@ from flows.audit_network import audit_network
 from flows.get_fits_header import get_fits_header
 from flows.ingest_observation import ingest_observation
 from flows.lookup_field import lookup_field
+from panoptes.network.site import Site
 from tests import sites
 from tests.deployments.services.served import served
 from tests.files import IMAGE, LATER, SEQUENCE_ID, place, tiny_fits

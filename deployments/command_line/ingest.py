@@ -9,8 +9,6 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,6 +19,8 @@ from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
 from panoptes.network.ingest.outcome import Became, FileResult, count_outcomes, summary
 from panoptes.network.safe_text import one_line
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 
 ARCHIVED, FAILED, NOT_ALL = 0, 1, 3
 """Exit codes; the last for files in quarantine, and for those that are still being written."""

@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from panoptes.network.site import Site
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +28,7 @@ from panoptes.network.lookup.resolved import NoSuchName, Resolved
 from panoptes.network.places import BadPath, NotOurs
 from panoptes.network.safe_text import one_line
 from panoptes.network.search import TooMany, find_observations
+from panoptes.network.site import Site
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.store import NotFound, Unreadable
 from panoptes.network.stored_header import read_answer, stored_header

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from panoptes.network.site import Site
 from rich.table import Table
 from rich.text import Text
 
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.safe_text import one_line
+from panoptes.network.site import Site
 
 STYLE = {
     Became.CATALOGUED: "green",

@@ -8,8 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
@@ -23,7 +21,9 @@ from panoptes.network.documents import File
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.outcome import FileResult, summary
 from panoptes.network.safe_text import one_line
+from panoptes.network.settings import LOCATIONS
 from panoptes.network.simulator.night import Sent, simulate_night
+from panoptes.network.site import Site
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 import httpx
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
 
 from deployments.emulators.servers import EmulatorError, Emulators, NotInstalled
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 
 Backend = Literal["local", "gcp"]
 Upload = Callable[[str, bytes], object]

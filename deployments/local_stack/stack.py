@@ -25,9 +25,10 @@ from deployments.local_stack.processes import Processes
 from deployments.work_pools.deploy import PROJECT, WORK_POOL, make_work_pool
 
 if TYPE_CHECKING:
-    from panoptes.network.site import Site
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
+
+    from panoptes.network.site import Site
 
 __all__ = ["LocalStack", "StackError", "local_stack"]
 

@@ -7,7 +7,6 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from panoptes.network.site import Site
 from rich.console import Console
 from rich.text import Text
 
@@ -15,6 +14,7 @@ from deployments.local_stack.stack import LocalStack, StackError, local_stack
 from deployments.local_stack.window import set_window
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.safe_text import one_line
+from panoptes.network.site import Site
 
 PORT = 4200
 """Prefect's own default."""

@@ -14,7 +14,6 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from panoptes.network.site import Site
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
@@ -41,6 +40,7 @@ from panoptes.network.lookup.sesame import Sesame
 from panoptes.network.places import BadPath, Hidden, NotOurs
 from panoptes.network.safe_text import safe_log
 from panoptes.network.search import BadCursor, TooMany
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 from panoptes.network.stored_header import stored_header
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastapi import Request
-from panoptes.network.site import Site
 
 from deployments.receiver.authentication import Guard
 from deployments.services.settings import ServiceSettings
 from panoptes.network.documents import Location
 from panoptes.network.lookup.known_names import KnownNames
 from panoptes.network.lookup.sesame import Sesame
+from panoptes.network.site import Site
 
 
 @dataclass(frozen=True)

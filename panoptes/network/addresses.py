@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from pydantic import ValidationError
-
 from panoptes.network.catalog.catalog import Catalog
-from panoptes.network.errors import ConfigurationError, first_fault
 from panoptes.network.storage.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -60,11 +57,11 @@ def open_store(
     read_only: bool = False,
     follow_links: bool = True,
     uploads: bool = False,
-    gcp_credentials: str | None = None,
+    credentials: Callable[[], Credentials] | None = None,
 ) -> ObjectStore:
     """The store at an address: a folder, or ``gs://BUCKET/PREFIX``.
 
-    `read_only`, `follow_links` and `uploads` are a folder's.
+    `read_only`, `follow_links` and `uploads` are a folder's, `credentials` a bucket's.
     """
     parts = urlsplit(address)
     if parts.scheme == "gs":
@@ -73,7 +70,7 @@ def open_store(
         return GcsStore(
             parts.netloc,
             parts.path.strip("/"),
-            credentials=BlockCredentials(gcp_credentials) if gcp_credentials else None,
+            credentials=credentials,
         )
     from panoptes.network.storage.folder import FolderStore
 
@@ -83,7 +80,7 @@ def open_store(
     )
 
 
-def open_catalog(address: str, *, gcp_credentials: str | None = None) -> Catalog:
+def open_catalog(address: str, *, credentials: Callable[[], Credentials] | None = None) -> Catalog:
     """The catalog at an address: ``sqlite:///PATH`` or ``firestore://PROJECT/DATABASE``."""
     parts = urlsplit(address)
     if parts.scheme == "firestore":
@@ -92,40 +89,9 @@ def open_catalog(address: str, *, gcp_credentials: str | None = None) -> Catalog
         return FirestoreCatalog(
             parts.netloc,
             parts.path.strip("/") or "(default)",
-            credentials=BlockCredentials(gcp_credentials)() if gcp_credentials else None,
+            credentials=None if credentials is None else credentials(),
         )
     from panoptes.network.catalog.sqlite import SqliteCatalog
 
     path = address.removeprefix("sqlite:///") if parts.scheme == "sqlite" else address
     return SqliteCatalog(Path(place_of(path)))
-
-
-@dataclass(frozen=True)
-class BlockCredentials:
-    """Gives the credentials of a prefect-gcp block; equal to others of that block."""
-
-    block: str
-
-    def __call__(self) -> Credentials:
-        from google.auth.exceptions import GoogleAuthError
-        from prefect_gcp import GcpCredentials
-
-        try:
-            loaded = GcpCredentials.load(self.block)
-            assert isinstance(loaded, GcpCredentials)
-            credentials: Credentials = loaded.get_credentials_from_service_account()
-        except (ValueError, RuntimeError, GoogleAuthError) as error:
-            raise ConfigurationError(
-                f"the 'GCP Credentials' block {self.block!r} cannot be used: {first_line(error)}; "
-                "mend it in the Prefect UI under Blocks, or leave the field empty to use the "
-                "machine's own credentials"
-            ) from error
-        return credentials
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, for a sentence: of a validation its first complaint."""
-    cause = error.__cause__ if isinstance(error.__cause__, ValidationError) else error
-    if isinstance(cause, ValidationError):
-        return first_fault(cause)
-    return str(error).strip().partition("\n")[0]

@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
-
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput
 from panoptes.network.names import MAX_NAME_BYTES, parse_upload
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 
 SEARCHED: tuple[Location, ...] = ("images", "incoming", "rgb")
 """Where a name without a location is looked for, in this order."""

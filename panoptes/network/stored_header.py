@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from panoptes.network.site import Site
-
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.header_json import Json, hdu_json
 from panoptes.network.header import NoSuchHdu, read_header, read_headers
-from panoptes.network.ingest.retries import step
 from panoptes.network.places import BadPath, Hidden, NotOurs, places_meant, public_url
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, ObjectStore, Unreadable
 
 ALL = "all"
@@ -72,5 +70,3 @@ def _named(shown: dict[str, Json], url: str) -> dict[str, Json]:
 
 REFUSALS = (BadPath, NotOurs, NotFound, NoSuchHdu, BadInput)
 """What is the caller's or the file's fault, each with a sentence."""
-
-header = step("header", label="{bucket_path}")(stored_header)

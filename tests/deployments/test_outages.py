@@ -13,12 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from panoptes.network.site import Site
 
 from deployments.local_stack.stack import LocalStack, local_stack
 from deployments.local_stack.window import set_window
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.simulator.night import Night, Sent
+from panoptes.network.site import Site
 from tests import sites
 from tests.deployments.receiver.receiving import receiving
 from tests.patience import PATIENT_SECONDS

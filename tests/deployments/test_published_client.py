@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
 
 from deployments.services.app import create_app
 from deployments.services.settings import ServiceSettings
+from panoptes.network.site import Site
 from tests.archives import IMAGE, LATER, SEQUENCE_ID, small_archive
 from tests.local_http import serving
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from panoptes.network.site import Site
 
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.ingest.cases import cases, find_case
 from panoptes.network.ingest.rescue import rescue_case
+from panoptes.network.site import Site
 from tests.files import IMAGE, LATER, tiny_fits
 from tests.sites import ingest_all
 

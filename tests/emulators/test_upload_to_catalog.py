@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from panoptes.network.site import Site
 
 from deployments.emulators.servers import Emulators, Notify, NotInstalled
 from deployments.local_stack.demo_backends import emulated_network, uploader
@@ -26,6 +25,7 @@ from deployments.local_stack.window import set_window
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.errors import TryAgain
 from panoptes.network.simulator.night import Night, Sent
+from panoptes.network.site import Site
 from tests.deployments.receiver.receiving import receiving
 
 if TYPE_CHECKING:

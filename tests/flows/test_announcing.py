@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.site import Site
 
 from deployments.local_stack.stack import LocalStack
 from flows.announcing import announce_cases
@@ -16,6 +15,7 @@ from panoptes.network.ingest.case_documents import QUARANTINED, case_id_of
 from panoptes.network.ingest.cases import find_case
 from panoptes.network.ingest.rescue import rescue_case
 from panoptes.network.names import document_key
+from panoptes.network.site import Site
 from tests import sites
 from tests.files import IMAGE, SEQUENCE_ID, place
 from tests.patience import PATIENT_SECONDS

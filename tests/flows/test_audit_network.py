@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
 from prefect.artifacts import Artifact
 
 from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
 from flows.audit_network import audit_network
+from panoptes.network.site import Site
 from tests import audited, sites
 from tests.audited import BAD, FIELD, IMAGE_ID, LATER_ID, STRAY, change, forget
 from tests.files import IMAGE, LATER, SEQUENCE, SEQUENCE_ID, jpeg

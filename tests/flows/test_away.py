@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.site import Site
 from prefect import flow
 from prefect.client.schemas.objects import State
 
@@ -23,6 +22,7 @@ from panoptes.network.errors import TryAgain
 from panoptes.network.ingest.backlog import abandoned
 from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.retries import keep_trying
+from panoptes.network.site import Site
 from panoptes.network.storage.gcs import GcsStore
 from tests import sites
 from tests.files import SEQUENCE, SEQUENCE_ID, place, tiny_fits

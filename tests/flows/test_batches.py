@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from panoptes.network.site import Site
+from panoptes.network.ingest.taking import Nobody, as_calls
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
@@ -23,8 +23,8 @@ from flows.ingest_observation import ingest_batch
 from flows.starting import Runs
 from panoptes.network.ingest.ledger import close_failed, open_entry
 from panoptes.network.ingest.outcome import FileResult
-from panoptes.network.ingest.taking import Nobody, as_calls
 from panoptes.network.names import parse_sequence_id
+from panoptes.network.site import Site
 from tests import sites
 from tests.files import SEQUENCE, SEQUENCE_ID, jpeg, place, tiny_fits
 from tests.patience import PATIENT_SECONDS

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
 
 from deployments.local_stack.demo_backends import uploader
 from deployments.local_stack.stack import LocalStack
 from panoptes.network.catalog.catalog import Query
+from panoptes.network.settings import LOCATIONS
 from panoptes.network.simulator.night import Sent, simulate_night
+from panoptes.network.site import Site
 from tests import sites
 from tests.recording import Recording
 from tests.sites import ingest_all

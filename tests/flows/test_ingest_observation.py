@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from panoptes.network.site import Site
+from panoptes.network.ingest.compress import compress
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 
@@ -18,11 +18,11 @@ from deployments.local_stack.stack import LocalStack
 from flows.ingest_observation import ingest_observation
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
-from panoptes.network.ingest.compress import compress
 from panoptes.network.ingest.lease import Lease
 from panoptes.network.ingest.listing import waiting_for
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.simulator.night import Sent, simulate_night
+from panoptes.network.site import Site
 from tests import sites
 from tests.patience import PATIENT_SECONDS
 

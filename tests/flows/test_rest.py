@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
+from panoptes.network.ingest.taking import Nobody, as_calls
 
 from flows.ingest_observation import ingest
 from panoptes.network.fits.archive import verify_archive
 from panoptes.network.ingest.backlog import survey
 from panoptes.network.ingest.folder import files_in, ingest_folder
 from panoptes.network.ingest.outcome import FileResult
-from panoptes.network.ingest.taking import Nobody, as_calls
 from panoptes.network.names import parse_sequence_id
+from panoptes.network.site import Site
 from tests import sites
 from tests.files import IMAGE, LATER, SEQUENCE_ID, place, tiny_fits
 

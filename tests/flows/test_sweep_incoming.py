@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.site import Site
 from prefect import flow
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, State
@@ -26,6 +25,7 @@ from panoptes.network.ingest.lease import Lease
 from panoptes.network.ingest.ledger import close_failed, open_entry
 from panoptes.network.ingest.listing import everything_waiting
 from panoptes.network.names import parse_sequence_id
+from panoptes.network.site import Site
 from tests import sites
 from tests.patience import PATIENT_SECONDS
 

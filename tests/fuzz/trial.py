@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
+from panoptes.network.ingest.taking import as_calls, take
 
 from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.outcome import Became, FileResult
-from panoptes.network.ingest.taking import as_calls, take
 from panoptes.network.names import parse_upload
+from panoptes.network.site import Site
 from panoptes.network.stored_header import ALL, REFUSALS, stored_header
+from panoptes.network.upload import Source
 from tests.fuzz.mutations import Mutant
 
 SECONDS = 10.0

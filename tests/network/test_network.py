@@ -9,16 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
 from pydantic import ValidationError
 
 from blocks.network import PanoptesNetwork, load_network
 from deployments.local_stack.stack import LocalStack
 from panoptes.network.addresses import BlockCredentials, open_store
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 from panoptes.network.storage.gcs import GcsStore
+from panoptes.network.upload import Source
 
 
 @pytest.fixture

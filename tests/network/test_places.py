@@ -8,10 +8,10 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
 
 from panoptes.network.places import BadPath, NotOurs, Place, places_meant, public_url
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 
 NAME = "PAN001/14d3bd/20180216T110623/20180216T112430.fits.fz"
 FILES = "https://data.example.org/panoptes/files"

@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
-
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Uploaded
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File, Image, Location
 from panoptes.network.names import FileType, UploadName
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.store import NotFound
 from tests import sites

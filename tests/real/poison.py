@@ -10,14 +10,14 @@ import time
 from typing import Literal, TypeAlias
 
 import cloudpickle
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
+from panoptes.network.ingest.compress import compress_fits_file, verify
 
 from panoptes.network.ingest import isolation, taking
-from panoptes.network.ingest.compress import compress_fits_file, verify
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.retries import step
 from panoptes.network.names import FileType
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 
 Way: TypeAlias = Literal["crashes", "eats memory", "hangs"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from panoptes.network.site import Site
+from panoptes.network.ingest.taking import Nobody, as_calls, take_all
 
 from flows.ingest_observation import AnotherRun, ingest
 from panoptes.network.audit import audit
@@ -21,8 +21,8 @@ from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
 from panoptes.network.ingest import isolation, ledger, retries
 from panoptes.network.ingest.backlog import survey
 from panoptes.network.ingest.outcome import FileResult
-from panoptes.network.ingest.taking import Nobody, as_calls, take_all
 from panoptes.network.names import parse_sequence_id, parse_upload
+from panoptes.network.site import Site
 from tests import sites
 from tests.patience import be_patient
 from tests.real import poison

@@ -18,7 +18,6 @@ from urllib.parse import quote, urlsplit
 
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
-
 from tests import sites
 from tests.real.nights import Night
 

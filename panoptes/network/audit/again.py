@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from panoptes.network.site import Site
 from pydantic import ValidationError
 
 from panoptes.network.audit.asides import is_explained, lone_entry_findings, waiting_finding
@@ -12,6 +11,7 @@ from panoptes.network.audit.observation import look_again
 from panoptes.network.documents import File
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.names import document_key
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
 

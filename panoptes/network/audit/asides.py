@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
 from pydantic import ValidationError
 
 from panoptes.network.audit.entries import entry_findings, is_reopened
@@ -24,6 +22,8 @@ from panoptes.network.errors import BadInput, first_fault
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.names import display_name, document_key, parse_sequence_id, parse_upload
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 
 _CLOSED = ("archived", "filed", "quarantined")
 _OPEN = (

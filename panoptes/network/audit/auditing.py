@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 
-from panoptes.network.site import Site
-
 from panoptes.network.audit.asides import (
     lease_findings,
     quarantine_findings,
@@ -26,6 +24,7 @@ from panoptes.network.documents import Location
 from panoptes.network.ingest.backlog import held
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.settle import INGESTED
+from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
 OVERDUE_SECONDS = 3600.0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from panoptes.network.site import Site
-
 from panoptes.network.audit.claims import Waits
 from panoptes.network.audit.finding import Finding, Kind, Repair
 from panoptes.network.documents import File
 from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.names import document_key
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
 

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from panoptes.network.site import Site
-
 from panoptes.network.audit.paging import pages
 from panoptes.network.audit.scope import KEPT, Stretch, sequence_of
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import Location
 from panoptes.network.names import Sequence, parse_sequence_id
+from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
 Place = tuple[Location, str]

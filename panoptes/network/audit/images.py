@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from panoptes.network.site import Site
 from pydantic import ValidationError
 
 from panoptes.network.audit.claims import Claim, places_of
@@ -18,6 +17,7 @@ from panoptes.network.errors import first_fault
 from panoptes.network.ingest.settle import INGESTED
 from panoptes.network.ingest.sources import recorded_sources
 from panoptes.network.names import FileType, parse_sequence_id
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
 

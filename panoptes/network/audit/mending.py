@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from panoptes.network.settings import LOCATIONS
-from panoptes.network.site import Site
 from pydantic import ValidationError
 
 from panoptes.network.audit.finding import Finding, Kind, Repair
@@ -21,6 +19,8 @@ from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.names import document_key, parse_sequence_id
 from panoptes.network.safe_text import safe_log
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, PreconditionFailed, Unreadable
 
 log = safe_log(__name__)

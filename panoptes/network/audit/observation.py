@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache
 
-from panoptes.network.site import Site
 from pydantic import ValidationError
 
 from panoptes.network.audit.claims import ObjectChecks
@@ -18,6 +17,7 @@ from panoptes.network.errors import first_fault
 from panoptes.network.ingest.holder import has_died
 from panoptes.network.ingest.ledger import now
 from panoptes.network.names import document_key
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
 from pydantic import ValidationError
 
 from panoptes.network.audit.claims import record_of
@@ -11,15 +9,17 @@ from panoptes.network.audit.originals import uploaded_bytes
 from panoptes.network.documents import File, Image, Location, Output
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import OutputLost, output_of
+from panoptes.network.ingest.derive import make_rgb, verify
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.preview import preview_of_fits
 from panoptes.network.ingest.record import record_image_file
-from panoptes.network.ingest.rgb import make_rgb_files, verify_rgb_files
 from panoptes.network.keywords import known_cards
 from panoptes.network.names import FileType, display_name, document_key, parse_upload
+from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.store import NotFound, PreconditionFailed, Unreadable
+from panoptes.network.upload import Source
 
 
 class CannotMend(Exception):
@@ -143,7 +143,7 @@ def _from_archive(site: Site, source: Source, record: Output, data: bytes) -> De
 
 def _from_raw(site: Site, source: Source, data: bytes) -> Derived:
     """As it was uploaded: the kept original is the upload."""
-    with site.holding(source, data):
-        derived = make_rgb_files(site, source)
-        verify_rgb_files(site, source, derived)
+    source.memory.data = data
+    derived = make_rgb(site, source)
+    verify(site, source, derived)
     return derived

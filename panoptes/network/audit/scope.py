@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from panoptes.network.site import Site
-
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import GeoPoint, Location, night_of
 from panoptes.network.errors import BadInput
 from panoptes.network.names import parse_sequence_id, parse_upload
+from panoptes.network.site import Site
 
 KEPT: tuple[Location, ...] = ("images", "originals", "rgb", "previews", "timelapse")
 """The locations whose objects lie under ``UNIT/CAMERA/SEQUENCE``."""

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from panoptes.network.site import Site
 from pydantic import ValidationError
 
 from panoptes.network.audit.finding import Finding, Kind, Uploaded
@@ -18,6 +17,7 @@ from panoptes.network.errors import BadInput, ConfigurationError
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.sources import recorded_sources
 from panoptes.network.names import document_key
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, Unreadable
 
 

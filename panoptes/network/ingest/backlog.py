@@ -6,9 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
-
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File, GeoPoint, night_of
 from panoptes.network.ingest.backlog_counts import Backlog
@@ -18,6 +15,8 @@ from panoptes.network.ingest.rest import seconds_left
 from panoptes.network.ingest.watchdog import progressing
 from panoptes.network.names import Sequence, parse_sequence_id
 from panoptes.network.safe_text import safe_log
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 
 MOST_QUIET = 500
 """Observations that one sweep looks at to see whether they are received."""

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from panoptes.network.site import Site
 from pydantic import ValidationError
 
 from panoptes.network.catalog.catalog import Query, Stored
@@ -15,6 +14,7 @@ from panoptes.network.ingest.backlog import longitude_of
 from panoptes.network.ingest.case_documents import CaseReport, report_case
 from panoptes.network.names import document_key
 from panoptes.network.safe_text import safe_log
+from panoptes.network.site import Site
 
 log = safe_log(__name__)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
 from pydantic import ValidationError
 
 from panoptes.network.catalog.catalog import Query, Stored
@@ -15,8 +13,10 @@ from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.sources import recorded_sources
 from panoptes.network.names import display_name, document_key
+from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed
+from panoptes.network.upload import Source
 
 
 class OutputLost(Exception):

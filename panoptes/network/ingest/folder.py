@@ -10,18 +10,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
-
-from flows.ingest_observation import AnotherRun, ingest
 from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest.ledger import readable_entry
 from panoptes.network.ingest.listing import everything_waiting
+from panoptes.network.ingest.observation import AnotherRun, ingest_observation
 from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.rest import Patience, at_rest
-from panoptes.network.ingest.taking import Watch, as_calls, take_all
+from panoptes.network.ingest.take import Calls, Watch, take_all
 from panoptes.network.names import FileType, display_name, parse_sequence_id, parse_upload
 from panoptes.network.safe_text import safe_log
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 
 log = safe_log(__name__)
 
@@ -56,12 +55,8 @@ def ingest_folder(site: Site, sources: Iterable[Source], *, watch: Watch) -> lis
         waiting = observations[sequence_id]
         seen = _Seen(watch)
         try:
-            done = ingest(
-                site,
-                parse_sequence_id(sequence_id),
-                call=as_calls,
-                watch=seen,
-                patience=PATIENCE_SECONDS,
+            done, _ = ingest_observation(
+                site, parse_sequence_id(sequence_id), watch=seen, patience=PATIENCE_SECONDS
             )
             names = {result.name for result in done}
             unseen = [s for s in waiting if display_name(s.name) not in names]
@@ -80,11 +75,11 @@ def _take_unroutable(site: Site, sources: list[Source], watch: Watch) -> list[Fi
     patience = Patience(site.settings.rest_seconds)
     while (found := at_rest(site, sources)).left and patience.wait(found.left, watch.resting):
         pass
-    taken = take_all(site, found.ready, call=as_calls, watch=watch)
+    taken = take_all(found.ready, steps=Calls(site), watch=watch)
     return [*taken.values(), *found.results()]
 
 
-class _Seen:
+class _Seen(Watch):
     """Passes on what a run tells, and keeps the rows for the case that it breaks off."""
 
     def __init__(self, watch: Watch) -> None:

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
 
 from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest.ledger import count_attempt
 from panoptes.network.ingest.outcome import Derived
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 
 MEMORY_BYTES = 4 << 30
 SECONDS = 300.0

@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from functools import cache
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
 from pydantic import ValidationError
 
 from panoptes.network.catalog.catalog import Fields, modify
@@ -26,8 +24,10 @@ from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.reading_back import checksum_of, holds
 from panoptes.network.names import display_name, document_key
 from panoptes.network.safe_text import safe_log
+from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.store import NotFound
+from panoptes.network.upload import Source
 
 log = safe_log(__name__)
 

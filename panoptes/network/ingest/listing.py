@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
-
 from panoptes.network.errors import BadInput
 from panoptes.network.names import (
     FileType,
@@ -15,7 +12,9 @@ from panoptes.network.names import (
     listing_prefixes,
     parse_upload,
 )
+from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
+from panoptes.network.upload import Source
 
 
 def source_of(info: ObjectInfo) -> Source:

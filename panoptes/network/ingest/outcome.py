@@ -1,42 +1,14 @@
-"""What moves through an ingest: a source file, what was made of it, and what became of it."""
+"""What was made of an uploaded file, and what became of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from panoptes.network.documents import File, Output
-from panoptes.network.names import UploadName
-from panoptes.network.safe_text import one_line
-
-
-@dataclass(frozen=True)
-class Source:
-    """One generation of an uploaded file, as `incoming` lists it."""
-
-    name: str
-    generation: int
-    size: int
-    arrived: datetime
-    crc32c: str | None = None
-    upload: UploadName | None = None
-    """What its name says; None where it says nothing that we understand."""
-    guarded: bool = False
-    """An earlier attempt ended without a word: decode in a child process, with limits."""
-
-    @property
-    def label(self) -> str:
-        """What people read in logs and run names."""
-        if self.upload is None:
-            return one_line(self.name)
-        return f"{self.upload.image_id or self.upload.stem} {self.upload.file_type.value}"
-
-    def in_child(self) -> Source:
-        return replace(self, guarded=True)
 
 
 class Derived(BaseModel):

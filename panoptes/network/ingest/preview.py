@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
-
 from panoptes.network.documents import Output
 from panoptes.network.ingest.deposit import output_of
 from panoptes.network.ingest.sources import recorded_sources
+from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
+from panoptes.network.upload import Source
 
 if TYPE_CHECKING:
     from panoptes.network.cr2.frame import RawFrame

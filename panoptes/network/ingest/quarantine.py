@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
-
 from panoptes.network.documents import File
 from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest.ledger import close_quarantined, read_entry
 from panoptes.network.ingest.outcome import FileResult
 from panoptes.network.ingest.record import remove_from_incoming
-from panoptes.network.ingest.retries import step
 from panoptes.network.names import quarantine_name
+from panoptes.network.site import Site
 from panoptes.network.storage.checksums import CHUNK, crc32c
 from panoptes.network.storage.store import NotFound, ObjectStore, PreconditionFailed, Unreadable
+from panoptes.network.upload import Source
 
 MOST_COPIES = 100
 """Of one generation of a file; each but the last is not what it should be."""
@@ -151,6 +149,3 @@ def same_object(
         return store.stat(name) == one and other.stat(path) == two
     except (NotFound, BadInput):
         return False
-
-
-quarantine = step("quarantine")(quarantine_file)

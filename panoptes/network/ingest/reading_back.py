@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from panoptes.network.site import Site
-
 from panoptes.network.documents import Location, Output
 from panoptes.network.errors import BadInput
+from panoptes.network.site import Site
 from panoptes.network.storage.checksums import CHUNK, Crc32c
 from panoptes.network.storage.store import NotFound, ObjectInfo, Unreadable
 

@@ -11,9 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
-
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import (
     IMAGE_STATUS,
@@ -33,12 +30,13 @@ from panoptes.network.errors import BadInput
 from panoptes.network.ingest.describing import describe_earliest, rank
 from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
-from panoptes.network.ingest.retries import step
 from panoptes.network.ingest.sources import own_sequence, recorded_sources
 from panoptes.network.ingest.unclaimed import withdraw_unclaimed
 from panoptes.network.keywords import Described, describe
 from panoptes.network.names import FileType, UploadName, display_name, parse_time
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, PreconditionFailed
+from panoptes.network.upload import Source
 
 _FITS = (FileType.FITS, FileType.FITS_FZ)
 
@@ -291,6 +289,3 @@ def _position(fields: Fields) -> tuple[float | None, float | None]:
         if east is not None and north is not None:
             return east, north
     return None, None
-
-
-record = step("record")(record_image_file)

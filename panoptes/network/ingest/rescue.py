@@ -12,9 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
-
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Rescue
 from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
@@ -26,7 +23,9 @@ from panoptes.network.ingest.quarantine import same_object
 from panoptes.network.ingest.record import remove_from_incoming
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.names import display_name, document_key
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed, Unreadable
+from panoptes.network.upload import Source
 
 
 class CannotRescue(Exception):

@@ -14,16 +14,15 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
-
 from panoptes.network.errors import ADVICE, BadInput
 from panoptes.network.ingest.ledger import readable_entry
 from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.names import display_name
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
+from panoptes.network.upload import Source
 
 Resting = Callable[[int, float], None]
 """Is told how many files will be looked at again, and in how many seconds."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from panoptes.network.site import Site
-
 from panoptes.network.catalog.catalog import Fields, Query, modify
 from panoptes.network.documents import OBSERVATION_STATUS, GeoPoint, Unit, forward, night_of
 from panoptes.network.ingest.ledger import now
-from panoptes.network.ingest.retries import step
 from panoptes.network.names import Sequence
+from panoptes.network.site import Site
 
 INGESTED = ("received", "uploaded")
 
@@ -136,6 +134,3 @@ def _end_earlier(site: Site, sequence: Sequence) -> None:
 
     for stored in list(site.catalog.query(earlier)):
         modify(site.catalog, "observations", stored.key, end)
-
-
-settle = step("settle", label="{sequence.sequence_id}")(settle_observation)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from panoptes.network.site import Site
 from pydantic import ValidationError
 
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.documents import Provenance
 from panoptes.network.errors import BadInput
 from panoptes.network.names import UploadName
+from panoptes.network.site import Site
 
 
 def recorded_sources(image: Fields) -> dict[str, Fields]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
-
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import Output
 from panoptes.network.ingest.deposit import withdraw
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
+from panoptes.network.upload import Source
 
 
 def withdraw_unclaimed(site: Site, source: Source, outputs: Iterable[Output]) -> None:

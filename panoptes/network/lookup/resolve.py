@@ -10,24 +10,9 @@ Only the last step needs the network.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from prefect import task
-from prefect.cache_policies import CachePolicy
-from prefect.context import TaskRunContext
-from prefect.tasks import exponential_backoff
+from datetime import UTC, datetime
 
 from panoptes.network.errors import ConfigurationError, TryAgain
-from panoptes.network.ingest.retries import (
-    BACKOFF_SECONDS,
-    JITTER,
-    RETRIES,
-    named,
-    retry_if_passing,
-)
 from panoptes.network.lookup.deep_sky import deep_sky_object
 from panoptes.network.lookup.known_names import KnownNames
 from panoptes.network.lookup.resolved import NoSuchName, Resolved, tidy
@@ -37,9 +22,6 @@ from panoptes.network.lookup.written_coordinates import read_coordinates, read_d
 from panoptes.network.safe_text import safe_log
 
 log = safe_log(__name__)
-
-VERSION = "1"
-"""Of what `resolve_name` answers; a new one makes Prefect forget what it cached."""
 
 
 def resolve_name(
@@ -58,7 +40,7 @@ def resolve_name(
     if (written := read_coordinates(text)) is not None:
         return _resolved(search_string, written, text, "coordinates")
     if (body := body_named(text)) is not None:
-        seen = _utc(moment)
+        seen = utc(moment)
         place = position_of(body, seen)
         return _resolved(search_string, place, body.capitalize(), "ephemeris", time=seen)
     if (found := deep_sky_object(text)) is not None:
@@ -127,53 +109,7 @@ def _resolved(
     )
 
 
-def _utc(moment: datetime | None) -> datetime:
+def utc(moment: datetime | None) -> datetime:
     if moment is None:
         return datetime.now(UTC)
     return moment.replace(tzinfo=UTC) if moment.utcoffset() is None else moment.astimezone(UTC)
-
-
-@dataclass
-class NameKey(CachePolicy):
-    """The identity of a lookup: task, version, the tidied name, and for what moves the time.
-
-    What moves, now, has none: it is worked out anew each time.
-    """
-
-    version: str = VERSION
-
-    def compute_key(
-        self,
-        task_ctx: TaskRunContext,
-        inputs: dict[str, Any],
-        flow_parameters: dict[str, Any],
-        **kwargs: Any,
-    ) -> str | None:
-        moment: datetime | None = inputs.get("moment")
-        try:
-            text = tidy(inputs["search_string"])
-        except NoSuchName:
-            return None
-        moves = body_named(text) is not None
-        if moves and moment is None:
-            return None
-        identity = text if moment is None or not moves else f"{text}@{_utc(moment).isoformat()}"
-        digest = hashlib.sha256(identity.encode()).hexdigest()
-        return f"{task_ctx.task.name}-{self.version}-{digest[:40]}"
-
-
-@task(
-    name="resolve",
-    task_run_name=named("resolve {search_string}"),
-    retries=RETRIES,
-    retry_delay_seconds=exponential_backoff(backoff_factor=BACKOFF_SECONDS),
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_passing,
-    cache_policy=NameKey(),
-    cache_expiration=timedelta(days=30),
-    persist_result=True,
-    result_serializer="json",
-)
-def resolve(search_string: str, moment: datetime | None = None) -> Resolved:
-    """`resolve_name` as a step of a flow. Only answers are cached, never that there is none."""
-    return resolve_name(search_string, moment=moment)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.site import Site
 
 from deployments.command_line.audit_run import run
+from panoptes.network.site import Site
 from tests import audited, sites
 from tests.audited import LATER_ID, OTHER_IMAGE
 from tests.files import IMAGE, LATER, SEQUENCE_ID

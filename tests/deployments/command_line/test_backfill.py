@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.site import Site
 from prefect import flow
 from prefect.states import Scheduled
 from typer.testing import CliRunner, Result
@@ -18,6 +17,7 @@ from blocks.network import PanoptesNetwork
 from deployments.command_line.main import app
 from deployments.local_stack.stack import LocalStack
 from flows.starting import INGEST
+from panoptes.network.site import Site
 from tests import sites
 from tests.files import place
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.site import Site
 
 from deployments.command_line.ingest import run
+from panoptes.network.site import Site
 from tests import sites
 from tests.files import (
     IMAGE,

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.site import Site
 from typer.testing import CliRunner, Result
 
 from deployments.command_line.main import app
+from panoptes.network.site import Site
 from tests import sites
 from tests.files import IMAGE, LATER, place, tiny_fits
 

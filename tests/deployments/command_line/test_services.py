@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 import typer
-from panoptes.network.site import Site
 from typer.testing import CliRunner, Result
 
 from deployments.command_line import services as service_commands
+from panoptes.network.site import Site
 from tests.archives import IMAGE, LATER, OTHER, SEQUENCE_ID, small_archive
 from tests.files import tiny_fits
 from tests.local_http import SesameServer, sesame_server, simbad

@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
-from panoptes.network.site import Site
 
 from deployments.services.app import create_app
 from deployments.services.settings import ServiceSettings
 from panoptes.network.lookup.sesame import Sesame
+from panoptes.network.site import Site
 from tests.archives import IMAGE
 from tests.local_http import serving
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from panoptes.network.site import Site
 
 from deployments.services.settings import ServiceSettings
 from panoptes.network.documents import Location
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.site import Site
 from tests.archives import SEQUENCE_ID, small_archive
 from tests.deployments.services.served import FILE, served
 from tests.files import place as write

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from panoptes.network.site import Site
 
+from panoptes.network.site import Site
 from tests.archives import IMAGE, LATER, OTHER, SEQUENCE_ID, small_archive
 from tests.deployments.services.served import FILE, served
 from tests.local_http import SesameServer, sesame_server, simbad

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from panoptes.network.site import Site
 
+from panoptes.network.site import Site
 from tests.archives import small_archive
 from tests.deployments.services.served import FILE, NOWHERE, served
 

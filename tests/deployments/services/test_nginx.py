@@ -15,8 +15,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from panoptes.network.site import Site
 
+from panoptes.network.site import Site
 from tests.archives import IMAGE, SEQUENCE_ID, small_archive
 from tests.deployments.services.served import FILE, served
 from tests.local_http import free_port

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
 
 from panoptes.network.audit import audit
 from panoptes.network.errors import ConfigurationError
@@ -18,6 +17,7 @@ from panoptes.network.ingest.cases import cases
 from panoptes.network.ingest.lease import Lease
 from panoptes.network.ingest.ledger import now
 from panoptes.network.ingest.rescue import rescue_case
+from panoptes.network.site import Site
 from tests import audited, sites
 from tests.audited import (
     BAD,

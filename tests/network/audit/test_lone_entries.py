@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
 
 from panoptes.network.audit import audit
 from panoptes.network.audit.mending import mend
 from panoptes.network.ingest.cases import cases
 from panoptes.network.ingest.ledger import open_entry
+from panoptes.network.site import Site
 from tests import audited, sites
 from tests.audited import BAD, STRAY, change, entry_key, found, quietly_spoil
 from tests.network.audit.test_auditing import path_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
 
+from panoptes.network.site import Site
 from tests import audited, sites
 from tests.audited import BAD, STRAY, found, quietly_spoil, truth
 from tests.files import IMAGE, LATER, SEQUENCE

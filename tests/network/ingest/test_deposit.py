@@ -8,14 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
 
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.archive import same_image
 from panoptes.network.ingest.deposit import OutputLost, deposit, require, withdraw
 from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.names import document_key
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from tests import audited, sites
 from tests.audited import quietly_spoil
 from tests.files import (

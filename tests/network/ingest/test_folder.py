@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
+from panoptes.network.ingest.taking import Nobody, as_calls
 
 from flows.ingest_observation import ingest
 from panoptes.network.documents import Location
@@ -18,8 +17,9 @@ from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.ingest import isolation, retries
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
 from panoptes.network.ingest.outcome import Derived, FileResult
-from panoptes.network.ingest.taking import Nobody, as_calls
 from panoptes.network.names import document_key, parse_sequence_id
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from tests import sites
 from tests.files import (
     IMAGE,

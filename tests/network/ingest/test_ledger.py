@@ -6,12 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
+from panoptes.network.ingest.compress import compress_fits_file
 
 from panoptes.network.audit import audit
 from panoptes.network.errors import BadInput, TryAgain
-from panoptes.network.ingest.compress import compress_fits_file
 from panoptes.network.ingest.ledger import (
     Verdict,
     close_entry,
@@ -23,6 +21,8 @@ from panoptes.network.ingest.ledger import (
 )
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.names import document_key
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from tests import audited, sites
 from tests.files import IMAGE, UPLOADED, place, tiny_fits
 

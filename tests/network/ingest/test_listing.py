@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
 
 from panoptes.network.ingest.listing import by_image, everything_waiting, waiting_for
 from panoptes.network.names import Sequence, parse_sequence_id
+from panoptes.network.site import Site
 from tests import sites
 from tests.files import IMAGE, SEQUENCE, SEQUENCE_ID, place
 

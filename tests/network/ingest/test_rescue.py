@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
 
 from panoptes.network.catalog.catalog import modify
 from panoptes.network.errors import BadInput
@@ -16,6 +15,7 @@ from panoptes.network.ingest.cases import NoSuchCase, cases, find_case
 from panoptes.network.ingest.ledger import close_failed, open_entry
 from panoptes.network.ingest.rescue import CannotRescue, rescue_case
 from panoptes.network.names import document_key
+from panoptes.network.site import Site
 from tests import sites
 from tests.files import IMAGE, LATER, UPLOADED, place, tiny_fits
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from panoptes.network.site import Site
-from panoptes.network.upload import Source
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
 from prefect.states import Failed
@@ -24,6 +22,8 @@ from panoptes.network.ingest.retries import (
     step,
 )
 from panoptes.network.names import parse_upload
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
 from tests.files import IMAGE
 
 STEPS = (

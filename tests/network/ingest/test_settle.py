@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
+from panoptes.network.ingest.taking import Nobody, as_calls
 
 from flows.ingest_observation import ingest
 from panoptes.network.errors import TryAgain
@@ -14,8 +14,8 @@ from panoptes.network.ingest import retries
 from panoptes.network.ingest.backlog import abandoned, fallen_quiet, survey
 from panoptes.network.ingest.ledger import now
 from panoptes.network.ingest.settle import settle_observation
-from panoptes.network.ingest.taking import Nobody, as_calls
 from panoptes.network.names import Sequence, parse_sequence_id
+from panoptes.network.site import Site
 from tests import sites
 from tests.files import IMAGE, LATER, SEQUENCE_ID, jpeg, place, tiny_fits
 

@@ -8,18 +8,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from panoptes.network.site import Site
+from panoptes.network.ingest.compress import compress_fits_file
+from panoptes.network.ingest.taking import DERIVATIONS, Nobody, as_calls, take_all
 
 from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
 from panoptes.network.ingest import retries
-from panoptes.network.ingest.compress import compress_fits_file
 from panoptes.network.ingest.deposit import output_of
 from panoptes.network.ingest.folder import ingest_folder
 from panoptes.network.ingest.ledger import close_entry, close_quarantined, open_entry
 from panoptes.network.ingest.listing import everything_waiting
 from panoptes.network.ingest.outcome import FileResult
-from panoptes.network.ingest.taking import DERIVATIONS, Nobody, as_calls, take_all
 from panoptes.network.names import FileType
+from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from tests import sites
 from tests.files import IMAGE, LATER, UPLOADED, jpeg, place, tiny_cr2, tiny_fits, tiny_fits_fz

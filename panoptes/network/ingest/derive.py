@@ -1,0 +1,287 @@
+"""What is made of each type of file, and how that is compared with the file.
+
+To add a file type: a suffix in `panoptes.network.names.FileType`, a row in `DERIVATIONS`, and
+a task in `tasks.derive`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from panoptes.network.documents import Location, Output
+from panoptes.network.errors import ConfigurationError
+from panoptes.network.ingest.deposit import deposit, output_of, require, withdraw
+from panoptes.network.ingest.isolation import guarded
+from panoptes.network.ingest.ledger import code_version
+from panoptes.network.ingest.outcome import Derived
+from panoptes.network.ingest.preview import preview_of_fits, preview_of_raw
+from panoptes.network.keywords import known_cards
+from panoptes.network.media import check_jpeg, check_mp4
+from panoptes.network.names import FileType
+from panoptes.network.site import Site
+from panoptes.network.storage.checksums import crc32c
+from panoptes.network.upload import Source
+
+if TYPE_CHECKING:
+    from panoptes.network.cr2.planes import Colour, Provenance
+    from panoptes.network.fits.archive import ImageContent
+
+
+@guarded
+def compress(site: Site, source: Source) -> Derived:
+    """Compress an uploaded `.fits` and put it into `images`.
+
+    Raises BadInput if it is no FITS image, or if another file's archive of the same image
+    differs from it.
+    """
+    from panoptes.network.fits.archive import check_source, compress_fits
+
+    data = site.read(source)
+    content = check_source(
+        data,
+        max_pixels=site.settings.max_pixels,
+        max_decoded=site.settings.max_decoded_bytes,
+        max_header=site.settings.max_header_bytes,
+    )
+    packed = compress_fits(data, method=site.settings.compression).data
+    return _archive(site, source, data, packed, content)
+
+
+def _verify_compressed(site: Site, source: Source, derived: Derived) -> None:
+    """Compare every pixel and card of what was stored with the source.
+
+    An archive that differs is withdrawn before the error is raised.
+    """
+    from panoptes.network.fits.archive import ArchiveMismatch, same_image, verify_archive
+
+    archive = derived.outputs[0]
+    stored, data = require(site, archive), site.read(source)
+    if derived.duplicate_of is not None:
+        if not same_image(data, stored):
+            raise ArchiveMismatch(f"{archive.path} no longer equals {source.name}")
+        return
+    try:
+        verify_archive(data, stored)
+    except ArchiveMismatch:
+        withdraw(site, archive)
+        raise
+
+
+@guarded
+def keep_compressed(site: Site, source: Source) -> Derived:
+    """Decode a unit's `.fits.fz` whole, hold its checksums, and keep it as it is in `images`.
+
+    Raises BadInput if it is damaged, or if another file's archive of the same image differs.
+    """
+    from panoptes.network.fits.archive import check_compressed
+
+    data = site.read(source)
+    content = check_compressed(
+        data,
+        max_pixels=site.settings.max_pixels,
+        max_decoded=site.settings.max_decoded_bytes,
+        max_header=site.settings.max_header_bytes,
+    )
+    return _archive(site, source, data, data, content)
+
+
+@guarded
+def keep_media(site: Site, source: Source) -> Derived:
+    """Keep a unit's own `.jpg` in `previews`, or its `.mp4` in `timelapse`.
+
+    Raises BadInput if it is not such a picture or video.
+    """
+    assert source.upload is not None
+    data = site.read(source)
+    role: str
+    location: Location
+    if source.upload.file_type is FileType.MP4:
+        check_mp4(data)
+        role, location = "timelapse", "timelapse"
+    else:
+        check_jpeg(data, max_pixels=site.settings.max_pixels)
+        role, location = "picture", "previews"
+    kept, duplicate_of = deposit(
+        site,
+        source,
+        role,
+        location,
+        f"{source.upload.stem}.{source.upload.file_type.value}",
+        data,
+        same=data.__eq__,
+    )
+    return Derived(crc32c=crc32c(data), outputs=(kept,), duplicate_of=duplicate_of)
+
+
+def _verify_kept(site: Site, source: Source, derived: Derived) -> None:
+    """Compare what was stored with the source, byte by byte.
+
+    Where the file is a duplicate of another's archive, their images are compared instead.
+    """
+    from panoptes.network.fits.archive import ArchiveMismatch, same_image
+
+    kept = derived.outputs[0]
+    stored, data = require(site, kept), site.read(source)
+    if stored == data:
+        return
+    if kept.role == "archive" and same_image(data, stored):
+        return
+    if derived.duplicate_of is None:
+        withdraw(site, kept)
+    raise ArchiveMismatch(f"{kept.location}/{kept.path} differs from {source.name}")
+
+
+@guarded
+def make_rgb(site: Site, source: Source) -> Derived:
+    """Keep a camera raw in `originals` and make its colour planes, ``STEM_r.fits.fz`` and so on.
+
+    The planes hold the raw samples, unless `rawpy_options` ask for LibRaw's picture.
+    Raises BadInput if it is no camera raw, or if another file of the same image differs.
+    """
+    from panoptes.network.cr2.planes import plane_fits, read_raw
+    from panoptes.network.cr2.processed import processed_planes
+    from panoptes.network.fits.archive import compress_fits
+
+    assert source.upload is not None
+    data = site.read(source)
+    frame = read_raw(data, max_pixels=site.settings.max_pixels)
+    # Decoding is the dearest part of it all; the samples are compared, not decoded, again.
+    frame.pixels.flags.writeable = False
+    source.memory.decoded = frame
+    provenance = _provenance(source, crc32c(data))
+    if site.settings.rawpy_options is None:
+        planes = plane_fits(frame, provenance)
+    else:
+        try:
+            planes = processed_planes(data, site.settings.rawpy_options, provenance=provenance)
+        except ValueError as error:
+            raise ConfigurationError(f"rawpy_options of the network: {error}") from error
+    original, duplicate_of = deposit(
+        site,
+        source,
+        "original",
+        "originals",
+        f"{source.upload.stem}.cr2",
+        data,
+        same=lambda stored: stored == data,
+    )
+    if duplicate_of is not None:
+        # The planes name the file that they were made from: they are the other's.
+        return Derived(crc32c=crc32c(data), outputs=(original,), duplicate_of=duplicate_of)
+    made: list[Output] = []
+    for colour, plane in planes.items():
+        # Smaller than Rice and half its cost, coding and decoding.
+        packed = compress_fits(plane, method="GZIP_2").data
+        path = f"{source.upload.stem}_{colour}.fits.fz"
+        written = site.write("rgb", path, packed)
+        made.append(output_of(f"rgb-{colour}", "rgb", written, crc32c(packed)))
+    return Derived(
+        crc32c=crc32c(data),
+        outputs=(original, *made, *preview_of_raw(site, source, frame)),
+        header=known_cards({keyword: value for keyword, value, _ in frame.capture.cards()}),
+    )
+
+
+def _verify_rgb(site: Site, source: Source, derived: Derived) -> None:
+    """Compare the kept original byte by byte and every plane sample by sample.
+
+    The samples are those that the planes were made from where this process still has
+    them; else the raw is decoded again. What differs is withdrawn before the error is
+    raised. Planes that LibRaw processed have no samples to compare; they are decoded whole.
+    """
+    from panoptes.network.cr2.planes import PlanesMismatch, RawFrame, verify_planes
+    from panoptes.network.fits.archive import check_compressed
+
+    data = site.read(source)
+    original = derived.outputs[0]
+    if require(site, original) != data:
+        if derived.duplicate_of is None:
+            withdraw(site, original)
+        raise PlanesMismatch(f"originals/{original.path} differs from {source.name}")
+    if derived.duplicate_of is not None:
+        return
+    colours: tuple[Colour, ...] = ("r", "g", "b")
+    outputs = {c: o for c in colours if (o := derived.output(f"rgb-{c}"))}
+    stored = {colour: require(site, output) for colour, output in outputs.items()}
+    if site.settings.rawpy_options is not None:
+        for plane in stored.values():
+            check_compressed(plane, max_pixels=site.settings.max_pixels)
+        return
+    try:
+        frame = source.memory.decoded
+        verify_planes(frame if isinstance(frame, RawFrame) else data, stored)
+    except PlanesMismatch:
+        for output in outputs.values():
+            withdraw(site, output)
+        raise
+
+
+def _provenance(source: Source, checksum: str) -> Provenance:
+    assert source.upload is not None
+    return Provenance(
+        source=source.name,
+        generation=source.generation,
+        crc32c=checksum,
+        code_version=code_version(),
+        image_id=source.upload.image_id,
+        sequence_id=source.upload.sequence_id,
+        unit_id=source.upload.sequence.unit_id,
+        camera_id=source.upload.sequence.camera_id,
+    )
+
+
+def _archive(
+    site: Site, source: Source, data: bytes, archived: bytes, content: ImageContent
+) -> Derived:
+    """Store `archived`, the archive form of the uploaded `data`, in `images`.
+
+    Raises BadInput ``conflicts-with-archive`` if another file's archive of the same image
+    differs from it in a pixel or a card.
+    """
+    from panoptes.network.fits.archive import same_image
+
+    assert source.upload is not None
+    archive, duplicate_of = deposit(
+        site,
+        source,
+        "archive",
+        "images",
+        f"{source.upload.stem}.fits.fz",
+        archived,
+        same=lambda stored: same_image(data, stored),
+    )
+    return Derived(
+        crc32c=crc32c(data),
+        outputs=(archive, *preview_of_fits(site, source, content)),
+        header=known_cards(content.header.mapping()),
+        checksums=content.checksums,
+        duplicate_of=duplicate_of,
+    )
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """What is made of a file, and how that is compared with it."""
+
+    make: Callable[[Site, Source], Derived]
+    compare: Callable[[Site, Source, Derived], None]
+
+
+DERIVATIONS: dict[FileType, Derivation] = {
+    FileType.FITS: Derivation(compress, _verify_compressed),
+    FileType.FITS_FZ: Derivation(keep_compressed, _verify_kept),
+    FileType.CR2: Derivation(make_rgb, _verify_rgb),
+    FileType.JPG: Derivation(keep_media, _verify_kept),
+    FileType.MP4: Derivation(keep_media, _verify_kept),
+}
+
+
+def verify(site: Site, source: Source, derived: Derived) -> None:
+    """Read back what was made of a file and compare it with the file.
+
+    Raises OutputLost where it is gone, and withdraws what differs before it raises.
+    """
+    assert source.upload is not None
+    DERIVATIONS[source.upload.file_type].compare(site, source, derived)

@@ -1,0 +1,144 @@
+"""An opened network: its settings, its stores and its catalogue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from panoptes.network.addresses import open_catalog, open_store, place_of
+from panoptes.network.catalog.catalog import Catalog
+from panoptes.network.documents import Location
+from panoptes.network.errors import BadInput, ConfigurationError
+from panoptes.network.settings import LOCATIONS, NetworkSettings
+from panoptes.network.storage.checksums import crc32c
+from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore
+from panoptes.network.upload import Source
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+
+class Site:
+    """What a network's settings name, opened at its first use.
+
+    `credentials` gives those for Google Cloud; None: the machine's own. May be shared by
+    threads; pickled, it travels as its settings and is opened anew.
+    """
+
+    def __init__(
+        self, settings: NetworkSettings, *, credentials: Callable[[], Credentials] | None = None
+    ) -> None:
+        self.settings = settings
+        self._credentials = credentials
+        self._lock = threading.RLock()
+        self._stores: dict[Location, ObjectStore] = {}
+        self._catalog: Catalog | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened_anew, (type(self), self.settings, self._credentials)
+
+    @classmethod
+    def in_folder(cls, data: Path, *, incoming: Path | None = None, **policies: Any) -> Self:
+        """See `NetworkSettings.in_folder`."""
+        return cls(NetworkSettings.in_folder(data, incoming=incoming, **policies))
+
+    def store(self, location: Location) -> ObjectStore:
+        """The store of a location."""
+        with self._lock:
+            if location not in self._stores:
+                kept = self.settings.keep_incoming
+                self._stores[location] = open_store(
+                    getattr(self.settings, location),
+                    read_only=location == "incoming" and kept,
+                    # In a user's own folder links are theirs; where others upload they are not.
+                    follow_links=location != "incoming" or kept,
+                    uploads=location == "incoming",
+                    credentials=self._credentials,
+                )
+            return self._stores[location]
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalogue."""
+        with self._lock:
+            if self._catalog is None:
+                self._catalog = open_catalog(self.settings.catalog, credentials=self._credentials)
+            return self._catalog
+
+    def check(self) -> None:
+        """Look at every store and the catalogue before the first file.
+
+        Raises ConfigurationError, in one sentence.
+        """
+        places = {name: place_of(getattr(self.settings, name)) for name in LOCATIONS}
+        for name, place in places.items():
+            if list(places.values()).count(place) > 1:
+                raise ConfigurationError(
+                    f"two locations share {place} ({name} is one of them): give each its own"
+                )
+        if not self.settings.keep_incoming:
+            self._refuse_places_in_incoming()
+        for name in LOCATIONS:
+            self.store(name).check()
+        self.catalog.check()
+
+    def _refuse_places_in_incoming(self) -> None:
+        """What lies there is taken for an upload and removed."""
+        settings = self.settings
+        above = f"{place_of(settings.incoming)}/"
+        for name in (*LOCATIONS[1:], "catalog"):
+            if place_of(getattr(settings, name).removeprefix("sqlite:///")).startswith(above):
+                raise ConfigurationError(
+                    f"{name} lies in incoming, {settings.incoming}, which is drained: "
+                    "give it a place of its own"
+                )
+
+    def read(self, source: Source) -> bytes:
+        """The bytes of exactly this generation of an uploaded file, kept in `source`.
+
+        Raises BadInput ``empty-file``, ``too-large``, ``transfer-damage``, and NotFound
+        when another generation has taken its place.
+        """
+        if source.memory.data is not None:
+            return source.memory.data
+        limit = self.settings.max_file_bytes
+        if source.size > limit:
+            raise BadInput("too-large", f"{source.size:,} bytes; the limit is {limit:,}")
+        data, _ = self.store("incoming").read(source.name, generation=source.generation)
+        if not data:
+            raise BadInput("empty-file")
+        source.memory.data = data
+        return data
+
+    def write(self, location: Location, path: str, data: bytes) -> ObjectInfo:
+        """Write an object that is made anew from the same source each time.
+
+        Where the very bytes are there already they are left alone; other bytes are
+        replaced in the generation that was seen. Raises PreconditionFailed if another
+        run replaces them at the same time.
+        """
+        store = self.store(location)
+        try:
+            present = store.stat(path)
+        except NotFound:
+            return store.put(path, data, if_generation=0)
+        same = present.size == len(data) and present.crc32c == crc32c(data)
+        if same and _reads_as(store, present, data):
+            return present
+        return store.put(path, data, if_generation=present.generation)
+
+
+def _opened_anew(
+    kind: type[Site], settings: NetworkSettings, credentials: Callable[[], Credentials] | None
+) -> Site:
+    return kind(settings, credentials=credentials)
+
+
+def _reads_as(store: ObjectStore, present: ObjectInfo, data: bytes) -> bool:
+    """Whether an object's bytes are what its checksum says: a disk may have lost some."""
+    try:
+        return store.read(present.name, generation=present.generation)[0] == data
+    except (NotFound, BadInput):
+        return False
