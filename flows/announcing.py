@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from panoptes.site.catalog import File
+from panoptes.network.catalog.catalog import File
 from pydantic import ValidationError
 
 from panoptes.network.catalog.catalog import Fields, Operator, Query, Stored, modify
