@@ -77,7 +77,7 @@ class Observations:
     def clear(self) -> None:
         """Make room on the disk; the catalogue stays."""
         for location in LOCATIONS:
-            shutil.rmtree(getattr(self.site, location), ignore_errors=True)
+            shutil.rmtree(getattr(self.site.settings, location), ignore_errors=True)
         self.site.check()
 
     def _entries(self, sequence: Observation) -> list[File]:

@@ -6,9 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from panoptes.network.ingest.taking import Nobody, as_calls
-
-from flows.ingest_observation import ingest
+from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.outcome import Became
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site
@@ -18,7 +16,7 @@ def main() -> None:
     site = Site.in_folder(Path(sys.argv[1]), rest_seconds=0)
     site.check()
     began = time.perf_counter()
-    results = ingest(site, parse_sequence_id(sys.argv[2]), call=as_calls, watch=Nobody())
+    results = ingest_observation(site, parse_sequence_id(sys.argv[2]))[0]
     took = time.perf_counter() - began
     if {result.outcome for result in results} != {Became.CATALOGUED}:
         sys.exit(f"not everything was catalogued: {results}")

@@ -17,6 +17,7 @@ from benchmarks.jobs import Job, Plain, idle_cpu, run_job, run_plainly
 from benchmarks.measure import cost_of
 from benchmarks.observations import Observations, steady_rate
 from benchmarks.report import Report
+from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack, local_stack
 
 
@@ -36,7 +37,7 @@ class Bench:
         """One checked run over `count` frames."""
         site = self.rice if rice else self.site
         sequence = site.upload(self.pair, count)
-        job = run_job(self.stack, sequence, site="rice" if rice else "default")
+        job = run_job(self.stack, sequence, network="rice" if rice else "default")
         site.check(sequence, self.pair, count)
         return job
 
@@ -46,9 +47,9 @@ def run(
 ) -> None:
     site = Observations(scratch / "data", previews_wanted=True)
     rice = Observations(scratch / "rice", compression="RICE_1")
-    with local_stack(scratch / "stack", site=site.network) as stack:
+    with local_stack(scratch / "stack", site=site.site) as stack:
         with stack.settings():
-            rice.network.save("rice", overwrite=True)
+            PanoptesNetwork.of(rice.site).save("rice", overwrite=True)
         bench = Bench(report, stack, site, rice, pair, scratch, quick)
         bench.job(1)  # what only a first run does
         if "ingest" in parts:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from panoptes.network.catalog.catalog import File
 from pydantic import ValidationError
 
 from panoptes.network.catalog.catalog import Fields, Operator, Query, Stored, modify
+from panoptes.network.documents import File
 from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.case_documents import QUARANTINED, event_id, report_case
 from panoptes.network.safe_text import one_line, safe_log

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from panoptes.network.ingest.taking import as_calls
-
-from flows.audit_network import Result, audit_and_repair
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Finding, Uploaded
+from panoptes.network.audit.repair import Result, audit_and_repair
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import Location
+from panoptes.network.ingest.take import Calls
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
 from tests.files import IMAGE, LATER, SEQUENCE, jpeg, mp4, tiny_cr2, tiny_fits, tiny_fits_fz
@@ -76,7 +75,7 @@ def about(finding: Finding) -> tuple[str, str]:
 
 def repaired(site: Site, *, deep: bool = False) -> list[Result]:
     findings = audit(site, deep=deep)
-    return list(audit_and_repair(site, findings, deep=deep, call=as_calls))
+    return list(audit_and_repair(site, findings, deep=deep, steps=Calls(site)))
 
 
 def spoil(site: Site, location: Location, path: str) -> None:
@@ -123,7 +122,7 @@ def keys(site: Site, collection: str) -> list[str]:
 
 def quietly_spoil(site: Site, location: str, path: str) -> None:
     """Flip a bit of the disk: time and size of the file stay."""
-    file = Path(getattr(site, location)) / path
+    file = Path(getattr(site.settings, location)) / path
     before = file.stat()
     with file.open("r+b") as stream:
         stream.seek(before.st_size // 2)

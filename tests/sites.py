@@ -9,16 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from panoptes.network.ingest.taking import Nobody, as_calls, take_all
-from panoptes.network.opened import Opened
-
-from flows.ingest_observation import ingest
 from panoptes.network.catalog.catalog import Catalog, Query
 from panoptes.network.documents import File, Location
 from panoptes.network.ingest.folder import files_in, ingest_folder
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.listing import everything_waiting
+from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.outcome import FileResult
+from panoptes.network.ingest.take import Calls, Watch, take_all
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
@@ -58,7 +56,7 @@ def incoming(site: Site) -> Path:
 def run(site: Site) -> dict[str, FileResult]:
     """Ingest everything that waits; what became of each file, by name."""
     sources = files_in(site, Path(site.settings.images).parent)
-    return {r.name: r for r in ingest_folder(site, sources, watch=Nobody())}
+    return {r.name: r for r in ingest_folder(site, sources, watch=Watch())}
 
 
 def ingest_all(site: Site) -> list[FileResult]:
@@ -66,10 +64,10 @@ def ingest_all(site: Site) -> list[FileResult]:
     site.check()
     waiting = list(everything_waiting(site))
     unroutable = [source for source in waiting if source.upload is None]
-    results = list(take_all(site, unroutable, call=as_calls, watch=Nobody()).values())
+    results = list(take_all(unroutable, steps=Calls(site), watch=Watch()).values())
     for sequence_id in sorted({s.upload.sequence_id for s in waiting if s.upload}):
         sequence = parse_sequence_id(sequence_id)
-        results += ingest(site, sequence, call=as_calls, watch=Nobody())
+        results += ingest_observation(site, sequence)[0]
     return results
 
 
@@ -170,24 +168,14 @@ def _bucket_itself(argument: object) -> object:
     return argument
 
 
-class _Telling(Opened):
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        super().__init__()
-        self._tell = tell
-
-    def store(self, site: Site, location: Location) -> ObjectStore:
-        return cast(ObjectStore, _Watched(super().store(site, location), location, self._tell))
-
-    def documents(self, site: Site) -> Catalog:
-        return cast(Catalog, _Watched(super().documents(site), "catalog", self._tell))
-
-
 def watched(site: Site, tell: Callable[[str], None]) -> Site:
-    """The network, telling of every call to a store or the catalog in this process.
+    """The site, telling of every call to a store or the catalog in this process.
 
     `tell` may raise, or end the process. A child process that decodes a file tells nothing.
     """
-    site._opened = _Telling(tell)
+    stores = {location: _Watched(site.store(location), location, tell) for location in LOCATIONS}
+    site._stores = cast(dict[Location, ObjectStore], stores)
+    site._catalog = cast(Catalog, _Watched(site.catalog, "catalog", tell))
     return site
 
 

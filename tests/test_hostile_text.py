@@ -73,7 +73,7 @@ def test_a_terminal_gets_no_escape_codes_from_what_was_ingested(tmp_path: Path) 
 def test_a_terminal_gets_no_escape_codes_from_quarantine_and_audit(
     hostile: Site, form: tuple[str, ...]
 ) -> None:
-    data = str(Path(hostile.images).parent)
+    data = str(Path(hostile.settings.images).parent)
     place(sites.incoming(hostile), f"again{CONTROLS}", b"junk")
     listed = json.loads(typed("quarantine", "list", "--data", data, "--json")[0])
     case = next(each["id"] for each in listed["cases"] if each["code"] == "unroutable-name")
@@ -146,7 +146,7 @@ def test_an_artifact_of_a_run_holds_no_markup_from_names(
     site = sites.drained(tmp_path)
     PanoptesNetwork.of(site).save("hostile", overwrite=True)
     place(sites.incoming(site), OF_MARKUP, b"junk")
-    ingest_observation(SEQUENCE_ID, site="hostile", return_state=True)
+    ingest_observation(SEQUENCE_ID, network="hostile", return_state=True)
     shown = artifact(f"files-{SEQUENCE_ID.lower().replace('_', '-')}")
     assert "click" in shown
     assert_no_markup(shown)

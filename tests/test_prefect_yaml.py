@@ -82,7 +82,7 @@ from prefect.utilities.importtools import import_object
 for path, arguments in json.loads(sys.argv[1]).items():
     import_object(path)(**arguments)
 load_flow_from_entrypoint(sys.argv[2], use_placeholder_flow=False)
-ours = ("models", "blocks", "tasks", "flows", "deployments")
+ours = ("panoptes", "blocks", "tasks", "flows", "deployments")
 print(json.dumps({
     name: module.__file__
     for name, module in sys.modules.items()

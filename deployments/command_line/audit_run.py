@@ -13,17 +13,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from blocks.network import PanoptesNetwork
 from deployments.command_line.audit import CLEAN, FAILED, FINDINGS
 from deployments.command_line.choosing import choose_network
-from flows.audit_network import Result, Tally, audit_and_repair
 from panoptes.network.audit import audit
 from panoptes.network.audit.asides import waiting_now
 from panoptes.network.audit.finding import Waiting
+from panoptes.network.audit.repair import Result, Tally, audit_and_repair
 from panoptes.network.audit.scope import Scope
 from panoptes.network.errors import ConfigurationError, TryAgain
-from panoptes.network.ingest.taking import as_calls
+from panoptes.network.ingest.take import Calls
 from panoptes.network.safe_text import one_line
+from panoptes.network.site import Site
 from panoptes.network.storage.store import Unreadable
 
 _STYLE = {"error": "bold red", "warning": "yellow"}
@@ -51,7 +51,7 @@ def run(
         scope = _scope(night, unit)
         site = choose_network(data, network)
         site.check()
-        with closing(site.documents), _progress(quiet=as_json) as watch:
+        with closing(site.catalog), _progress(quiet=as_json) as watch:
             for result in _results(site, night, unit, deep, repair, truth, watch):
                 counts.add(result)
                 tell.result(result)
@@ -74,7 +74,7 @@ def _scope(night: str | None, unit: str | None) -> Scope:
 
 
 def _results(
-    network: PanoptesNetwork,
+    site: Site,
     night: str | None,
     unit: str | None,
     deep: bool,
@@ -83,9 +83,9 @@ def _results(
     watch: Callable[[str], None],
 ) -> Iterator[Result]:
     uploads = truth.expanduser() if truth else None
-    findings = audit(network, night=night, unit=unit, deep=deep, truth=uploads, watch=watch)
+    findings = audit(site, night=night, unit=unit, deep=deep, truth=uploads, watch=watch)
     if repair:
-        return audit_and_repair(network, findings, deep=deep, call=as_calls)
+        return audit_and_repair(site, findings, deep=deep, steps=Calls(site))
     return (Result(finding) for finding in findings)
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import httpx
 
-from blocks.network import PanoptesNetwork, load_network
+from blocks.network import load_network
 from deployments.command_line.backfill import FAILED, MORE, OK
 from deployments.command_line.choosing import as_night
 from flows.starting import INGEST, Runs
 from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.ingest.backlog import Waiting, held, waiting_of_nights
 from panoptes.network.safe_text import one_line
+from panoptes.network.site import Site
 
 
 def run(
@@ -44,8 +45,8 @@ def run(
                 "PREFECT_API_URL is not set: say where Prefect is, "
                 "for example http://127.0.0.1:4200/api"
             )
-        site = load_network(network)
-        with closing(site.documents):
+        site = load_network(network).site
+        with closing(site.catalog):
             found = waiting_of_nights(site, first, last, unit=unit)
             busy = held(site)
         wanted = sorted(found, key=lambda name: (name.rpartition("_")[2], name))
@@ -70,7 +71,7 @@ def run(
 
 
 def _start(
-    site: PanoptesNetwork,
+    site: Site,
     names: Sequence[str],
     busy: set[str],
     network: str,
@@ -85,9 +86,9 @@ def _start(
 
     with get_client(sync_client=True) as client:
         runs = Runs(client, deployment, network)
-        taken = busy | runs.due(start_seconds=site.lease_seconds)
+        taken = busy | runs.due(start_seconds=site.settings.lease_seconds)
         with suppress(ObjectNotFound):  # a network may have no live deployment of that name
-            taken |= Runs(client, INGEST, network).due(start_seconds=site.lease_seconds)
+            taken |= Runs(client, INGEST, network).due(start_seconds=site.settings.lease_seconds)
         wanted = [name for name in names if name not in taken]
         return wanted, 0 if dry_run else runs.start(wanted[:most], key=uuid.uuid4().hex)
 

@@ -6,14 +6,13 @@ import os
 import re
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from panoptes.network.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from blocks.network import PanoptesNetwork
+from panoptes.network.settings import NetworkSettings
+from panoptes.network.site import Site
 
 DATA = Path("panoptes-data")
 
@@ -33,30 +32,28 @@ Network = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def choose_network(
-    data: Path | None, network: str | None, *, incoming: Path | None = None
-) -> PanoptesNetwork:
+def choose_network(data: Path | None, network: str | None, *, incoming: Path | None = None) -> Site:
     """The network that the options name, or else the environment, or else ``panoptes-data``.
 
     `incoming` is a user's own folder, as `panoptes-network ingest` takes it: only read.
     Raises ConfigurationError; nothing is made where there is no network.
     """
-    from blocks.network import PanoptesNetwork, load_network
-
     if data is not None and network is not None:
         raise ConfigurationError("--data and --network name two networks: give one of them")
     if incoming is not None and (network is not None or not incoming.expanduser().is_dir()):
         raise ConfigurationError(f"--incoming {incoming} is no folder beside that of --data")
     if network is not None:
-        return load_network(network)
+        from blocks.network import load_network
+
+        return load_network(network).site
     if data is None and incoming is None and os.environ.get("PANOPTES_INCOMING"):
-        return PanoptesNetwork.from_environment()
+        return Site(NetworkSettings.from_environment())
     folder = data or DATA
     if not (folder.expanduser() / "catalog.sqlite").exists():
         raise ConfigurationError(
             f"there is no catalogue in {folder}: name the network's folder with --data"
         )
-    return PanoptesNetwork.in_folder(folder, incoming=incoming)
+    return Site.in_folder(folder, incoming=incoming)
 
 
 def as_night(text: str, option: str = "--night") -> str:

@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deployments.command_line.tables import files_table
-from flows.ingest_observation import AnotherRun
 from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
+from panoptes.network.ingest.observation import AnotherRun
 from panoptes.network.ingest.outcome import Became, FileResult, count_outcomes, summary
+from panoptes.network.ingest.take import Watch
 from panoptes.network.safe_text import one_line
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
@@ -99,7 +100,7 @@ def _foresee(site: Site, data: Path) -> list[FileResult]:
         empty = Site.in_folder(Path(nothing), incoming=Path(site.settings.incoming))
         empty.check()
         results = foresee(empty, files_in(empty, data))
-        empty.documents.close()
+        empty.catalog.close()
     return results
 
 
@@ -153,7 +154,7 @@ def _progress(*, quiet: bool) -> Iterator[Progress]:
         yield bar
 
 
-class _Bar:
+class _Bar(Watch):
     """The progress bar, as one who watches files being taken."""
 
     def __init__(self, bar: Progress, files: int, *, quiet: bool) -> None:

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from blocks.network import PanoptesNetwork
 from deployments.command_line.choosing import as_night, choose_network
 from deployments.command_line.quarantine import FAILED, NOT_ALL, OK
 from deployments.command_line.tables import cell
@@ -25,6 +24,7 @@ from panoptes.network.ingest.case_documents import CaseReport
 from panoptes.network.ingest.cases import Found, NoSuchCase, cases, find_case
 from panoptes.network.ingest.rescue import CannotRescue, Rescued, rescue_case
 from panoptes.network.safe_text import one_line
+from panoptes.network.site import Site
 
 
 def run_list(
@@ -39,7 +39,7 @@ def run_list(
     """`panoptes-network quarantine list`."""
     try:
         chosen = choose_network(data, network)
-        with closing(chosen.documents):
+        with closing(chosen.catalog):
             found = cases(chosen, unit=unit, night=as_night(night) if night else None, code=code)
             reports = sorted((each.report for each in found), key=_newest_first)
     except (ConfigurationError, TryAgain) as error:
@@ -55,7 +55,7 @@ def run_show(case: str, data: Path | None, network: str | None, *, as_json: bool
     """`panoptes-network quarantine show`."""
     try:
         chosen = choose_network(data, network)
-        with closing(chosen.documents):
+        with closing(chosen.catalog):
             report = find_case(chosen, case).report
     except NoSuchCase as error:
         _complain("show", str(error), as_json=as_json)
@@ -90,7 +90,7 @@ def run_rescue(
             raise ConfigurationError("--unit, --night and --code choose among --all")
         chosen = choose_network(data, network, incoming=incoming)
         _require_incoming(chosen)
-        with closing(chosen.documents):
+        with closing(chosen.catalog):
             # The whole list first: what is rescued changes what is listed.
             found: list[Found | NoSuchCase] = (
                 list(cases(chosen, unit=unit, night=as_night(night) if night else None, code=code))
@@ -107,9 +107,9 @@ def run_rescue(
     return NOT_ALL if left else OK
 
 
-def _require_incoming(network: PanoptesNetwork) -> None:
+def _require_incoming(site: Site) -> None:
     """Raises ConfigurationError where nothing would ever take up what is put back."""
-    if not network.incoming.startswith("gs:") and not Path(network.incoming).is_dir():
+    if not site.settings.incoming.startswith("gs:") and not Path(site.settings.incoming).is_dir():
         raise ConfigurationError(
             "these files came from a folder of your own: name it with --incoming FOLDER, and "
             "ingest it again afterwards"
@@ -117,7 +117,7 @@ def _require_incoming(network: PanoptesNetwork) -> None:
 
 
 def _rescue(
-    network: PanoptesNetwork, found: Iterable[Found | NoSuchCase], by: str, *, tell: bool
+    site: Site, found: Iterable[Found | NoSuchCase], by: str, *, tell: bool
 ) -> tuple[list[Rescued], list[str]]:
     done: list[Rescued] = []
     left: list[str] = []
@@ -125,7 +125,7 @@ def _rescue(
         try:
             if isinstance(each, NoSuchCase):
                 raise each
-            rescued = rescue_case(network, each, by=by)
+            rescued = rescue_case(site, each, by=by)
         except (NoSuchCase, CannotRescue, TryAgain) as error:
             left.append(str(error))
             if tell:
@@ -138,9 +138,9 @@ def _rescue(
     return done, left
 
 
-def _find(network: PanoptesNetwork, wanted: str) -> Found | NoSuchCase:
+def _find(site: Site, wanted: str) -> Found | NoSuchCase:
     try:
-        return find_case(network, wanted)
+        return find_case(site, wanted)
     except NoSuchCase as error:
         return error
 

@@ -94,7 +94,7 @@ def _known_names(data: Path) -> KnownNames:
     """Those of the folder's catalogue, if it has one; none is made for a lookup."""
     if not (data.expanduser() / "catalog.sqlite").exists():
         return KnownNames(None)
-    return KnownNames(Site.in_folder(data).documents)
+    return KnownNames(Site.in_folder(data).catalog)
 
 
 def _place(found: Resolved) -> str:

@@ -132,7 +132,7 @@ def _report(
     console.print(summary(results), style="bold", markup=False)
     console.print("Where to look:")
     for location in LOCATIONS:
-        where = getattr(site, location)
+        where = getattr(site.settings, location)
         console.print(f"  {location:<10} {where}", highlight=False, soft_wrap=True)
     console.print(f"  catalogue  {site.settings.catalog}", highlight=False, soft_wrap=True)
     console.print(f"  logs       {root / 'prefect' / 'logs'}", highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ import httpx
 
 from deployments.emulators.servers import EmulatorError, Emulators, NotInstalled
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.settings import LOCATIONS
+from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site
 
 Backend = Literal["local", "gcp"]
@@ -49,7 +49,7 @@ def emulated_network(storage: str) -> Site:
         made = httpx.post(f"{storage}/storage/v1/b?project={name}", json={"name": bucket})
         made.raise_for_status()
     addresses = {location: f"gs://{bucket}" for location, bucket in buckets.items()}
-    return Site.model_validate(addresses | {"catalog": f"firestore://{name}"})
+    return Site(NetworkSettings.model_validate(addresses | {"catalog": f"firestore://{name}"}))
 
 
 @contextmanager

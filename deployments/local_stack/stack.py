@@ -147,8 +147,10 @@ class LocalStack:
                 self._start_worker()
         self._await_deployments(deadline)
         if self.site is not None:  # its block type is registered by now
+            from blocks.network import PanoptesNetwork
+
             with self.settings():
-                self.site.save("default", overwrite=True)
+                PanoptesNetwork.of(self.site).save("default", overwrite=True)
 
     def stop(self) -> None:
         """End everything that was started: runs and worker, then the server. Idempotent."""

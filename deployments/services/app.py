@@ -167,7 +167,7 @@ def _add_header(app: FastAPI, services: Services) -> None:
 
     def answer(wanted: HeaderRequest, request: Request) -> dict[str, Any]:
         return stored_header(
-            services.network,
+            services.site,
             wanted.bucket_path,
             wanted.hdu,
             wanted.bucket_name,

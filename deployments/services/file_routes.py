@@ -61,7 +61,7 @@ def file_router(services: Services) -> APIRouter:
         opened: Location | None = next((x for x in services.settings.files if x == location), None)
         if opened is None:
             raise NotFound(f"there are no open files in {location[:80]!r}")
-        store = services.network.store(opened)
+        store = services.site.store(opened)
         name = checked_name(path)
         try:
             info = store.stat(name)

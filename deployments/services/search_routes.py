@@ -59,7 +59,7 @@ _NONE_SUCH: dict[int | str, dict[str, Any]] = {
 def search_router(services: Services) -> APIRouter:
     """The search over the network's catalog."""
     router = APIRouter(tags=["search"])
-    catalog = services.network.catalog
+    catalog = services.site.catalog
 
     def wanted(selection: Selection) -> Wanted:
         if selection.near is None:
@@ -82,7 +82,7 @@ def search_router(services: Services) -> APIRouter:
         if not isinstance(path, str):
             return None
         files_url = services.files_url(request, "images")
-        url = public_url(services.network, Place("images", path), files_url=files_url)
+        url = public_url(services.site, Place("images", path), files_url=files_url)
         return url if "://" in url else None
 
     @router.get("/observations", responses=_NONE_SUCH)

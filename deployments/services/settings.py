@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from blocks.network import LOCATIONS, PanoptesNetwork, load_network
 from deployments.receiver.authentication import Guard, SharedSecret, is_loopback
 from deployments.services.access import Everyone, OwnPrograms
 from panoptes.network.documents import Location
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.settings import LOCATIONS
+from panoptes.network.site import Site
 
 ARCHIVE: tuple[Location, ...] = ("images", "originals", "rgb", "previews", "timelapse")
 """What ``PANOPTES_SERVICES_FILES=archive`` opens."""
@@ -114,20 +115,22 @@ class ServiceSettings(BaseSettings):
             "PANOPTES_SERVICES_OPEN=true to let everyone read"
         )
 
-    def open_network(self) -> PanoptesNetwork:
+    def open_network(self) -> Site:
         """The network to serve, looked at. Raises ConfigurationError."""
         if self.data is None:
-            network = load_network(self.network)
+            from blocks.network import load_network
+
+            site = load_network(self.network).site
         else:
             if not (self.data.expanduser() / "catalog.sqlite").exists():
                 raise ConfigurationError(
                     f"there is no catalogue in {self.data}: name the folder that "
                     "`panoptes-network ingest --data` filled"
                 )
-            network = PanoptesNetwork.in_folder(self.data)
-        network.documents.check()
+            site = Site.in_folder(self.data)
+        site.catalog.check()
         for location in LOCATIONS:
-            store = network.store(location)
-            if getattr(network, location).startswith("gs://"):
+            store = site.store(location)
+            if getattr(site.settings, location).startswith("gs://"):
                 store.check()  # a folder's would make what is missing, and we only read
-        return network
+        return site

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 WORK_POOL = "panoptes"
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 """The folder of prefect.yaml; the project is always installed editable."""
 KEEP_MEMORY = ":".join(
     f"glibc.malloc.{name}={value}"

@@ -95,7 +95,7 @@ def checked_name(name: str) -> str:
 
 def public_url(site: Site, place: Place, *, files_url: str | None = None) -> str:
     """Where anybody who may can fetch an object; ``LOCATION/NAME`` where no URL leads to it."""
-    address = urlsplit(getattr(site, place.location))
+    address = urlsplit(getattr(site.settings, place.location))
     if address.scheme == "gs":
         name = "/".join(filter(None, (address.path.strip("/"), place.name)))
         return f"https://{_PUBLIC_HOSTS[0]}/{address.netloc}/{quote(name)}"
@@ -155,7 +155,7 @@ def _in_bucket(site: Site, bucket: str, name: str) -> Place:
     checked_name(name)
     found: list[tuple[int, Place]] = []
     for location in LOCATIONS:
-        address = urlsplit(getattr(site, location))
+        address = urlsplit(getattr(site.settings, location))
         prefix = f"{address.path.strip('/')}/".removeprefix("/")
         inside = name.startswith(prefix) and name != prefix
         if address.scheme == "gs" and address.netloc == bucket and inside:

@@ -44,6 +44,11 @@ class Site:
         """See `NetworkSettings.in_folder`."""
         return cls(NetworkSettings.in_folder(data, incoming=incoming, **policies))
 
+    def changed(self, **policies: Any) -> Self:
+        """The same network under other settings, opened anew."""
+        settings = self.settings.model_copy(update=policies)
+        return type(self)(settings, credentials=self._credentials)
+
     def store(self, location: Location) -> ObjectStore:
         """The store of a location."""
         with self._lock:

@@ -24,7 +24,7 @@ def outcomes(site: Site) -> dict[str, str | None]:
 
 
 def test_files_come_out_of_quarantine_with_their_history(site: Site) -> None:
-    small = site.model_copy(update={"max_file_bytes": 100})
+    small = site.changed(**{"max_file_bytes": 100})
     for name, data in ((BAD, b"junk"), (LARGE, tiny_fits())):
         site.store("incoming").put(name, data)
     assert outcomes(small) == {BAD: "not-fits", LARGE: "too-large"}

@@ -173,6 +173,6 @@ def test_what_nobody_told_of_is_found_by_one_sweep_and_nothing_is_left(plant: Pl
     plant.stack.await_runs(ids)
     assert plant.waiting() == set()
     assert plant.missing(sent) == set()
-    entries = plant.network.catalog.query(Query("files"))
+    entries = plant.site.catalog.query(Query("files"))
     fates = {stored.fields["name"]: stored.fields["outcome"] for stored in entries}
     assert {each.name: fates[each.name] for each in sent} == {each.name: each.fate for each in sent}

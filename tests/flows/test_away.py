@@ -59,11 +59,11 @@ def test_a_run_whose_store_is_away_is_broken_off_and_leaves_everything_to_the_ne
     PanoptesNetwork.of(site).save(name)
 
     def ingest() -> State[Any]:
-        return ingest_observation(SEQUENCE_ID, site=name, return_state=True)
+        return ingest_observation(SEQUENCE_ID, network=name, return_state=True)
 
     with monkeypatch.context() as patched:
         patched.setattr("panoptes.network.ingest.retries.PATIENCE_SECONDS", 0.0)
-        patched.setattr("blocks.network.PanoptesNetwork.read", _away)
+        patched.setattr("panoptes.network.site.Site.read", _away)
         state = ingest()
     assert state.is_failed()
     assert state.message is not None
@@ -85,8 +85,8 @@ def test_a_network_that_is_away_at_the_start_is_said_in_a_sentence(
     PanoptesNetwork.of(site).save(name)
     monkeypatch.setattr("panoptes.network.storage.folder.FolderStore.check", _away)
     states = [
-        ingest_observation(SEQUENCE_ID, site=name, return_state=True),
-        sweep_incoming(site=name, return_state=True),
+        ingest_observation(SEQUENCE_ID, network=name, return_state=True),
+        sweep_incoming(network=name, return_state=True),
     ]
     assert [(state.is_failed(), state.message) for state in states] == [
         (True, "the disk is away")

@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from panoptes.network.ingest.taking import Nobody, as_calls
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
@@ -19,9 +18,9 @@ from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.deploy import WORK_POOL
 from deployments.work_pools.queues import BACKFILL, LIVE, make_queues
-from flows.ingest_observation import ingest_batch
 from flows.starting import Runs
 from panoptes.network.ingest.ledger import close_failed, open_entry
+from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.outcome import FileResult
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site
@@ -47,7 +46,7 @@ def upload(site: Site, count: int, *, pictures: bool = False) -> list[str]:
 
 def batch(site: Site, most_files: int) -> tuple[list[FileResult], bool]:
     sequence = parse_sequence_id(SEQUENCE_ID)
-    return ingest_batch(site, sequence, call=as_calls, watch=Nobody(), most_files=most_files)
+    return ingest_observation(site, sequence, max_files=most_files)
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -138,7 +138,7 @@ def test_production_has_an_index_for_every_query_of_an_ingest(
     on_folders: Site, tmp_path: Path
 ) -> None:
     catalog = Recording(tmp_path / "catalog.sqlite")
-    on_folders._opened._catalog = catalog
+    on_folders._catalog = catalog
     send(on_folders)
     ingest_all(on_folders)
     send(on_folders)

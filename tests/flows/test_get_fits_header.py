@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from prefect.client.schemas.objects import State
 
+from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
 from flows.get_fits_header import get_fits_header
 from tests.archives import IMAGE, LATER, small_archive
@@ -18,18 +19,18 @@ def site(prefect_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) ->
     """The name of a block for a small archive."""
     name = f"archive-{uuid.uuid4().hex[:8]}"
     with prefect_stack.settings():
-        small_archive(tmp_path_factory.mktemp("archive")).save(name)
+        PanoptesNetwork.of(small_archive(tmp_path_factory.mktemp("archive"))).save(name)
     return name
 
 
 def run(stack: LocalStack, path: str, site: str, hdu: int | str | None = None) -> State[Any]:
     with stack.settings():
-        return get_fits_header(path, hdu, site=site, return_state=True)
+        return get_fits_header(path, hdu, network=site, return_state=True)
 
 
 def answer(stack: LocalStack, path: str, site: str, hdu: int | str | None = None) -> Any:
     with stack.settings():
-        return get_fits_header(path, hdu, site=site)
+        return get_fits_header(path, hdu, network=site)
 
 
 def test_the_images_own_header_is_given(prefect_stack: LocalStack, site: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from panoptes.network.ingest.compress import compress
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 
@@ -23,6 +22,7 @@ from panoptes.network.ingest.listing import waiting_for
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.simulator.night import Sent, simulate_night
 from panoptes.network.site import Site
+from tasks.derive import compress
 from tests import sites
 from tests.patience import PATIENT_SECONDS
 
@@ -59,7 +59,7 @@ class Plant:
     def ingest(self, sequence_id: str) -> State[Any]:
         """Run the flow in this process."""
         with self.stack.settings():
-            return ingest_observation(sequence_id, site=self.name, return_state=True)
+            return ingest_observation(sequence_id, network=self.name, return_state=True)
 
     def run_job(self, sequence_id: str) -> FlowRun:
         """Run the flow as the work pool does."""
@@ -163,8 +163,9 @@ def test_a_cached_derivation_whose_output_is_gone_is_done_again(plant: Plant) ->
         if source.name.endswith(".fits")
     )
     with plant.stack.settings():
-        made = compress(plant.site, source)
-        again: State[Any] = cast("Any", compress)(plant.site, source, return_state=True)
+        network = PanoptesNetwork.of(plant.site)
+        made = compress(network, source)
+        again: State[Any] = cast("Any", compress)(network, source, return_state=True)
         assert again.name == "Cached"
     images = plant.site.store("images")
     images.delete(made.outputs[0].path)
@@ -176,10 +177,10 @@ def test_a_cached_derivation_whose_output_is_gone_is_done_again(plant: Plant) ->
 
 def test_an_unknown_network_or_observation_fails_with_a_sentence(plant: Plant) -> None:
     with plant.stack.settings():
-        state = ingest_observation("PAN001", site=plant.name, return_state=True)
+        state = ingest_observation("PAN001", network=plant.name, return_state=True)
         assert state.is_failed()
         assert "UNIT_CAMERA_SEQUENCETIME" in (state.message or "")
-        state = ingest_observation(plant.sequence_ids[0], site="nowhere", return_state=True)
+        state = ingest_observation(plant.sequence_ids[0], network="nowhere", return_state=True)
         assert state.is_failed()
         assert "'nowhere'" in (state.message or "")
 

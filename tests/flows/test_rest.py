@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from panoptes.network.ingest.taking import Nobody, as_calls
 
-from flows.ingest_observation import ingest
 from panoptes.network.fits.archive import verify_archive
 from panoptes.network.ingest.backlog import survey
 from panoptes.network.ingest.folder import files_in, ingest_folder
 from panoptes.network.ingest.outcome import FileResult
+from panoptes.network.ingest.take import Watch
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site
 from tests import sites
@@ -127,13 +126,13 @@ def test_what_stays_incomplete_is_judged_once_it_has_long_been_unchanged(
 
 
 def _one_by_one(site: Site) -> list[FileResult]:
-    return ingest_folder(site, files_in(site, Path(site.settings.images).parent), watch=Nobody())
+    return ingest_folder(site, files_in(site, Path(site.settings.images).parent), watch=Watch())
 
 
 def test_a_run_waits_once_for_what_has_just_come(site: Site) -> None:
     heard: list[int] = []
 
-    class Watch(Nobody):
+    class Listening(Watch):
         def resting(self, files: int, seconds: float) -> None:
             heard.append(files)
 
@@ -141,7 +140,7 @@ def test_a_run_waits_once_for_what_has_just_come(site: Site) -> None:
         place(sites.incoming(site), name, tiny_fits(seed=len(heard)))
     began = time.monotonic()
     sequence = parse_sequence_id(SEQUENCE_ID)
-    results = ingest(site, sequence, call=as_calls, watch=Watch())
+    results, _ = ingest_observation(site, sequence, watch=Listening())
     assert {result.outcome for result in results} == {"catalogued"}
     assert heard[0] == 2
     assert time.monotonic() - began >= REST

@@ -40,7 +40,7 @@ def test_a_run_in_which_one_file_hangs_ends_itself_and_the_next_takes_up_what_it
         place(sites.incoming(site), name, tiny_fits(seed=len(name)))
     block = f"stuck-{uuid.uuid4().hex[:8]}"
     with prefect_stack.settings():
-        site.model_copy(update={"stall_seconds": 8}).save(block)
+        PanoptesNetwork.of(site.changed(stall_seconds=8)).save(block)
     ended = subprocess.run(
         [sys.executable, "-c", HANGING, SEQUENCE_ID, block],
         env=os.environ | prefect_stack.environment,
@@ -56,7 +56,7 @@ def test_a_run_in_which_one_file_hangs_ends_itself_and_the_next_takes_up_what_it
     assert sites.waiting(site) == [f"{IMAGE}.fits"]
     with prefect_stack.settings():
         PanoptesNetwork.of(site).save(block, overwrite=True)
-        state = ingest_observation(SEQUENCE_ID, site=block, return_state=True)
+        state = ingest_observation(SEQUENCE_ID, network=block, return_state=True)
     assert state.is_completed()
     assert sites.waiting(site) == []
     entry = sites.entry_of(site, f"{IMAGE}.fits")

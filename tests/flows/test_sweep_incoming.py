@@ -318,7 +318,7 @@ def test_what_waits_is_said_in_an_event(plant: Plant) -> None:
 
 
 def test_a_network_that_is_not_there_is_said(plant: Plant) -> None:
-    state = plant.sweep(site="absent")
+    state = plant.sweep(network="absent")
     assert state.is_failed()
     assert state.message is not None
     assert "'absent'" in state.message

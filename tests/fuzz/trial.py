@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panoptes.network.ingest.taking import as_calls, take
-
 from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.outcome import Became, FileResult
+from panoptes.network.ingest.take import Calls, take
 from panoptes.network.names import parse_upload
 from panoptes.network.site import Site
 from panoptes.network.stored_header import ALL, REFUSALS, stored_header
@@ -70,10 +69,10 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self._networks = [Site.in_folder(folder, **each) for each in POLICIES]
         self._networks[0].check()
-        self._incoming = Path(self._networks[0].incoming)
+        self._incoming = Path(self._networks[0].settings.incoming)
         self._baseline = peak_memory()
         self._errors = _Errors()
-        log = logging.getLogger("panoptes.network.ingest.taking")
+        log = logging.getLogger("panoptes.network.ingest.take")
         log.handlers, log.propagate = [self._errors], False
 
     def judge(self, mutant: Mutant) -> Judged:
@@ -91,7 +90,7 @@ class Bench:
         try:
             if mutant.suffix.startswith("fits"):
                 self._read_headers(site, f"incoming/{name}")
-            result = take(site, self._source(site, name), as_calls)
+            result = take(site, self._source(site, name), Calls(site))
             verdict, finding = self._verdict(result)
             if verdict == "taken" and result.location == "images":
                 self._read_headers(site, f"images/{result.path}")

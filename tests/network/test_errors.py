@@ -33,7 +33,7 @@ def test_a_code_without_advice_is_a_mistake_of_the_programmer() -> None:
 def test_every_code_in_the_source_has_advice(repository: Path) -> None:
     used = {
         code
-        for folder in ("models", "blocks", "tasks", "flows", "deployments")
+        for folder in ("panoptes", "blocks", "tasks", "flows", "deployments")
         for path in (repository / folder).rglob("*.py")
         for code in CODE.findall(path.read_text(encoding="utf-8"))
     }

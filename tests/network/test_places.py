@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panoptes.network.places import BadPath, NotOurs, Place, places_meant, public_url
-from panoptes.network.settings import LOCATIONS
+from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site
 
 NAME = "PAN001/14d3bd/20180216T110623/20180216T112430.fits.fz"
@@ -21,7 +21,7 @@ def in_buckets() -> Site:
     """Two locations share a bucket, each below a prefix of its own, one within the other."""
     addresses = {location: f"gs://panoptes-{location}" for location in LOCATIONS}
     addresses |= {"rgb": "gs://panoptes-products/made", "previews": "gs://panoptes-products"}
-    return Site(**addresses, catalog="firestore://panoptes")
+    return Site(NetworkSettings.model_validate(addresses | {"catalog": "firestore://panoptes"}))
 
 
 @pytest.fixture

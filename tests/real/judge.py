@@ -244,7 +244,7 @@ def _stray(site: Site, entries: Mapping[str, File]) -> Iterator[str]:
             there = {info.name for info in store.list()}
             own = {path for place, path in owned if place == location}
             yield from (f"{location}/{name} belongs to no file" for name in there - own)
-        if (root := Path(getattr(site, location))).is_dir():
+        if (root := Path(getattr(site.settings, location))).is_dir():
             for left in (root.parent / ".panoptes" / root.name / "leaving").glob("*"):
                 yield f"{left} was left behind by a removal"
 

@@ -7,14 +7,15 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import cloudpickle
-from panoptes.network.ingest.compress import compress_fits_file, verify
 
-from panoptes.network.ingest import isolation, taking
+from panoptes.network.ingest import isolation
+from panoptes.network.ingest.derive import DERIVATIONS
+from panoptes.network.ingest.derive import compress as compress_fits_file
 from panoptes.network.ingest.outcome import Derived
-from panoptes.network.ingest.retries import step
 from panoptes.network.names import FileType
 from panoptes.network.site import Site
 from panoptes.network.upload import Source
@@ -32,8 +33,8 @@ def install(way: Way) -> None:
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     decode = functools.wraps(compress_fits_file)(functools.partial(_decode, way))
     decode.__wrapped__ = functools.partial(_decode, way)
-    derive = step("compress")(isolation.guarded(decode))
-    taking.DERIVATIONS[FileType.FITS] = (derive, verify)
+    made = replace(DERIVATIONS[FileType.FITS], make=isolation.guarded(decode))
+    DERIVATIONS[FileType.FITS] = made
     isolation.call_in_child = functools.partial(isolation.call_in_child, seconds=CHILD_SECONDS)
 
 

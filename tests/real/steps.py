@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from panoptes.network.ingest.taking import Nobody, as_calls, take_all
-
-from flows.ingest_observation import AnotherRun, ingest
 from panoptes.network.audit import audit
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
 from panoptes.network.ingest import isolation, ledger, retries
 from panoptes.network.ingest.backlog import survey
+from panoptes.network.ingest.observation import AnotherRun, ingest_observation
 from panoptes.network.ingest.outcome import FileResult
+from panoptes.network.ingest.take import Calls, Watch, take_all
 from panoptes.network.names import parse_sequence_id, parse_upload
 from panoptes.network.site import Site
 from tests import sites
@@ -147,11 +146,11 @@ def everything(site: Site, *, also: bool = False) -> dict[str, str]:
     site.check()
     found = survey(site)
     results: list[FileResult] = []
-    taken = take_all(site, found.unroutable, call=as_calls, watch=Nobody())
+    taken = take_all(found.unroutable, steps=Calls(site), watch=Watch())
     results += taken.values()
     left = {stored.key for stored in site.catalog.query(Query("leases"))} if also else set()
     for sequence_id in sorted({*found.observations, *left}):
-        results += ingest(site, parse_sequence_id(sequence_id), call=as_calls, watch=Nobody())
+        results += ingest_observation(site, parse_sequence_id(sequence_id))[0]
     return sites.outcomes({result.name: result for result in results})
 
 
@@ -169,7 +168,7 @@ def take_observation(world: World, name: str, how: Run = Run()) -> dict[str, str
         sequence = parse_upload(name).sequence
         site = prepare(world, how)
         site.check()
-        results = ingest(site, sequence, call=as_calls, watch=Nobody())
+        results = ingest_observation(site, sequence)[0]
     except (*TROUBLE, BadInput) as error:
         return {"": f"{type(error).__name__}: {error}"}
     return sites.outcomes({result.name: result for result in results})
@@ -201,11 +200,11 @@ def recover(world: World, times: int = 6) -> list[dict[str, str]]:
 
 def recover_and_repair(world: World) -> list[str]:
     """What ``panoptes-network audit --repair`` does after the next sweeps; what it found."""
-    from flows.audit_network import audit_and_repair
+    from panoptes.network.audit.repair import audit_and_repair
 
     recover(world)
     site = world.open(workers=1)
-    results = audit_and_repair(site, audit(site, deep=True), deep=True, call=as_calls)
+    results = audit_and_repair(site, audit(site, deep=True), deep=True, steps=Calls(site))
     return [result.finding.sentence for result in results]
 
 

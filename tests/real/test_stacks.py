@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.simulator.night import Fate
@@ -120,7 +121,7 @@ def make_site(stack: LocalStack, tmp_path: Path) -> Callable[[], Plant]:
         name = f"faults-{tmp_path.name.replace('_', '-')}-{next(made)}"
         world = folder_world(tmp_path / name, lease_seconds=LEASE_SECONDS)
         with stack.settings():
-            world.open().save(name, overwrite=True)
+            PanoptesNetwork.of(world.open()).save(name, overwrite=True)
         return Plant(stack, world, name)
 
     return make

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from panoptes.network.settings import LOCATIONS
+from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site
 from tests import sites
 from tests.real.nights import Night
@@ -37,7 +37,7 @@ class World:
     def open(self, **policies: Any) -> Site:
         """For a process of its own: changes the environment for good."""
         os.environ.update(self.environment)
-        return Site.model_validate({**self.settings, **policies})
+        return Site(NetworkSettings.model_validate({**self.settings, **policies}))
 
     def reached_by(self, **environment: str) -> World:
         """The same world behind other addresses."""

@@ -219,6 +219,8 @@ def _verify_rgb(site: Site, source: Source, derived: Derived) -> None:
 
 
 def _provenance(source: Source, checksum: str) -> Provenance:
+    from panoptes.network.cr2.planes import Provenance
+
     assert source.upload is not None
     return Provenance(
         source=source.name,

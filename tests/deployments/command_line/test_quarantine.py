@@ -146,7 +146,7 @@ def test_what_came_from_a_folder_of_ones_own_is_reopened_there(tmp_path: Path) -
     refused = call(small, "rescue", "--all")
     assert refused.exit_code == 1
     assert "--incoming FOLDER" in refused.stderr
-    done = call(small, "rescue", "--all", "--incoming", small.incoming)
+    done = call(small, "rescue", "--all", "--incoming", small.settings.incoming)
     assert done.exit_code == 0
     assert "reopened" in done.stdout
     site = sites.kept(tmp_path, previews_wanted=False)
@@ -166,7 +166,7 @@ def test_the_network_may_come_from_the_environment(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("incoming", "images", "originals", "rgb", "previews", "timelapse", "quarantine"):
-        monkeypatch.setenv(f"PANOPTES_{name.upper()}", getattr(site, name))
+        monkeypatch.setenv(f"PANOPTES_{name.upper()}", getattr(site.settings, name))
     monkeypatch.setenv("PANOPTES_CATALOG", site.settings.catalog)
     listed = CliRunner().invoke(app, ["quarantine", "list", "--json"])
     assert len(json.loads(listed.stdout)["cases"]) == 2

@@ -243,7 +243,11 @@ def test_who_one_is_is_asked_before_a_body_is_read(site: Site) -> None:
 def test_headers_of_what_nobody_has_looked_at_are_only_for_the_token(
     site: Site, client: httpx.Client, local: httpx.Client, place: Location, name: str
 ) -> None:
-    write(Path(getattr(site, place)), "PAN001/secret.fits", tiny_fits({"OBSERVER": "whispered"}))
+    write(
+        Path(getattr(site.settings, place)),
+        "PAN001/secret.fits",
+        tiny_fits({"OBSERVER": "whispered"}),
+    )
     for asked in (
         {"bucket_path": f"{place}/{name}"},
         {"bucket_path": name, "bucket_name": place},

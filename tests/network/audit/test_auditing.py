@@ -122,7 +122,7 @@ FOR_PEOPLE: dict[str, tuple[Break, Found]] = {
         },
     ),
     "a unit that has no image any more counts some": (
-        lambda n: n.documents.create("units", "PAN009", {"name": "PAN009", "num_images": 3}),
+        lambda n: n.catalog.create("units", "PAN009", {"name": "PAN009", "num_images": 3}),
         {("count-wrong", "units/PAN009")},
     ),
     "an entry cannot be read": (
@@ -465,7 +465,7 @@ def test_what_still_waits_is_true_if_its_bytes_are(site: Site) -> None:
 
 def test_firestore_has_an_index_for_whatever_an_audit_asks(site: Site) -> None:
     recording = Recording(Path(site.settings.catalog.removeprefix("sqlite:///")))
-    site._opened._catalog = recording
+    site._catalog = recording
     site.store("images").delete(f"{LATER}.fits.fz")
     site.store("previews").delete(f"{IMAGE}.preview-1024.jpg")
     for scope in ({}, {"unit": "PAN001"}, {"night": "20180215"}):

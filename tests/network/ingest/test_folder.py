@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.ingest.taking import Nobody, as_calls
 
-from flows.ingest_observation import ingest
 from panoptes.network.documents import Location
 from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.ingest import isolation, retries
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
+from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.outcome import Derived, FileResult
+from panoptes.network.ingest.take import Watch
 from panoptes.network.names import document_key, parse_sequence_id
 from panoptes.network.site import Site
 from panoptes.network.upload import Source
@@ -107,7 +107,7 @@ def test_an_output_that_was_deleted_comes_back_and_nothing_else_changes(
     sites.run(site)
     before = _archive(site)
     location, _, path = gone.partition("/")
-    Path(getattr(site, location), path).unlink()
+    Path(getattr(site.settings, location), path).unlink()
     assert not {"failed", "quarantined"} & {
         r.outcome for n, r in sites.run(site).items() if BECAME[n] == AGAIN[n] == "already"
     }
@@ -124,7 +124,7 @@ def test_a_camera_raws_planes_and_original_come_back(tmp_path: Path) -> None:
     assert len(before[0]) == 5
     for key in before[0]:
         location, _, path = key.partition("/")
-        Path(getattr(site, location), path).unlink()
+        Path(getattr(site.settings, location), path).unlink()
         assert sites.outcomes(sites.run(site)) == {f"{IMAGE}.cr2": "catalogued"}
         assert _archive(site) == before
 
@@ -203,13 +203,13 @@ def test_a_run_that_is_killed_anywhere_loses_nothing_and_the_next_one_ends_it(
     ended = _whatever_the_generation(make(tmp_path / "counted"))
     for at in sites.spread(len(calls), KILLS):
         root = tmp_path / str(at)
-        uploaded(root).documents.close()
+        uploaded(root).catalog.close()
         assert sites.run_and_die(lambda root=root: make(root), at), calls[at - 1]  # type: ignore[misc]
         site = make(root)
         _nothing_is_lost(site)
         sites.run(site)
         if not keep:  # the sweep's part: nothing may wait, but its lease was left behind
-            ingest(site, sequence, call=as_calls, watch=Nobody())
+            ingest_observation(site, sequence)[0]
         assert _whatever_the_generation(site) == ended, calls[at - 1]
         assert sites.waiting(site) == (sorted(NIGHT) if keep else [])
         site.catalog.close()
@@ -239,7 +239,7 @@ def test_trouble_that_passes_between_files_ends_no_run(
             raise once.pop()
 
     sites.watched(site, tell)
-    results = ingest_folder(site, sources, watch=Nobody())
+    results = ingest_folder(site, sources, watch=Watch())
     assert sites.outcomes({r.name: r for r in results}) == BECAME
     assert not once
 
@@ -250,7 +250,7 @@ def test_an_archive_in_a_folder_that_is_drained_is_refused(tmp_path: Path, neste
     place = f"{site.settings.incoming}/archive"
     address = f"sqlite:///{place}.sqlite" if nested == "catalog" else place
     with pytest.raises(ConfigurationError, match=f"{nested} lies in incoming"):
-        site.model_copy(update={nested: address}).check()
+        site.changed(**{nested: address}).check()
 
 
 def test_what_would_become_of_a_folder_is_foreseen_without_reading_a_file(
@@ -278,20 +278,20 @@ def test_the_data_folder_within_the_folder_is_not_ingested(tmp_path: Path) -> No
     site = Site.in_folder(data, incoming=tmp_path, **sites.AT_ONCE)
     site.check()
     for expected in (BECAME, AGAIN):
-        results = ingest_folder(site, files_in(site, data), watch=Nobody())
+        results = ingest_folder(site, files_in(site, data), watch=Watch())
         assert sites.outcomes({r.name: r for r in results}) == expected
 
 
 def test_every_file_has_one_row_in_the_order_of_their_names(site: Site) -> None:
     sources = files_in(site, Path(site.settings.images).parent)
-    rows = [r.name for r in ingest_folder(site, sources, watch=Nobody())]
+    rows = [r.name for r in ingest_folder(site, sources, watch=Watch())]
     assert rows == sorted(NIGHT)
 
 
 def test_a_file_that_is_gone_when_its_turn_comes_still_has_a_row(site: Site) -> None:
     sources = files_in(site, Path(site.settings.images).parent)
     (sites.incoming(site) / f"{IMAGE}.jpg").unlink()
-    rows = ingest_folder(site, sources, watch=Nobody())
+    rows = ingest_folder(site, sources, watch=Watch())
     assert [r.name for r in rows] == sorted(NIGHT)
     (gone,) = [r for r in rows if r.name == f"{IMAGE}.jpg"]
     assert (gone.outcome, gone.code) == ("failed", "passing-trouble")
@@ -303,7 +303,7 @@ def test_what_another_run_took_meanwhile_is_already_done(tmp_path: Path) -> None
     place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
     sources = files_in(site, Path(site.settings.images).parent)
     sites.run(site)
-    (row,) = ingest_folder(site, sources, watch=Nobody())
+    (row,) = ingest_folder(site, sources, watch=Watch())
     assert row.outcome == "already"
 
 

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from panoptes.network.ingest.compress import compress_fits_file
 
 from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.ingest.derive import compress as compress_fits_file
 from panoptes.network.ingest.isolation import ATTEMPTS, ChildDied, call_in_child, guarded
 from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.ingest.outcome import Derived

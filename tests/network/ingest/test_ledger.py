@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from panoptes.network.ingest.compress import compress_fits_file
 
 from panoptes.network.audit import audit
 from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.ingest.derive import compress as compress_fits_file
 from panoptes.network.ingest.ledger import (
     Verdict,
     close_entry,

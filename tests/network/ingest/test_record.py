@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panoptes.network.ingest.compress import compress_fits_file
 
 from panoptes.network.audit import audit
 from panoptes.network.documents import GeoPoint
 from panoptes.network.errors import BadInput
+from panoptes.network.ingest.derive import compress as compress_fits_file
 from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.ingest.listing import everything_waiting
 from panoptes.network.ingest.quarantine import quarantine_file

@@ -38,7 +38,7 @@ def ingest(folder: Path, **policies: Any) -> tuple[dict[str, str], float]:
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)
@@ -136,7 +136,7 @@ def test_a_huge_file_of_any_type_is_set_aside_without_being_loaded(
 
 
 def test_two_gigabytes_are_beyond_the_limit_that_a_network_begins_with(tmp_path: Path) -> None:
-    assert sites.drained(tmp_path).max_file_bytes < 2 << 30
+    assert sites.drained(tmp_path).settings.max_file_bytes < 2 << 30
 
 
 def test_a_thousand_frames_take_no_more_memory_than_fifty(tmp_path: Path) -> None:

@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from panoptes.network.ingest.taking import Nobody, as_calls
 
-from flows.ingest_observation import ingest
 from panoptes.network.errors import TryAgain
 from panoptes.network.ingest import retries
 from panoptes.network.ingest.backlog import abandoned, fallen_quiet, survey
 from panoptes.network.ingest.ledger import now
+from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.names import Sequence, parse_sequence_id
 from panoptes.network.site import Site
@@ -85,7 +84,7 @@ def test_an_image_of_which_only_metadata_came_is_not_counted(
 def test_an_observation_is_received_after_two_quiet_hours(site: Site, sequence: Sequence) -> None:
     _arrive(site, IMAGE, seconds=1.0, moment=now() - timedelta(hours=1, minutes=59))
     assert sites.document(site, "observations", SEQUENCE_ID)["status"] == "receiving_files"
-    sooner = site.model_copy(update={"quiet_hours": 1.98})
+    sooner = site.changed(**{"quiet_hours": 1.98})
     assert settle_observation(sooner, sequence)["status"] == "received"
 
 
@@ -172,14 +171,14 @@ def test_counts_that_a_run_could_not_write_are_owed_and_a_later_one_writes_them(
     )
     site.store("incoming").put(f"{IMAGE}.fits", tiny_fits({"EXPTIME": 120.0}))
     monkeypatch.setattr(retries, "PATIENCE_SECONDS", 0.0)
-    ours = site.model_copy()
+    ours = site.changed()
 
     def tell(told: str) -> None:
         if told == f"before catalog.{call}" and not sites.waiting(site):
             raise TryAgain("the catalog is away")
 
     with pytest.raises(TryAgain):
-        ingest(sites.watched(ours, tell), sequence, call=as_calls, watch=Nobody())
+        ingest_observation(sites.watched(ours, tell), sequence)
     assert sites.waiting(site) == []
     assert "num_images" not in sites.document(site, "observations", SEQUENCE_ID)
     later = now() + timedelta(seconds=site.settings.lease_seconds)
@@ -188,7 +187,7 @@ def test_counts_that_a_run_could_not_write_are_owed_and_a_later_one_writes_them(
     )  # where even that could not be said
     assert abandoned(site) == {SEQUENCE_ID}
     monkeypatch.setattr("panoptes.network.ingest.lease.now", lambda: later)
-    ingest(site, sequence, call=as_calls, watch=Nobody())
+    ingest_observation(site, sequence)[0]
     assert abandoned(site) == set()
     observation = sites.document(site, "observations", SEQUENCE_ID)
     assert (observation["num_images"], observation["total_exptime"]) == (1, 120.0)

@@ -8,16 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from panoptes.network.ingest.compress import compress_fits_file
-from panoptes.network.ingest.taking import DERIVATIONS, Nobody, as_calls, take_all
 
 from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
 from panoptes.network.ingest import retries
 from panoptes.network.ingest.deposit import output_of
+from panoptes.network.ingest.derive import DERIVATIONS
+from panoptes.network.ingest.derive import compress as compress_fits_file
 from panoptes.network.ingest.folder import ingest_folder
 from panoptes.network.ingest.ledger import close_entry, close_quarantined, open_entry
 from panoptes.network.ingest.listing import everything_waiting
 from panoptes.network.ingest.outcome import FileResult
+from panoptes.network.ingest.take import Calls, Watch, take_all
 from panoptes.network.names import FileType
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
@@ -66,7 +67,7 @@ def _failing(
 def test_trouble_that_passes_leaves_no_trace(site: Site, call: str) -> None:
     sites.watched(site, _failing(call, TryAgain("for a moment"), times=2))
     source = list(everything_waiting(site))
-    results = take_all(site, source, call=as_calls, watch=Nobody())
+    results = take_all(source, steps=Calls(site), watch=Watch())
     assert {r.outcome for r in results.values()} == {"catalogued"}
     assert sites.waiting(site) == []
     assert len(sites.objects(site)) == 2
@@ -113,7 +114,7 @@ def test_a_ledger_out_of_reach_is_said_and_raises_nothing(site: Site) -> None:
     away = ConnectionError("the catalog is away")
     sites.watched(site, _failing("before catalog.get", away, times=1000))
     sources = list(everything_waiting(site))
-    results = take_all(site, sources, call=as_calls, watch=Nobody())
+    results = take_all(sources, steps=Calls(site), watch=Watch())
     assert {r.outcome for r in results.values()} == {"failed"}
     assert all("the catalog is away" in str(r.reason) for r in results.values())
     assert len(sites.waiting(site)) == 2
@@ -134,7 +135,7 @@ def test_an_upload_that_is_rewritten_during_the_run_is_taken_in_its_newest_form(
 
     sites.watched(site, tell)
     sources = list(everything_waiting(site))
-    rows = ingest_folder(site, sources, watch=Nobody())
+    rows = ingest_folder(site, sources, watch=Watch())
     assert [(row.name, row.outcome) for row in rows] == [
         (FITS, "catalogued"), (OTHER, "catalogued"),
     ]  # fmt: skip
@@ -197,8 +198,8 @@ def test_an_output_that_proves_wrong_is_withdrawn_unless_it_is_anothers(
     name = f"{IMAGE}.{suffix}"
     place(sites.incoming(site), name, data)
     source = sites.source_named(site, name)
-    derive, compare = DERIVATIONS[FileType(suffix)]
-    derived = as_calls(derive, site, source)
+    derivation = DERIVATIONS[FileType(suffix)]
+    derived = derivation.make(site, source)
     first = derived.outputs[0]
     wrong = {"fits": tiny_fits_fz(tiny_fits(seed=9)), "fits.fz": tiny_fits_fz(tiny_fits(seed=9))}
     stored = site.store(first.location).put(first.path, wrong.get(suffix, b"wrong"))
@@ -207,7 +208,7 @@ def test_an_output_that_proves_wrong_is_withdrawn_unless_it_is_anothers(
         update={"outputs": (output, *derived.outputs[1:]), "duplicate_of": duplicate_of}
     )
     with pytest.raises(Exception, match=r"differ|pixel|card|no longer equals"):
-        as_calls(compare, site, source, changed)
+        derivation.compare(site, source, changed)
     assert (f"{first.location}/{first.path}" in sites.objects(site)) is bool(duplicate_of)
     assert sites.waiting(site) == [name]
 
@@ -215,14 +216,14 @@ def test_an_output_that_proves_wrong_is_withdrawn_unless_it_is_anothers(
 def test_watchers_hear_of_every_file(site: Site) -> None:
     heard: list[str] = []
 
-    class Watch(Nobody):
+    class Listening(Watch):
         def planned(self, files: int) -> None:
             heard.append(f"{files} planned")
 
         def taken(self, result: FileResult) -> None:
             heard.append(result.name)
 
-    take_all(site, list(everything_waiting(site)), call=as_calls, watch=Watch())
+    take_all(list(everything_waiting(site)), steps=Calls(site), watch=Listening())
     assert heard[0] == "2 planned"
     assert sorted(heard[1:]) == [FITS, OTHER]
 
