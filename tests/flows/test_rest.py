@@ -13,6 +13,7 @@ import pytest
 from panoptes.network.fits.archive import verify_archive
 from panoptes.network.ingest.backlog import survey
 from panoptes.network.ingest.folder import files_in, ingest_folder
+from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.outcome import FileResult
 from panoptes.network.ingest.take import Watch
 from panoptes.network.names import parse_sequence_id
