@@ -25,8 +25,15 @@ from flows.announcing import announce_cases
 from flows.progress import RunProgress
 from flows.starting import INGEST, INGEST_BACKFILL, Runs
 from panoptes.network.errors import ConfigurationError, TryAgain
-from panoptes.network.ingest.backlog import Survey, abandoned, fallen_quiet, held, is_old, survey
-from panoptes.network.ingest.backlog_counts import SWEPT
+from panoptes.network.ingest.backlog import (
+    SWEPT,
+    Survey,
+    abandoned,
+    fallen_quiet,
+    held,
+    is_old,
+    survey,
+)
 from panoptes.network.ingest.lease import alone
 from panoptes.network.ingest.outcome import Became, FileResult, summary
 from panoptes.network.ingest.rest import at_rest

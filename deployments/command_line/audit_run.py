@@ -13,8 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from deployments.command_line.audit import CLEAN, FAILED, FINDINGS
 from deployments.command_line.choosing import choose_network
+from deployments.command_line.exit_codes import FAILED, NOT_ALL, OK
 from panoptes.network.audit import audit
 from panoptes.network.audit.asides import waiting_now
 from panoptes.network.audit.finding import Waiting
@@ -63,7 +63,7 @@ def run(
     finally:
         logging.disable(logging.NOTSET)
     tell.end(counts, waiting)
-    return FINDINGS if counts.left else CLEAN
+    return NOT_ALL if counts.left else OK
 
 
 def _scope(night: str | None, unit: str | None) -> Scope:

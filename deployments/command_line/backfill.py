@@ -10,9 +10,6 @@ import typer
 from deployments.command_line.choosing import AsJson
 from flows.starting import INGEST_BACKFILL
 
-OK, FAILED, MORE = 0, 1, 3
-"""Exit codes."""
-
 
 def add_to(app: typer.Typer) -> None:
     """Give the command line this command."""

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from blocks.network import load_network
-from deployments.command_line.backfill import FAILED, MORE, OK
 from deployments.command_line.choosing import as_night
+from deployments.command_line.exit_codes import FAILED, NOT_ALL, OK
 from flows.starting import INGEST, Runs
 from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.ingest.backlog import Waiting, held, waiting_of_nights
@@ -67,7 +67,7 @@ def run(
         sys.stdout.write(json.dumps(answer) + "\n")
     else:
         _tell(found, wanted, started, dry_run=dry_run)
-    return OK if dry_run or not left else MORE
+    return OK if dry_run or not left else NOT_ALL
 
 
 def _start(

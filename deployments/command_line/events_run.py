@@ -11,11 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from deployments.command_line.exit_codes import FAILED, OK
 from panoptes.network.errors import ConfigurationError, first_fault
 from panoptes.network.safe_text import one_line, safe_log
-
-OK, CANNOT_START = 0, 1
-"""Exit codes."""
 
 
 def run_receiver(*, verbose: bool = False, **given: Any) -> int:
@@ -87,4 +85,4 @@ def _log_to_stderr(*, verbose: bool) -> None:
 
 def _complain(command: str, sentence: str) -> int:
     sys.stderr.write(f"panoptes-network {command}: {one_line(sentence)}\n")
-    return CANNOT_START
+    return FAILED

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from deployments.command_line.exit_codes import FAILED, NOT_ALL, OK
 from deployments.command_line.tables import files_table
 from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
@@ -22,9 +23,6 @@ from panoptes.network.ingest.take import Watch
 from panoptes.network.safe_text import one_line
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
-
-ARCHIVED, FAILED, NOT_ALL = 0, 1, 3
-"""Exit codes; the last for files in quarantine, and for those that are still being written."""
 
 
 def run(
@@ -108,7 +106,7 @@ def _exit_code(results: list[FileResult]) -> int:
     outcomes = {result.outcome for result in results}
     if Became.FAILED in outcomes:
         return FAILED
-    return NOT_ALL if outcomes & {Became.QUARANTINED, Became.WAITING} else ARCHIVED
+    return NOT_ALL if outcomes & {Became.QUARANTINED, Became.WAITING} else OK
 
 
 def _row(result: FileResult) -> dict[str, str | None]:

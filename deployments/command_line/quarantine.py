@@ -10,9 +10,6 @@ import typer
 
 from deployments.command_line.choosing import AsJson, Data, Network
 
-OK, FAILED, NOT_ALL = 0, 1, 3
-"""Exit codes."""
-
 Unit = Annotated[str | None, typer.Option(help="Only of this unit: PAN001.")]
 Night = Annotated[
     str | None, typer.Option(help="Only of this night, the date of its evening: 2018-02-15.")

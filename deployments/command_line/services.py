@@ -9,10 +9,7 @@ from typing import Annotated
 
 import typer
 
-OK, FAILED, NOTHING_FOUND = 0, 1, 3
-"""Exit codes."""
-
-DATA = Path("panoptes-data")
+from deployments.command_line.choosing import DATA
 
 Data = Annotated[
     Path,

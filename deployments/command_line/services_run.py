@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from deployments.command_line.services import DATA, FAILED, NOTHING_FOUND, OK
+from deployments.command_line.choosing import DATA
+from deployments.command_line.exit_codes import FAILED, NOT_ALL, OK
 from deployments.command_line.tables import cell
 from panoptes.network.catalog.catalog import Stored
 from panoptes.network.document_json import document_json
@@ -188,7 +189,7 @@ def run_search(chosen: Mapping[str, object], limit: int, data: Path, *, as_json:
         sys.stdout.write(json.dumps(answer) + "\n")
     else:
         _show_observations(rows, more=cursor is not None)
-    return OK if rows else NOTHING_FOUND
+    return OK if rows else NOT_ALL
 
 
 _COLUMNS = {
@@ -234,7 +235,7 @@ def _site(data: Path) -> Site:
 
 def _nothing(command: str, sentence: str, *, as_json: bool) -> int:
     _complain(command, sentence, as_json=as_json)
-    return NOTHING_FOUND
+    return NOT_ALL
 
 
 def _complain(command: str, sentence: str, *, as_json: bool = False) -> int:

@@ -19,7 +19,7 @@ from deployments.receiver.announcements import LABELS
 from deployments.receiver.prefect_api import Prefect, PrefectAway
 from deployments.work_pools.zombies import ZOMBIE_MESSAGE
 from flows.starting import SWEEP
-from panoptes.network.ingest.backlog_counts import SWEPT, Backlog, is_growing
+from panoptes.network.ingest.backlog import SWEPT, Backlog, is_growing
 from panoptes.network.safe_text import one_line, safe_log
 
 CONCERN = "panoptes.concern.noticed"

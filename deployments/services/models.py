@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from panoptes.network.cone import Cone
 from panoptes.network.lookup.resolved import MAX_SEARCH_STRING, Resolved
-from panoptes.network.search import Wanted
+from panoptes.network.search import Cone, Wanted
 
 Text = Annotated[str, Field(max_length=200)]
 Id = Annotated[str, Field(max_length=100)]

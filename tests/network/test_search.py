@@ -17,10 +17,10 @@ from panoptes.network import search
 from panoptes.network.catalog.catalog import Catalog, Query, Stored
 from panoptes.network.catalog.firestore import FirestoreCatalog
 from panoptes.network.catalog.sqlite import SqliteCatalog
-from panoptes.network.cone import Cone
 from panoptes.network.documents import Image, Observation, healpix_of, night_of
 from panoptes.network.search import (
     BadCursor,
+    Cone,
     TooMany,
     Wanted,
     all_images,

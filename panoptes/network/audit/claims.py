@@ -9,8 +9,8 @@ from panoptes.network.audit.finding import Finding, Kind, Repair
 from panoptes.network.audit.holdings import Holdings, Place
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.documents import File, Location, Output
+from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.reading_back import read_back
-from panoptes.network.ingest.sources import recorded_sources
 from panoptes.network.names import FileType
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, ObjectInfo

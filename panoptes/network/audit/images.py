@@ -14,8 +14,8 @@ from panoptes.network.audit.holdings import Holdings, Place
 from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.documents import IMAGE_STATUS, File, Image, Location
 from panoptes.network.errors import first_fault
+from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.settle import INGESTED
-from panoptes.network.ingest.sources import recorded_sources
 from panoptes.network.names import FileType, parse_sequence_id
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound

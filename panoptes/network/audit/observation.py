@@ -14,7 +14,7 @@ from panoptes.network.audit.holdings import Holdings, holdings_of
 from panoptes.network.audit.images import DocumentChecks
 from panoptes.network.documents import File
 from panoptes.network.errors import first_fault
-from panoptes.network.ingest.holder import has_died
+from panoptes.network.ingest.lease import has_died
 from panoptes.network.ingest.ledger import now
 from panoptes.network.names import document_key
 from panoptes.network.site import Site

@@ -15,7 +15,7 @@ from panoptes.network.audit.scope import Scope
 from panoptes.network.documents import File, Image, Location, Output
 from panoptes.network.errors import BadInput, ConfigurationError
 from panoptes.network.ingest.ledger import read_entry
-from panoptes.network.ingest.sources import recorded_sources
+from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, Unreadable

@@ -1,4 +1,4 @@
-"""What waits in `incoming` and is still to be taken, by observation."""
+"""What waits in `incoming`, who will take it, and whether that is a backlog that grows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File, GeoPoint, night_of
-from panoptes.network.ingest.backlog_counts import Backlog
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
 from panoptes.network.ingest.rest import seconds_left
@@ -17,6 +18,39 @@ from panoptes.network.names import Sequence, parse_sequence_id
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.upload import Source
+
+SWEPT = "panoptes.incoming.swept"
+"""The event with which a sweep says what it found."""
+
+
+class Backlog(BaseModel):
+    """The count of one sweep."""
+
+    model_config = ConfigDict(frozen=True)
+    files: int = Field(description="that wait in incoming")
+    observations: int = Field(description="that they belong to")
+    overdue: int = Field(description="files that nobody took in three windows")
+    oldest_seconds: float = Field(description="how long the oldest of them has waited")
+    passing: int = Field(
+        0, description="files under passing names such as NAME.part, unchanged for a day"
+    )
+    started: int = Field(0, description="runs that the sweep created")
+    unroutable: int = Field(0, description="files that it took into quarantine")
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return (
+            f"{self.files} files of {self.observations} observations wait, {self.overdue} of them "
+            f"overdue, the oldest for {self.oldest_seconds / 3600:.1f} h"
+        )
+
+
+def is_growing(reports: list[Backlog]) -> bool:
+    """Whether three sweeps in a row, newest first, each found more overdue files."""
+    last = [report.overdue for report in reports[:3]]
+    return len(last) == 3 and last[0] > last[1] > last[2]
+
 
 MOST_QUIET = 500
 """Observations that one sweep looks at to see whether they are received."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from panoptes.network.cases import CaseReport, report_case
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File
 from panoptes.network.ingest.backlog import longitude_of
-from panoptes.network.ingest.case_documents import CaseReport, report_case
 from panoptes.network.names import document_key
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site

@@ -1,8 +1,8 @@
-"""Placing what was made of an upload where it belongs, once, whatever runs beside us."""
+"""Placing what was made of an upload where it belongs, once, and taking back what was refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from pydantic import ValidationError
@@ -11,7 +11,7 @@ from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File, Location, Output
 from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.ingest.ledger import read_entry
-from panoptes.network.ingest.sources import recorded_sources
+from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.names import display_name, document_key
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
@@ -210,3 +210,38 @@ def withdraw(site: Site, output: Output) -> None:
         site.store(output.location).delete(output.path, if_generation=output.generation)
     except (NotFound, PreconditionFailed):
         return
+
+
+def withdraw_unclaimed(site: Site, source: Source, outputs: Iterable[Output]) -> None:
+    """Remove the very objects that were made of a file, unless they are somebody's.
+
+    Nothing is removed unless the file itself still lies in `incoming`, from where it goes to
+    quarantine next; nor what a ledger entry of its observation or the image's document names,
+    in whatever generation.
+    """
+    upload = source.upload
+    assert upload is not None
+    try:
+        if site.store("incoming").stat(source.name).generation != source.generation:
+            return
+    except NotFound:
+        return
+    query = Query("files", where=[("sequence_id", "==", upload.sequence_id)])
+    claimed: set[str] = set()
+    for stored in site.catalog.query(query):
+        claimed.update(_texts_in(stored.fields.get("outputs")))
+    image = site.catalog.get("images", upload.image_id) if upload.image_id else None
+    if image is not None:
+        claimed.update(_texts_in(image.fields))
+    for output in outputs:
+        if output.path not in claimed:
+            withdraw(site, output)
+
+
+def _texts_in(value: object) -> Iterable[str]:
+    """Every text of a document, however deep: it may be another program's."""
+    if isinstance(value, str):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        yield from _texts_in(each)

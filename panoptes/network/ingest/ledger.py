@@ -16,10 +16,10 @@ from functools import cache
 
 from pydantic import ValidationError
 
+from panoptes.network.cases import case_id_of, with_history
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Outcome
 from panoptes.network.errors import BadInput
-from panoptes.network.ingest.case_documents import case_id_of, with_history
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.reading_back import checksum_of, holds
 from panoptes.network.names import display_name, document_key

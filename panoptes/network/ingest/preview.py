@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from panoptes.network.documents import Output
 from panoptes.network.ingest.deposit import output_of
-from panoptes.network.ingest.sources import recorded_sources
+from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.upload import Source

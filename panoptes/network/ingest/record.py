@@ -27,11 +27,11 @@ from panoptes.network.documents import (
     night_of,
 )
 from panoptes.network.errors import BadInput
+from panoptes.network.ingest.deposit import withdraw_unclaimed
 from panoptes.network.ingest.describing import describe_earliest, rank
 from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
-from panoptes.network.ingest.sources import own_sequence, recorded_sources
-from panoptes.network.ingest.unclaimed import withdraw_unclaimed
+from panoptes.network.ingest.provenance import own_sequence, recorded_sources
 from panoptes.network.keywords import Described, describe
 from panoptes.network.names import FileType, UploadName, display_name, parse_time
 from panoptes.network.site import Site

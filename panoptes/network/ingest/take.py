@@ -23,12 +23,12 @@ from panoptes.network.ingest.ledger import (
 )
 from panoptes.network.ingest.listing import by_image
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
+from panoptes.network.ingest.provenance import require_own_sequence
 from panoptes.network.ingest.quarantine import quarantine_file, remove_if_judged
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.ingest.rest import may_come, waits, was_replaced
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.settle import settle_observation
-from panoptes.network.ingest.sources import require_own_sequence
 from panoptes.network.names import FileType, display_name, parse_upload
 from panoptes.network.names import Sequence as Observation
 from panoptes.network.safe_text import safe_log

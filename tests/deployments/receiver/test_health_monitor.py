@@ -23,7 +23,7 @@ from deployments.receiver.health_monitor import (
 )
 from deployments.receiver.prefect_api import Prefect, PrefectAway
 from deployments.work_pools.zombies import ZOMBIE_MESSAGE, ZOMBIES, make_zombie_automation
-from panoptes.network.ingest.backlog_counts import SWEPT, Backlog, is_growing
+from panoptes.network.ingest.backlog import SWEPT, Backlog, is_growing
 from tests.patience import PATIENT_SECONDS
 
 INGEST = "ingest-observation/local"

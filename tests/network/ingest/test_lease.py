@@ -16,8 +16,7 @@ import pytest
 from panoptes.network.catalog.catalog import Catalog, Fields
 from panoptes.network.catalog.sqlite import SqliteCatalog
 from panoptes.network.errors import TryAgain
-from panoptes.network.ingest.holder import has_died, myself
-from panoptes.network.ingest.lease import Lease, alone, take_when_free
+from panoptes.network.ingest.lease import Lease, alone, has_died, myself, take_when_free
 from panoptes.network.ingest.ledger import now
 from tests.patience import PATIENT_SECONDS
 

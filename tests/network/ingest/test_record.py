@@ -12,12 +12,12 @@ import pytest
 from panoptes.network.audit import audit
 from panoptes.network.documents import GeoPoint
 from panoptes.network.errors import BadInput
+from panoptes.network.ingest.deposit import withdraw_unclaimed
 from panoptes.network.ingest.derive import compress as compress_fits_file
 from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.ingest.listing import everything_waiting
 from panoptes.network.ingest.quarantine import quarantine_file
 from panoptes.network.ingest.record import record_image_file
-from panoptes.network.ingest.unclaimed import withdraw_unclaimed
 from panoptes.network.names import document_key, parse_upload
 from panoptes.network.site import Site
 from panoptes.network.upload import Source

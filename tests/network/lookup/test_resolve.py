@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.catalog.sqlite import SqliteCatalog
-from panoptes.network.cone import separation
 from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.lookup.known_names import FRESH, KnownName, KnownNames
 from panoptes.network.lookup.resolve import resolve_name
 from panoptes.network.lookup.resolved import NoSuchName
 from panoptes.network.lookup.sesame import Found, NoAnswer, Sesame, read_answer
+from panoptes.network.search import separation
 from tests.local_http import SesameServer, sesame_answer, sesame_server, simbad
 
 VEGA = simbad("NAME Vega", "279.2347347", "+38.7836889")
