@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import CARD, Header, header_of, padded
 from panoptes.network.fits.structure import walk_hdus
+from panoptes.network.fits.tile_keywords import image_cards
 from panoptes.network.storage.store import ObjectStore
 
 FIRST_READ = 1 << 16
@@ -217,6 +218,4 @@ def _count(header: Header, keyword: str, index: int, default: int | None = None)
 
 def _uncompressed(header: Header) -> Header:
     """The image's header as it was before compression (section 10.1.1), in its old place."""
-    from panoptes.network.fits.tile_table import image_cards
-
     return header_of(b"".join(image_cards(header)))

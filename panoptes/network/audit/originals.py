@@ -24,8 +24,8 @@ def _unpacked(archived: bytes, *, own_primary: bool) -> bytes:
     from panoptes.network.fits.archive import MAX_PIXELS
     from panoptes.network.fits.cards import padded
     from panoptes.network.fits.structure import walk_hdus
+    from panoptes.network.fits.tile_keywords import image_cards
     from panoptes.network.fits.tile_reader import read_table
-    from panoptes.network.fits.tile_table import image_cards
 
     hdus = walk_hdus(archived)
     if not own_primary and len(hdus) > 1 and hdus[1].kind == "compressed-image":

@@ -22,8 +22,9 @@ from panoptes.network.fits.content import (
     same_image,
 )
 from panoptes.network.fits.structure import Hdu, checksums_hold, walk_hdus
+from panoptes.network.fits.tile_keywords import image_cards
 from panoptes.network.fits.tile_reader import TileTable, read_table
-from panoptes.network.fits.tile_table import can_hold, image_cards, write_table
+from panoptes.network.fits.tile_table import can_hold, write_table
 
 __all__ = [
     "MAX_PIXELS",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import format_card, header_bytes, keyword_of, padded
-from panoptes.network.fits.tile_table import convention_cards
+from panoptes.network.fits.tile_keywords import convention_cards
 from panoptes.network.fits.tiles import TileDecoder
 
 if TYPE_CHECKING:

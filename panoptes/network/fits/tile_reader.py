@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import Header, format_card, header_of, keyword_of
 from panoptes.network.fits.structure import MAX_DIMENSIONS, MAX_NAXIS, Hdu
-from panoptes.network.fits.tile_table import image_cards
+from panoptes.network.fits.tile_keywords import image_cards
 from panoptes.network.fits.tiles import RICE_BLOCK, Bytes, Coding, TileDecoder, decode_runs
 
 MAX_TILES = 1 << 18

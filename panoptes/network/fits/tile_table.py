@@ -15,6 +15,7 @@ import numpy as np
 from panoptes.network.fits.cards import Header, format_card, keyword_of
 from panoptes.network.fits.checksum import add_checksums, checksum, sealed_header, shift_checksum
 from panoptes.network.fits.structure import Hdu
+from panoptes.network.fits.tile_keywords import OF_TABLE, renamed, to_z
 from panoptes.network.fits.tiles import RICE_BLOCK, encode_tiles
 
 MAX_DIMENSIONS = 3
@@ -23,29 +24,8 @@ MAX_DIMENSIONS = 3
 MAX_SHORT_HEAP = 0x7FFFFFFF
 """Bytes that 32-bit descriptors (P) reach; beyond, they have 64 bits (Q)."""
 
-_TO_Z = {
-    "SIMPLE": "ZSIMPLE",
-    "XTENSION": "ZTENSION",
-    "BITPIX": "ZBITPIX",
-    "NAXIS": "ZNAXIS",
-    "EXTEND": "ZEXTEND",
-    "BLOCKED": "ZBLOCKED",
-    "PCOUNT": "ZPCOUNT",
-    "GCOUNT": "ZGCOUNT",
-    "CHECKSUM": "ZHECKSUM",
-    "DATASUM": "ZDATASUM",
-}
-_FROM_Z = {z: plain for plain, z in _TO_Z.items()}
-_AXIS = re.compile(r"NAXIS([1-9]\d*)")
-_Z_AXIS = re.compile(r"ZNAXIS([1-9]\d*)")
-_OF_TABLE = re.compile(
-    r"XTENSION|BITPIX|NAXIS[12]?|PCOUNT|GCOUNT|TFIELDS|THEAP|CHECKSUM|DATASUM"
-    r"|T(?:TYPE|FORM|UNIT|NULL|SCAL|ZERO|DISP|DIM)[1-9]\d*"
-    r"|ZIMAGE|ZCMPTYPE|ZMASKCMP|ZQUANTIZ|ZDITHER0|ZSCALE|ZZERO|ZBLANK"
-    r"|Z(?:TILE|NAME|VAL)[1-9]\d*"
-)
 _TAKEN = re.compile(
-    rf"{_OF_TABLE.pattern}|SIMPLE|END|NAXIS\d*|ZTABLE|ZTILELEN|ZTHEAP|Z(?:FORM|CTYP)\d+"
+    rf"{OF_TABLE.pattern}|SIMPLE|END|NAXIS\d*|ZTABLE|ZTILELEN|ZTHEAP|Z(?:FORM|CTYP)\d+"
     r"|T(?:BCOL|CTYP|CUNI|CRPX|CRVL|CDLT|RPOS)\d+"
     rf"|Z(?:SIMPLE|TENSION|BITPIX|NAXIS\d*|EXTEND|BLOCKED|PCOUNT|GCOUNT|HECKSUM|DATASUM)"
 )
@@ -195,40 +175,4 @@ def _table_cards(
     own = hdu.header.raw_cards()
     if not any(keyword_of(card) == "EXTNAME" for card in own):
         cards.append(_EXTNAME)
-    return cards + [_renamed(card, _to_z(keyword_of(card))) for card in own]
-
-
-def _to_z(keyword: str) -> str:
-    return f"Z{keyword}" if _AXIS.fullmatch(keyword) else _TO_Z.get(keyword, keyword)
-
-
-def _renamed(card: bytes, keyword: str) -> bytes:
-    """The same card, value and comment to the byte, under another keyword."""
-    return keyword.encode("latin-1").ljust(8) + card[8:]
-
-
-def image_cards(header: Header) -> list[bytes]:
-    """The cards of the image that a table holds, as they were before compression."""
-    cards = []
-    named = False
-    for card in header.raw_cards():
-        keyword = keyword_of(card)
-        if keyword in _FROM_Z:
-            cards.append(_renamed(card, _FROM_Z[keyword]))
-        elif _Z_AXIS.fullmatch(keyword):
-            cards.append(_renamed(card, keyword[1:]))
-        elif keyword == "EXTNAME" and not named and b"'COMPRESSED_IMAGE'" in card:
-            named = True
-        elif not _OF_TABLE.fullmatch(keyword):
-            cards.append(card)
-    return cards
-
-
-def convention_cards(header: Header) -> list[bytes]:
-    """The cards of the table and of the convention alone, without the image's own."""
-    return [
-        card
-        for card in header.raw_cards()
-        if (keyword := keyword_of(card)) not in ("CHECKSUM", "DATASUM")
-        and (_OF_TABLE.fullmatch(keyword) or keyword in _FROM_Z or _Z_AXIS.fullmatch(keyword))
-    ]
+    return cards + [renamed(card, to_z(keyword_of(card))) for card in own]

@@ -14,11 +14,13 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-import httpx
-
 from panoptes.network.errors import ConfigurationError, TryAgain
+
+if TYPE_CHECKING:
+    import httpx
 
 ADDRESSES = (
     "https://cds.unistra.fr/cgi-bin/nph-sesame",
@@ -124,6 +126,8 @@ class Sesame:
         raise TryAgain(f"Sesame could not be asked ({'; '.join(dict.fromkeys(trouble))})")
 
     def _ask(self, address: str, name: str, deadline: float) -> Found | None:
+        import httpx
+
         url = f"{address.rstrip('/')}/SNV?{quote(name, safe='')}"
         body = bytearray()
         try:
@@ -142,6 +146,8 @@ class Sesame:
         return read_answer(body.decode("utf-8", "replace"), name)
 
     def _http(self) -> httpx.Client:
+        import httpx
+
         with self._lock:
             if self._client is None:
                 self._client = httpx.Client(

@@ -35,6 +35,8 @@ def read_coordinates(text: str) -> tuple[float, float] | None:
         return designated
     if not _WITH_UNITS.fullmatch(text):
         return None
+    if text[:1].isalpha() and len(re.findall(_NUMBER, text)) < 2:
+        return None  # M42 is a name, not 42 metres
     if not (_TWO_NUMBERS.search(text) or _UNIT_AND_NUMBER.match(text)):
         return None
     try:
