@@ -21,18 +21,18 @@ from typing import BinaryIO, ClassVar
 from blocks import files, placing
 from blocks.checksums import CHUNK, Crc32c
 from blocks.descent import Linked, inside
-from blocks.leaving import put_back_all, put_back_from_root, remove
+from blocks.leaving import look_after, put_back_from_root, remove
 from blocks.object_names import is_passing, require_new_name, shown, valid_parts
 from blocks.own_place import own_place
 from blocks.storage import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
 from blocks.transfer import Receiver, Source, judged
-from blocks.writers import Guard, guarded, seconds_left
+from blocks.writers import NOBODY, Guard, guarded, seconds_left
 from models.errors import BadInput, ConfigurationError, TryAgain
 
 _STALE = 24 * 3600.0
 """Seconds after which a file in ``tmp`` belongs to a process that died."""
 _CLOCK = "clock"
-"""A file in ``tmp`` whose time, once touched, is that of the file system."""
+"""A file in ``locks`` whose time, once touched, is that of the file system."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class FolderStore:
         """The time of the root's own file system (ns); of this machine, where we only read."""
         if self.read_only:
             return time.time_ns()
-        with self._own("tmp") as own:
+        with self._own("locks") as own:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(_CLOCK, flags, 0o600, dir_fd=own)
             try:
@@ -246,7 +246,7 @@ class FolderStore:
         """Keep writers of an upload out while it is removed, where the system can."""
         seen = files.look_at_link(folder, leaf) if self.uploads else None
         if seen is None or not stat.S_ISREG(seen.st_mode):
-            yield Guard(-1)
+            yield NOBODY
             return
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -273,7 +273,7 @@ class FolderStore:
             raise ConfigurationError(f"{self.root} is a file where a folder is needed")
         try:
             with self._own("locks") as locks, self._own("leaving") as leaving:
-                put_back_all(self.root, leaving, locks)
+                look_after(self.root, leaving, locks, self._clock())
             with self._temporary():
                 pass
             self._tidy()

@@ -250,7 +250,7 @@ def _stray(network: PanoptesNetwork, entries: Mapping[str, File]) -> Iterator[st
             own = {path for place, path in owned if place == location}
             yield from (f"{location}/{name} belongs to no file" for name in there - own)
         if (root := Path(getattr(network, location))).is_dir():
-            for left in (root.parent / ".panoptes" / root.name / "leaving").glob("*"):
+            for left in (root.parent / ".panoptes" / root.name / "leaving").glob("*.name"):
                 yield f"{left} was left behind by a removal"
 
 
