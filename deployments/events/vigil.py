@@ -155,7 +155,7 @@ class Vigil:
             return []
         sentence = (
             f"no run was made of {len(names)} observations in the last hour, so their files wait "
-            f"for the next sweep; the latest: {names[-1]}"
+            f"for the next sweep; the latest: {one_line(names[-1])}"
         )
         return [Concern("runs-given-up", sentence)]
 
@@ -179,7 +179,7 @@ class Vigil:
                 Concern(
                     "other-action-failed",
                     f"the action of an automation failed {_times(others)} in the last hour, the "
-                    f"latest that of {name!r}: {_reason(others[0])}",
+                    f"latest that of {one_line(name)}: {_reason(others[0])}",
                 )
             )
         crashed = await self._events("prefect.flow-run.Crashed")
@@ -194,7 +194,7 @@ class Vigil:
                 Concern(
                     "zombie-run",
                     f"a run fell silent {_times(zombies)} in the last hour, the latest: "
-                    f"{name}; the sweep takes up what it left",
+                    f"{one_line(name)}; the sweep takes up what it left",
                 )
             )
         return concerns
