@@ -12,6 +12,7 @@ from pydantic import Field
 from blocks.network import load_network
 from flows.naming import named
 from models.errors import BadInput, ConfigurationError, TryAgain
+from models.safe_text import one_line
 from tasks.stored_header import REFUSALS, header
 
 
@@ -44,7 +45,7 @@ def get_fits_header(
         answer = header(load_network(network), bucket_path, hdu, bucket_name)
     except REFUSALS as error:
         message = error.reason if isinstance(error, BadInput) else str(error)
-        return Completed(message=message, data={"success": False, "message": message})
+        return Completed(message=one_line(message), data={"success": False, "message": message})
     except (TryAgain, ConfigurationError) as error:
         return Failed(message=str(error))
     return Completed(message=f"{answer['location']}/{answer['path']}", data=answer)

@@ -13,6 +13,7 @@ from pydantic import Field
 from flows.naming import named
 from models.errors import ConfigurationError, TryAgain
 from models.lookup import NoSuchName
+from models.safe_text import one_line
 from tasks.resolve import resolve
 
 
@@ -40,10 +41,10 @@ def lookup_field(
         found = resolve(search_string, time).model_copy(update={"search_string": search_string})
     except NoSuchName as error:
         answer = {"success": False, "search_string": search_string, "message": str(error)}
-        return Completed(message=str(error), data=answer)
+        return Completed(message=one_line(error), data=answer)
     except (TryAgain, ConfigurationError) as error:
         return Failed(message=str(error))
     return Completed(
-        message=f"{found.name}: RA {found.ra:.5f}, Dec {found.dec:+.5f} ({found.source})",
+        message=one_line(f"{found.name}: RA {found.ra:.5f}, Dec {found.dec:+.5f} ({found.source})"),
         data={"success": True, **found.model_dump(mode="json", exclude_none=True)},
     )
