@@ -10,10 +10,11 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from blocks.network import load_network
+from tasks.naming import flow_run_named
 from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.safe_text import one_line
 from panoptes.network.stored_header import REFUSALS
 from tasks.header import header
-from tasks.naming import flow_run_named
 
 
 @flow(
@@ -49,7 +50,7 @@ def get_fits_header(
         answer = header(load_network(network), bucket_path, hdu, bucket_name)
     except REFUSALS as error:
         message = error.reason if isinstance(error, BadInput) else str(error)
-        return Completed(message=message, data={"success": False, "message": message})
+        return Completed(message=one_line(message), data={"success": False, "message": message})
     except (TryAgain, ConfigurationError) as error:
         return Failed(message=str(error))
     return Completed(message=f"{answer['location']}/{answer['path']}", data=answer)

@@ -10,9 +10,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from tasks.naming import flow_run_named
 from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.lookup.resolved import NoSuchName
-from tasks.naming import flow_run_named
+from panoptes.network.safe_text import one_line
 from tasks.resolve import resolve
 
 
@@ -42,10 +43,10 @@ def lookup_field(
         found = resolve(search_string, time).model_copy(update={"search_string": search_string})
     except NoSuchName as error:
         answer = {"success": False, "search_string": search_string, "message": str(error)}
-        return Completed(message=str(error), data=answer)
+        return Completed(message=one_line(error), data=answer)
     except (TryAgain, ConfigurationError) as error:
         return Failed(message=str(error))
     return Completed(
-        message=f"{found.name}: RA {found.ra:.5f}, Dec {found.dec:+.5f} ({found.source})",
+        message=one_line(f"{found.name}: RA {found.ra:.5f}, Dec {found.dec:+.5f} ({found.source})"),
         data={"success": True, **found.model_dump(mode="json", exclude_none=True)},
     )

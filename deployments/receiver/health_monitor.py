@@ -164,7 +164,7 @@ class Vigil:
                 Concern(
                     "other-action-failed",
                     f"the action of an automation failed {_times(others)} in the last hour, the "
-                    f"latest that of {name!r}: {_reason(others[0])}",
+                    f"latest that of {one_line(name)}: {_reason(others[0])}",
                 )
             )
         crashed = await self._events("prefect.flow-run.Crashed")
@@ -179,7 +179,7 @@ class Vigil:
                 Concern(
                     "zombie-run",
                     f"a run fell silent {_times(zombies)} in the last hour, the latest: "
-                    f"{name}; the sweep takes up what it left",
+                    f"{one_line(name)}; the sweep takes up what it left",
                 )
             )
         return concerns

@@ -29,6 +29,7 @@ from panoptes.network.catalog.catalog import (
 from panoptes.network.catalog.firestore import FirestoreCatalog
 from panoptes.network.catalog.sqlite import SqliteCatalog
 from panoptes.network.documents import GeoPoint
+from tests.patience import be_patient
 
 NOON = datetime(2018, 2, 16, 12, tzinfo=UTC)
 
@@ -654,7 +655,8 @@ def test_modify_loses_nothing_among_threads(catalog: Catalog) -> None:
 
 
 def test_modify_loses_nothing_among_processes(catalog: Catalog) -> None:
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, spawn, initializer=be_patient) as pool:
         list(pool.map(increment, [catalog] * 2, [20] * 2))
     stored = catalog.get("counters", "one")
     assert stored is not None

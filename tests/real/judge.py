@@ -245,7 +245,7 @@ def _stray(site: Site, entries: Mapping[str, File]) -> Iterator[str]:
             own = {path for place, path in owned if place == location}
             yield from (f"{location}/{name} belongs to no file" for name in there - own)
         if (root := Path(getattr(site.settings, location))).is_dir():
-            for left in (root.parent / ".panoptes" / root.name / "leaving").glob("*"):
+            for left in (root.parent / ".panoptes" / root.name / "leaving").glob("*.name"):
                 yield f"{left} was left behind by a removal"
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -132,7 +132,9 @@ def _at(world: World, how: Run) -> Callable[[str], None]:
         if how.sends is not None:
             world.send(*how.sends)
         else:
-            os.kill(os.getpid(), how.signal)
+            # To this thread, which stops here: of a whole process another may take the signal
+            # first, while this one goes on into the next call and holds the catalog's lock.
+            signal.pthread_kill(threading.get_ident(), how.signal)
 
     return tell
 

@@ -43,7 +43,7 @@ def test_storage_that_fails_at_any_request(trials: Trials) -> None:
     children.call(run, world)
     requests = len(world.take_requests())
     for fault in scale(trials.chance.sample(STORAGE_FAULTS, 3), STORAGE_FAULTS):
-        for place in trials.places(requests, scale(1, 2)):
+        for place in trials.places(requests, scale(1, 3)):
             faults = schedule([(place, fault)])
             _storage(trials, night, like, faults, f"storage: {fault}", 1)
 
@@ -51,7 +51,7 @@ def test_storage_that_fails_at_any_request(trials: Trials) -> None:
 def test_storage_that_fails_again_and_again(trials: Trials) -> None:
     night = tiny_night()
     like = trials.faultless(night)
-    for _ in range(scale(1, 4)):
+    for _ in range(scale(1, 8)):
         faults = _at_random(trials, STORAGE_FAULTS, rates=(0.05, 0.2, 0.5), count=300)
         _storage(trials, night, like, faults, "storage: all kinds at random")
 
@@ -83,7 +83,7 @@ def test_firestore_that_fails_at_any_call(trials: Trials, firestore_proxy: Fault
     children.call(run, world.reached_by(FIRESTORE_EMULATOR_HOST=firestore_proxy.address))
     calls = list(firestore_proxy.calls)
     for fault in scale(trials.chance.sample(FIRESTORE_FAULTS, 3), FIRESTORE_FAULTS):
-        for place in trials.places(len(calls), scale(1, 2)):
+        for place in trials.places(len(calls), scale(1, 3)):
             faults = schedule([(place, fault)])
             _firestore(trials, firestore_proxy, night, like, faults, f"Firestore: {fault}")
 
@@ -93,7 +93,7 @@ def test_firestore_that_fails_again_and_again(
 ) -> None:
     night = tiny_night()
     like = trials.faultless(night)
-    for _ in range(scale(1, 4)):
+    for _ in range(scale(1, 8)):
         faults = _at_random(trials, FIRESTORE_FAULTS, rates=(0.02, 0.1, 0.3), count=600)
         kind = "Firestore: all kinds at random"
         _firestore(trials, firestore_proxy, night, like, faults, kind)

@@ -35,7 +35,7 @@ def test_a_kill_at_a_random_moment(trials: Trials) -> None:
     begun = time.monotonic()
     children.call(run, undisturbed, Run(workers=2))
     usual = time.monotonic() - begun
-    for index in range(scale(3, {"folder": 15, "google": 10}[trials.backend])):
+    for index in range(scale(3, {"folder": 24, "google": 12}[trials.backend])):
         count = trials.chance.choice((1, 1, 2, 3))
         moments = [trials.chance.uniform(0, usual) for _ in range(count)]
         world = trials.sent(night)

@@ -40,7 +40,7 @@ def test_a_disk_that_fills_up_anywhere(disk: SmallDisk, trials: Trials) -> None:
     """Uploads, archive, catalogue and the stores' own files are all on it."""
     night = tiny_night()
     like = trials.faultless(night)
-    for index in range(scale(3, 10)):
+    for index in range(scale(3, 16)):
         disk.grow()
         world = folder_world(disk.folder / f"{index}")
         world.send_all(night)

@@ -59,7 +59,7 @@ def test_a_file_that_is_overwritten_by_a_damaged_one_after_its_run_was_killed(
 def test_a_run_that_stalls_until_another_has_done_its_work(trials: Trials) -> None:
     """It wakes up behind a lease that ran out, with what it had read long ago."""
     night = small_night()
-    most = scale(3, {"folder": 16, "google": 6}[trials.backend])
+    most = scale(3, {"folder": 24, "google": 8}[trials.backend])
     for at in trials.places(len(trials.calls(night)), most):
         is_newer = trials.chance.random() < 0.5
         after = newer(night) if is_newer else night

@@ -18,21 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
 from panoptes.network.storage import files, placing
 from panoptes.network.storage.checksums import CHUNK, Crc32c
 from panoptes.network.storage.descent import Linked, inside
-from panoptes.network.storage.leaving import put_back_all, put_back_from_root, remove
+from panoptes.network.storage.leaving import look_after, put_back_from_root, remove
 from panoptes.network.storage.object_names import is_passing, require_new_name, shown, valid_parts
 from panoptes.network.storage.own_place import own_place
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
 from panoptes.network.storage.transfer import Receiver, Source, judged
-from panoptes.network.storage.writers import Guard, guarded, seconds_left
+from panoptes.network.storage.writers import NOBODY, Guard, guarded, seconds_left
+from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
 
 _STALE = 24 * 3600.0
 """Seconds after which a file in ``tmp`` belongs to a process that died."""
 _CLOCK = "clock"
-"""A file in ``tmp`` whose time, once touched, is that of the file system."""
+"""A file in ``locks`` whose time, once touched, is that of the file system."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class FolderStore:
         """The time of the root's own file system (ns); of this machine, where we only read."""
         if self.read_only:
             return time.time_ns()
-        with self._own("tmp") as own:
+        with self._own("locks") as own:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(_CLOCK, flags, 0o600, dir_fd=own)
             try:
@@ -246,7 +246,7 @@ class FolderStore:
         """Keep writers of an upload out while it is removed, where the system can."""
         seen = files.look_at_link(folder, leaf) if self.uploads else None
         if seen is None or not stat.S_ISREG(seen.st_mode):
-            yield Guard(-1)
+            yield NOBODY
             return
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -273,7 +273,7 @@ class FolderStore:
             raise ConfigurationError(f"{self.root} is a file where a folder is needed")
         try:
             with self._own("locks") as locks, self._own("leaving") as leaving:
-                put_back_all(self.root, leaving, locks)
+                look_after(self.root, leaving, locks, self._clock())
             with self._temporary():
                 pass
             self._tidy()

@@ -3,6 +3,10 @@
 Only in the store's own place can no other program replace it between the last look and the
 removal. A link beside the moved file holds the name it had, and the link's own name says what
 was to be removed, so that the file can be put back if the process dies in between.
+
+Where the system cannot tell whether somebody has the file open for writing, it is kept for a
+while: what is written then would go down with it. ``TOKEN.name`` is the link of a removal under
+way, ``TOKEN.gone`` that of one that is done and looked after.
 """
 
 from __future__ import annotations
@@ -20,12 +24,15 @@ from panoptes.network.storage.placing import give_name, locked
 from panoptes.network.storage.store import NotFound
 from panoptes.network.storage.writers import Guard, guarded
 
+KEPT_SECONDS = 600.0
+"""For which a removed file must be unchanged that somebody may have open for writing."""
+
 
 def remove(
     folder: int, leaf: str, name: str, seen: os.stat_result, leaving: int, guard: Guard, root: Path
 ) -> bool:
     """Remove what bears a name in an open folder if it is still what was `seen` and `guard`
-    holds; else leave it there and give False."""
+    holds; else leave it there and give False. Where `guard` is not certain, see `look_after`."""
     token = ".".join(map(str, (secrets.token_hex(16), *identity(seen))))
     note, aside = f"{token}.name", f"{token}.file"
     os.symlink(name, note, dir_fd=leaving)
@@ -39,23 +46,35 @@ def remove(
         raise
     moved = look_at_link(leaving, aside)
     if moved is not None and identity(moved) == identity(seen) and guard.holds:
-        os.unlink(aside, dir_fd=leaving)
-        os.unlink(note, dir_fd=leaving)
+        if guard.certain:
+            os.unlink(aside, dir_fd=leaving)
+            os.unlink(note, dir_fd=leaving)
+        else:
+            os.rename(note, f"{token}.gone", src_dir_fd=leaving, dst_dir_fd=leaving)
         return True
     _put_back(note, leaving, root, finished=False)
     return False
 
 
-def put_back_all(root: Path, leaving: int, locks: int) -> None:
-    """Undo the removals of processes that died.
+def look_after(root: Path, leaving: int, locks: int, clock: int) -> None:
+    """Undo the removals of processes that died, and of files that were written since; see the
+    others to their end, by the file system's `clock` (ns).
 
     Who removes holds the name's lock throughout: if it is free, they are gone.
     """
-    for note in _notes(leaving):
+    for note in os.listdir(leaving):
+        token, _, state = note.rpartition(".")
+        if state == "file":
+            continue
         with suppress(FileNotFoundError):
             name = os.readlink(note, dir_fd=leaving)
             with locked(locks, name):
-                _put_back(note, leaving, root, finished=True)
+                found = look_at_link(leaving, f"{token}.file")
+                if state == "name" or found is None or not _is(found, token):
+                    _put_back(note, leaving, root, finished=state == "name")
+                elif clock - found.st_ctime_ns > KEPT_SECONDS * 1e9:
+                    os.unlink(f"{token}.file", dir_fd=leaving)
+                    os.unlink(note, dir_fd=leaving)
 
 
 def put_back_from_root(root: Path) -> None:
@@ -68,14 +87,10 @@ def put_back_from_root(root: Path) -> None:
         suppress(FileNotFoundError, NotADirectoryError, Linked),
         inside(root, (PRIVATE, "leaving")) as leaving,
     ):
-        for note in _notes(leaving):
-            with suppress(OSError, ValueError, Linked):
-                _move_out(note, leaving, root)
-
-
-def _notes(leaving: int) -> list[str]:
-    names = os.listdir(leaving)
-    return [name for name in names if name.endswith(".name")]
+        for note in os.listdir(leaving):  # noqa: PTH208 - an open folder
+            if note.endswith(".name"):
+                with suppress(OSError, ValueError, Linked):
+                    _move_out(note, leaving, root)
 
 
 def _move_out(note: str, leaving: int, root: Path) -> None:
@@ -98,7 +113,7 @@ def _put_back(note: str, leaving: int, root: Path, *, finished: bool) -> None:
     Where something newer has that name: a file that is still what was to be removed goes, if
     its judgement is `finished`; any other is kept under a name beside it, to be judged anew.
     """
-    token, name = note.removesuffix(".name"), os.readlink(note, dir_fd=leaving)
+    token, name = note.rpartition(".")[0], os.readlink(note, dir_fd=leaving)
     file, mark = f"{token}.file", f"replaced-{token[:8]}"
     if look_at_link(leaving, file) is not None:
         for number, each in enumerate((name, f"{name}.{mark}", mark)):
@@ -118,9 +133,14 @@ def _put_back(note: str, leaving: int, root: Path, *, finished: bool) -> None:
     os.unlink(note, dir_fd=leaving)
 
 
+def _is(found: os.stat_result, token: str) -> bool:
+    """Whether this is still what was to be removed."""
+    return token.split(".")[1:] == [str(each) for each in identity(found)]
+
+
 def _is_as_seen(leaving: int, file: str, token: str) -> bool:
     found = look_at_link(leaving, file)
-    if found is None or token.split(".")[1:] != [str(each) for each in identity(found)]:
+    if found is None or not _is(found, token):
         return False
     if not stat.S_ISREG(found.st_mode):
         return True

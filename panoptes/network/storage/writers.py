@@ -36,9 +36,13 @@ class Guard:
         """Whether, as far as the system can tell, nobody has opened it for writing so far."""
         if self.written:
             return False
-        if sys.platform != "linux" or not self.certain:
+        if sys.platform != "linux" or not self.certain or self.descriptor < 0:
             return True
         return fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) == fcntl.F_RDLCK
+
+
+NOBODY = Guard(-1, certain=True)
+"""What stands for the guard of what nobody else writes: our own files, links, pipes."""
 
 
 @contextmanager
