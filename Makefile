@@ -28,7 +28,11 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(ready) ## a night of one unit through the whole system, on this machine (BACKEND=gcp: on emulators)
-	@$(bin)/panoptes-network demo $(if $(BACKEND),--backend $(BACKEND)) $(ARGS)
+	@case "$(or $(BACKEND),local)" in \
+	local) $(bin)/panoptes-network demo $(ARGS) ;; \
+	gcp) $(bin)/python -m tests.emulators.demo $(ARGS) ;; \
+	*) echo 'BACKEND is local or gcp.' >&2; exit 2 ;; \
+	esac
 
 up: $(ready) ## server, worker and deployments on this machine, until Ctrl-C
 	@$(bin)/panoptes-network up $(ARGS)

@@ -89,16 +89,11 @@ def demo(
         Path,
         typer.Option("--data", metavar="DIR", help="Made anew by every demo.", file_okay=False),
     ] = Path("demo-data"),
-    backend: Annotated[
-        str, typer.Option(help="local: folders and SQLite; gcp: Google's emulators.")
-    ] = "local",
 ) -> None:
     """Run a simulated night through the whole stack on this machine, and show what became of it."""
     from deployments.local_stack.demo import run
 
-    if backend not in ("local", "gcp"):
-        raise typer.BadParameter(f"{backend!r} is neither local nor gcp", param_hint="--backend")
-    sys.exit(run(folder, backend="gcp" if backend == "gcp" else "local"))
+    sys.exit(run(folder))
 
 
 @app.command()

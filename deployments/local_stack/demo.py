@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from deployments.command_line.tables import files_table, observations_table
-from deployments.local_stack.demo_backends import Backend, network_on, uploader
 from deployments.local_stack.stack import LocalStack, StackError, local_stack
 from flows.starting import INGEST, SWEEP
 from panoptes.network.catalog.catalog import Query
@@ -33,12 +32,23 @@ MARK = ".panoptes-demo"
 TIMEOUT_SECONDS = 900.0
 
 
-def run(folder: Path, *, backend: Backend = "local") -> int:
-    """Everything from an empty folder to a table of what became of each file; 0 if all is well."""
+def in_folders(root: Path) -> AbstractContextManager[Site]:
+    """An empty network on folders and SQLite."""
+    # Its uploads are whole when they have their names.
+    return nullcontext(Site.in_folder(root, rest_seconds=0, incomplete_seconds=0))
+
+
+def run(
+    folder: Path, *, network_in: Callable[[Path], AbstractContextManager[Site]] = in_folders
+) -> int:
+    """Everything from an empty folder to a table of what became of each file; 0 if all is well.
+
+    `network_in` gives an empty network, whose own files lie in the folder that it is given.
+    """
     console = Console()
     try:
         root = _fresh(folder)
-        with network_on(backend, root) as site:
+        with network_in(root) as site:
             site.check()
             return _show(console, site, root)
     except (ConfigurationError, StackError) as error:
@@ -63,7 +73,7 @@ def _show(console: Console, site: Site, root: Path) -> int:
 
     def observe(stack: LocalStack) -> None:
         console.print(f"Prefect's user interface, until the demo ends: {stack.url}")
-        sent.extend(simulate_night(uploader(site), seed=20180216, images=3))
+        sent.extend(simulate_night(site.store("incoming").put, seed=20180216, images=3))
         console.print(
             f"{len(sent)} simulated uploads lie in {site.settings.incoming}", soft_wrap=True
         )

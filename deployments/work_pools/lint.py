@@ -214,10 +214,8 @@ def _inside(folder: Path) -> Iterator[None]:
 
 
 def main() -> None:
-    """``python -m deployments.work_pools.lint [FILE]``: print the problems; status 1 if there are any."""
-    from deployments.work_pools.deploy import PROJECT
-
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else PROJECT / "prefect.yaml"
+    """``python -m deployments.work_pools.lint [FILE]``: print the problems; 1 if there are any."""
+    file = Path(sys.argv[1] if len(sys.argv) > 1 else "prefect.yaml")
     problems = lint(file)
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     sys.exit(bool(problems))

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from deployments.emulators.servers import EmulatorError, Emulators, NotInstalled
 from panoptes.network.catalog.firestore import FirestoreCatalog
+from tests.emulators.servers import EmulatorError, Emulators, NotInstalled
 from tests.patience import be_patient
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def gcs_emulator(emulators: Start) -> str:
 @pytest.fixture
 def on_google(gcs_emulator: str, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A network of new buckets and an empty database, which this process reaches."""
-    from deployments.local_stack.demo_backends import emulated_network
+    from tests.emulators.demo import emulated_network
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator)
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
@@ -110,7 +110,7 @@ def gcs_requests(gcs_emulator: str) -> Callable[[], list[str]]:
 
 @pytest.fixture
 def gcs_faults(gcs_emulator: str) -> Iterator[Callable[..., None]]:
-    """Sets what becomes of the next requests, see `deployments.emulators.preconditions`."""
+    """Sets what becomes of the next requests, see `tests.emulators.preconditions`."""
 
     def set_faults(*faults: str | int | None) -> None:
         _post(f"{gcs_emulator}/faults", list(faults))

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from deployments.emulators.servers import Emulators, Notify, NotInstalled
-from deployments.local_stack.demo_backends import emulated_network, uploader
 from deployments.local_stack.stack import LocalStack, local_stack
 from deployments.local_stack.window import set_window
 from panoptes.network.catalog.catalog import Query
@@ -27,6 +25,8 @@ from panoptes.network.errors import TryAgain
 from panoptes.network.simulator.night import Night, Sent
 from panoptes.network.site import Site
 from tests.deployments.receiver.receiving import receiving
+from tests.emulators.demo import emulated_network
+from tests.emulators.servers import Emulators, Notify, NotInstalled
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -63,7 +63,7 @@ class Plant:
 
     def upload(self, night: Night) -> list[Sent]:
         """In bursts: all files of the night as fast as they can be made."""
-        upload = uploader(self.site)
+        upload = self.site.store("incoming").put
         sent = []
         for each, data in night.uploads():
             upload(each.name, data)

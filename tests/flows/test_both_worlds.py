@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from deployments.local_stack.demo_backends import uploader
 from deployments.local_stack.stack import LocalStack
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.settings import LOCATIONS
@@ -76,7 +75,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 def send(site: Site, images: int = 2) -> list[Sent]:
     site.check()
-    return simulate_night(uploader(site), seed=11, images=images)
+    return simulate_night(site.store("incoming").put, seed=11, images=images)
 
 
 def test_every_file_of_a_night_ends_where_it_should(site: Site) -> None:

@@ -69,7 +69,7 @@ class World:
             self.send(name, each.data)
 
     def set_faults(self, faults: list[Any]) -> None:
-        """What becomes of the next requests, see `deployments.emulators.preconditions`."""
+        """What becomes of the next requests, see `tests.emulators.preconditions`."""
         _post(f"{self.storage}/faults", json.dumps(faults).encode())
 
     def take_requests(self) -> list[str]:

@@ -1,36 +1,31 @@
-"""Where a demo keeps its files and documents: folders and SQLite, or Google's emulators."""
+"""``make demo BACKEND=gcp``: the demo's night on emulators of Google's services."""
 
 from __future__ import annotations
 
+import argparse
 import os
+import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import httpx
 
-from deployments.emulators.servers import EmulatorError, Emulators, NotInstalled
+from deployments.local_stack.demo import run
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site
-
-Backend = Literal["local", "gcp"]
-Upload = Callable[[str, bytes], object]
+from tests.emulators.servers import EmulatorError, Emulators, NotInstalled
 
 
 @contextmanager
-def network_on(backend: Backend, root: Path) -> Iterator[Site]:
+def on_emulators(root: Path) -> Iterator[Site]:
     """An empty network, ready for use, while the context lasts.
 
-    ``gcp`` starts emulators of Cloud Storage and Firestore, which keep everything in memory,
-    and points this process and its children at them. Raises ConfigurationError.
+    Starts emulators of Cloud Storage and Firestore, which keep everything in memory, and
+    points this process and its children at them. Raises ConfigurationError.
     """
-    if backend == "local":
-        # Its uploads are whole when they have their names.
-        yield Site.in_folder(root, rest_seconds=0, incomplete_seconds=0)
-        return
     try:
         with Emulators(root / "emulators") as emulators:
             emulators.firestore()
@@ -66,7 +61,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def uploader(site: Site) -> Upload:
-    """What writes a file into `incoming` as a unit would."""
-    store = site.store("incoming")
-    return lambda name, data: store.put(name, data)
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="make demo BACKEND=gcp", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("demo-data"), metavar="DIR")
+    sys.exit(run(parser.parse_args().data, network_in=on_emulators))

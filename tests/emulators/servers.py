@@ -3,7 +3,7 @@
 All listen on 127.0.0.1 on free ports, keep everything in memory and end with the process
 that started them, however that ends (see `deployments.local_stack.guard`). Firestore and Pub/Sub are
 Google's own, run from their jars: the gcloud command that wraps them is slower and leaves
-its children behind. Cloud Storage is fake-gcs-server behind `deployments.emulators.preconditions`.
+its children behind. Cloud Storage is fake-gcs-server behind `tests.emulators.preconditions`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from deployments.emulators import preconditions
 from deployments.local_stack.processes import Processes
+from tests.emulators import preconditions
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 5.0

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from deployments.emulators.preconditions import ABSENT, State, refusal
-from deployments.emulators.servers import EmulatorError, Emulators, Notify, NotInstalled
 from deployments.local_stack import guard
+from tests.emulators.preconditions import ABSENT, State, refusal
+from tests.emulators.servers import EmulatorError, Emulators, Notify, NotInstalled
 from tests.patience import PATIENT_SECONDS
 
 THERE = State(7, 2)
@@ -34,7 +34,7 @@ def test_emulators_end_with_the_process_that_started_them(
 ) -> None:
     code = (
         "import pathlib, sys, time\n"
-        "from deployments.emulators.servers import Emulators\n"
+        "from tests.emulators.servers import Emulators\n"
         "emulators = Emulators(pathlib.Path(sys.argv[1]))\n"
         "emulators.storage()\n"
         "print(emulators.stack_id, flush=True)\n"

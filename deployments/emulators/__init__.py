@@ -1,1 +1,0 @@
-"""Emulators of Google Cloud on this machine."""
