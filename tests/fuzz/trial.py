@@ -129,14 +129,22 @@ class Bench:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
-    """A bench in memory where the system has such a place, for its thousands of small files."""
+def scratch(within: Path | None = None) -> Iterator[Path]:
+    """A folder, in memory where the system has such a place: a bench writes many small files."""
     shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=shared if shared.is_dir() else None))
+    place = within or (shared if shared.is_dir() else None)
+    folder = Path(tempfile.mkdtemp(prefix="panoptes-fuzz-", dir=place))
     try:
-        yield Bench(folder)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def bench(within: Path | None = None) -> Iterator[Bench]:
+    """A bench in a folder of its own."""
+    with scratch(within) as folder:
+        yield Bench(folder)
 
 
 def peak_memory() -> int:
