@@ -23,6 +23,7 @@ from panoptes.network.names import parse_upload
 from panoptes.network.site import Site
 from panoptes.network.stored_header import ALL, REFUSALS, stored_header
 from panoptes.network.upload import Source
+from tests import sites
 from tests.fuzz.mutations import Mutant
 
 SECONDS = 10.0
@@ -67,7 +68,7 @@ class Bench:
     """An empty network to ingest into, made anew after some hundreds of files."""
 
     def __init__(self, folder: Path) -> None:
-        self._networks = [Site.in_folder(folder, **each) for each in POLICIES]
+        self._networks = [Site.in_folder(folder, **(sites.AT_ONCE | each)) for each in POLICIES]
         self._networks[0].check()
         self._incoming = Path(self._networks[0].settings.incoming)
         self._baseline = peak_memory()
