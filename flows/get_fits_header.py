@@ -10,11 +10,11 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from blocks.network import load_network
-from tasks.naming import flow_run_named
 from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
 from panoptes.network.safe_text import one_line
 from panoptes.network.stored_header import REFUSALS
 from tasks.header import header
+from tasks.naming import flow_run_named
 
 
 @flow(

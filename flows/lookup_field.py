@@ -10,10 +10,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from tasks.naming import flow_run_named
 from panoptes.network.errors import ConfigurationError, TryAgain
 from panoptes.network.lookup.resolved import NoSuchName
 from panoptes.network.safe_text import one_line
+from tasks.naming import flow_run_named
 from tasks.resolve import resolve
 
 

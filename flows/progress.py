@@ -13,7 +13,7 @@ from prefect.artifacts import (
 from prefect.logging import get_run_logger
 
 from panoptes.network.errors import TryAgain
-from panoptes.network.ingest.outcome import Became, FileResult, summary
+from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult, summary
 from panoptes.network.ingest.take import Watch
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.safe_text import markdown, one_line
@@ -81,13 +81,10 @@ class RunProgress(Watch):
                 "became": r.outcome.value,
                 "in, or why not": markdown(r.told),
             }
-            for r in sorted(results, key=lambda r: (r.outcome not in _TROUBLE, r.name))
+            for r in sorted(results, key=lambda r: (r.outcome not in TROUBLE, r.name))
         ]
         create_table_artifact(
             rows,
             key=f"files-{self.key}",
             description=f"What became of each file: {summary(results)}",
         )
-
-
-_TROUBLE = (Became.FAILED, Became.QUARANTINED, Became.WAITING)

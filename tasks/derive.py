@@ -11,6 +11,7 @@ from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.retries import JITTER, RETRIES
 from panoptes.network.upload import Source
 from tasks.policies import BACKOFF, DerivationKey, is_transient
+from tasks.refusing import refusing
 
 
 @task(
@@ -24,6 +25,7 @@ from tasks.policies import BACKOFF, DerivationKey, is_transient
     persist_result=True,
     result_serializer="json",
 )
+@refusing
 def compress(network: PanoptesNetwork, source: Source) -> Derived:
     """Compress an uploaded `.fits` without loss into `images`."""
     return derive.compress(network.site, source)
@@ -40,6 +42,7 @@ def compress(network: PanoptesNetwork, source: Source) -> Derived:
     persist_result=True,
     result_serializer="json",
 )
+@refusing
 def keep_compressed(network: PanoptesNetwork, source: Source) -> Derived:
     """Decode a unit's `.fits.fz` whole, hold its checksums, and keep it in `images`."""
     return derive.keep_compressed(network.site, source)
@@ -56,6 +59,7 @@ def keep_compressed(network: PanoptesNetwork, source: Source) -> Derived:
     persist_result=True,
     result_serializer="json",
 )
+@refusing
 def make_rgb(network: PanoptesNetwork, source: Source) -> Derived:
     """Keep a `.cr2` in `originals` and make its R, G and B planes."""
     return derive.make_rgb(network.site, source)
@@ -72,6 +76,7 @@ def make_rgb(network: PanoptesNetwork, source: Source) -> Derived:
     persist_result=True,
     result_serializer="json",
 )
+@refusing
 def keep_media(network: PanoptesNetwork, source: Source) -> Derived:
     """Keep a unit's `.jpg` in `previews`, or its `.mp4` in `timelapse`."""
     return derive.keep_media(network.site, source)
@@ -87,6 +92,7 @@ def keep_media(network: PanoptesNetwork, source: Source) -> Derived:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
+@refusing
 def verify(network: PanoptesNetwork, source: Source, derived: Derived) -> None:
     """Read back what was made and compare it with the file."""
     derive.verify(network.site, source, derived)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from typing import Any, cast
 
-from prefect import task
+from prefect import State, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture, as_completed
+from prefect.futures import PrefectFuture, as_completed, wait
+from prefect.states import Completed, Failed
+from prefect.transactions import CommitMode, transaction
 
 from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput
-from panoptes.network.ingest.outcome import Derived, FileResult
+from panoptes.network.ingest.outcome import TROUBLE, Became, Derived, FileResult, summary
 from panoptes.network.ingest.take import Taken, images_in_flight, take
 from panoptes.network.names import FileType, Sequence
+from panoptes.network.safe_text import one_line
 from panoptes.network.upload import Source
 from tasks.derive import compress, keep_compressed, keep_media, make_rgb, verify
 from tasks.record import quarantine, record, settle
+from tasks.refusing import unless_refused
 
 DERIVING = {
     FileType.FITS: compress,
@@ -32,10 +37,26 @@ DERIVING = {
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def ingest_image(network: PanoptesNetwork, files: list[Source]) -> list[Taken]:
-    """Take each file of an image; the steps within are tasks, which retry by themselves."""
-    steps = AsTasks(network)
-    return [(source, take(network.site, source, steps)) for source in files]
+def ingest_image(network: PanoptesNetwork, files: list[Source]) -> State[list[Taken]]:
+    """Take each file of an image; the steps within are tasks, which retry by themselves.
+
+    The state's name and message say what became of the files.
+    """
+    # A task within a task would be cached only when the outer one is done.
+    with transaction(commit_mode=CommitMode.EAGER, write_on_commit=False):
+        steps = AsTasks(network)
+        taken = [(source, take(network.site, source, steps)) for source in files]
+    results = [result for _, result in taken]
+    became = {result.outcome for result in results}
+    message = one_line("; ".join(filter(None, (summary(results), *map(_trouble, results)))))
+    if Became.FAILED in became:
+        return Failed(message=message, data=taken)
+    named = next((o for o in (Became.QUARANTINED, Became.WAITING) if o in became), None)
+    return Completed(name=named.title() if named else None, message=message, data=taken)
+
+
+def _trouble(result: FileResult) -> str:
+    return result.told if result.outcome in TROUBLE else ""
 
 
 class AsTasks:
@@ -45,13 +66,16 @@ class AsTasks:
         self.network = network
 
     def derive(self, source: Source, file_type: FileType, *, fresh: bool) -> Derived:
-        return DERIVING[file_type].with_options(refresh_cache=fresh)(self.network, source)
+        derivation = DERIVING[file_type]
+        if fresh:
+            derivation = derivation.with_options(refresh_cache=True)
+        return unless_refused(derivation(self.network, source))
 
     def verify(self, source: Source, derived: Derived) -> None:
-        verify(self.network, source, derived)
+        unless_refused(verify(self.network, source, derived))
 
     def record(self, source: Source, derived: Derived) -> FileResult:
-        return record(self.network, source, derived)
+        return unless_refused(record(self.network, source, derived))
 
     def quarantine(self, source: Source, bad: BadInput) -> FileResult:
         return quarantine(self.network, source, bad)
@@ -59,19 +83,26 @@ class AsTasks:
     def settle(self, sequence: Sequence) -> None:
         settle(self.network, sequence)
 
-    def images(self, groups: Iterable[list[Source]]) -> Iterator[list[Taken]]:
+    def images(self, groups: Iterable[list[Source]]) -> Generator[list[Taken], None, None]:
         """On the flow's task runner, no more at a time than the network's `workers`."""
-        pending: set[PrefectFuture[list[Taken]]] = set()
+        pending: set[PrefectFuture[State[list[Taken]]]] = set()
         room = images_in_flight(self.network.workers)
-        for group in groups:
-            if len(pending) >= room:
+        try:
+            for group in groups:
+                if len(pending) >= room:
+                    yield _next(pending)
+                pending.add(ingest_image.submit(self.network, group))
+            while pending:
                 yield _next(pending)
-            pending.add(ingest_image.submit(self.network, group))
-        while pending:
-            yield _next(pending)
+        finally:  # interrupted: what is in the works ends, nothing more begins
+            wait(list(pending))
 
 
-def _next(pending: set[PrefectFuture[list[Taken]]]) -> list[Taken]:
-    done = next(iter(as_completed(list(pending))))
+def _next(pending: set[PrefectFuture[State[list[Taken]]]]) -> list[Taken]:
+    done = next(as_completed(list(pending)))
     pending.remove(done)
-    return done.result()
+    # Of a failed image, too, unless the task itself was in trouble.
+    taken: Any = done.result(raise_on_failure=False)
+    if isinstance(taken, BaseException):
+        raise taken
+    return cast("list[Taken]", taken)

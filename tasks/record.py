@@ -15,6 +15,7 @@ from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.names import Sequence
 from panoptes.network.upload import Source
 from tasks.policies import BACKOFF, is_transient
+from tasks.refusing import refusing
 
 
 @task(
@@ -27,6 +28,7 @@ from tasks.policies import BACKOFF, is_transient
     cache_policy=NO_CACHE,
     persist_result=False,
 )
+@refusing
 def record(network: PanoptesNetwork, source: Source, derived: Derived) -> FileResult:
     """Write the documents of an archived file, and take it from `incoming`."""
     return record_image_file(network.site, source, derived)

@@ -99,12 +99,10 @@ def free_port() -> int:
 @contextmanager
 def serving(make: Callable[[], ASGIApp]) -> Iterator[str]:
     """Where an ASGI application is served, as the commands serve it."""
-    import uvicorn
+    from deployments.services import listening
 
-    from deployments.services.listening import config, listen
-
-    listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(config(make()))
+    listener = listening.listen("127.0.0.1", 0)
+    server = listening.server(make())
     # Prefect's settings are of a context, and a new thread has one of its own.
     run = contextvars.copy_context().run
     thread = threading.Thread(target=run, args=[server.run], kwargs={"sockets": [listener]})

@@ -121,7 +121,7 @@ def test_a_log_gets_no_lines_that_nobody_wrote(
     def broken(*_: object) -> None:
         raise ValueError(f"ours, about {CONTROLS}")
 
-    monkeypatch.setattr("panoptes.network.ingest.taking.quarantine.fn", broken)
+    monkeypatch.setattr("panoptes.network.ingest.take.quarantine_file", broken)
     site = sites.kept(tmp_path)
     place(sites.incoming(site), CONTROLS, b"junk")
     with caplog.at_level(logging.INFO):

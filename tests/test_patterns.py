@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
-PACKAGES = ("models", "blocks", "tasks", "flows", "deployments", "benchmarks")
+PACKAGES = ("panoptes", "blocks", "tasks", "flows", "deployments", "benchmarks")
 METHODS = ("match", "fullmatch", "search", "sub", "findall", "finditer", "split")
 LENGTH = 100_000
 CPU_SECONDS = 5
@@ -158,7 +158,7 @@ def test_patterns_that_try_every_way_are_found_out(known: str) -> None:
 def test_no_pattern_of_the_project_is_slow_on_hostile_text() -> None:
     found = uses()
     assert len(found) > 50
-    assert {"tasks", "models", "deployments"} <= {use.place.split("/")[0] for use in found}
+    assert {"panoptes", "deployments"} <= {use.place.split("/")[0] for use in found}
     assert in_a_process(None) == []
 
 

@@ -100,7 +100,7 @@ def prefect_yaml(repository: Path) -> dict[str, Any]:
 @pytest.fixture
 def decoys(tmp_path: Path) -> Path:
     """A user's folder whose modules have the names of ours."""
-    for name in ("models", "blocks", "tasks", "flows", "deployments"):
+    for name in ("panoptes", "blocks", "tasks", "flows", "deployments"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('not the project')\n")
     return tmp_path
 
@@ -159,7 +159,7 @@ def test_every_entrypoint_takes_the_projects_modules_whatever_the_folder_it_star
         )
         assert job.returncode == 0, job.stderr
         modules = json.loads(job.stdout.splitlines()[-1])
-        assert {name.split(".")[0] for name in modules} >= {"models", "tasks"}
+        assert {name.split(".")[0] for name in modules} >= {"panoptes", "tasks"}
         for name, file in modules.items():
             assert Path(file).is_relative_to(repository), f"{name} came from {file}"
 

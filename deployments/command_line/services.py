@@ -54,8 +54,8 @@ def serve(
 ) -> None:
     """Answer over HTTP: lookup-field, get-fits-header, the search and, if asked for, files.
 
-    Without a token (PANOPTES_SERVICES_TOKEN) only this machine can reach the services,
-    unless reads are opened. Stays until Ctrl-C.
+    Without a token (PANOPTES_SERVICES_TOKEN) only your own programs on this machine are
+    answered, unless reads are opened. Stays until Ctrl-C.
     """
     from deployments.command_line.services_run import run_services
 

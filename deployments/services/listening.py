@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,10 @@ _GRACE_SECONDS = 10
 _STALL_SECONDS = 30
 """For a peer that takes nothing of an answer."""
 _MOST_HEADER_BYTES = 32_768
-_MOST_AT_ONCE = 950
-"""Connections, few enough for a process that may open 1,024 files. Those that have not asked
-yet are never so many, see `punctual`: beyond this, as many are being answered."""
-_BACKLOG = 100
+_AT_ONCE = 50
 """So many connections are taken before anything else is done."""
+MOST_FILES = 8192
+"""That the process opens, where the system lets it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -37,34 +37,42 @@ def listen(host: str, port: int) -> socket.socket:
             f"{host} port {port} cannot be used ({error.strerror}): stop what listens there, or "
             "choose another port"
         ) from error
-    listener.listen(_BACKLOG)
+    listener.listen()
     return listener
+
+
+def _files() -> int:
+    """How many files this process may open; more than the usual 1,024 if it can have them."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    if allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return wanted
 
 
 def answer(app: ASGIApp, listener: socket.socket, *, access_log: bool) -> None:
     """Serve there until SIGINT or SIGTERM."""
-    import uvicorn
-
-    uvicorn.Server(config(app, access_log=access_log)).run(sockets=[listener])
+    server(app, access_log=access_log).run(sockets=[listener])
 
 
-def config(app: ASGIApp, *, access_log: bool = False) -> uvicorn.Config:
+def server(app: ASGIApp, *, access_log: bool = False) -> uvicorn.Server:
     """How every service is served."""
     import uvicorn
 
-    from deployments.services.punctual import PunctualProtocol
+    from deployments.services.punctual import PatientServer, PunctualProtocol
 
-    return uvicorn.Config(
+    config = uvicorn.Config(
         app,
         http=PunctualProtocol,
         ws="none",
-        backlog=_BACKLOG,
+        backlog=_AT_ONCE,
         # Who is at the other end must not be what a header says.
         proxy_headers=False,
         server_header=False,
         access_log=access_log,
         log_config=None,
         h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
-        limit_concurrency=_MOST_AT_ONCE,
+        limit_concurrency=_files() * 3 // 4,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    return PatientServer(config)

@@ -7,17 +7,31 @@ byte of a body a second, would keep everyone else out.
 from __future__ import annotations
 
 import asyncio
+import socket
 
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_SECONDS = 10.0
 """From a connection, or the first byte of its next request, to the end of the body."""
-MOST_CONNECTIONS = 800
-"""With more, those go that have waited for their peer the longest."""
+SHARE_OF_WAITING = 0.6
+"""Of the connections that may be open. With more, those go that have waited for their peer the
+longest; the rest is for those that are being answered."""
+MOST_QUEUED = 1024
+"""In the system's queue. What does not fit there comes again only after seconds."""
 _TOO_LATE = (
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 45\r\n"
     b"Content-Type: text/plain\r\n\r\nthe request took longer than it may take here"
 )
+
+
+class PatientServer(uvicorn.Server):
+    """Lets callers wait to be connected, more of them than it connects at once."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(MOST_QUEUED)
 
 
 class PunctualProtocol(H11Protocol):
@@ -70,15 +84,15 @@ class PunctualProtocol(H11Protocol):
         self.transport.close()
 
     def _make_room(self) -> None:
-        if len(self.connections) <= MOST_CONNECTIONS:
+        """Those at work stay. Those whose peer does not read go after those without a request."""
+        assert self.limit_concurrency is not None
+        most = int(self.limit_concurrency * SHARE_OF_WAITING)
+        if len(self.connections) <= most:
             return
         others = [each for each in self.connections if isinstance(each, PunctualProtocol)]
-        leaving = [each for each in others if each.transport.is_closing()]
-        for each in leaving:
-            each.transport.abort()
-        if len(others) - len(leaving) > MOST_CONNECTIONS:
-            # Those at work stay; those whose peer does not read go if all requests are whole.
-            idle = [x for x in others if not x._has_request() or x.flow.write_paused]
-            oldest = sorted(set(idle) - set(leaving), key=lambda x: (x._has_request(), x._since))
-            for each in oldest[:1]:
-                each.transport.abort()
+        staying = [each for each in others if not each.transport.is_closing()]
+        for each in set(others).difference(staying):
+            each.transport.abort()  # else it is there until its peer has read everything
+        owed = [x for x in staying if not x._has_request() or x.flow.write_paused]
+        if owed and len(staying) > most:
+            min(owed, key=lambda x: (x._has_request(), x._since)).transport.abort()

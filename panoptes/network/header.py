@@ -21,8 +21,8 @@ from panoptes.network.storage.store import ObjectStore
 
 FIRST_READ = 1 << 16
 """Bytes."""
-MAX_HEADER = 1 << 21
-"""Bytes; more than 26,000 cards."""
+MAX_HEADER = 1 << 22
+"""Bytes; more than what is archived may have, whose tables add some cards."""
 MAX_HDUS = 256
 MAX_HEADERS = 1 << 23
 """Bytes of all headers that one answer is read from."""
@@ -145,7 +145,7 @@ def _walk(window: _Window) -> Iterator[HduHeader]:
 def _read(window: _Window, start: int) -> Header:
     """The header at `start`, up to its END card (section 3.3.1)."""
     searched, want = 0, CARD
-    while want <= MAX_HEADER:
+    while True:
         have = window.upto(start, start + want)
         for found in _END.finditer(have, searched):
             if found.start() % CARD == 0:
@@ -158,8 +158,9 @@ def _read(window: _Window, start: int) -> Header:
             raise BadInput(
                 "truncated-file", f"the header at byte {start} has no END card in {len(have)} bytes"
             )
-        searched, want = whole, 2 * len(have)
-    raise BadInput("bad-header", f"the header at byte {start} exceeds {MAX_HEADER} bytes")
+        if want >= MAX_HEADER:
+            raise BadInput("bad-header", f"the header at byte {start} exceeds {MAX_HEADER} bytes")
+        searched, want = whole, min(2 * len(have), MAX_HEADER)
 
 
 def _describe(header: Header, index: int) -> tuple[HduHeader, int]:

@@ -16,10 +16,11 @@ from pathlib import Path
 from threading import Lock
 
 from tests.fuzz.mutations import mutant
-from tests.fuzz.trial import Judged
+from tests.fuzz.trial import Judged, scratch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MOST_FINDINGS = 200
+WORKER = [sys.executable, "-m", "tests.fuzz.worker"]
 
 
 @dataclass
@@ -99,12 +100,16 @@ def campaign(
 def _judged(first: int, end: int, step: int) -> Iterator[Judged]:
     """The answers of a worker, and of another one behind the mutant that each died of."""
     while first < end:
-        command = [sys.executable, "-m", "tests.fuzz.worker", *map(str, (first, end, step))]
         begun: int | None = None
         with (
+            scratch() as folder,
             tempfile.TemporaryFile("w+") as errors,
             subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=REPOSITORY
+                [*WORKER, *map(str, (folder, first, end, step))],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=REPOSITORY,
             ) as worker,
         ):
             try:

@@ -286,3 +286,12 @@ def test_a_table_with_a_card_that_only_looks_like_its_checksum_is_taken() -> Non
     place = more.index(b"TTYPE1")
     swapped = more[:place] + odd + more[place:header] + b"END".ljust(80) + more[header + 160 :]
     check_compressed(sealed_again(swapped))
+
+
+@pytest.mark.parametrize("count", [12_000, 13_200, 20_000, 25_500, 26_000])
+def test_the_header_of_whatever_is_archived_can_be_read(count: int) -> None:
+    file = image(frame(12, 16), [card(f"K{n:07}= {n}") for n in range(count)])
+    for suffix in ("fits", "fits.fz"):
+        with bench() as here:
+            judged = here.judge(Mutant(0, suffix, file, ""))
+        assert (judged.verdict, judged.finding) == ("taken", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.fuzz.campaign import campaign
@@ -24,3 +26,13 @@ def test_every_damaged_file_is_taken_or_refused_with_a_reason(part: int) -> None
 def test_a_number_always_gives_the_same_bytes() -> None:
     for number in range(50):
         assert mutant(number) == mutant(number)
+
+
+def test_a_mutant_that_its_process_dies_of_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    dies = "import os; print(5, flush=True); os.abort()"
+    monkeypatch.setattr("tests.fuzz.campaign.WORKER", [sys.executable, "-c", dies])
+    report = campaign(5, 1, processes=1)
+    (finding,) = report.findings
+    assert finding.number == 5
+    assert "the process ended with -6" in finding.finding
+    assert "python -m tests.fuzz --only 5" in report.told(1.0)

@@ -23,6 +23,7 @@ from panoptes.network.names import parse_upload
 from panoptes.network.site import Site
 from panoptes.network.stored_header import ALL, REFUSALS, stored_header
 from panoptes.network.upload import Source
+from tests import sites
 from tests.fuzz.mutations import Mutant
 
 SECONDS = 10.0
@@ -67,7 +68,7 @@ class Bench:
     """An empty network to ingest into, made anew after some hundreds of files."""
 
     def __init__(self, folder: Path) -> None:
-        self._networks = [Site.in_folder(folder, **each) for each in POLICIES]
+        self._networks = [Site.in_folder(folder, **(sites.AT_ONCE | each)) for each in POLICIES]
         self._networks[0].check()
         self._incoming = Path(self._networks[0].settings.incoming)
         self._baseline = peak_memory()
@@ -129,14 +130,22 @@ class Bench:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
-    """A bench in memory where the system has such a place, for its thousands of small files."""
+def scratch(within: Path | None = None) -> Iterator[Path]:
+    """A folder, in memory where the system has such a place: a bench writes many small files."""
     shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=shared if shared.is_dir() else None))
+    place = within or (shared if shared.is_dir() else None)
+    folder = Path(tempfile.mkdtemp(prefix="panoptes-fuzz-", dir=place))
     try:
-        yield Bench(folder)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def bench(within: Path | None = None) -> Iterator[Bench]:
+    """A bench in a folder of its own."""
+    with scratch(within) as folder:
+        yield Bench(folder)
 
 
 def peak_memory() -> int:

@@ -1,7 +1,7 @@
 """A process that judges mutants and says so line by line; it may die of one.
 
-`python -m tests.fuzz.worker FIRST END STEP` prints the number of a mutant before it is
-taken up and a JSON object after it.
+`python -m tests.fuzz.worker FOLDER FIRST END STEP` prints the number of a mutant before it is
+taken up and a JSON object after it. The folder is cleared by whoever started it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import warnings
 from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 
 from tests.fuzz.mutations import mutant
 from tests.fuzz.trial import bench
@@ -24,7 +25,7 @@ ROOM = 6 << 30
 A_BENCH = 300
 
 
-def main(first: int, end: int, step: int) -> None:
+def main(within: Path, first: int, end: int, step: int) -> None:
     warnings.simplefilter("ignore")
     faulthandler.enable()
     if sys.platform.startswith("linux"):
@@ -32,7 +33,7 @@ def main(first: int, end: int, step: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     numbers = iter(range(first, end, step))
     while batch := list(islice(numbers, A_BENCH)):
-        with bench() as here:
+        with bench(within) as here:
             for number in batch:
                 print(number, flush=True)
                 made = mutant(number)
@@ -43,4 +44,4 @@ def main(first: int, end: int, step: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:4]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:5]))

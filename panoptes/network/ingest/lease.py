@@ -74,13 +74,17 @@ class Lease:
         self.holder = myself()
         self._lock = threading.Lock()
         self._is_over = False
+        """Not to be renewed any more."""
 
     def take(self, *, leave_word: bool = True) -> bool:
         """Whether the lease is ours now; if not, its holder is told to look again.
 
         Who will come back leaves no word: it would keep the holder from giving back.
         """
-        return self._hold(self.seconds, leave_word=leave_word)
+        with self._lock:
+            mine = self._hold(self.seconds, leave_word=leave_word)
+            self._is_over = not mine
+            return mine
 
     def renew(self) -> bool:
         """Push the expiry on; False if the lease has passed to another run.
@@ -121,31 +125,28 @@ class Lease:
     def give_back(self) -> bool:
         """Whether the lease is given back; if not, somebody asked us to look again."""
         with self._lock:
-            while not self._is_over:
-                stored = self.catalog.get("leases", self.key)
-                if stored is None or stored.fields.get("holder") != self.holder:
-                    self._is_over = True
-                    break
-                try:
-                    if stored.fields.get("again"):
-                        self.catalog.update(
-                            "leases", self.key, {"again": False}, version=stored.version
-                        )
-                        return False
-                    self.catalog.delete("leases", self.key, version=stored.version)
-                    self._is_over = True
-                except Conflict:
-                    continue
-            return True
+            return self._give_back()
 
     def drop(self) -> None:
         """Give the lease back whatever was asked: nothing is owed, or a run is to come anyway."""
         with self._lock:
-            self._is_over = True
+            while not self._give_back():
+                pass
+
+    def _give_back(self) -> bool:
+        while True:
             stored = self.catalog.get("leases", self.key)
-            if stored is not None and stored.fields.get("holder") == self.holder:
-                with suppress(Conflict):
+            is_ours = stored is not None and stored.fields.get("holder") == self.holder
+            with suppress(Conflict):
+                if stored is not None and is_ours and stored.fields.get("again"):
+                    self.catalog.update(
+                        "leases", self.key, {"again": False}, version=stored.version
+                    )
+                    return False
+                if stored is not None and is_ours:
                     self.catalog.delete("leases", self.key, version=stored.version)
+                self._is_over = True
+                return True
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:

@@ -36,6 +36,10 @@ class Became(StrEnum):
     FAILED = "failed"
 
 
+TROUBLE = (Became.FAILED, Became.QUARANTINED, Became.WAITING)
+"""What people must be told the reason of, gravest first."""
+
+
 @dataclass(frozen=True)
 class FileResult:
     """One row of the summary."""
@@ -52,7 +56,7 @@ class FileResult:
     @property
     def told(self) -> str:
         """For people: the location that has the file; of trouble, why and what to do."""
-        if self.outcome not in (Became.QUARANTINED, Became.WAITING, Became.FAILED):
+        if self.outcome not in TROUBLE:
             return self.location or ""
         return " ".join(filter(None, (self.reason, self.next_step)))
 

@@ -7,8 +7,9 @@ and a Python prompt, as Prefect tasks from the flows (`tasks.ingest_image`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from typing import Protocol
 
 from panoptes.network.errors import BadInput, is_passing
@@ -58,8 +59,11 @@ class Steps(Protocol):
 
     def settle(self, sequence: Observation) -> None: ...
 
-    def images(self, groups: Iterable[list[Source]]) -> Iterator[list[Taken]]:
-        """`take` the files of each group one after the other, groups side by side."""
+    def images(self, groups: Iterable[list[Source]]) -> Generator[list[Taken], None, None]:
+        """`take` the files of each group one after the other, groups side by side.
+
+        Closed early, it begins nothing more and waits for what is in the works.
+        """
         ...
 
 
@@ -84,7 +88,7 @@ class Calls:
     def settle(self, sequence: Observation) -> None:
         keep_trying(settle_observation, self.site, sequence)
 
-    def images(self, groups: Iterable[list[Source]]) -> Iterator[list[Taken]]:
+    def images(self, groups: Iterable[list[Source]]) -> Generator[list[Taken], None, None]:
         def take_image(group: list[Source]) -> list[Taken]:
             return [(source, take(self.site, source, self)) for source in group]
 
@@ -122,10 +126,11 @@ def take_all(
     """Take many files; one bad file holds up no other. Gives results by name and generation."""
     watch.planned(len(sources))
     results: dict[tuple[str, int], FileResult] = {}
-    for image in steps.images(by_image(sources)):
-        for source, result in image:
-            results[source.name, source.generation] = result
-            watch.taken(result)
+    with closing(steps.images(by_image(sources))) as images:
+        for image in images:
+            for source, result in image:
+                results[source.name, source.generation] = result
+                watch.taken(result)
     return results
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # Possessive throughout: what has been taken for a number or a unit is never cut anew, so a
 # hostile text costs no more than one pass. Of units the longer come first.
 _NUMBER = r"[+-]?(?:\d++(?:\.\d*+)?+|\.\d++)"
+_ONE_NUMBER = re.compile(_NUMBER)
 _DECIMAL = re.compile(rf"({_NUMBER})(?:\s++(?:[,;]\s*+)?+|[,;]\s*+|(?=[+-]))({_NUMBER})")
 _UNIT = r"(?:hourangle|hours?+|degrees?+|deg|arcmin|arcsec|radians?+|rad|[hms:dr]|°|['\"])"
 _WITH_UNITS = re.compile(rf"(?:{_NUMBER}|{_UNIT}|[\s,;])++", re.IGNORECASE)
@@ -35,7 +36,7 @@ def read_coordinates(text: str) -> tuple[float, float] | None:
         return designated
     if not _WITH_UNITS.fullmatch(text):
         return None
-    if text[:1].isalpha() and len(re.findall(_NUMBER, text)) < 2:
+    if text[:1].isalpha() and len(_ONE_NUMBER.findall(text)) < 2:
         return None  # M42 is a name, not 42 metres
     if not (_TWO_NUMBERS.search(text) or _UNIT_AND_NUMBER.match(text)):
         return None

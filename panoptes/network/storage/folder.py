@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
+from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
 from panoptes.network.storage import files, placing
 from panoptes.network.storage.checksums import CHUNK, Crc32c
 from panoptes.network.storage.descent import Linked, inside
@@ -27,7 +28,6 @@ from panoptes.network.storage.own_place import own_place
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
 from panoptes.network.storage.transfer import Receiver, Source, judged
 from panoptes.network.storage.writers import NOBODY, Guard, guarded, seconds_left
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
 
 _STALE = 24 * 3600.0
 """Seconds after which a file in ``tmp`` belongs to a process that died."""

@@ -272,3 +272,17 @@ def test_of_two_sweeps_one_is_alone_and_one_that_failed_keeps_nobody_out(
         raise ValueError("a defect")
     with alone(catalog, "sweep", 60) as third:
         assert third
+
+
+def test_a_lease_may_be_taken_once_more_after_it_was_given_back(catalog: Catalog) -> None:
+    lease = _lease(catalog)
+    for _ in range(2):
+        assert lease.take()
+        assert lease.renew()
+        assert catalog.get("leases", KEY) is not None
+        assert lease.give_back()
+        assert catalog.get("leases", KEY) is None
+    assert lease.take()
+    assert not _lease(catalog).take()
+    lease.drop()
+    assert catalog.get("leases", KEY) is None

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from panoptes.network.errors import BadInput, TryAgain
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.store import NotFound, PreconditionFailed, Unreadable
 from panoptes.network.storage.writers import guarded, seconds_left
-from panoptes.network.errors import BadInput, TryAgain
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="leases are Linux's")
 SECOND = 10**9
