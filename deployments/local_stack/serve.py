@@ -30,7 +30,8 @@ def make_app() -> FastAPI:
 
 
 def main() -> None:
-    """``python -m deployments.local_stack.serve [FILE_DESCRIPTOR]``; settings come from the environment.
+    """``python -m deployments.local_stack.serve [FILE_DESCRIPTOR]``; settings are
+    the environment's.
 
     Without a listening socket of the starter's: on PREFECT_SERVER_API_HOST and _PORT.
     """

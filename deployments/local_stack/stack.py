@@ -2,7 +2,7 @@
 
 Everything a stack writes lies below its home: the server's database, results and logs. The
 server listens on 127.0.0.1 only. Nothing of it outlives the process that started it, however
-that ends (see `deployments.local_stack.guard`), and a home that a killed stack left behind starts again.
+that ends (see `guard`), and a home that a killed stack left behind starts again.
 
 Linux and macOS.
 """
@@ -43,7 +43,7 @@ TUNING = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
-    # A run that fell silent is found after three and a half of them (`deployments.work_pools.deploy`).
+    # A run that fell silent is found after three and a half of them (see `deploy`).
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
 

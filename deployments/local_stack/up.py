@@ -43,7 +43,8 @@ def run(
             _start_events(stack, site, receiver_port)
             console.print(
                 f"Prefect's user interface: {stack.url}\n"
-                f"Put files into {site.settings.incoming} as UNIT/CAMERA/SEQUENCE/IMAGE.suffix: what "
+                f"Put files into {site.settings.incoming} as "
+                "UNIT/CAMERA/SEQUENCE/IMAGE.suffix: what "
                 f"lands is ingested {window:.0f} seconds after an observation's first file.\n"
                 "To start a run by hand:\n"
                 f"  PREFECT_API_URL={stack.api_url} .venv/bin/prefect deployment run \\\n"

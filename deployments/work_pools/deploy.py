@@ -76,7 +76,7 @@ def make_work_pool(client: SyncPrefectClient) -> None:
 
 
 def main() -> None:
-    """``python -m deployments.work_pools.deploy [PROJECT]``: on the server that PREFECT_API_URL names."""
+    """``python -m deployments.work_pools.deploy [PROJECT]``, on PREFECT_API_URL's server."""
     from prefect.cli import app
     from prefect.client.orchestration import get_client
     from prefect.settings import get_current_settings

@@ -2,7 +2,7 @@
 
 One read of 64 KB holds every header of a solved PANOPTES frame. What lies further on is
 reached by the size arithmetic of the standard (FITS 4.0, sections 4.4.1 and 7), with one
-more read a header. Unlike `panoptes.network.fits.structure.walk_hdus`, which decides what can be archived,
+more read a header. Unlike `fits.structure.walk_hdus`, which decides what can be archived,
 this takes whatever another reader could make sense of.
 """
 

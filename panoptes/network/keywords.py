@@ -308,7 +308,7 @@ def table() -> str:
         "# Keywords",
         "",
         "Which FITS cards fill which fields of the catalogue. This page is made from",
-        "`panoptes/network/keywords.py` by `python -m panoptes.network.keywords > docs/keywords.md`; do not edit it.",
+        "`panoptes/network/keywords.py`: `python -m panoptes.network.keywords > docs/keywords.md`.",
         "",
         "Where a row names several cards, the first that holds a value wins. A card that is",
         "missing, empty, undefined or not understood leaves its field absent; the image's",

@@ -23,7 +23,7 @@ def stored_header(
     files_url: str | None = None,
     hidden: Collection[Location] = (),
 ) -> dict[str, Json]:
-    """``{success, header, ...}`` of the file that `bucket_path` means (see `panoptes.network.places`).
+    """``{success, header, ...}`` of the file that `bucket_path` means (see `places`).
 
     `hdu` is a number, a name, ``all`` (then under ``headers``, too), or None for the
     image's own. FILENAME is the file's public URL, whatever the file says. Nothing is read

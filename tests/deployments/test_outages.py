@@ -65,7 +65,8 @@ class Plant:
         }
         headers = {
             "ce-id": sent.name.replace("/", "-"),
-            "ce-source": f"//storage.googleapis.com/projects/_/buckets/{self.site.settings.incoming}",
+            "ce-source": f"//storage.googleapis.com/projects/_/buckets/"
+            f"{self.site.settings.incoming}",
             "ce-specversion": "1.0",
             "ce-type": "google.cloud.storage.object.v1.finalized",
             "ce-subject": f"objects/{sent.name}",

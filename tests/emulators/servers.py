@@ -1,7 +1,7 @@
 """Google Cloud on one machine: the emulators of Firestore, Pub/Sub and Cloud Storage.
 
 All listen on 127.0.0.1 on free ports, keep everything in memory and end with the process
-that started them, however that ends (see `deployments.local_stack.guard`). Firestore and Pub/Sub are
+that started them, however that ends (see `guard`). Firestore and Pub/Sub are
 Google's own, run from their jars: the gcloud command that wraps them is slower and leaves
 its children behind. Cloud Storage is fake-gcs-server behind `tests.emulators.preconditions`.
 """

@@ -43,7 +43,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Query:
-    """Which documents: all conditions hold, on the fields of `panoptes.network.catalog.queries.FIELDS`.
+    """Which documents: all conditions hold, on the fields of `queries.FIELDS`.
 
     Values are of the field's type; ``in`` takes 1 to 30. An inequality orders by its field,
     too; there is one such field at most. Documents that lack it are left out.
@@ -64,7 +64,7 @@ class Catalog(Protocol):
     Passing trouble is raised as `panoptes.network.errors.TryAgain`; where only the answer was lost,
     the write is done, and trying again meets AlreadyExists or Conflict: read, then decide,
     as `modify` does. ValueError is raised for names, values and queries that no catalog
-    takes (`panoptes.network.catalog.values`, `panoptes.network.catalog.queries`). Every method may be called from several
+    takes (`values`, `queries`). Every method may be called from several
     threads and processes at once.
     """
 

@@ -41,7 +41,7 @@ _ESCAPED = re.compile("\x01([\x01\x02])")
 
 
 class SqliteCatalog:
-    """A `panoptes.network.catalog.catalog.Catalog` in the file `path`, which is made where it is missing.
+    """A `Catalog` in the file `path`, which is made where it is missing.
 
     `check` makes its folder, too. May be pickled, forked and shared by threads.
     """

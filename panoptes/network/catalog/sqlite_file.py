@@ -238,7 +238,7 @@ def _value(field: str, kind: type) -> str:
 
 @cache
 def _indexes() -> Mapping[str, str]:
-    """The indexes of `panoptes.network.catalog.indexes.LOOKUPS`: names and the statements that make them.
+    """The indexes of `indexes.LOOKUPS`: names and the statements that make them.
 
     SQLite reads an index in both directions, so one serves its mirror image, and a longer
     one serves those that it begins with.

@@ -1,4 +1,4 @@
-"""The keywords of a tiled image's table (FITS 4.0, section 10.1.1), and back to those of the image."""
+"""A tiled image's keywords in its table (FITS 4.0, section 10.1.1), and back."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Other programs write into the folder, too: it is gone through by descriptor and never through
 a link, what is read is looked at again afterwards, and what is removed is moved aside and
-looked at before it is gone. The store's own files lie beside the root (`panoptes.network.storage.own_place`):
+looked at before it is gone. The store's own files lie beside the root (`own_place`):
 ``tmp`` (being written), ``locks``, and ``leaving`` (being removed).
 """
 

@@ -44,11 +44,11 @@ class ObjectInfo:
 class ObjectStore(Protocol):
     """Files by name in one location.
 
-    Passing trouble is raised as `panoptes.network.errors.TryAgain`, and what only an operator can put
+    Passing trouble is raised as `TryAgain`, and what only an operator can put
     right (a missing bucket or permission to write) as ConfigurationError. Every method may be
     called from several threads and processes at once.
 
-    Names that may be written are those of `panoptes.network.storage.object_names`; others raise ValueError.
+    Names that may be written are those of `object_names`; others raise ValueError.
     What other programs put under a stranger name is listed, read and removed by that name.
     """
 
