@@ -78,10 +78,7 @@ FAULTS = {
 MODULES = """
 import json, sys
 from prefect.flows import load_flow_from_entrypoint
-from prefect.utilities.importtools import import_object
-for path, arguments in json.loads(sys.argv[1]).items():
-    import_object(path)(**arguments)
-load_flow_from_entrypoint(sys.argv[2], use_placeholder_flow=False)
+load_flow_from_entrypoint(sys.argv[1], use_placeholder_flow=False)
 ours = ("panoptes", "blocks", "tasks", "flows", "deployments")
 print(json.dumps({
     name: module.__file__
@@ -140,18 +137,16 @@ def test_everything_runs_where_the_local_stack_has_a_worker(prefect_yaml: dict[s
 
 def test_only_the_sweep_runs_by_the_clock(prefect_yaml: dict[str, Any]) -> None:
     scheduled = {d["entrypoint"] for d in prefect_yaml["deployments"] if d.get("schedules")}
-    assert scheduled == {"flows/sweep_incoming.py:sweep_incoming"}
+    assert scheduled == {"flows.sweep_incoming.sweep_incoming"}
 
 
 def test_every_entrypoint_takes_the_projects_modules_whatever_the_folder_it_starts_in(
     prefect_yaml: dict[str, Any], repository: Path, decoys: Path
 ) -> None:
-    (step,) = prefect_yaml["pull"]
-    there = json.loads(json.dumps(step).replace("{{ $PWD }}", str(repository)))
+    assert prefect_yaml["pull"] == [], "nothing of the deployer's folder is stored"
     for deployment in prefect_yaml["deployments"]:
-        # As a worker's job does: the pull step, then the flow.
         job = subprocess.run(
-            [sys.executable, "-P", "-c", MODULES, json.dumps(there), deployment["entrypoint"]],
+            [sys.executable, "-P", "-c", MODULES, deployment["entrypoint"]],
             cwd=decoys,
             capture_output=True,
             text=True,
@@ -159,7 +154,7 @@ def test_every_entrypoint_takes_the_projects_modules_whatever_the_folder_it_star
         )
         assert job.returncode == 0, job.stderr
         modules = json.loads(job.stdout.splitlines()[-1])
-        assert {name.split(".")[0] for name in modules} >= {"panoptes", "tasks"}
+        assert {name.split(".")[0] for name in modules} >= {"panoptes", "flows"}
         for name, file in modules.items():
             assert Path(file).is_relative_to(repository), f"{name} came from {file}"
 

@@ -97,9 +97,8 @@ def main() -> None:
         make_zombie_automation(client, heartbeat_seconds=beat or HEARTBEAT_SECONDS)
     PanoptesNetwork.register_type_and_schema()
 
-    # The pull step in prefect.yaml writes this folder into the deployments.
     os.chdir(project)
-    os.environ["PWD"] = str(project)
+    os.environ["PWD"] = str(project)  # which a pull step may name
     sys.argv = ["prefect", "--no-prompt", "deploy", "--all"]
     app()
 

@@ -7,12 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.credentials import AnonymousCredentials, Credentials
+from prefect_gcp.credentials import GcpCredentials
 from pydantic import ValidationError
 
-from blocks.network import PanoptesNetwork, load_network
+from blocks.network import Given, PanoptesNetwork, load_network
 from deployments.local_stack.stack import LocalStack
 from panoptes.network.addresses import open_store
 from panoptes.network.errors import ConfigurationError
@@ -183,3 +187,44 @@ def test_a_credentials_block_that_is_not_there_is_said_in_one_sentence(
         pytest.raises(ValidationError, match="'GCP Credentials' block 'nobody' cannot be used"),
     ):
         PanoptesNetwork.in_folder(Path("data"), gcp_credentials="nobody")
+
+
+def test_a_block_that_was_saved_when_the_field_held_a_name_still_loads(
+    prefect_stack: LocalStack, site: Site
+) -> None:
+    with prefect_stack.settings():
+        GcpCredentials(service_account_info=_service_account()).save("old-key", overwrite=True)
+        network = PanoptesNetwork.of(site)
+        saved = network.save("old-form", overwrite=True)
+        with prefect_stack.client() as client:
+            client.request(
+                "PATCH",
+                "/block_documents/{id}",
+                path_params={"id": saved},
+                json={
+                    "data": site.settings.model_dump(mode="json") | {"gcp_credentials": "old-key"},
+                    "merge_existing_data": False,
+                },
+            ).raise_for_status()
+        found = load_network("old-form")
+    assert found.gcp_credentials is not None
+    assert found.site.settings == site.settings
+    given = Given(found.gcp_credentials)()
+    assert getattr(given, "service_account_email", None) == "panoptes@example.invalid"
+
+
+def _service_account() -> dict[str, Any]:
+    """A key that nobody accepts."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return {
+        "type": "service_account",
+        "project_id": "panoptes",
+        "private_key": pem.decode(),
+        "client_email": "panoptes@example.invalid",
+        "token_uri": "http://127.0.0.1:9/token",
+    }

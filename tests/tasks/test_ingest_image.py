@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +16,7 @@ import pytest
 from prefect import flow
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+from prefect.filesystems import LocalFileSystem
 
 import tasks.ingest_image
 from blocks.network import PanoptesNetwork
@@ -51,9 +50,8 @@ def saved(site: Site) -> str:
     return name
 
 
-def ingest(name: str, runner: TaskRunner[Any] | None = None) -> State[Any]:
-    chosen = ingest_observation.with_options(task_runner=runner) if runner else ingest_observation
-    return chosen(SEQUENCE_ID, network=name, return_state=True)
+def ingest(name: str) -> State[Any]:
+    return ingest_observation(SEQUENCE_ID, network=name, return_state=True)
 
 
 def task_runs(stack: LocalStack, state: State[Any]) -> dict[str, TaskRun]:
@@ -273,32 +271,65 @@ def test_when_it_is_broken_off_what_is_in_the_works_ends_and_nothing_more_begins
     assert len(sites.waiting(site)) == 9 - crowd.begun
 
 
-RUNNERS: dict[str, Callable[[], TaskRunner[Any]]] = {
-    "one thread": lambda: ThreadPoolTaskRunner(max_workers=1),
-    "processes": lambda: ProcessPoolTaskRunner(max_workers=2),
-}
+WITH_RUNNER = """
+import sys
+from prefect import task_runners
+from flows.ingest_observation import ingest_observation
+runner = getattr(task_runners, sys.argv[3])(max_workers=int(sys.argv[4]))
+flow = ingest_observation.with_options(task_runner=runner)
+print(flow(sys.argv[1], network=sys.argv[2], return_state=True).message)
+"""
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("runner", [("ThreadPoolTaskRunner", "1"), ("ProcessPoolTaskRunner", "2")])
 def test_the_task_runner_is_the_deployments_choice(
-    tmp_path: Path, prefect_api: LocalStack, runner: str
+    tmp_path: Path, prefect_api: LocalStack, runner: tuple[str, str]
 ) -> None:
     plainly, site = night(tmp_path / "plainly", 3), night(tmp_path / "site", 3, workers=2)
     for each in (plainly, site):
         place(sites.incoming(each), f"{SEQUENCE}/20180216T115900.fits", b"")
     sites.run(plainly)
-    state = ingest(saved(site), RUNNERS[runner]())
-    assert state.message == "3 catalogued, 1 quarantined (empty-file)"
+    # As a worker's job: its settings are in the environment.
+    job = subprocess.run(
+        [sys.executable, "-c", WITH_RUNNER, SEQUENCE_ID, saved(site), *runner],
+        env=prefect_api.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert job.stdout.splitlines()[-1] == "3 catalogued, 1 quarantined (empty-file)", job.stderr
     assert sites.waiting(site) == []
     assert comparable(site) == comparable(plainly)
 
 
 def comparable(site: Site) -> dict[str, str]:
-    """The documents, without the generations that tell one network's uploads from another's."""
+    """The documents, but for the uploads' generations, and whether Prefect was told."""
     return {
-        key: re.sub(r"(@|'generation': )\d+", "GENERATION", repr(fields))
+        key: re.sub(r"(@|'generation': )\d+|'announced': \w+", "", repr(fields))
         for key, fields in sites.documents(site).items()
     }
+
+
+def test_results_lie_where_prefects_setting_says(tmp_path: Path, prefect_api: LocalStack) -> None:
+    """A folder's block here; a *GCS Bucket* block is one of the same kind."""
+    results = tmp_path / "results"
+    block = f"results-{uuid.uuid4().hex[:8]}"
+    LocalFileSystem(basepath=str(results)).save(block)
+    job = subprocess.run(
+        [
+            *(sys.executable, "-c", WITH_RUNNER, SEQUENCE_ID, saved(night(tmp_path, 1))),
+            *("ThreadPoolTaskRunner", "2"),
+        ],
+        env=prefect_api.environment
+        | {"PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": f"local-file-system/{block}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert job.stdout.splitlines()[-1] == "1 catalogued", job.stderr
+    (record,) = [path for path in results.rglob("*") if path.is_file()]
+    assert record.name.startswith("compress-")
+    assert record.stat().st_size < 20_000
 
 
 def test_what_travels_to_a_task_is_settings_and_names(tmp_path: Path) -> None:
