@@ -43,10 +43,11 @@ test: check witness ## check, then all tests (ARGS='-k name' for some of them)
 bench: $(ready) witness ## measure against other programs, under 15 minutes (QUICK=1: under 4)
 	@$(bin)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
-check: $(ready) ## style, types, and that docs/keywords.md is current
+check: $(ready) ## style, types, who imports whom, and that docs/keywords.md is current
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check .
 	@$(bin)/mypy
+	@$(bin)/lint-imports --no-logo --no-cache
 	@$(bin)/python -m panoptes.network.keywords --check docs/keywords.md
 
 faults: $(ready) ## everything that can break, broken; report in build/faults.md (FAULT_SEED=n repeats one, FAULT_SEEDS=n)

@@ -91,7 +91,7 @@ def demo(
     ] = Path("demo-data"),
 ) -> None:
     """Run a simulated night through the whole stack on this machine, and show what became of it."""
-    from deployments.local_stack.demo import run
+    from deployments.command_line.demo import run
 
     sys.exit(run(folder))
 

@@ -24,8 +24,6 @@ class GeoPoint(NamedTuple):
     longitude: float
 
 
-Latitude = Annotated[float, Field(ge=-90, le=90)]
-Longitude = Annotated[float, Field(ge=-180, le=360)]
 RightAscension = Annotated[float, Field(ge=0, le=360, description="degrees, ICRS")]
 Declination = Annotated[float, Field(ge=-90, le=90, description="degrees, ICRS")]
 

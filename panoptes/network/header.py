@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import CARD, Header, header_of, padded
+from panoptes.network.fits.header_json import HduHeader
 from panoptes.network.fits.structure import walk_hdus
 from panoptes.network.fits.tile_keywords import image_cards
 from panoptes.network.storage.store import ObjectStore
@@ -32,20 +32,6 @@ _END = re.compile(rb"END {5}(?!=)")
 
 class NoSuchHdu(LookupError):
     """The file has no such HDU; the message says which it has."""
-
-
-@dataclass(frozen=True)
-class HduHeader:
-    """One HDU's header, of a compressed image as it was before compression."""
-
-    index: int
-    name: str | None
-    version: int
-    kind: str
-    """``image``, ``table``, ``compressed-image`` or ``random-groups``, or XTENSION's word."""
-    header: Header
-    holds_image: bool
-    """Whether there are pixels."""
 
 
 def read_headers(store: ObjectStore, name: str) -> list[HduHeader]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from deployments.local_stack.demo import run
+from deployments.command_line.demo import run
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site

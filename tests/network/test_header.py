@@ -14,11 +14,10 @@ import pytest
 
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import BLOCK, format_card, header_bytes
-from panoptes.network.fits.header_json import header_json
+from panoptes.network.fits.header_json import HduHeader, header_json
 from panoptes.network.header import (
     FIRST_READ,
     MAX_HDUS,
-    HduHeader,
     NoSuchHdu,
     read_header,
     read_headers,

@@ -23,6 +23,7 @@ def _unpacked(archived: bytes, *, own_primary: bool) -> bytes:
     was the file's own."""
     from panoptes.network.fits.archive import MAX_PIXELS
     from panoptes.network.fits.cards import padded
+    from panoptes.network.fits.decoding import decoded
     from panoptes.network.fits.structure import walk_hdus
     from panoptes.network.fits.tile_keywords import image_cards
     from panoptes.network.fits.tile_reader import read_table
@@ -38,8 +39,8 @@ def _unpacked(archived: bytes, *, own_primary: bool) -> bytes:
         header = b"".join(image_cards(hdu.header))
         if b"END".ljust(80) not in header[-80:]:
             header += b"END".ljust(80)
-        data = b"".join(bytes(part) for part in
-                        read_table(archived, hdu, max_pixels=MAX_PIXELS).runs())  # fmt: skip
+        table = read_table(archived, hdu, max_pixels=MAX_PIXELS)
+        data = b"".join(bytes(part) for part in decoded(table))
         parts += [
             header.ljust(padded(len(header)), b" "),
             data.ljust(padded(len(data)), b"\0"),

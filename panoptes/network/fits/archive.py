@@ -21,6 +21,7 @@ from panoptes.network.fits.content import (
     decode,
     same_image,
 )
+from panoptes.network.fits.decoding import decoded
 from panoptes.network.fits.structure import Hdu, checksums_hold, walk_hdus
 from panoptes.network.fits.tile_keywords import image_cards
 from panoptes.network.fits.tile_reader import TileTable, read_table
@@ -61,11 +62,6 @@ class CompressedFits:
     """Of each HDU of the source: how it was coded, None where it was copied as it is."""
     source_size: int
     """Bytes."""
-
-    @property
-    def ratio(self) -> float:
-        """Size as a share of the source's."""
-        return len(self.data) / self.source_size
 
 
 def compress_fits(
@@ -180,7 +176,7 @@ def _same_pixels(name: str, hdu: Hdu, data: memoryview, table: TileTable, thread
         )
     kind = f"u{hdu.itemsize}"
     position = 0
-    for part in table.runs(threads=threads):
+    for part in decoded(table, threads=threads):
         wanted = np.frombuffer(data[position : position + part.size], kind)
         if not np.array_equal(part.view(kind), wanted):
             pixel = position // hdu.itemsize + int(np.argmax(part.view(kind) != wanted))

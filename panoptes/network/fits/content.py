@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import Header
 from panoptes.network.fits.checksum import add_checksums, checksum, shift_checksum
+from panoptes.network.fits.decoding import decoded
 from panoptes.network.fits.other_codings import ask_astropy
 from panoptes.network.fits.structure import Checksums, Hdu, Kind, checksums_hold, walk_hdus
 from panoptes.network.fits.tile_reader import TileTable, read_table
@@ -209,7 +210,7 @@ def _decoded(table: TileTable) -> tuple[Array, str]:
     position = 0
     stated = table.hdu.header.exact("ZDATASUM") if table.lossless else None
     sums = []
-    for part in table.runs():
+    for part in decoded(table):
         out[position : position + part.size] = part
         if stated not in (None, ""):
             sums.append(shift_checksum(checksum(part.data), position))

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from panoptes.network.fits.cards import COMMENTARY, Header, Value
-from panoptes.network.header import HduHeader
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+
+
+@dataclass(frozen=True)
+class HduHeader:
+    """One HDU's header, of a compressed image as it was before compression."""
+
+    index: int
+    name: str | None
+    version: int
+    kind: str
+    """``image``, ``table``, ``compressed-image`` or ``random-groups``, or XTENSION's word."""
+    header: Header
+    holds_image: bool
+    """Whether there are pixels."""
 
 
 def header_json(header: Header) -> dict[str, Json]:

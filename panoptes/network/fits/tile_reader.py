@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -20,7 +20,7 @@ from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import Header, format_card, header_of, keyword_of
 from panoptes.network.fits.structure import MAX_DIMENSIONS, MAX_NAXIS, Hdu
 from panoptes.network.fits.tile_keywords import image_cards
-from panoptes.network.fits.tiles import RICE_BLOCK, Bytes, Coding, TileDecoder, decode_runs
+from panoptes.network.fits.tiles import RICE_BLOCK, Bytes, Coding, TileDecoder
 
 MAX_TILES = 1 << 18
 """Of one image; a frame of a Canon EOS 100D in fpack's tiles of one row has 3,476."""
@@ -135,28 +135,6 @@ class TileTable:
         return not wide or all(
             self.tile[i] >= self.shape[i] for i in range(wide[0] + 1, len(self.shape))
         )
-
-    def runs(self, *, threads: int = 1) -> Iterable[Bytes]:
-        """The image's bytes as FITS stores them, in order, piece by piece.
-
-        Raises BadInput ``corrupt-data``.
-        """
-        decoder = self.decoder
-        if decoder is not None and self.in_order:
-            return decode_runs(decoder, self.coded, self.counts, threads=threads)
-        if decoder is None:
-            from panoptes.network.fits.other_codings import decode_by_astropy
-
-            return [decode_by_astropy(self)]
-        image = np.empty(self.shape, f">u{self.itemsize}")
-        places = zip(self.blocks(), self.counts, strict=True)
-        for part in decode_runs(decoder, self.coded, self.counts, threads=threads):
-            values = part.view(image.dtype)
-            while values.size:
-                block, count = next(places)
-                image[block] = values[:count].reshape(image[block].shape)
-                values = values[count:]
-        return [image.reshape(-1).view(np.uint8)]
 
 
 def _option(hdu: Hdu, name: str, default: int) -> int | float:
