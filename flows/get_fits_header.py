@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from blocks.network import load_network
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.safe_text import one_line
 from panoptes.network.stored_header import REFUSALS
 from tasks.header import header
@@ -51,6 +51,6 @@ def get_fits_header(
     except REFUSALS as error:
         message = error.reason if isinstance(error, BadInput) else str(error)
         return Completed(message=one_line(message), data={"success": False, "message": message})
-    except (TryAgain, ConfigurationError) as error:
+    except (TransientError, ConfigurationError) as error:
         return Failed(message=str(error))
     return Completed(message=f"{answer['location']}/{answer['path']}", data=answer)

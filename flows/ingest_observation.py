@@ -22,7 +22,7 @@ from blocks.network import PanoptesNetwork, load_network
 from flows.announcing import announce_cases
 from flows.progress import RunProgress
 from flows.starting import start_next
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest import observation
 from panoptes.network.ingest.outcome import Became, summary
 from panoptes.network.ingest.retries import keep_trying
@@ -59,7 +59,7 @@ def ingest_observation(
     with ended_when_stalled(block.stall_seconds):
         try:
             block.site.check()
-        except (ConfigurationError, TryAgain) as error:
+        except (ConfigurationError, TransientError) as error:
             return Failed(message=str(error))
         return _ingest(block, sequence, network, most_files)
 
@@ -74,7 +74,7 @@ def _ingest(
         )
     except observation.AnotherRun:
         return Completed(message="another run is at work on it and will look again")
-    except TryAgain as away:
+    except TransientError as away:
         return Failed(message=f"broken off, the next sweep goes on: {away}")
     progress.finish(results)
     keep_trying(announce_cases, block.site, sequence_id=sequence.sequence_id)

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.lookup.resolved import NoSuchName
 from panoptes.network.safe_text import one_line
 from tasks.naming import flow_run_named
@@ -44,7 +44,7 @@ def lookup_field(
     except NoSuchName as error:
         answer = {"success": False, "search_string": search_string, "message": str(error)}
         return Completed(message=one_line(error), data=answer)
-    except (TryAgain, ConfigurationError) as error:
+    except (TransientError, ConfigurationError) as error:
         return Failed(message=str(error))
     return Completed(
         message=one_line(f"{found.name}: RA {found.ra:.5f}, Dec {found.dec:+.5f} ({found.source})"),

@@ -12,7 +12,7 @@ from prefect.artifacts import (
 )
 from prefect.logging import get_run_logger
 
-from panoptes.network.errors import TryAgain
+from panoptes.network.errors import TransientError
 from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult, summary
 from panoptes.network.ingest.take import Watch
 from panoptes.network.ingest.watchdog import progressed
@@ -23,7 +23,7 @@ IN_VAIN = 8
 """Files one after the other that passing trouble kept from being taken; then a run ends."""
 
 
-class Away(TryAgain):
+class Away(TransientError):
     """A store or the catalogue is away: going on would cost a minute for each file left."""
 
 

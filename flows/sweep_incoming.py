@@ -24,7 +24,7 @@ from blocks.network import PanoptesNetwork, load_network
 from flows.announcing import announce_cases
 from flows.progress import RunProgress
 from flows.starting import INGEST, INGEST_BACKFILL, Runs
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.backlog import (
     SWEPT,
     Survey,
@@ -80,7 +80,7 @@ def sweep_incoming(
                     block, network, start_runs, (deployment, backfill),
                     overdue_after, most_runs,
                 )  # fmt: skip
-    except (ConfigurationError, TryAgain) as error:
+    except (ConfigurationError, TransientError) as error:
         return Failed(message=str(error))
 
 

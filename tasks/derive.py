@@ -10,7 +10,7 @@ from panoptes.network.ingest import derive
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.retries import JITTER, RETRIES
 from panoptes.network.upload import Source
-from tasks.policies import BACKOFF, DerivationKey, is_transient
+from tasks.policies import BACKOFF, DerivationKey, retry_if_transient
 from tasks.refusing import refusing
 
 
@@ -20,7 +20,7 @@ from tasks.refusing import refusing
     retries=RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_jitter_factor=JITTER,
-    retry_condition_fn=is_transient,
+    retry_condition_fn=retry_if_transient,
     cache_policy=DerivationKey(version="2"),
     persist_result=True,
     result_serializer="json",
@@ -37,7 +37,7 @@ def compress(network: PanoptesNetwork, source: Source) -> Derived:
     retries=RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_jitter_factor=JITTER,
-    retry_condition_fn=is_transient,
+    retry_condition_fn=retry_if_transient,
     cache_policy=DerivationKey(version="1"),
     persist_result=True,
     result_serializer="json",
@@ -54,7 +54,7 @@ def keep_compressed(network: PanoptesNetwork, source: Source) -> Derived:
     retries=RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_jitter_factor=JITTER,
-    retry_condition_fn=is_transient,
+    retry_condition_fn=retry_if_transient,
     cache_policy=DerivationKey(version="2"),
     persist_result=True,
     result_serializer="json",
@@ -71,7 +71,7 @@ def make_rgb(network: PanoptesNetwork, source: Source) -> Derived:
     retries=RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_jitter_factor=JITTER,
-    retry_condition_fn=is_transient,
+    retry_condition_fn=retry_if_transient,
     cache_policy=DerivationKey(version="1"),
     persist_result=True,
     result_serializer="json",
@@ -88,7 +88,7 @@ def keep_media(network: PanoptesNetwork, source: Source) -> Derived:
     retries=RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_jitter_factor=JITTER,
-    retry_condition_fn=is_transient,
+    retry_condition_fn=retry_if_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

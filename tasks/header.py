@@ -10,7 +10,7 @@ from panoptes.network.fits.header_json import Json
 from panoptes.network.ingest.retries import JITTER, RETRIES
 from panoptes.network.stored_header import stored_header
 from tasks.naming import task_run_named
-from tasks.policies import BACKOFF, is_transient
+from tasks.policies import BACKOFF, retry_if_transient
 
 
 @task(
@@ -19,7 +19,7 @@ from tasks.policies import BACKOFF, is_transient
     retries=RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_jitter_factor=JITTER,
-    retry_condition_fn=is_transient,
+    retry_condition_fn=retry_if_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

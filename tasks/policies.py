@@ -20,21 +20,21 @@ from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 
 from blocks.network import PanoptesNetwork
-from panoptes.network.errors import is_passing
+from panoptes.network.errors import is_transient
 from panoptes.network.ingest.retries import BACKOFF_SECONDS, PATIENCE_SECONDS
 from panoptes.network.upload import Source
 
 BACKOFF = exponential_backoff(backoff_factor=BACKOFF_SECONDS)
 
 
-def is_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+def retry_if_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Prefect's retry condition: only what passes with time is tried again, for a while."""
     if run.start_time is not None:
         spent = datetime.now(UTC) - run.start_time
         if spent.total_seconds() >= PATIENCE_SECONDS:
             return False
     error = state.result(raise_on_failure=False)
-    return isinstance(error, BaseException) and is_passing(error)
+    return isinstance(error, BaseException) and is_transient(error)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from panoptes.network.ingest.retries import JITTER, RETRIES
 from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.names import Sequence
 from panoptes.network.upload import Source
-from tasks.policies import BACKOFF, is_transient
+from tasks.policies import BACKOFF, retry_if_transient
 from tasks.refusing import refusing
 
 
@@ -24,7 +24,7 @@ from tasks.refusing import refusing
     retries=RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_jitter_factor=JITTER,
-    retry_condition_fn=is_transient,
+    retry_condition_fn=retry_if_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
@@ -40,7 +40,7 @@ def record(network: PanoptesNetwork, source: Source, derived: Derived) -> FileRe
     retries=RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_jitter_factor=JITTER,
-    retry_condition_fn=is_transient,
+    retry_condition_fn=retry_if_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
@@ -55,7 +55,7 @@ def quarantine(network: PanoptesNetwork, source: Source, bad: BadInput) -> FileR
     retries=RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_jitter_factor=JITTER,
-    retry_condition_fn=is_transient,
+    retry_condition_fn=retry_if_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

@@ -16,7 +16,7 @@ from panoptes.network.lookup.resolve import resolve_name, utc
 from panoptes.network.lookup.resolved import NoSuchName, Resolved, tidy
 from panoptes.network.lookup.solar_system import body_named
 from tasks.naming import task_run_named
-from tasks.policies import BACKOFF, is_transient
+from tasks.policies import BACKOFF, retry_if_transient
 
 
 @dataclass
@@ -54,7 +54,7 @@ class NameKey(CachePolicy):
     retries=RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_jitter_factor=JITTER,
-    retry_condition_fn=is_transient,
+    retry_condition_fn=retry_if_transient,
     cache_policy=NameKey(),
     cache_expiration=timedelta(days=30),
     persist_result=True,

@@ -20,7 +20,7 @@ from panoptes.network.audit.asides import waiting_now
 from panoptes.network.audit.finding import Waiting
 from panoptes.network.audit.repair import Result, Tally, audit_and_repair
 from panoptes.network.audit.scope import Scope
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.take import Calls
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
@@ -56,7 +56,7 @@ def run(
                 counts.add(result)
                 tell.result(result)
             waiting = waiting_now(site, scope)
-    except (ConfigurationError, TryAgain, Unreadable) as error:
+    except (ConfigurationError, TransientError, Unreadable) as error:
         tell.end(counts, None, error=str(error))
         sys.stderr.write(f"panoptes-network audit: {one_line(error)}\n")
         return FAILED

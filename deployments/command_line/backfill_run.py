@@ -15,7 +15,7 @@ from blocks.network import load_network
 from deployments.command_line.choosing import as_night
 from deployments.command_line.exit_codes import FAILED, NOT_ALL, OK
 from flows.starting import INGEST, Runs
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.backlog import Waiting, held, waiting_of_nights
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
@@ -58,7 +58,7 @@ def run(
         )
     except httpx.HTTPError as error:
         return _complain(f"Prefect cannot be reached: {error}", as_json=as_json)
-    except (ConfigurationError, TryAgain) as error:
+    except (ConfigurationError, TransientError) as error:
         return _complain(str(error), as_json=as_json)
     left = len(wanted) - started
     if as_json:

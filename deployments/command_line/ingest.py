@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deployments.command_line.exit_codes import FAILED, NOT_ALL, OK
 from deployments.command_line.tables import files_table
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
 from panoptes.network.ingest.observation import AnotherRun
 from panoptes.network.ingest.outcome import Became, FileResult, count_outcomes, summary
@@ -57,7 +57,7 @@ def run(
                 results = ingest_folder(site, sources, watch=watch)
     except ConfigurationError as error:
         return _complain(str(error), as_json=as_json)
-    except TryAgain as error:
+    except TransientError as error:
         return _complain(f"{error}: run it again", as_json=as_json)
     except AnotherRun:
         return _complain(

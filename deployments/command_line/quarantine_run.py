@@ -20,7 +20,7 @@ from deployments.command_line.exit_codes import FAILED, NOT_ALL, OK
 from deployments.command_line.tables import cell
 from panoptes.network.cases import CaseReport
 from panoptes.network.documents import Rescue
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.cases import Found, NoSuchCase, cases, find_case
 from panoptes.network.ingest.rescue import CannotRescue, Rescued, rescue_case
 from panoptes.network.safe_text import one_line
@@ -42,7 +42,7 @@ def run_list(
         with closing(chosen.catalog):
             found = cases(chosen, unit=unit, night=as_night(night) if night else None, code=code)
             reports = sorted((each.report for each in found), key=_newest_first)
-    except (ConfigurationError, TryAgain) as error:
+    except (ConfigurationError, TransientError) as error:
         return _complain("list", str(error), as_json=as_json)
     if as_json:
         _print_json({"cases": [report.model_dump(mode="json") for report in reports]})
@@ -60,7 +60,7 @@ def run_show(case: str, data: Path | None, network: str | None, *, as_json: bool
     except NoSuchCase as error:
         _complain("show", str(error), as_json=as_json)
         return NOT_ALL
-    except (ConfigurationError, TryAgain) as error:
+    except (ConfigurationError, TransientError) as error:
         return _complain("show", str(error), as_json=as_json)
     if as_json:
         _print_json(report.model_dump(mode="json"))
@@ -98,7 +98,7 @@ def run_rescue(
                 else [_find(chosen, each) for each in wanted]
             )
             done, left = _rescue(chosen, found, by or _myself(), tell=not as_json)
-    except (ConfigurationError, TryAgain) as error:
+    except (ConfigurationError, TransientError) as error:
         return _complain("rescue", str(error), as_json=as_json)
     if as_json:
         _print_json({"rescued": [asdict(each) for each in done], "left": left})
@@ -126,7 +126,7 @@ def _rescue(
             if isinstance(each, NoSuchCase):
                 raise each
             rescued = rescue_case(site, each, by=by)
-        except (NoSuchCase, CannotRescue, TryAgain) as error:
+        except (NoSuchCase, CannotRescue, TransientError) as error:
             left.append(str(error))
             if tell:
                 sys.stderr.write(f"panoptes-network quarantine rescue: {one_line(error)}\n")

@@ -20,7 +20,7 @@ from deployments.command_line.exit_codes import FAILED, NOT_ALL, OK
 from deployments.command_line.tables import cell
 from panoptes.network.catalog.catalog import Stored
 from panoptes.network.document_json import document_json
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain, first_fault
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError, first_fault
 from panoptes.network.fits.header_json import Json
 from panoptes.network.header import NoSuchHdu
 from panoptes.network.lookup.known_names import KnownNames
@@ -81,7 +81,7 @@ def run_lookup(search_string: str, time: datetime | None, data: Path, *, as_json
         found = resolve_name(search_string, moment=time, known=_known_names(data))
     except NoSuchName as error:
         return _nothing("lookup", str(error), as_json=as_json)
-    except (TryAgain, ConfigurationError) as error:
+    except (TransientError, ConfigurationError) as error:
         return _complain("lookup", str(error), as_json=as_json)
     if as_json:
         answer = {"success": True, **found.model_dump(mode="json", exclude_none=True)}
@@ -112,7 +112,7 @@ def run_header(path: str, hdu: str | None, data: Path, *, as_json: bool) -> int:
             answer = stored_header(_site(data), path, hdu)
     except (BadPath, NotOurs, NotFound, NoSuchHdu) as error:
         return _nothing("header", str(error), as_json=as_json)
-    except (Unreadable, TryAgain, ConfigurationError) as error:
+    except (Unreadable, TransientError, ConfigurationError) as error:
         return _complain("header", str(error), as_json=as_json)
     except BadInput as error:
         return _complain("header", error.reason, as_json=as_json)
@@ -181,7 +181,7 @@ def run_search(chosen: Mapping[str, object], limit: int, data: Path, *, as_json:
         return _complain("search", first_fault(error))
     except NoSuchName as error:
         return _nothing("search", str(error), as_json=as_json)
-    except (TryAgain, ConfigurationError, TooMany) as error:
+    except (TransientError, ConfigurationError, TooMany) as error:
         return _complain("search", str(error), as_json=as_json)
     rows = [document_json(each, "sequence_id") for each in documents]
     if as_json:

@@ -25,11 +25,11 @@ from starlette.routing import Route
 
 from deployments.receiver.announcements import UNROUTABLE, Incoming, announce
 from deployments.receiver.authentication import Guard, Refused, header_bytes
-from deployments.receiver.health_monitor import Vigil
+from deployments.receiver.health_monitor import HealthMonitor
 from deployments.receiver.prefect_api import Prefect, PrefectAway
 from deployments.receiver.sending import Announcer
 from deployments.receiver.settings import ReceiverSettings, unknown_variables
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.events import FileArrived, MalformedEvent, OtherEvent, parse_event
 from panoptes.network.safe_text import safe_log
 
@@ -47,7 +47,7 @@ class Receiver:
         self.settings, self.guard = settings, guard
         self.incoming = Incoming.at(settings.incoming) if settings.incoming else None
         self.announcer: Announcer | None = None
-        self.vigil: Vigil | None = None
+        self.health_monitor: HealthMonitor | None = None
 
     @asynccontextmanager
     async def running(self, app: Starlette) -> AsyncIterator[None]:
@@ -58,8 +58,10 @@ class Receiver:
         async with get_client() as client:
             prefect = Prefect(client, settings.deployment)
             self.announcer = Announcer(prefect)
-            self.vigil = Vigil(prefect, sweep=settings.sweep, look_seconds=settings.look_seconds)
-            looking = asyncio.create_task(self.vigil.keep())
+            self.health_monitor = HealthMonitor(
+                prefect, sweep=settings.sweep, look_seconds=settings.look_seconds
+            )
+            looking = asyncio.create_task(self.health_monitor.keep())
             try:
                 yield
             finally:
@@ -80,7 +82,7 @@ class Receiver:
         except HTTPException as refused:
             log.warning("refused a request from %s: %s", _address(request), refused.detail)
             return _answer(refused.status_code, refused.detail, {"Connection": "close"})
-        except TryAgain as away:
+        except TransientError as away:
             log.warning("%s", away)
             return _away("who you are cannot be verified now")
         except ClientDisconnect:
@@ -130,8 +132,8 @@ class Receiver:
 
         ``concerns`` lists what is wrong elsewhere: sending events on is still right.
         """
-        assert self.vigil is not None
-        report = await self.vigil.report()
+        assert self.health_monitor is not None
+        report = await self.health_monitor.report()
         return JSONResponse(report.as_json(), status_code=200 if report.is_ready else 503)
 
 

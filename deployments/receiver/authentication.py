@@ -42,7 +42,7 @@ class Guard(Protocol):
     async def admit(self, request: Request) -> str:
         """Who is there, for the log.
 
-        Raises Refused, and `panoptes.network.errors.TryAgain` where it cannot be decided now.
+        Raises Refused, and `panoptes.network.errors.TransientError` where it cannot be decided now.
         """
         ...
 
@@ -82,7 +82,7 @@ class GoogleTokens:
         return await self.verify(bearer(request))
 
     async def verify(self, token: str) -> str:
-        """The service account that a token speaks for. Raises Refused and TryAgain."""
+        """The service account that a token speaks for. Raises Refused and TransientError."""
         from google.auth import jwt
         from google.auth.exceptions import GoogleAuthError
 

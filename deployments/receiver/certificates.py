@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from panoptes.network.errors import TryAgain
+from panoptes.network.errors import TransientError
 
 GOOGLE = "https://www.googleapis.com/oauth2/v1/certs"
 LEAST_SECONDS, MOST_SECONDS = 300.0, 86_400.0
@@ -38,7 +38,7 @@ class Certificates:
     async def holding(self, key_id: str) -> Mapping[str, str]:
         """All certificates, asked for anew if they are old or lack `key_id`.
 
-        Raises TryAgain where they are needed and cannot be had.
+        Raises TransientError where they are needed and cannot be had.
         """
         async with self._lock:
             now = self._clock()
@@ -49,17 +49,17 @@ class Certificates:
 
     async def _fetch(self, now: float) -> None:
         if now - self._failed < PAUSE_SECONDS:
-            raise TryAgain("Google's certificates could not be had a moment ago")
+            raise TransientError("Google's certificates could not be had a moment ago")
         try:
             async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
                 answer = (await client.get(self._url)).raise_for_status()
                 known = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             self._failed = now
-            raise TryAgain(f"Google's certificates cannot be had now: {error!r}") from error
+            raise TransientError(f"Google's certificates cannot be had now: {error!r}") from error
         if not isinstance(known, dict) or not all(isinstance(pem, str) for pem in known.values()):
             self._failed = now
-            raise TryAgain("Google's certificates came in a form that is not theirs")
+            raise TransientError("Google's certificates came in a form that is not theirs")
         said = _MAX_AGE.search(answer.headers.get("cache-control", ""))
         age = float(said[1]) if said else LEAST_SECONDS
         self._known, self._fetched = known, now

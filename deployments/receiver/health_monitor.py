@@ -63,7 +63,7 @@ class Report:
         return {"ready": self.is_ready, "obstacle": self.obstacle, "concerns": concerns}
 
 
-class Vigil:
+class HealthMonitor:
     """Looks at Prefect now and then, and remembers what was wrong."""
 
     def __init__(

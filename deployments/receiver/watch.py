@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.events import CLOUD_EVENT, local_event
 from panoptes.network.safe_text import safe_log
 from panoptes.network.storage.folder import FolderStore
@@ -165,7 +165,7 @@ class Watcher:
             info = self._store.stat(name)
         except (NotFound, Unreadable):
             return  # moved on, removed, or no file
-        except (TryAgain, ValueError) as error:
+        except (TransientError, ValueError) as error:
             log.warning("%r is left to the sweep: %s", name, error)
             return
         if self._told.get(name) == info.generation:

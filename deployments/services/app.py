@@ -31,7 +31,7 @@ from deployments.services.models import (
 from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
 from deployments.services.state import Services
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.header import NoSuchHdu
 from panoptes.network.lookup.known_names import KnownNames
 from panoptes.network.lookup.resolve import resolve_name
@@ -225,7 +225,7 @@ def _answer_problems(app: FastAPI) -> None:
     for kind in _STATUS:
         app.add_exception_handler(kind, expected)
     app.add_exception_handler(BadInput, bad_input)
-    app.add_exception_handler(TryAgain, away)
+    app.add_exception_handler(TransientError, away)
     app.add_exception_handler(ConfigurationError, not_set_up)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)

@@ -12,7 +12,7 @@ from deployments.services.conditional import Stand, judge
 from deployments.services.models import Problem
 from deployments.services.state import Services
 from panoptes.network.documents import Location
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.places import BadPath, checked_name
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
 
@@ -101,8 +101,8 @@ def _parts(store: ObjectStore, info: ObjectInfo, start: int, end: int) -> Iterat
     while start < end:
         part = store.read_range(info.name, start, min(start + CHUNK, end))
         if start + len(part) >= end and store.stat(info.name).generation != info.generation:
-            raise TryAgain(f"{info.name} changed while it was sent")
+            raise TransientError(f"{info.name} changed while it was sent")
         if not part:
-            raise TryAgain(f"{info.name} became shorter while it was sent")
+            raise TransientError(f"{info.name} became shorter while it was sent")
         yield part
         start += len(part)

@@ -1,7 +1,7 @@
 """What happens next when a file cannot be taken: try again, or quarantine.
 
 Every task raises one of these two or lets an unclassified exception through.
-`TryAgain` passes with time and is retried with backoff and jitter. `BadInput`
+`TransientError` passes with time and is retried with backoff and jitter. `BadInput`
 never passes, unless somebody is still writing the file: it goes to quarantine at once
 with a code and a sentence that a volunteer understands. Anything else is a defect of ours
 or of the machine: the file is reported as failed, stays where it is and is tried again by
@@ -123,7 +123,7 @@ class IngestError(Exception):
     """Base of the two outcomes that are not success."""
 
 
-class TryAgain(IngestError):
+class TransientError(IngestError):
     """A passing trouble: the store, the catalog or the machine may answer next time."""
 
 
@@ -170,13 +170,13 @@ def _bad_input(code: str, detail: str, conflicts_with: dict[str, Any] | None) ->
     return BadInput(code, detail, conflicts_with=conflicts_with)
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether trying again can help.
 
-    Stores and catalogs turn their libraries' passing errors into `TryAgain`;
+    Stores and catalogs turn their libraries' passing errors into `TransientError`;
     connection errors and timeouts of anything else pass by nature.
     """
-    return isinstance(error, TryAgain | ConnectionError | TimeoutError)
+    return isinstance(error, TransientError | ConnectionError | TimeoutError)
 
 
 class ConfigurationError(Exception):

@@ -27,7 +27,7 @@ def stored_header(
 
     `hdu` is a number, a name, ``all`` (then under ``headers``, too), or None for the
     image's own. FILENAME is the file's public URL, whatever the file says. Nothing is read
-    in `hidden` locations. Raises BadPath, NotOurs, Hidden, NotFound, NoSuchHdu, TryAgain,
+    in `hidden` locations. Raises BadPath, NotOurs, Hidden, NotFound, NoSuchHdu, TransientError,
     and BadInput.
     """
     places = places_meant(site, bucket_path, bucket_name=bucket_name, files_url=files_url)

@@ -21,7 +21,7 @@ import pytest
 from deployments.local_stack.stack import LocalStack, local_stack
 from deployments.local_stack.window import set_window
 from panoptes.network.catalog.catalog import Query
-from panoptes.network.errors import TryAgain
+from panoptes.network.errors import TransientError
 from panoptes.network.simulator.night import Night, Sent
 from panoptes.network.site import Site
 from tests.deployments.receiver.receiving import receiving
@@ -96,7 +96,7 @@ class Plant:
         deadline = time.monotonic() + seconds
         while True:
             # An emulator on a busy machine may be late with an answer to the test, too.
-            with suppress(TryAgain):
+            with suppress(TransientError):
                 if is_so():
                     return True
             if time.monotonic() > deadline:

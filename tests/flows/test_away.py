@@ -18,7 +18,7 @@ from deployments.local_stack.stack import LocalStack
 from flows.ingest_observation import ingest_observation
 from flows.progress import IN_VAIN, Away, RunProgress
 from flows.sweep_incoming import sweep_incoming
-from panoptes.network.errors import TryAgain
+from panoptes.network.errors import TransientError
 from panoptes.network.ingest.backlog import abandoned
 from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.retries import keep_trying
@@ -49,7 +49,7 @@ def silent() -> Iterator[str]:
 
 
 def _away(*arguments: object, **options: object) -> None:
-    raise TryAgain("the disk is away")
+    raise TransientError("the disk is away")
 
 
 def test_a_run_whose_store_is_away_is_broken_off_and_leaves_everything_to_the_next(
@@ -115,6 +115,6 @@ def test_a_server_that_never_answers_is_given_up_in_a_bounded_time(
     monkeypatch.setattr("panoptes.network.ingest.retries.PATIENCE_SECONDS", 1.0)
     store = GcsStore("bucket", endpoint=silent, timeout=0.4, patience=0.2)
     begun = time.monotonic()
-    with pytest.raises(TryAgain, match="did not answer"):
+    with pytest.raises(TransientError, match="did not answer"):
         keep_trying(store.stat, "any")
     assert time.monotonic() - begun < 60

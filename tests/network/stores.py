@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from multiprocessing.synchronize import Barrier
 
-from panoptes.network.errors import TryAgain
+from panoptes.network.errors import TransientError
 from panoptes.network.storage.store import NotFound, ObjectStore, PreconditionFailed
 
 _start: Barrier | None = None
@@ -30,7 +30,7 @@ def create(store: ObjectStore, name: str, data: bytes) -> bool:
 def count_up(store: ObjectStore, name: str, times: int) -> None:
     for _ in range(times):
         while True:
-            with contextlib.suppress(PreconditionFailed, TryAgain):
+            with contextlib.suppress(PreconditionFailed, TransientError):
                 data, info = store.read(name)
                 store.put(name, b"%d" % (int(data) + 1), if_generation=info.generation)
                 break
@@ -40,7 +40,7 @@ def delete_old(store: ObjectStore, name: str) -> int:
     """Remove `name` whenever it says that it is old, until it says stop; gives how often."""
     removed = 0
     while True:
-        with contextlib.suppress(NotFound, PreconditionFailed, TryAgain):
+        with contextlib.suppress(NotFound, PreconditionFailed, TransientError):
             data, info = store.read(name)
             if data == b"stop":
                 return removed

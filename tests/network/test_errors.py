@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from panoptes.network.errors import ADVICE, BadInput, TryAgain, is_passing
+from panoptes.network.errors import ADVICE, BadInput, TransientError, is_transient
 
 CODE = re.compile(r"BadInput\(\s*\"([a-z0-9-]+)\"")
 
@@ -46,11 +46,11 @@ def test_bad_input_comes_whole_out_of_another_process() -> None:
     assert (bad.code, bad.detail) == ("no-image", "none of its 2 HDUs has pixels")
 
 
-@pytest.mark.parametrize("error", [TryAgain("busy"), ConnectionResetError(), TimeoutError()])
+@pytest.mark.parametrize("error", [TransientError("busy"), ConnectionResetError(), TimeoutError()])
 def test_passing_trouble_is_tried_again(error: Exception) -> None:
-    assert is_passing(error)
+    assert is_transient(error)
 
 
 @pytest.mark.parametrize("error", [BadInput("no-image"), ValueError(), OSError(), MemoryError()])
 def test_nothing_else_is_tried_again(error: Exception) -> None:
-    assert not is_passing(error)
+    assert not is_transient(error)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from panoptes.network.errors import TryAgain
+from panoptes.network.errors import TransientError
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.store import NotFound, ObjectStore, PreconditionFailed
@@ -447,7 +447,7 @@ def test_a_reader_never_sees_half_of_a_write(store: ObjectStore) -> None:
             for _ in range(1000):
                 try:
                     data, info = store.read("a")
-                except TryAgain:
+                except TransientError:
                     continue
                 assert data == data[:1] * len(data)
                 assert len(data) == info.size == size + data[0]

@@ -14,7 +14,7 @@ from typing import Any
 
 from panoptes.network.audit import audit
 from panoptes.network.catalog.catalog import Query
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.ingest import isolation, ledger, retries
 from panoptes.network.ingest.backlog import survey
 from panoptes.network.ingest.observation import AnotherRun, ingest_observation
@@ -28,7 +28,7 @@ from tests.real import poison
 from tests.real.poison import Way
 from tests.real.worlds import World
 
-TROUBLE = (AnotherRun, TryAgain, ConfigurationError, OSError)
+TROUBLE = (AnotherRun, TransientError, ConfigurationError, OSError)
 """What a run may end with when the world is against it; anything else is a defect."""
 
 

@@ -13,12 +13,12 @@ from prefect.context import TaskRunContext
 from prefect.states import Failed
 
 from blocks.network import PanoptesNetwork
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest import retries
 from panoptes.network.names import parse_upload
 from panoptes.network.upload import Source
 from tasks import derive, record
-from tasks.policies import DerivationKey, is_transient
+from tasks.policies import DerivationKey, retry_if_transient
 from tests.files import IMAGE
 
 STEPS = (
@@ -30,15 +30,15 @@ STEPS = (
 def test_prefect_is_told_the_same() -> None:
     task = derive.compress
     run: TaskRun = cast(Any, TaskRun).model_construct()
-    assert is_transient(task, run, Failed(data=TryAgain("busy")))
-    assert not is_transient(task, run, Failed(data=BadInput("no-image")))
-    assert not is_transient(task, run, Failed(data=ValueError()))
+    assert retry_if_transient(task, run, Failed(data=TransientError("busy")))
+    assert not retry_if_transient(task, run, Failed(data=BadInput("no-image")))
+    assert not retry_if_transient(task, run, Failed(data=ValueError()))
 
 
 def test_every_step_has_the_one_policy_and_only_derivations_are_cached() -> None:
     for made in STEPS:
         assert made.retries == retries.RETRIES
-        assert made.retry_condition_fn is is_transient
+        assert made.retry_condition_fn is retry_if_transient
     cached = {made.name for made in STEPS if isinstance(made.cache_policy, DerivationKey)}
     assert cached == {"compress", "check and keep", "keep", "make rgb"}
     assert {made.name for made in STEPS if made.persist_result} == cached

@@ -14,7 +14,7 @@ from panoptes.network.audit.asides import (
 )
 from panoptes.network.audit.counts import wrong_counts
 from panoptes.network.audit.finding import Finding, Kind, Uploaded
-from panoptes.network.audit.holdings import walk
+from panoptes.network.audit.inventory import walk
 from panoptes.network.audit.observation import findings_in, is_held, look_again
 from panoptes.network.audit.paging import pages
 from panoptes.network.audit.scope import Scope
@@ -94,15 +94,15 @@ def _observations(
     told: set[str] = set()
     for stretch in scope.stretches(site):
         strays: list[tuple[Location, ObjectInfo]] = []
-        for holdings in walk(site, stretch, strays):
-            watch(holdings.sequence_id)
+        for inventory in walk(site, stretch, strays):
+            watch(inventory.sequence_id)
             yield from _stray(strays)
-            sequence = holdings.sequence
-            if sequence is not None and (holdings.observations or sequence.unit_id not in units):
-                units[sequence.unit_id] = holdings.sequence_id
-            if not keep_trying(findings_in, site, holdings, deep=deep, known=known):
+            sequence = inventory.sequence
+            if sequence is not None and (inventory.observations or sequence.unit_id not in units):
+                units[sequence.unit_id] = inventory.sequence_id
+            if not keep_trying(findings_in, site, inventory, deep=deep, known=known):
                 continue
-            for finding in keep_trying(look_again, site, holdings.sequence_id, deep=deep):
+            for finding in keep_trying(look_again, site, inventory.sequence_id, deep=deep):
                 if finding.name.startswith(("units/", "cameras/")):
                     if finding.name in told:
                         continue

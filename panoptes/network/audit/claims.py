@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from panoptes.network.audit.finding import Finding, Kind, Repair
-from panoptes.network.audit.holdings import Holdings, Place
+from panoptes.network.audit.inventory import Inventory, Place
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.documents import File, Location, Output
 from panoptes.network.ingest.provenance import recorded_sources
@@ -46,8 +46,10 @@ def claims_of(entries: list[File]) -> dict[Place, list[Claim]]:
 class ObjectChecks:
     """The objects of one observation against the ledger."""
 
-    def __init__(self, site: Site, holdings: Holdings, entries: list[File], *, deep: bool) -> None:
-        self._site, self._holdings, self._deep = site, holdings, deep
+    def __init__(
+        self, site: Site, inventory: Inventory, entries: list[File], *, deep: bool
+    ) -> None:
+        self._site, self._inventory, self._deep = site, inventory, deep
         self._entries = entries
         self.claims = claims_of(entries)
 
@@ -58,8 +60,8 @@ class ObjectChecks:
             if finding is not None:
                 found.append(finding)
         open_stems = {_stem(e.image_id or e.name) for e in self._entries if e.outcome is None}
-        named = _named_by(self._holdings)
-        for place in self._holdings.objects:
+        named = _named_by(self._inventory)
+        for place in self._inventory.objects:
             # What a broken run put there is claimed once its upload is taken again.
             is_open = _stem(place[1]) in open_stems
             if place not in self.claims and place not in named and not is_open:
@@ -68,7 +70,7 @@ class ObjectChecks:
 
     def _claimed(self, place: Place, claims: list[Claim], waits: Waits) -> Finding | None:
         location, path = place
-        info = self._holdings.objects.get(place)
+        info = self._inventory.objects.get(place)
         if info is None:
             info = _stat(self._site, location, path)  # under another observation's prefix
         if info is None:
@@ -90,7 +92,7 @@ class ObjectChecks:
                     Kind.OBJECT_MOVED, location, path,
                     f"{path} in {location} was written anew with the same bytes, perhaps from a "
                     "backup; the ledger still names the former object.",
-                    self._holdings.sequence_id, Repair.NOTE, same[0].entry.name,
+                    self._inventory.sequence_id, Repair.NOTE, same[0].entry.name,
                 )  # fmt: skip
         return self._lost(
             Kind.OBJECT_DAMAGED, place, claims, waits,
@@ -102,7 +104,7 @@ class ObjectChecks:
         claim = claims[0]
         if claim.output.role != "preview" or any(c.entry.file_type != FileType.CR2 for c in claims):
             return False
-        for stored in self._holdings.images:
+        for stored in self._inventory.images:
             sources = recorded_sources(stored.fields) if stored.key == claim.entry.image_id else {}
             if "fits" in sources:
                 return True
@@ -125,7 +127,7 @@ class ObjectChecks:
         if repair is None:
             sentence += " Upload the file again from the unit, or restore it from a backup."
         return Finding(
-            kind, location, path, sentence, self._holdings.sequence_id, repair, claim.entry.name
+            kind, location, path, sentence, self._inventory.sequence_id, repair, claim.entry.name
         )
 
     def _orphan(self, place: Place) -> Finding:
@@ -135,14 +137,14 @@ class ObjectChecks:
         return Finding(
             Kind.OBJECT_ORPHANED, location, path,
             f"{path} lies in {location}, but no uploaded file is known to have become it.",
-            self._holdings.sequence_id, repair, returned,
+            self._inventory.sequence_id, repair, returned,
         )  # fmt: skip
 
 
-def _named_by(holdings: Holdings) -> set[Place]:
+def _named_by(inventory: Inventory) -> set[Place]:
     """Objects that an image names: should the ledger have lost them, that is said of the image."""
     named: set[Place] = set()
-    for stored in holdings.images:
+    for stored in inventory.images:
         if recorded_sources(stored.fields):
             named.update(places_of(stored.fields))
     return named

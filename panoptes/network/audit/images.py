@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from panoptes.network.audit.claims import Claim, places_of
 from panoptes.network.audit.counts import number, wrong_counts
 from panoptes.network.audit.finding import Finding, Kind, Repair
-from panoptes.network.audit.holdings import Holdings, Place
+from panoptes.network.audit.inventory import Inventory, Place
 from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.documents import IMAGE_STATUS, File, Image, Location
 from panoptes.network.errors import first_fault
@@ -27,18 +27,18 @@ class DocumentChecks:
     def __init__(
         self,
         site: Site,
-        holdings: Holdings,
+        inventory: Inventory,
         entries: Mapping[str, File],
         claims: Mapping[Place, list[Claim]],
         known: set[str],
     ) -> None:
         """`known` are units and cameras that have been seen to have a document."""
-        self._site, self._holdings, self._known = site, holdings, known
+        self._site, self._inventory, self._known = site, inventory, known
         self._entries, self._claims = entries, claims
-        self._proper = {s.key: s for s in holdings.images if s.fields.get("image_id") == s.key}
+        self._proper = {s.key: s for s in inventory.images if s.fields.get("image_id") == s.key}
 
     def findings(self) -> Iterator[Finding]:
-        for stored in self._holdings.images:
+        for stored in self._inventory.images:
             if recorded_sources(stored.fields):  # else another program's
                 yield from self._image(stored)
         yield from self._missing_images()
@@ -94,7 +94,7 @@ class DocumentChecks:
 
     def _wrong(self, image: Image) -> tuple[str, str | None] | None:
         """What contradicts the ledger, the image's id or itself, and which upload says better."""
-        sequence = parse_sequence_id(self._holdings.sequence_id)
+        sequence = parse_sequence_id(self._inventory.sequence_id)
         ids = {"unit_id": sequence.unit_id, "camera_id": sequence.camera_id}
         for name, meant in ids.items():
             if getattr(image, name) != meant:
@@ -120,11 +120,11 @@ class DocumentChecks:
         for location, path in places_of(image.model_dump()):
             if (location, path) in self._claims:
                 continue
-            if (location, path) not in self._holdings.objects and not self._stands(location, path):
+            if (location, path) not in self._inventory.objects and not self._stands(location, path):
                 yield Finding(
                     Kind.OBJECT_MISSING, location, path,
                     f"The image {image.image_id} names {path}, and it is not in {location}.",
-                    self._holdings.sequence_id,
+                    self._inventory.sequence_id,
                 )  # fmt: skip
 
     def _stands(self, location: Location, path: str) -> bool:
@@ -148,12 +148,12 @@ class DocumentChecks:
                 )  # fmt: skip
 
     def _observation(self) -> Iterator[Finding]:
-        sequence_id = self._holdings.sequence_id
+        sequence_id = self._inventory.sequence_id
         proper = None
-        for stored in self._holdings.observations:
+        for stored in self._inventory.observations:
             if stored.key == sequence_id:
                 proper = stored
-        for stored in self._holdings.observations:
+        for stored in self._inventory.observations:
             if stored.key != sequence_id:
                 twin = proper is not None and stored.fields == proper.fields
                 yield self._told(
@@ -189,7 +189,7 @@ class DocumentChecks:
     def _counts(self, observation: Stored) -> Iterator[Finding]:
         counted = [
             s.fields
-            for s in self._holdings.images
+            for s in self._inventory.images
             if s.fields.get("status") in INGESTED
             and (s.key in self._proper or not recorded_sources(s.fields))
         ]
@@ -219,7 +219,9 @@ class DocumentChecks:
         repair: Repair | str | None = None, subject: str | None = None,
     ) -> Finding:  # fmt: skip
         chosen = Repair(repair) if repair else None
-        return Finding(kind, "catalog", name, sentence, self._holdings.sequence_id, chosen, subject)
+        return Finding(
+            kind, "catalog", name, sentence, self._inventory.sequence_id, chosen, subject
+        )
 
 
 def _contradicted(image: Image, entry: File) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from panoptes.network.audit.finding import Finding, Kind, Repair
-from panoptes.network.audit.holdings import holdings_of
+from panoptes.network.audit.inventory import inventory_of
 from panoptes.network.audit.observation import is_waiting
 from panoptes.network.audit.rebuilding import CannotMend, readable_entry, rebuild
 from panoptes.network.catalog.catalog import Conflict, Fields, Stored, modify
@@ -154,7 +154,7 @@ def _note(site: Site, finding: Finding) -> None:
         ]
         return {"outputs": [output.model_dump() for output in outputs]} if outputs else None
 
-    for stored in holdings_of(site, finding.sequence_id).files:
+    for stored in inventory_of(site, finding.sequence_id).files:
         if _names(stored, finding):
             modify(site.catalog, "files", stored.key, change)
 
@@ -233,7 +233,7 @@ def _holds_the_same(
 def _is_claimed(site: Site, finding: Finding) -> bool:
     if finding.kind != Kind.OBJECT_ORPHANED or finding.sequence_id is None:
         return False
-    files = holdings_of(site, finding.sequence_id).files
+    files = inventory_of(site, finding.sequence_id).files
     return any(_names(stored, finding) for stored in files)
 
 

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from panoptes.network.audit.claims import ObjectChecks
 from panoptes.network.audit.entries import entry_findings
 from panoptes.network.audit.finding import Finding, Kind, Repair
-from panoptes.network.audit.holdings import Holdings, holdings_of
 from panoptes.network.audit.images import DocumentChecks
+from panoptes.network.audit.inventory import Inventory, inventory_of
 from panoptes.network.documents import File
 from panoptes.network.errors import first_fault
 from panoptes.network.ingest.lease import has_died
@@ -21,7 +21,7 @@ from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
 
-def findings_in(site: Site, holdings: Holdings, *, deep: bool, known: set[str]) -> list[Finding]:
+def findings_in(site: Site, inventory: Inventory, *, deep: bool, known: set[str]) -> list[Finding]:
     """Compares what bucket and catalogue hold of an observation.
 
     `known` remembers units and cameras that have a document, from one call to the next.
@@ -31,14 +31,14 @@ def findings_in(site: Site, holdings: Holdings, *, deep: bool, known: set[str]) 
     def waits(name: str) -> bool:
         return is_waiting(site, name)
 
-    if holdings.sequence is None:
+    if inventory.sequence is None:
         return []  # another program's documents
-    entries, found = _entries(holdings)
-    objects = ObjectChecks(site, holdings, list(entries.values()), deep=deep)
+    entries, found = _entries(inventory)
+    objects = ObjectChecks(site, inventory, list(entries.values()), deep=deep)
     for entry in entries.values():
         found += entry_findings(site, entry, waits, deep=deep)
     found += objects.findings(waits)
-    found += DocumentChecks(site, holdings, entries, objects.claims, known).findings()
+    found += DocumentChecks(site, inventory, entries, objects.claims, known).findings()
     return found
 
 
@@ -54,7 +54,7 @@ def look_again(site: Site, sequence_id: str, *, deep: bool) -> list[Finding]:
 def _look(site: Site, sequence_id: str, *, deep: bool) -> list[Finding]:
     if is_held(site, sequence_id):
         return []
-    found = findings_in(site, holdings_of(site, sequence_id), deep=deep, known=set())
+    found = findings_in(site, inventory_of(site, sequence_id), deep=deep, known=set())
     return [] if found and is_held(site, sequence_id) else found
 
 
@@ -75,12 +75,12 @@ def is_waiting(site: Site, name: str) -> bool:
     return True
 
 
-def _entries(holdings: Holdings) -> tuple[dict[str, File], list[Finding]]:
+def _entries(inventory: Inventory) -> tuple[dict[str, File], list[Finding]]:
     """The ledger's entries by name, and those that cannot be read or are copies."""
     entries: dict[str, File] = {}
     found = []
-    keys = {stored.key: stored for stored in holdings.files}
-    for stored in holdings.files:
+    keys = {stored.key: stored for stored in inventory.files}
+    for stored in inventory.files:
         name = f"files/{stored.key}"
         try:
             entry = File.model_validate(stored.fields)
@@ -88,7 +88,7 @@ def _entries(holdings: Holdings) -> tuple[dict[str, File], list[Finding]]:
             fault = first_fault(error)
             sentence = f"The ledger's entry {stored.key} cannot be read: {fault}."
             found.append(
-                Finding(Kind.DOCUMENT_UNREADABLE, "catalog", name, sentence, holdings.sequence_id)
+                Finding(Kind.DOCUMENT_UNREADABLE, "catalog", name, sentence, inventory.sequence_id)
             )
             continue
         proper = document_key(entry.name)
@@ -98,7 +98,7 @@ def _entries(holdings: Holdings) -> tuple[dict[str, File], list[Finding]]:
             repair = Repair.DROP if twin else None
             found.append(
                 Finding(
-                    Kind.CATALOGUED_TWICE, "catalog", name, sentence, holdings.sequence_id, repair
+                    Kind.CATALOGUED_TWICE, "catalog", name, sentence, inventory.sequence_id, repair
                 )
             )
             continue

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from panoptes.network.catalog.values import check_key, clean_fields
-from panoptes.network.errors import TryAgain
+from panoptes.network.errors import TransientError
 
 Fields: TypeAlias = dict[str, Any]
 Operator: TypeAlias = Literal["==", "<", "<=", ">", ">=", "in"]
@@ -61,7 +61,7 @@ class Query:
 class Catalog(Protocol):
     """Documents by collection and key.
 
-    Passing trouble is raised as `panoptes.network.errors.TryAgain`; where only the answer was lost,
+    Passing trouble is raised as `TransientError`; where only the answer was lost,
     the write is done, and trying again meets AlreadyExists or Conflict: read, then decide,
     as `modify` does. ValueError is raised for names, values and queries that no catalog
     takes (`values`, `queries`). Every method may be called from several
@@ -138,7 +138,7 @@ def modify(
     fields to merge, or None (or fields that are stored already) to leave it as it is. A
     field whose value is None is removed. `change` is called again whenever somebody else
     wrote in between, so it must have no effects.
-    Gives back the document's fields after the change. Raises TryAgain when others keep
+    Gives back the document's fields after the change. Raises TransientError when others keep
     writing.
     """
     for attempt in range(attempts):
@@ -164,7 +164,7 @@ def modify(
             time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 7)))
         else:
             return {name: v for name, v in (before | fields).items() if name not in remove}
-    raise TryAgain(f"{collection}/{key} kept changing while it was being written")
+    raise TransientError(f"{collection}/{key} kept changing while it was being written")
 
 
 def _same(stored: Any, wanted: Any) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from panoptes.network.catalog.catalog import AlreadyExists, Conflict
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 
 if TYPE_CHECKING:
     from google.api_core.retry import Retry
@@ -129,14 +129,14 @@ class FirestoreLink:
             exceptions.RetryError,
             TransportError,
         ) as error:
-            raise TryAgain(f"{self.place}: {error}") from error
+            raise TransientError(f"{self.place}: {error}") from error
         except (exceptions.Forbidden, exceptions.Unauthorized) as error:
             raise ConfigurationError(
                 f"{self.place} refuses these credentials: {error.message}"
             ) from error
         except (DefaultCredentialsError, RefreshError) as error:
             if error.retryable:
-                raise TryAgain(f"{self.place}: {error}") from error
+                raise TransientError(f"{self.place}: {error}") from error
             raise ConfigurationError(f"No credentials for Google Cloud: {error}") from error
         except exceptions.NotFound as error:
             raise ConfigurationError(f"{self.place} does not exist: {error.message}") from error

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from panoptes.network.catalog.indexes import LOOKUPS
 from panoptes.network.catalog.queries import FIELDS
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 
 SCHEMA_VERSION = 2
 """Version 1 had no columns for fields, and indexes on pairs of expressions."""
@@ -75,7 +75,7 @@ class SqliteFile:
     def session(self) -> Iterator[sqlite3.Connection]:
         """A connection that nobody else uses meanwhile.
 
-        Raises TryAgain and ConfigurationError in place of SQLite's errors.
+        Raises TransientError and ConfigurationError in place of SQLite's errors.
         """
         connection: sqlite3.Connection | None = None
         process = os.getpid()
@@ -162,7 +162,7 @@ class SqliteFile:
         code = getattr(error, "sqlite_errorcode", 0)
         kind = code & 0xFF
         if kind in _PASSING or code == sqlite3.SQLITE_READONLY_DBMOVED:
-            raise TryAgain(f"the catalog {self.path}: {error}") from error
+            raise TransientError(f"the catalog {self.path}: {error}") from error
         if kind in _UNUSABLE:
             raise ConfigurationError(f"The catalog {self.path} {_UNUSABLE[kind]}.") from error
         if kind == sqlite3.SQLITE_CANTOPEN:
@@ -179,7 +179,7 @@ class SqliteFile:
             raise ConfigurationError(
                 f"The catalog {self.path} may not be written by this user."
             ) from error
-        raise TryAgain(f"the catalog {self.path}: {error}") from error
+        raise TransientError(f"the catalog {self.path}: {error}") from error
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from panoptes.network.cr2.capture import Capture, read_capture
 from panoptes.network.cr2.color import Four
 from panoptes.network.cr2.ljpeg import ends_as_decoded, read_ljpeg_frame
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +60,7 @@ def read_raw(cr2: bytes, *, max_pixels: int = MAX_PIXELS, reference: bool = Fals
     Raises BadInput: ``empty-file``; ``not-a-raw`` when there are no samples in it;
     ``truncated-file`` when they end early; ``corrupt-data`` when they cannot be decoded;
     ``too-large`` when it claims more than `max_pixels` (nothing is allocated then);
-    ``unsupported-format`` when the sensor has no 2 x 2 Bayer pattern. Raises TryAgain when
+    ``unsupported-format`` when the sensor has no 2 x 2 Bayer pattern. Raises TransientError when
     memory runs out. Damage that leaves the stream decodable is not seen: compare checksums
     of the file before.
     """
@@ -131,7 +131,7 @@ def libraw_errors(data: bytes, capture: Capture, *, opening: bool = False) -> It
     except rawpy.LibRawTooBigError as error:
         raise BadInput("too-large", _said(error)) from error
     except rawpy.LibRawUnsufficientMemoryError as error:
-        raise TryAgain(f"no memory to decode a raw: {_said(error)}") from error
+        raise TransientError(f"no memory to decode a raw: {_said(error)}") from error
     except (
         rawpy.LibRawBadCropError,
         rawpy.LibRawUnspecifiedError,

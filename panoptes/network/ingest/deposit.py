@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File, Location, Output
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.names import display_name, document_key
@@ -95,7 +95,7 @@ def deposit(
             )
         there = {"location": location, "path": path, "generation": present.generation}
         raise BadInput("conflicts-with-archive", f"{location}/{path}", conflicts_with=there)
-    raise TryAgain(f"{location}/{path} kept changing")
+    raise TransientError(f"{location}/{path} kept changing")
 
 
 def _equal(same: Callable[[bytes], bool], stored: bytes) -> bool | None:
@@ -204,7 +204,7 @@ def require(site: Site, output: Output) -> bytes:
     return data
 
 
-def withdraw(site: Site, output: Output) -> None:
+def roll_back(site: Site, output: Output) -> None:
     """Take away an output that proved wrong, unless somebody has replaced it."""
     try:
         site.store(output.location).delete(output.path, if_generation=output.generation)
@@ -212,7 +212,7 @@ def withdraw(site: Site, output: Output) -> None:
         return
 
 
-def withdraw_unclaimed(site: Site, source: Source, outputs: Iterable[Output]) -> None:
+def roll_back_unclaimed(site: Site, source: Source, outputs: Iterable[Output]) -> None:
     """Remove the very objects that were made of a file, unless they are somebody's.
 
     Nothing is removed unless the file itself still lies in `incoming`, from where it goes to
@@ -235,7 +235,7 @@ def withdraw_unclaimed(site: Site, source: Source, outputs: Iterable[Output]) ->
         claimed.update(_texts_in(image.fields))
     for output in outputs:
         if output.path not in claimed:
-            withdraw(site, output)
+            roll_back(site, output)
 
 
 def _texts_in(value: object) -> Iterable[str]:

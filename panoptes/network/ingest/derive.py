@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from panoptes.network.documents import Location, Output
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.ingest.deposit import deposit, output_of, require, withdraw
+from panoptes.network.ingest.deposit import deposit, output_of, require, roll_back
 from panoptes.network.ingest.isolation import guarded
 from panoptes.network.ingest.ledger import code_version
 from panoptes.network.ingest.outcome import Derived
@@ -52,7 +52,7 @@ def compress(site: Site, source: Source) -> Derived:
 def _verify_compressed(site: Site, source: Source, derived: Derived) -> None:
     """Compare every pixel and card of what was stored with the source.
 
-    An archive that differs is withdrawn before the error is raised.
+    An archive that differs is rolled back before the error is raised.
     """
     from panoptes.network.fits.archive import ArchiveMismatch, same_image, verify_archive
 
@@ -65,7 +65,7 @@ def _verify_compressed(site: Site, source: Source, derived: Derived) -> None:
     try:
         verify_archive(data, stored)
     except ArchiveMismatch:
-        withdraw(site, archive)
+        roll_back(site, archive)
         raise
 
 
@@ -129,7 +129,7 @@ def _verify_kept(site: Site, source: Source, derived: Derived) -> None:
     if kept.role == "archive" and same_image(data, stored):
         return
     if derived.duplicate_of is None:
-        withdraw(site, kept)
+        roll_back(site, kept)
     raise ArchiveMismatch(f"{kept.location}/{kept.path} differs from {source.name}")
 
 
@@ -188,7 +188,7 @@ def _verify_rgb(site: Site, source: Source, derived: Derived) -> None:
     """Compare the kept original byte by byte and every plane sample by sample.
 
     The samples are those that the planes were made from where this process still has
-    them; else the raw is decoded again. What differs is withdrawn before the error is
+    them; else the raw is decoded again. What differs is rolled back before the error is
     raised. Planes that LibRaw processed have no samples to compare; they are decoded whole.
     """
     from panoptes.network.cr2.planes import PlanesMismatch, RawFrame, verify_planes
@@ -198,7 +198,7 @@ def _verify_rgb(site: Site, source: Source, derived: Derived) -> None:
     original = derived.outputs[0]
     if require(site, original) != data:
         if derived.duplicate_of is None:
-            withdraw(site, original)
+            roll_back(site, original)
         raise PlanesMismatch(f"originals/{original.path} differs from {source.name}")
     if derived.duplicate_of is not None:
         return
@@ -214,7 +214,7 @@ def _verify_rgb(site: Site, source: Source, derived: Derived) -> None:
         verify_planes(frame if isinstance(frame, RawFrame) else data, stored)
     except PlanesMismatch:
         for output in outputs.values():
-            withdraw(site, output)
+            roll_back(site, output)
         raise
 
 
@@ -283,7 +283,7 @@ DERIVATIONS: dict[FileType, Derivation] = {
 def verify(site: Site, source: Source, derived: Derived) -> None:
     """Read back what was made of a file and compare it with the file.
 
-    Raises OutputLost where it is gone, and withdraws what differs before it raises.
+    Raises OutputLost where it is gone, and rolls back what differs before it raises.
     """
     assert source.upload is not None
     DERIVATIONS[source.upload.file_type].compare(site, source, derived)

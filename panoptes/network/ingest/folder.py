@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.ledger import readable_entry
 from panoptes.network.ingest.listing import everything_waiting
 from panoptes.network.ingest.observation import AnotherRun, ingest_observation
@@ -61,7 +61,7 @@ def ingest_folder(site: Site, sources: Iterable[Source], *, watch: Watch) -> lis
             names = {result.name for result in done}
             unseen = [s for s in waiting if display_name(s.name) not in names]
             results += done + [_not_met(site, source) for source in unseen]
-        except (AnotherRun, TryAgain) as error:
+        except (AnotherRun, TransientError) as error:
             log.warning("%s was broken off: %s", sequence_id, error)
             results += seen.results.values()
             left = [s for s in waiting if display_name(s.name) not in seen.results]

@@ -20,7 +20,7 @@ from typing import Any
 
 import cloudpickle
 
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.ledger import count_attempt
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.site import Site
@@ -70,7 +70,7 @@ def call_in_child(
 ) -> Any:
     """What `function` gives or raises, computed in a process of its own.
 
-    Raises ChildDied if the process crashed, ran out of memory or took too long, and TryAgain
+    Raises ChildDied if the process crashed, ran out of memory or took too long, and TransientError
     if that is not the function's fault: it did not begin, or there is no room for its answer.
     """
     inner = getattr(function, "__wrapped__", function)
@@ -79,7 +79,7 @@ def call_in_child(
         try:
             call.write_bytes(cloudpickle.dumps((inner, arguments, memory_bytes)))
         except OSError as error:
-            raise TryAgain(f"the scratch folder {folder}: {error.strerror}") from error
+            raise TransientError(f"the scratch folder {folder}: {error.strerror}") from error
         command = [
             sys.executable,
             "-m",
@@ -100,9 +100,9 @@ def call_in_child(
             raise ChildDied(f"decoding it took more than {seconds:.0f} seconds") from None
         last = "".join(ended.stderr.decode(errors="replace").strip().splitlines()[-1:])[:200]
         if not answer.exists():
-            raise TryAgain(f"the process that should decode did not begin: {last}")
+            raise TransientError(f"the process that should decode did not begin: {last}")
         if ended.returncode == os.EX_TEMPFAIL:
-            raise TryAgain(f"the scratch folder {folder}: {last}")
+            raise TransientError(f"the scratch folder {folder}: {last}")
         if ended.returncode < 0:
             raise ChildDied(f"decoding it ended with signal {-ended.returncode}")
         if ended.returncode != 0:
@@ -117,11 +117,11 @@ def call_in_child(
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    """A temporary folder. Raises TryAgain where none can be made."""
+    """A temporary folder. Raises TransientError where none can be made."""
     try:
         folder = tempfile.mkdtemp(prefix="panoptes-child-")
     except OSError as error:
-        raise TryAgain(f"no scratch folder can be made: {error.strerror}") from error
+        raise TransientError(f"no scratch folder can be made: {error.strerror}") from error
     try:
         yield Path(folder)
     finally:

@@ -19,14 +19,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from panoptes.network.catalog.catalog import Catalog, Conflict, Fields, modify
-from panoptes.network.errors import TryAgain
+from panoptes.network.errors import TransientError
 from panoptes.network.ingest.ledger import now
 from panoptes.network.ingest.retries import keep_trying
 
 _PROC = Path("/proc")
 
 
-def myself() -> str:
+def process_identity() -> str:
     """A name for this process and run: ``MACHINE:PID:START:RANDOM``.
 
     On Linux the machine is its boot and pid namespace and START the process's start time
@@ -71,7 +71,7 @@ class Lease:
 
     def __init__(self, catalog: Catalog, key: str, seconds: float) -> None:
         self.catalog, self.key, self.seconds = catalog, key, seconds
-        self.holder = myself()
+        self.holder = process_identity()
         self._lock = threading.Lock()
         self._is_over = False
         """Not to be renewed any more."""
@@ -158,7 +158,7 @@ class Lease:
 
         def beat() -> None:
             while not done.wait(self.seconds / 3):
-                with suppress(TryAgain):  # the expiry stands; the next beat tries again
+                with suppress(TransientError):  # the expiry stands; the next beat tries again
                     self.renew()
 
         beating = threading.Thread(target=beat, name=f"lease {self.key}", daemon=True)
@@ -166,7 +166,7 @@ class Lease:
         try:
             yield
         except BaseException:
-            with suppress(TryAgain):  # then it expires
+            with suppress(TransientError):  # then it expires
                 self.leave_owed()
             raise
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from panoptes.network.documents import File
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.ledger import close_quarantined, read_entry
 from panoptes.network.ingest.outcome import FileResult
 from panoptes.network.ingest.record import remove_from_incoming
@@ -49,7 +49,7 @@ def _set_aside(site: Site, source: Source) -> tuple[str, str | None]:
                 return _kept_by_another(site, source)
         if _is_kept_as(site, source, path):
             return path, site.store("quarantine").stat(path).crc32c
-    raise TryAgain(f"{source.name} cannot be copied into quarantine as it is")
+    raise TransientError(f"{source.name} cannot be copied into quarantine as it is")
 
 
 def _kept_before(site: Site, source: Source) -> str | None:

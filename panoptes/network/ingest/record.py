@@ -27,8 +27,8 @@ from panoptes.network.documents import (
     night_of,
 )
 from panoptes.network.errors import BadInput
-from panoptes.network.ingest.deposit import withdraw_unclaimed
-from panoptes.network.ingest.describing import describe_earliest, rank
+from panoptes.network.ingest.deposit import roll_back_unclaimed
+from panoptes.network.ingest.first_writer import merge_first_writer, rank
 from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import own_sequence, recorded_sources
@@ -55,7 +55,7 @@ def record_image_file(site: Site, source: Source, derived: Derived) -> FileResul
         try:
             _Recording(site, source, derived, upload, describe(derived.header)).write()
         except BadInput:
-            withdraw_unclaimed(site, source, derived.outputs)
+            roll_back_unclaimed(site, source, derived.outputs)
             raise
     outcome: Outcome = "archived" if makes_image else "filed"
     entry = close_entry(site, source, outcome, derived)
@@ -131,19 +131,19 @@ class _Recording:
         north, east = said.pop("latitude", None), said.pop("longitude", None)
         if north is not None and east is not None:
             said["location"] = GeoPoint(float(north), (float(east) + 180.0) % 360.0 - 180.0)
-        known = describe_earliest(said, stored, rank(self.upload), placeholders={"name": unit_id})
+        known = merge_first_writer(said, stored, rank(self.upload), placeholders={"name": unit_id})
         unit = Unit.model_validate({"name": unit_id} | known)
         return known | only_missing(unit.fields(), stored)
 
     def _camera(self, before: Fields | None) -> Fields:
         sequence, stored = self.upload.sequence, before or {}
-        known = describe_earliest(self.said.camera, stored, rank(self.upload))
+        known = merge_first_writer(self.said.camera, stored, rank(self.upload))
         ids = {"unit_id": sequence.unit_id, "camera_id": sequence.camera_id}
         return known | only_missing(Camera.model_validate(ids | known).fields(), stored)
 
     def _observation(self, before: Fields | None, longitude: float | None) -> Fields:
         sequence, stored = self.upload.sequence, before or {}
-        fields = describe_earliest(
+        fields = merge_first_writer(
             self.said.observation,
             stored,
             rank(self.upload),

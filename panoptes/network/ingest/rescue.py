@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from panoptes.network.cases import with_history
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Rescue
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.ingest.cases import Found
 from panoptes.network.ingest.ledger import now
 from panoptes.network.ingest.listing import source_of
@@ -44,7 +44,7 @@ class Rescued:
 def rescue_case(site: Site, found: Found, *, by: str) -> Rescued:
     """Have a file judged again; safe to repeat, and beside running ingests.
 
-    `by` is kept in the history. Raises CannotRescue, and TryAgain for passing trouble.
+    `by` is kept in the history. Raises CannotRescue, and TransientError for passing trouble.
     """
     entry = found.entry
     name = _name_of(found.key, entry)
@@ -106,7 +106,7 @@ def _put_back(site: Site, found: Found, name: str, rescue: Rescue) -> Rescued:
     else:
         kept = keep_trying(quarantine.stat, entry.path)
         if (put.size, put.crc32c or kept.crc32c) != (kept.size, kept.crc32c or put.crc32c):
-            raise TryAgain(f"what was put back of {entry.name} is not what quarantine holds")
+            raise TransientError(f"what was put back of {entry.name} is not what quarantine holds")
     return Rescued(found.report.id, entry.name, "put back into incoming; the next run takes it up")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from panoptes.network.errors import is_passing
+from panoptes.network.errors import is_transient
 
 RETRIES = 4
 BACKOFF_SECONDS = 1.0
@@ -32,7 +32,7 @@ def keep_trying(function: Callable[..., Result], *arguments: Any, **options: Any
     )
 
     retrying = Retrying(
-        retry=retry_if_exception(is_passing),
+        retry=retry_if_exception(is_transient),
         stop=stop_after_attempt(RETRIES + 1) | stop_after_delay(PATIENCE_SECONDS),
         wait=wait_exponential_jitter(multiplier=BACKOFF_SECONDS, jitter=BACKOFF_SECONDS * JITTER),
         reraise=True,

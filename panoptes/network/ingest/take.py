@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from typing import Protocol
 
-from panoptes.network.errors import BadInput, is_passing
+from panoptes.network.errors import BadInput, is_transient
 from panoptes.network.ingest.deposit import OutputLost
 from panoptes.network.ingest.derive import DERIVATIONS, verify
 from panoptes.network.ingest.ledger import (
@@ -139,7 +139,7 @@ def take(site: Site, source: Source, steps: Steps) -> FileResult:
     try:
         return _take_unless_replaced(site, source, steps)
     except Exception as error:  # the boundary between one file and its siblings
-        if is_passing(error):
+        if is_transient(error):
             log.warning("%s could not be taken: %s", source.label, error)
         else:
             log.exception("%s could not be taken", source.label)
@@ -215,7 +215,7 @@ def _report_failure(site: Site, source: Source, error: Exception) -> FileResult:
             entry = read_entry(site, source.name)
             if entry is not None and entry.generation != source.generation:
                 return FileResult.from_entry(entry, Became.ALREADY)  # replaced under our hands
-        entry = keep_trying(close_failed, site, source, error, passing=is_passing(error))
+        entry = keep_trying(close_failed, site, source, error, passing=is_transient(error))
         return FileResult.from_entry(entry)  # which another run may have brought to its end
     except Exception as second:  # even the ledger is out of reach
         log.exception("the failure of %s could not be written down", source.label)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.lookup.deep_sky import deep_sky_object
 from panoptes.network.lookup.known_names import KnownNames
 from panoptes.network.lookup.resolved import NoSuchName, Resolved, tidy
@@ -34,7 +34,7 @@ def resolve_name(
     """Where `search_string` is, in degrees (ICRS).
 
     `moment` is for what moves, UTC if it has no zone, by default now. Raises NoSuchName,
-    and TryAgain when only Sesame could tell and is away.
+    and TransientError when only Sesame could tell and is away.
     """
     text = tidy(search_string)
     if (written := read_coordinates(text)) is not None:
@@ -58,7 +58,7 @@ def _ask_sesame(search_string: str, text: str, sesame: Sesame, known: KnownNames
         raise NoSuchName(_nobody_knows(text))
     try:
         answer = sesame.ask(text)
-    except TryAgain:
+    except TransientError:
         if before is not None:
             return _by_sesame(search_string, before.found, before.resolved)
         if (designated := read_designation(text)) is not None:
@@ -67,7 +67,7 @@ def _ask_sesame(search_string: str, text: str, sesame: Sesame, known: KnownNames
     if answer is not None:
         try:
             known.keep(text, answer)
-        except (TryAgain, ConfigurationError) as error:
+        except (TransientError, ConfigurationError) as error:
             log.warning("%r was found but cannot be kept: %s", text, error)
         return _by_sesame(search_string, answer, None)
     if (designated := read_designation(text)) is not None:

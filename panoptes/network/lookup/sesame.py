@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 
 if TYPE_CHECKING:
     import httpx
@@ -49,7 +49,7 @@ class Found:
     catalogue: str
 
 
-class NoAnswer(TryAgain):
+class NoAnswer(TransientError):
     """This address gave no whole answer."""
 
 
@@ -90,11 +90,11 @@ class Sesame:
     def ask(self, name: str) -> Found | None:
         """Where `name` is, or None if every catalogue was asked and has no such name.
 
-        Raises TryAgain when no address gives a whole answer.
+        Raises TransientError when no address gives a whole answer.
         """
         deadline = time.monotonic() + self.patience
         if not self._turns.acquire(timeout=_TURN_SECONDS):
-            raise TryAgain("Sesame is slow and too many names are waiting for it")
+            raise TransientError("Sesame is slow and too many names are waiting for it")
         try:
             return self._ask_all(name, deadline)
         finally:
@@ -106,7 +106,7 @@ class Sesame:
 
     def _ask_all(self, name: str, deadline: float) -> Found | None:
         if time.monotonic() < self._away_until:
-            raise TryAgain("Sesame did not answer a moment ago and is left alone for now")
+            raise TransientError("Sesame did not answer a moment ago and is left alone for now")
         trouble: list[str] = []
         for attempt in range(2):
             if attempt:
@@ -123,7 +123,7 @@ class Sesame:
                 self._away_until = 0.0
                 return found
         self._away_until = time.monotonic() + self.pause
-        raise TryAgain(f"Sesame could not be asked ({'; '.join(dict.fromkeys(trouble))})")
+        raise TransientError(f"Sesame could not be asked ({'; '.join(dict.fromkeys(trouble))})")
 
     def _ask(self, address: str, name: str, deadline: float) -> Found | None:
         import httpx

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.storage.checksums import CHUNK
 from panoptes.network.storage.descent import Linked, inside
 from panoptes.network.storage.object_names import PRIVATE
@@ -183,7 +183,7 @@ def same_bytes(
                 return None
         for now in (os.fstat(other.fileno()), look(folder, leaf)):
             if generation_of(now) != generation_of(seen):
-                raise TryAgain(f"{name!r} changed while it was read")
+                raise TransientError(f"{name!r} changed while it was read")
         return seen
 
 
@@ -248,7 +248,7 @@ def reading(name: str) -> Iterator[None]:
         raise Unreadable(f"{name!r} may not be read: {error.strerror}") from error
     except OSError as error:
         if error.errno in PASSING:
-            raise TryAgain(f"{name!r} could not be read: {error.strerror}") from error
+            raise TransientError(f"{name!r} could not be read: {error.strerror}") from error
         if error.errno == errno.ENAMETOOLONG:
             raise NotFound(f"{name!r} is longer than any path of this folder") from error
         raise

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.storage import files, placing
 from panoptes.network.storage.checksums import CHUNK, Crc32c
 from panoptes.network.storage.descent import Linked, inside
@@ -342,7 +342,7 @@ class FolderStore:
                 now = (os.fstat(file.fileno()), self._look(folder, leaf))
                 if all(self._generation(each) == info.generation for each in now):
                     return
-            raise TryAgain(f"{name!r} changed while it was read")
+            raise TransientError(f"{name!r} changed while it was read")
 
         with ExitStack() as stack:
             stack.enter_context(files.reading(name))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, BinaryIO, ClassVar, TypeAlias
 
-from panoptes.network.errors import TryAgain
+from panoptes.network.errors import TransientError
 from panoptes.network.names import MAX_NAME_BYTES
 from panoptes.network.storage.checksums import crc32c, crc32c_of_stream
 from panoptes.network.storage.gcs_calls import (
@@ -90,7 +90,7 @@ class GcsStore:
         info = self._pinned(name, generation)
         data = self._download(name, None, None, info.generation, generation is not None)
         if len(data) != info.size:
-            raise TryAgain(f"{shown(name)} broke off while it was read")
+            raise TransientError(f"{shown(name)} broke off while it was read")
         verify(info, crc32c(data))
         return data, info
 
@@ -282,7 +282,7 @@ class GcsStore:
         except PreconditionFailed:
             if is_asked_for:
                 raise NotFound(f"{shown(name)} is no longer in that generation") from None
-            raise TryAgain(f"{shown(name)} changed while it was read") from None
+            raise TransientError(f"{shown(name)} changed while it was read") from None
 
     def _upload(
         self, name: str, stream: BinaryIO, size: int, checksum: str, if_generation: int | None
@@ -309,7 +309,7 @@ class GcsStore:
             return there
         info = self._info(blob)
         if (info.size, info.crc32c) != (size, checksum):
-            raise TryAgain(f"{shown(name)} was damaged on its way to {self}")
+            raise TransientError(f"{shown(name)} was damaged on its way to {self}")
         return info
 
     def _ours(
@@ -350,7 +350,7 @@ class GcsStore:
                     return destination._info(target)
         except PreconditionFailed:
             if self._generation(source.name) != source.generation:
-                raise TryAgain(f"{shown(source.name)} changed while it was copied") from None
+                raise TransientError(f"{shown(source.name)} changed while it was copied") from None
             there = destination._same(name, source)
             if there is not None and (if_generation == 0 or calls.repeated):
                 return there

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.storage.object_names import shown
 from panoptes.network.storage.store import NotFound, PreconditionFailed
 
@@ -142,11 +142,11 @@ def translated(bucket: str, name: str | None = None, *, is_upload: bool = False)
         raise ConfigurationError(f"there are no Google credentials for {place}") from error
     except auth.RefreshError as error:
         if error.retryable:
-            raise TryAgain(f"the credentials for {place} could not be renewed") from error
+            raise TransientError(f"the credentials for {place} could not be renewed") from error
         raise ConfigurationError(f"the credentials for {place} are refused: {error}") from error
     except (api.RetryError, DataCorruption) as error:
-        raise TryAgain(f"{what} did not answer as it should: {error}") from error
+        raise TransientError(f"{what} did not answer as it should: {error}") from error
     except Exception as error:
         if not is_passing(error):
             raise
-        raise TryAgain(f"{what} did not answer: {error}") from error
+        raise TransientError(f"{what} did not answer: {error}") from error

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.storage.descent import Linked
 from panoptes.network.storage.files import KEPT, PASSING, identity, look_at_link
 
@@ -27,7 +27,7 @@ _LOCK_PATIENCE = 30.0
 def locked(folder: int, name: str) -> Iterator[None]:
     """Hold the lock of `name` against every thread and process that uses this open folder.
 
-    The kernel gives it back when its holder dies. Raises TryAgain if it is not to be had
+    The kernel gives it back when its holder dies. Raises TransientError if it is not to be had
     within half a minute.
     """
     leaf = hashlib.blake2b(os.fsencode(name), digest_size=1).hexdigest()
@@ -48,7 +48,7 @@ def locked(folder: int, name: str) -> Iterator[None]:
             raise
         os.close(descriptor)
         if time.monotonic() > deadline:
-            raise TryAgain(f"another process holds the lock of {name!r}")
+            raise TransientError(f"another process holds the lock of {name!r}")
         time.sleep(random.uniform(0.0005, 0.005))
     try:
         yield
@@ -69,7 +69,7 @@ def writing(name: str) -> Iterator[None]:
     except OSError as error:
         # A folder on the way may vanish under a writer: the next try makes it again.
         if error.errno in PASSING or error.errno == errno.ENOENT:
-            raise TryAgain(f"{name!r} could not be written: {error.strerror}") from error
+            raise TransientError(f"{name!r} could not be written: {error.strerror}") from error
         if error.errno in _OPERATOR:
             raise ConfigurationError(
                 f"{name!r} cannot be written: {error.strerror} ({error.filename})"

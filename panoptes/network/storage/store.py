@@ -44,7 +44,7 @@ class ObjectInfo:
 class ObjectStore(Protocol):
     """Files by name in one location.
 
-    Passing trouble is raised as `TryAgain`, and what only an operator can put
+    Passing trouble is raised as `TransientError`, and what only an operator can put
     right (a missing bucket or permission to write) as ConfigurationError. Every method may be
     called from several threads and processes at once.
 
@@ -66,7 +66,7 @@ class ObjectStore(Protocol):
         """All bytes and the generation they belong to, looked at again after reading.
 
         The bytes' CRC32C equals the store's where the store keeps one. Raises NotFound
-        (also when `generation` is given and is not the current one), `TryAgain` when the
+        (also when `generation` is given and is not the current one), `TransientError` when the
         object changed while it was read or came damaged in ever another way, Unreadable, and
         BadInput ``transfer-damage`` when two readings give the same wrong checksum or
         ``not-a-file`` for a pipe, a broken link and the like.
@@ -99,7 +99,7 @@ class ObjectStore(Protocol):
         """Copy byte for byte into another store (or this), without loading it whole.
 
         `generation` is the source's that must be copied, `if_generation` what is expected
-        at the destination. Raises NotFound, PreconditionFailed, TryAgain as `read` and
+        at the destination. Raises NotFound, PreconditionFailed, TransientError as `read` and
         `put` do.
         """
         ...

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.storage.checksums import Crc32c
 from panoptes.network.storage.store import ObjectInfo
 
@@ -21,7 +21,7 @@ READS = 4
 T = TypeVar("T")
 
 
-class Mismatch(TryAgain):
+class Mismatch(TransientError):
     """One reading of an object did not match the checksum that its store keeps."""
 
     def __init__(self, info: ObjectInfo, found: str) -> None:
@@ -39,17 +39,17 @@ class Source:
     stream: BinaryIO
     """Readable and seekable."""
     look_again: Callable[[], None]
-    """Raises TryAgain if the object is no longer the generation of `info`."""
+    """Raises TransientError if the object is no longer the generation of `info`."""
 
     def confirm(self, copied: Crc32c) -> None:
         """Make sure that `copied` is this generation, whole and undamaged.
 
-        Raises TryAgain when the source changed or broke off, and Mismatch, which is passing
+        Raises TransientError when the source changed or broke off, and Mismatch, which is passing
         trouble as well until `judged` has seen it twice.
         """
         self.look_again()
         if copied.size != self.info.size:
-            raise TryAgain(f"{self.info.name} broke off while it was copied")
+            raise TransientError(f"{self.info.name} broke off while it was copied")
         verify(self.info, copied.base64)
 
 

@@ -20,7 +20,7 @@ from deployments.receiver.authentication import (
     choose_guard,
 )
 from deployments.receiver.certificates import AGAIN_SECONDS, Certificates
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from tests.deployments.receiver.signing import (
     ACCOUNT,
     AUDIENCE,
@@ -185,9 +185,9 @@ def test_a_token_that_cannot_be_verified_now_is_not_refused_for_good(
     guard: GoogleTokens, server: CertificateServer, clock: Clock
 ) -> None:
     server.status = 500
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         admit(guard, bearing(google().sign(claims())))
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         admit(guard, bearing(google().sign(claims())))
     assert server.fetched == 1, "an outage is not made worse"
     server.status = 200

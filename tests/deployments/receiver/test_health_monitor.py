@@ -19,7 +19,7 @@ from deployments.receiver.health_monitor import (
     LATE_RUNS,
     SETTLED,
     Concern,
-    Vigil,
+    HealthMonitor,
 )
 from deployments.receiver.prefect_api import Prefect, PrefectAway
 from deployments.work_pools.zombies import ZOMBIE_MESSAGE, ZOMBIES, make_zombie_automation
@@ -44,22 +44,22 @@ def test_a_backlog_that_grows_from_sweep_to_sweep_is_noticed() -> None:
 
 
 @asynccontextmanager
-async def looking(stack: LocalStack, deployment: str = INGEST) -> AsyncIterator[Vigil]:
+async def looking(stack: LocalStack, deployment: str = INGEST) -> AsyncIterator[HealthMonitor]:
     from prefect.client.orchestration import get_client
 
     with stack.settings():
         async with get_client() as client:
-            yield Vigil(Prefect(client, deployment))
+            yield HealthMonitor(Prefect(client, deployment))
 
 
 def look(stack: LocalStack, until: Callable[[dict[str, Concern]], bool]) -> dict[str, Concern]:
     """What is wrong, once it is as expected; or at last, after a while."""
 
     async def watch() -> dict[str, Concern]:
-        async with looking(stack) as vigil:
+        async with looking(stack) as health_monitor:
             deadline = time.monotonic() + PATIENT_SECONDS
             while True:
-                found = {each.kind: each for each in await vigil.look()}
+                found = {each.kind: each for each in await health_monitor.look()}
                 if until(found) or time.monotonic() > deadline:
                     return found
                 await asyncio.sleep(0.2)
@@ -150,17 +150,17 @@ def test_a_growing_backlog_is_noticed_said_once_and_said_to_be_over(
 
     async def watch() -> list[bool]:
         seen = []
-        async with looking(prefect_stack) as vigil:
+        async with looking(prefect_stack) as health_monitor:
             for overdue in (1_001, 1_002, 1_003, 0):
                 swept(overdue)
                 wanted = overdue == 1_003
                 for _ in range(1000):
-                    kinds = {each.kind for each in await vigil.look()}
+                    kinds = {each.kind for each in await health_monitor.look()}
                     if ("backlog" in kinds) == wanted:
                         break
                     await asyncio.sleep(0.1)
                 seen.append("backlog" in kinds)
-                await vigil.look()
+                await health_monitor.look()
         return seen
 
     assert asyncio.run(watch()) == [False, False, True, False]
@@ -211,8 +211,8 @@ def test_runs_that_nobody_takes_are_noticed(prefect_stack: LocalStack) -> None:
                 )
 
         async def kinds() -> set[str]:
-            async with looking(prefect_stack, "nobody-takes/local") as vigil:
-                return {each.kind for each in await vigil.look()}
+            async with looking(prefect_stack, "nobody-takes/local") as health_monitor:
+                return {each.kind for each in await health_monitor.look()}
 
         owe(datetime.now(UTC) + timedelta(minutes=5))
         assert "late-runs" not in asyncio.run(kinds())
@@ -241,13 +241,13 @@ def test_a_schedule_of_which_nothing_comes_is_noticed(prefect_stack: LocalStack)
         seen = []
         with prefect_stack.settings():
             async with get_client() as client:
-                vigil = Vigil(
+                health_monitor = HealthMonitor(
                     Prefect(client, INGEST),
                     sweep="never-swept/local",
                     look_seconds=100,
                 )
                 for _ in range(2):
-                    seen.append("no-sweep" in {each.kind for each in await vigil.look()})
+                    seen.append("no-sweep" in {each.kind for each in await health_monitor.look()})
         return seen
 
     assert asyncio.run(watch()) == [False, True]
@@ -255,9 +255,9 @@ def test_a_schedule_of_which_nothing_comes_is_noticed(prefect_stack: LocalStack)
 
 def test_looking_at_a_server_that_is_away_says_so(prefect_stack: LocalStack) -> None:
     async def watch() -> None:
-        async with looking(prefect_stack, "ingest-observation/absent") as vigil:
+        async with looking(prefect_stack, "ingest-observation/absent") as health_monitor:
             with pytest.raises(PrefectAway, match="404"):
-                await vigil.look()
+                await health_monitor.look()
 
     asyncio.run(watch())
 

@@ -24,7 +24,7 @@ from panoptes.network.catalog.catalog import Catalog, Query, Stored, modify
 from panoptes.network.catalog.firestore import FirestoreCatalog
 from panoptes.network.catalog.sqlite import SqliteCatalog
 from panoptes.network.documents import GeoPoint
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 
 FORK = multiprocessing.get_context("fork")
 PRODUCT = (firestore_link._CALL_SECONDS, firestore_link._RETRY_SECONDS)
@@ -136,7 +136,7 @@ def test_a_server_that_is_gone_or_silent_is_given_up_within_ten_seconds(
 
         def give_up(catalog: FirestoreCatalog, call: Callable[[FirestoreCatalog], object]) -> float:
             started = time.monotonic()
-            with pytest.raises(TryAgain, match="project"):
+            with pytest.raises(TransientError, match="project"):
                 call(catalog)
             return time.monotonic() - started
 
@@ -192,7 +192,7 @@ def test_check_says_what_is_wrong_with_the_settings(
 def test_trouble_of_the_service_is_passing(
     refusing: Callable[..., FirestoreCatalog], code: grpc.StatusCode
 ) -> None:
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         refusing((code, "oops")).create("images", "one", {})
 
 

@@ -22,7 +22,7 @@ from panoptes.network.catalog.indexes import LOOKUPS, Index
 from panoptes.network.catalog.queries import FIELDS, plan
 from panoptes.network.catalog.sqlite import SqliteCatalog, select
 from panoptes.network.documents import GeoPoint
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from tests.network.old_sqlite import make_version_1
 
 FORK = multiprocessing.get_context("fork")
@@ -168,7 +168,7 @@ def test_a_lock_that_is_held_too_long_is_passing_trouble(
     catalog = SqliteCatalog(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(TryAgain, match="locked"):
+        with pytest.raises(TransientError, match="locked"):
             catalog.create("images", "one", {})
         assert catalog.get("images", "one") is None
     catalog.create("images", "one", {})
@@ -182,7 +182,7 @@ def fill_the_disk(path: Path, answer: Connection) -> None:
     try:
         for number in range(10):
             catalog.create("images", str(number), {"text": "x" * 100_000})
-    except TryAgain as error:
+    except TransientError as error:
         answer.send(str(error))
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     catalog.create("images", "later", {})

@@ -11,7 +11,7 @@ import pytest
 
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.archive import same_image
-from panoptes.network.ingest.deposit import OutputLost, deposit, require, withdraw
+from panoptes.network.ingest.deposit import OutputLost, deposit, require, roll_back
 from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
@@ -244,10 +244,10 @@ def test_an_output_is_required_in_the_bytes_and_generation_that_were_made(
     site.store("previews").put("a.jpg", b"two")
     with pytest.raises(OutputLost, match=r"previews/a\.jpg"):
         require(site, output)
-    withdraw(site, output)
+    roll_back(site, output)
     assert sites.objects(site) == {"previews/a.jpg": b"two"}
     site.store("previews").delete("a.jpg")
-    withdraw(site, output)
+    roll_back(site, output)
     with pytest.raises(OutputLost):
         require(site, output)
 
@@ -256,7 +256,7 @@ def test_a_withdrawn_output_is_gone(site: Site, source: Source) -> None:
     output, _ = deposit(
         site, source, "picture", "previews", "a.jpg", b"one", same=lambda stored: False
     )
-    withdraw(site, output)
+    roll_back(site, output)
     assert sites.objects(site) == {}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from panoptes.network.documents import Location
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest import isolation, retries
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
 from panoptes.network.ingest.observation import ingest_observation
@@ -232,7 +232,7 @@ def test_trouble_that_passes_between_files_ends_no_run(
 ) -> None:
     monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0.0001)
     sources = files_in(site, Path(site.settings.images).parent)
-    once = [TryAgain("for a moment")]
+    once = [TransientError("for a moment")]
 
     def tell(told: str) -> None:
         if told == f"before {call}" and once:

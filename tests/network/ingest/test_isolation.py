@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.derive import compress as compress_fits_file
 from panoptes.network.ingest.isolation import ATTEMPTS, ChildDied, call_in_child, guarded
 from panoptes.network.ingest.ledger import open_entry
@@ -53,13 +53,13 @@ def test_a_child_that_cannot_begin_or_answer_says_nothing_of_its_file(
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 10, 1 << 10))
         return bytes(1 << 20)
 
-    with pytest.raises(TryAgain, match="File too large"):
+    with pytest.raises(TransientError, match="File too large"):
         call_in_child(answer_where_there_is_no_room)
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with pytest.raises(TryAgain, match="did not begin"):
+    with pytest.raises(TransientError, match="did not begin"):
         call_in_child(time.sleep, 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    with pytest.raises(TryAgain, match="scratch folder"):
+    with pytest.raises(TransientError, match="scratch folder"):
         call_in_child(time.sleep, 0)
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from panoptes.network.catalog.catalog import Catalog, Fields
 from panoptes.network.catalog.sqlite import SqliteCatalog
-from panoptes.network.errors import TryAgain
-from panoptes.network.ingest.lease import Lease, alone, has_died, myself, take_when_free
+from panoptes.network.errors import TransientError
+from panoptes.network.ingest.lease import Lease, alone, has_died, process_identity, take_when_free
 from panoptes.network.ingest.ledger import now
 from tests.patience import PATIENT_SECONDS
 
@@ -72,13 +72,13 @@ class _Forgetful(SqliteCatalog):
         super().create(collection, key, fields)
         if self.is_lost:
             self.is_lost = False
-            raise TryAgain("the connection broke")
+            raise TransientError("the connection broke")
 
 
 def test_a_run_knows_the_lease_that_it_took_without_hearing_of_it(tmp_path: Path) -> None:
     catalog = _Forgetful(tmp_path / "catalog.sqlite")
     lease = _lease(catalog)
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         lease.take()
     assert lease.take()
     assert lease.give_back()
@@ -202,13 +202,13 @@ def test_a_holder_that_we_know_nothing_of_is_not_declared_dead(holder: str) -> N
 
 
 def test_a_living_holder_is_alive() -> None:
-    assert not has_died(myself())
-    assert myself() != myself()
+    assert not has_died(process_identity())
+    assert process_identity() != process_identity()
 
 
 @pytest.mark.skipif(not Path("/proc/self/ns/pid").exists(), reason="needs Linux's /proc")
 def test_a_process_that_got_the_number_of_a_dead_one_is_not_its_holder() -> None:
-    machine, pid, started, run = myself().split(":")
+    machine, pid, started, run = process_identity().split(":")
     assert has_died(f"{machine}:{pid}:{int(started) - 1}:{run}")
     dead = multiprocessing.get_context("fork").Process(target=int)
     dead.start()
@@ -220,8 +220,8 @@ def test_a_process_that_got_the_number_of_a_dead_one_is_not_its_holder() -> None
 def test_a_run_that_breaks_off_leaves_word_that_something_is_owed(catalog: Catalog) -> None:
     lease = _lease(catalog)
     assert lease.take()
-    with pytest.raises(TryAgain), lease.kept_alive():
-        raise TryAgain("the catalog is away")
+    with pytest.raises(TransientError), lease.kept_alive():
+        raise TransientError("the catalog is away")
     owed = catalog.get("leases", KEY)
     assert owed is not None
     assert owed.fields["expires"] <= now()
@@ -234,8 +234,8 @@ def test_a_run_that_woke_up_late_and_breaks_off_has_the_next_one_look_again(
     assert stalled.take()
     _change(catalog, expires=now() - timedelta(seconds=1))
     assert second.take()
-    with pytest.raises(TryAgain), stalled.kept_alive():
-        raise TryAgain("the catalog is away")
+    with pytest.raises(TransientError), stalled.kept_alive():
+        raise TransientError("the catalog is away")
     assert not second.give_back()
     assert second.give_back()
     assert catalog.get("leases", KEY) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.audit import audit
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.derive import compress as compress_fits_file
 from panoptes.network.ingest.ledger import (
     Verdict,
@@ -115,7 +115,7 @@ def test_a_failure_that_was_written_down_is_no_death(site: Site, source: Source)
 
 
 def test_a_failure_of_a_file_that_was_never_opened_is_no_death(site: Site, source: Source) -> None:
-    close_failed(site, source, TryAgain("the catalog was away"), passing=True)
+    close_failed(site, source, TransientError("the catalog was away"), passing=True)
     opened = open_entry(site, source)
     assert (opened.verdict, opened.guarded) == (Verdict.WORK, False)
 
@@ -133,7 +133,7 @@ def test_a_file_that_fails_too_often_waits_for_an_operator(site: Site, source: S
 def test_passing_trouble_never_makes_us_give_up(site: Site, source: Source) -> None:
     for _ in range(5):
         assert open_entry(site, source).verdict is Verdict.WORK
-        entry = close_failed(site, source, TryAgain("busy"), passing=True)
+        entry = close_failed(site, source, TransientError("busy"), passing=True)
     assert (entry.failures, entry.code) == (0, "passing-trouble")
 
 

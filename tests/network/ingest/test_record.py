@@ -12,7 +12,7 @@ import pytest
 from panoptes.network.audit import audit
 from panoptes.network.documents import GeoPoint
 from panoptes.network.errors import BadInput
-from panoptes.network.ingest.deposit import withdraw_unclaimed
+from panoptes.network.ingest.deposit import roll_back_unclaimed
 from panoptes.network.ingest.derive import compress as compress_fits_file
 from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.ingest.listing import everything_waiting
@@ -328,13 +328,13 @@ def test_what_is_refused_is_not_taken_back_while_somebody_else_has_it(
     )
     made = sites.entry_of(site, f"{IMAGE}.fits").outputs or ()
     before = sites.objects(site, "images")
-    withdraw_unclaimed(site, source, made)  # the upload itself is gone
+    roll_back_unclaimed(site, source, made)  # the upload itself is gone
     info = site.store("incoming").put(source.name, b"x")
-    withdraw_unclaimed(site, replace(source, generation=info.generation), made)
+    roll_back_unclaimed(site, replace(source, generation=info.generation), made)
     assert sites.objects(site, "images") == before
     key = document_key(f"{IMAGE}.fits")
     stored = site.catalog.get("files", key)
     assert stored is not None
     site.catalog.delete("files", key, version=stored.version)
-    withdraw_unclaimed(site, replace(source, generation=info.generation), made)
+    roll_back_unclaimed(site, replace(source, generation=info.generation), made)
     assert sites.objects(site, "images") == before  # the image's document still names it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest import retries
 from panoptes.network.ingest.retries import keep_trying
 
@@ -14,7 +14,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0.0001)
 
 
-@pytest.mark.parametrize("error", [TryAgain("busy"), ConnectionResetError(), TimeoutError()])
+@pytest.mark.parametrize("error", [TransientError("busy"), ConnectionResetError(), TimeoutError()])
 def test_passing_trouble_is_tried_again_until_it_passes(error: Exception) -> None:
     left = [error] * retries.RETRIES
 
@@ -31,9 +31,9 @@ def test_trouble_that_does_not_pass_is_raised_in_the_end() -> None:
 
     def broken() -> None:
         calls.append(1)
-        raise TryAgain("still busy")
+        raise TransientError("still busy")
 
-    with pytest.raises(TryAgain, match="still busy"):
+    with pytest.raises(TransientError, match="still busy"):
         keep_trying(broken)
     assert len(calls) == retries.RETRIES + 1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from panoptes.network.errors import TryAgain
+from panoptes.network.errors import TransientError
 from panoptes.network.ingest import retries
 from panoptes.network.ingest.backlog import abandoned, fallen_quiet, survey
 from panoptes.network.ingest.ledger import now
@@ -175,9 +175,9 @@ def test_counts_that_a_run_could_not_write_are_owed_and_a_later_one_writes_them(
 
     def tell(told: str) -> None:
         if told == f"before catalog.{call}" and not sites.waiting(site):
-            raise TryAgain("the catalog is away")
+            raise TransientError("the catalog is away")
 
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         ingest_observation(sites.watched(ours, tell), sequence)
     assert sites.waiting(site) == []
     assert "num_images" not in sites.document(site, "observations", SEQUENCE_ID)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.ingest import retries
 from panoptes.network.ingest.deposit import output_of
 from panoptes.network.ingest.derive import DERIVATIONS
@@ -65,7 +65,7 @@ def _failing(
     ],
 )  # fmt: skip
 def test_trouble_that_passes_leaves_no_trace(site: Site, call: str) -> None:
-    sites.watched(site, _failing(call, TryAgain("for a moment"), times=2))
+    sites.watched(site, _failing(call, TransientError("for a moment"), times=2))
     source = list(everything_waiting(site))
     results = take_all(source, steps=Calls(site), watch=Watch())
     assert {r.outcome for r in results.values()} == {"catalogued"}
@@ -77,7 +77,7 @@ def test_trouble_that_stays_fails_one_file_and_the_next_run_takes_it(
     site: Site,
 ) -> None:
     tries = retries.RETRIES + 1
-    sites.watched(site, _failing("before images.put", TryAgain("disk full"), times=tries))
+    sites.watched(site, _failing("before images.put", TransientError("disk full"), times=tries))
     results = sites.run(site)
     assert sorted(sites.outcomes(results).values()) == ["catalogued", "failed: passing-trouble"]
     (failed,) = [r for r in results.values() if r.outcome == "failed"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.catalog.sqlite import SqliteCatalog
-from panoptes.network.errors import ConfigurationError, TryAgain
+from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.lookup.known_names import FRESH, KnownName, KnownNames
 from panoptes.network.lookup.resolve import resolve_name
 from panoptes.network.lookup.resolved import NoSuchName
@@ -124,9 +124,9 @@ def test_no_such_name_is_told_apart_from_an_outage(server: SesameServer) -> None
     with pytest.raises(NoSuchName, match="nothing is known as 'Zzyzx 1'"):
         resolve_name("Zzyzx 1", sesame=sesame)
     server.status = 503
-    with pytest.raises(TryAgain, match="it answers 503"):
+    with pytest.raises(TransientError, match="it answers 503"):
         resolve_name("Zzyzx 2", sesame=sesame)
-    with pytest.raises(TryAgain, match="ConnectError"):
+    with pytest.raises(TransientError, match="ConnectError"):
         resolve_name("Zzyzx 2", sesame=away())
 
 
@@ -146,23 +146,23 @@ def test_an_answer_that_is_not_whole_is_an_outage_and_never_no_such_name(
     server: SesameServer, answer: str
 ) -> None:
     server.answer = answer
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         resolve_name("Vega", sesame=Sesame((server.url,)))
 
 
 def test_an_answer_without_end_is_given_up(server: SesameServer) -> None:
     server.answer = "#" * (1 << 19)
-    with pytest.raises(TryAgain, match="does not end"):
+    with pytest.raises(TransientError, match="does not end"):
         resolve_name("Vega", sesame=Sesame((server.url,)))
 
 
 def test_during_an_outage_callers_get_their_answer_at_once(server: SesameServer) -> None:
     server.status = 500
     sesame = Sesame((server.url,))
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         sesame.ask("Vega")
     asked = len(server.asked)
-    with pytest.raises(TryAgain, match="a moment ago"):
+    with pytest.raises(TransientError, match="a moment ago"):
         sesame.ask("Deneb")
     assert len(server.asked) == asked
 
@@ -224,7 +224,7 @@ def test_that_there_is_no_such_name_is_remembered_but_fills_no_catalog(
 
 def test_an_outage_is_not_remembered(server: SesameServer, catalog: SqliteCatalog) -> None:
     known = KnownNames(catalog)
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         resolve_name("Vega", sesame=away(), known=known)
     assert resolve_name("Vega", sesame=Sesame((server.url,)), known=known).name == "Vega"
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed, Unreadable
 from panoptes.network.storage.transfer import Source
@@ -191,7 +191,7 @@ def test_what_changes_while_it_is_read_is_tried_again(
     path.write_bytes(b"a" * 100)
     destination = Meddler(tmp_path / "other", meddle=lambda: meddle(path))
 
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         store.copy_to("a", destination, "copy")
     assert names(destination) == []
     assert in_private(destination.root) == []
@@ -206,7 +206,7 @@ def test_a_growing_file_is_never_read_in_part(store: FolderStore, root: Path) ->
     with ThreadPoolExecutor(1) as pool:
         writer = pool.submit(grow)
         while not writer.done():
-            with suppress(TryAgain, NotFound):
+            with suppress(TransientError, NotFound):
                 data, info = store.read("a")
                 assert len(data) == info.size
         writer.result()
@@ -437,11 +437,11 @@ def test_running_out_of_descriptors_passes(store: FolderStore) -> None:
     os.close(free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
     try:
-        with pytest.raises(TryAgain):
+        with pytest.raises(TransientError):
             store.read("a")
-        with pytest.raises(TryAgain):
+        with pytest.raises(TransientError):
             store.put("b", b"x")
-        with pytest.raises(TryAgain):
+        with pytest.raises(TransientError):
             names(store)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
-from panoptes.network.errors import BadInput, ConfigurationError, TryAgain
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.gcs import GcsStore
@@ -149,7 +149,7 @@ def test_failures_that_last_are_tried_again_later(
     store.put("a", b"x")
     for operation in operations(impatient(store), tmp_path):
         gcs_faults(*[503] * 100)
-        with pytest.raises(TryAgain):
+        with pytest.raises(TransientError):
             operation()
     gcs_faults()
     assert names(store) == ["a"]
@@ -161,7 +161,7 @@ def test_a_server_that_is_gone_is_reported_soon(store: GcsStore, tmp_path: Path)
         gone = impatient(store, f"http://127.0.0.1:{nobody.getsockname()[1]}")
     for operation in operations(gone, tmp_path):
         begin = time.monotonic()
-        with pytest.raises(TryAgain):
+        with pytest.raises(TransientError):
             operation()
         assert time.monotonic() - begin < 30
 
@@ -226,7 +226,7 @@ def test_a_way_that_damages_all_it_carries_is_no_verdict_on_the_file(
     folder = FolderStore(tmp_path, durable=False)
     for read in (lambda: store.read("a"), lambda: store.copy_to("a", folder, "b")):
         gcs_faults(*[None, "damage"] * 4)
-        with pytest.raises(TryAgain):
+        with pytest.raises(TransientError):
             read()
     assert list(folder.list()) == []
 

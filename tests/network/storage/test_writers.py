@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from panoptes.network.errors import BadInput, TryAgain
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.store import NotFound, PreconditionFailed, Unreadable
 from panoptes.network.storage.writers import guarded, seconds_left
@@ -368,7 +368,7 @@ def test_a_folder_that_is_swapped_for_a_link_never_shows_what_is_outside(
                 assert store.read("way/in/a.fits")[0] == b"public"
                 assert store.read_range("way/in/a.fits", 0, 6) == b"public"
                 reads += 1
-            except (NotFound, Unreadable, TryAgain):
+            except (NotFound, Unreadable, TransientError):
                 misses += 1
     finally:
         stop.set()

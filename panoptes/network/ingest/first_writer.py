@@ -27,7 +27,7 @@ def ours_of(described_by: object) -> dict[str, str]:
     return {k: v for k, v in described_by.items() if isinstance(k, str) and isinstance(v, str)}
 
 
-def describe_earliest(
+def merge_first_writer(
     said: Mapping[str, Any],
     stored: Fields,
     by: str,

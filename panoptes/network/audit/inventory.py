@@ -24,7 +24,7 @@ Place = tuple[Location, str]
 
 
 @dataclass
-class Holdings:
+class Inventory:
     """Everything of one observation but its uploads in `incoming` and `quarantine`."""
 
     sequence_id: str
@@ -60,7 +60,7 @@ _Item = Stored | tuple[Location, ObjectInfo]
 
 def walk(
     site: Site, stretch: Stretch, strays: list[tuple[Location, ObjectInfo]]
-) -> Iterator[Holdings]:
+) -> Iterator[Inventory]:
     """Every observation of a stretch, in the order of their ids.
 
     Objects whose names belong to no observation are put into `strays`; whoever iterates
@@ -72,27 +72,27 @@ def walk(
     ]
     merged = heapq.merge(*streams, key=lambda each: each[0])
     for sequence_id, items in groupby(merged, key=lambda each: each[0]):
-        holdings = Holdings(sequence_id)
+        inventory = Inventory(sequence_id)
         for _, item in items:
-            holdings.add(item)
-        yield holdings
+            inventory.add(item)
+        yield inventory
 
 
-def holdings_of(site: Site, sequence_id: str) -> Holdings:
+def inventory_of(site: Site, sequence_id: str) -> Inventory:
     """The same of one observation, as it is now."""
-    holdings = Holdings(sequence_id)
-    sequence = holdings.sequence
+    inventory = Inventory(sequence_id)
+    sequence = inventory.sequence
     # Objects first: they are written before the documents that name them.
     for location in KEPT if sequence else ():
         assert sequence is not None
         for info in site.store(location).list(sequence.folder):
             if sequence_of(info.name) == sequence_id:
-                holdings.add((location, info))
+                inventory.add((location, info))
     for collection in ("files", "images", "observations"):
         query = Query(collection, where=[("sequence_id", "==", sequence_id)])
         for stored in pages(site.catalog, query):
-            holdings.add(stored)
-    return holdings
+            inventory.add(stored)
+    return inventory
 
 
 def _documents(site: Site, collection: str, stretch: Stretch) -> Iterator[tuple[str, _Item]]:
