@@ -65,12 +65,6 @@ class Processes:
                 start_new_session=True,
             )
 
-    def end(self, name: str, *, with_signal: int) -> None:
-        """End one of them; the others go on without it."""
-        process = self._running.pop(name)
-        process.send_signal(with_signal)
-        process.wait()
-
     def end_all(self, *, last: str = "") -> None:
         """End all of them and whatever they started, `last` after the others. Idempotent."""
         if self._guard is None:

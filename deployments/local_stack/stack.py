@@ -10,7 +10,6 @@ Linux and macOS.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
 import time
@@ -157,25 +156,6 @@ class LocalStack:
         self._processes.end_all(last="server")
         if self._lock is not None:
             self._lock.close()
-
-    def end_process(self, name: str, *, with_signal: int = signal.SIGTERM) -> None:
-        """End one alone, as an outage does; the others go on without it."""
-        self._processes.end(name, with_signal=with_signal)
-
-    def start_server_again(self, *, timeout: float = 240.0) -> None:
-        """Start the server where it was, on its database. Raises StackError."""
-        with claim_port(self._port) as listener:
-            self._start_server(listener)
-        self._await_server(time.monotonic() + timeout)
-
-    def start_worker_again(self) -> None:
-        """Start a worker; it comes when it is ready."""
-        self._start_worker()
-
-    def deploy_again(self, *, timeout: float = 240.0) -> None:
-        """Apply prefect.yaml once more, as after an update. Raises StackError."""
-        self._start_deploying()
-        self._await_deployments(time.monotonic() + timeout)
 
     def check(self) -> None:
         """Raises StackError if the server or the worker has ended."""

@@ -21,6 +21,7 @@ from panoptes.network.simulator.night import Night, Sent
 from panoptes.network.site import Site
 from tests import sites
 from tests.deployments.receiver.receiving import receiving
+from tests.outages import deploy_again, end_process, start_server_again
 from tests.patience import PATIENT_SECONDS
 
 pytestmark = pytest.mark.xdist_group("outages")
@@ -124,10 +125,10 @@ def night(day: int) -> Night:
 
 
 def test_uploads_while_the_server_is_stopped(plant: Plant) -> None:
-    plant.stack.end_process("server")
+    end_process(plant.stack, "server")
     sent = plant.upload(night(10))
     assert set(sent.values()) == {503}  # the sender is told, and here it never comes again
-    plant.stack.start_server_again()
+    start_server_again(plant.stack)
     plant.sweep()
     plant.settle()
     plant.assert_nothing_is_left(sent)
@@ -137,8 +138,8 @@ def test_a_server_killed_two_seconds_after_it_took_the_events(plant: Plant) -> N
     sent = plant.upload(night(11), patience=PATIENT_SECONDS)
     assert set(sent.values()) == {204}
     time.sleep(2)
-    plant.stack.end_process("server", with_signal=signal.SIGKILL)
-    plant.stack.start_server_again()
+    end_process(plant.stack, "server", with_signal=signal.SIGKILL)
+    start_server_again(plant.stack)
     plant.sweep()
     plant.settle()
     plant.assert_nothing_is_left(sent)
@@ -147,7 +148,7 @@ def test_a_server_killed_two_seconds_after_it_took_the_events(plant: Plant) -> N
 def test_a_deployment_within_the_window(plant: Plant) -> None:
     sent = plant.upload(night(12), patience=PATIENT_SECONDS)
     assert set(sent.values()) == {204}
-    plant.stack.deploy_again()
+    deploy_again(plant.stack)
     keep_to_one_sweep(plant.stack)
     plant.sweep()
     plant.settle()

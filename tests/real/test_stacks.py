@@ -23,6 +23,7 @@ from panoptes.network.simulator.night import Fate
 from tests.deployments.receiver.receiving import receiving
 from tests.files import IMAGE, SEQUENCE_ID, tiny_fits
 from tests.network.test_events import push
+from tests.outages import end_process, start_server_again, start_worker_again
 from tests.patience import PATIENT_SECONDS
 from tests.real import children
 from tests.real.conftest import scale
@@ -137,7 +138,7 @@ def test_a_worker_that_is_killed_with_its_run_at_work(
     taken = trials.chance.randint(1, 6)
     plant.begin(night, taken)
     kill_worker(plant.stack, with_runs=with_runs)
-    plant.stack.start_worker_again()
+    start_worker_again(plant.stack)
     sweeps = plant.until_nothing_waits()
     how = "with its runs" if with_runs else "alone"
     label = f"at file {taken}, {sweeps} sweeps after"
@@ -153,7 +154,7 @@ def test_a_sweep_that_dies_with_its_worker_keeps_no_other_from_its_work(
     plant = make_site()
     plant.begin(night, 3, sweep=True)
     kill_worker(plant.stack, with_runs=True)
-    plant.stack.start_worker_again()
+    start_worker_again(plant.stack)
     assert plant.until_nothing_waits() == 1
     trials.judge("sweep killed with its worker (folder)", "", plant.world, night, like=None)
 
@@ -254,7 +255,7 @@ def automated(plant: Plant, receiver: httpx.Client) -> Iterator[set[UUID]]:
 def kill_worker(stack: LocalStack, *, with_runs: bool) -> None:
     """As a power cut does, or as an operator who finds the wrong process."""
     doomed = _descendants(stack.process_id("worker")) if with_runs else []
-    stack.end_process("worker", with_signal=signal.SIGKILL)
+    end_process(stack, "worker", with_signal=signal.SIGKILL)
     for pid in doomed:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -262,9 +263,9 @@ def kill_worker(stack: LocalStack, *, with_runs: bool) -> None:
 
 def restart_server(stack: LocalStack, how: signal.Signals, *, away: float) -> None:
     """End it, be away for some seconds, and come back on the same port with the same database."""
-    stack.end_process("server", with_signal=how)
+    end_process(stack, "server", with_signal=how)
     time.sleep(away)
-    stack.start_server_again()
+    start_server_again(stack)
 
 
 def _descendants(pid: int) -> list[int]:

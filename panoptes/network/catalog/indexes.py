@@ -9,9 +9,7 @@ this: `tests.recording` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -49,26 +47,3 @@ LOOKUPS: tuple[Index, ...] = (
     Index("leases", ("expires",)),
 )
 """Where ``exptime`` is the last field, it is summed where the others are equal."""
-
-
-def composites() -> Iterator[Index]:
-    """What must be declared to Firestore."""
-    return (each for each in LOOKUPS if len(each.fields) > 1)
-
-
-def firestore_indexes() -> dict[str, Any]:
-    """The contents of ``firestore.indexes.json``, as the Firebase and Terraform tools read it."""
-    return {
-        "indexes": [
-            {
-                "collectionGroup": index.collection,
-                "queryScope": "COLLECTION",
-                "fields": [
-                    {"fieldPath": name, "order": "DESCENDING" if descending else "ASCENDING"}
-                    for name, descending in index.ordered
-                ],
-            }
-            for index in composites()
-        ],
-        "fieldOverrides": [],
-    }

@@ -27,18 +27,6 @@ _FULL_FRAME_BLURS = 1440
 
 
 @dataclass(frozen=True, slots=True)
-class SensorArea:
-    """The sensor's samples and the image within them, in pixels; borders are inclusive."""
-
-    width: int
-    height: int
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-
-@dataclass(frozen=True, slots=True)
 class RawStrip:
     """Where the sensor's samples lie in the file and how they are coded."""
 
@@ -88,7 +76,6 @@ class Capture:
     specular_white: int | None = None
     circle_of_confusion: float | None = None
     """Millimetres."""
-    sensor: SensorArea | None = None
     strip: RawStrip | None = None
     is_cr2: bool = False
 
@@ -192,7 +179,6 @@ def read_capture(data: bytes) -> Capture:
         normal_white=color.normal_white,
         specular_white=color.specular_white,
         circle_of_confusion=_circle_of_confusion(exif),
-        sensor=_sensor(note.shorts(0xE0)),
         strip=_strip(tiff, chain) if is_cr2 else None,
         is_cr2=is_cr2,
     )
@@ -270,14 +256,6 @@ def _circle_of_confusion(exif: Ifd) -> float | None:
     if not plausible:
         return None
     return round(math.hypot(x[1], y[1]) * 0.0254 / _FULL_FRAME_BLURS, 3)
-
-
-def _sensor(values: tuple[int, ...]) -> SensorArea | None:
-    if len(values) < 9:
-        return None
-    area = SensorArea(values[1], values[2], *values[5:9])
-    inside = area.left <= area.right < area.width and area.top <= area.bottom < area.height
-    return area if inside else None
 
 
 def _strip(tiff: Tiff, chain: list[Ifd]) -> RawStrip | None:

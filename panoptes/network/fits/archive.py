@@ -57,11 +57,8 @@ class CompressedFits:
     """A `.fits.fz` as made by `compress_fits`."""
 
     data: bytes
-    method: Method
     codings: tuple[str | None, ...]
     """Of each HDU of the source: how it was coded, None where it was copied as it is."""
-    source_size: int
-    """Bytes."""
 
 
 def compress_fits(
@@ -104,7 +101,7 @@ def compress_fits(
         rows = max(rows, -(-_MIN_TILE[coding] // hdu.shape[-1]))
         parts += write_table(source, hdu, method=coding, rows=rows, threads=threads)
         codings.append(coding)
-    return CompressedFits(b"".join(parts), method, tuple(codings), len(source))
+    return CompressedFits(b"".join(parts), tuple(codings))
 
 
 def _as_it_is(source: bytes, hdu: Hdu) -> Iterable[bytes | memoryview]:

@@ -10,10 +10,28 @@ from typing import Any
 import pytest
 
 from panoptes.network.catalog.catalog import Operator, Query
-from panoptes.network.catalog.indexes import Index, firestore_indexes
-from tests.recording import missing_index
+from panoptes.network.catalog.indexes import Index
+from tests.recording import composites, missing_index
 
 ONE: tuple[str, Operator, Any] = ("sequence_id", "==", "PAN001_14d3bd_20180216T110623")
+
+
+def firestore_indexes() -> dict[str, Any]:
+    """The contents of ``firestore.indexes.json``, as the Firebase and Terraform tools read it."""
+    return {
+        "indexes": [
+            {
+                "collectionGroup": index.collection,
+                "queryScope": "COLLECTION",
+                "fields": [
+                    {"fieldPath": name, "order": "DESCENDING" if descending else "ASCENDING"}
+                    for name, descending in index.ordered
+                ],
+            }
+            for index in composites()
+        ],
+        "fieldOverrides": [],
+    }
 
 
 def test_the_file_for_firestore_says_what_is_declared(repository: Path) -> None:
