@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -160,5 +161,15 @@ quarantine_commands.add_to(app)
 service_commands.add_to(app)
 
 
+def run() -> None:
+    """The command, with a sentence for a name that no file system takes."""
+    try:
+        app()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        sys.exit("panoptes-network: that name is longer than any file's on this machine")
+
+
 if __name__ == "__main__":
-    app()
+    run()

@@ -28,6 +28,7 @@ _HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?::\d*)?")
 _FORWARDED = (
     "forwarded", "via", "x-forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip",
     "true-client-ip", "cf-connecting-ip", "fastly-client-ip", "x-envoy-", "x-original-",
+    "client-ip", "remote-addr", "wl-proxy-client-ip", "x-remote-", "x-host",
 )  # fmt: skip
 """What the names of proxies' headers begin with."""
 
@@ -183,7 +184,7 @@ class ThisMachine:
     async def admit(self, request: Request) -> str:
         if request.client is None or not is_loopback(request.client.host):
             raise Refused("it does not come from this machine")
-        if any(name.startswith(_FORWARDED) for name in request.headers):
+        if any(name.replace("_", "-").startswith(_FORWARDED) for name in request.headers):
             raise Refused("it was passed on for somebody else")
         host = _HOST.fullmatch(request.headers.get("host", ""))
         if host is None or not is_loopback(host["name"]):
@@ -191,6 +192,11 @@ class ThisMachine:
         allowed = self._origins | {f"http://{host[0]}"}
         if "*" not in allowed and not allowed.issuperset(request.headers.getlist("origin")):
             raise Refused("a page of another site sent it")
+        # Browsers say so of pictures and the like, too, which come without an Origin.
+        site = request.headers.get("sec-fetch-site", "none")
+        named = "*" in allowed or "origin" in request.headers
+        if not named and site not in ("none", "same-origin"):
+            raise Refused("a page of another site asked for it")
         return "this machine"
 
 

@@ -15,7 +15,7 @@ from panoptes.network.ingest.backlog import survey
 from panoptes.network.ingest.folder import files_in, ingest_folder
 from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.outcome import FileResult
-from panoptes.network.ingest.take import Watch
+from panoptes.network.ingest.take import Calls, Watch, take
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site
 from tests import sites
@@ -179,3 +179,30 @@ def test_uploads_given_up_under_passing_names_are_counted(
     assert (found.observations, found.unroutable, found.passing) == ({}, [], 0)
     monkeypatch.setattr("panoptes.network.ingest.backlog.FORGOTTEN_SECONDS", 0.0)
     assert survey(site).backlog(overdue_after=0, held=set()).passing == 2
+
+
+def test_a_folder_that_is_swapped_for_a_link_holds_up_no_other(tmp_path: Path) -> None:
+    site = sites.drained(tmp_path)
+    other = "PAN002/14d3bd/20180216T110623/20180216T112430.fits"
+    for name in (FITS, other):
+        place(sites.incoming(site), name, tiny_fits())
+    sources = files_in(site, tmp_path / "data")
+    swapped = sites.incoming(site) / Path(FITS).parent
+    swapped.rename(tmp_path / "away")
+    swapped.symlink_to(tmp_path / "away")
+    became = {result.name: result for result in ingest_folder(site, sources, watch=Watch())}
+    assert became[other].outcome == "catalogued"
+    assert became[FITS].outcome == "failed"
+
+
+def test_what_may_not_be_read_is_said_with_what_to_do(tmp_path: Path) -> None:
+    site = sites.drained(tmp_path)
+    place(sites.incoming(site), FITS, tiny_fits())
+    source = sites.source_named(site, FITS)
+    folder = sites.incoming(site) / Path(FITS).parent
+    folder.rename(tmp_path / "away")
+    folder.symlink_to(tmp_path / "away")
+    result = take(site, source, Calls(site))
+    assert result.code == "unreadable"
+    assert result.next_step
+    assert "user" in result.next_step

@@ -26,10 +26,12 @@ from panoptes.network.names import display_name, document_key
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
-from panoptes.network.storage.store import NotFound
+from panoptes.network.storage.store import NotFound, Unreadable
 from panoptes.network.upload import Source
 
 log = safe_log(__name__)
+
+READABLE = "Let the network's user read the file and the folders above it; it is then taken."
 
 
 class Verdict(Enum):
@@ -308,13 +310,21 @@ def close_failed(site: Site, source: Source, error: BaseException, *, passing: b
             return None
         return {
             "outcome": "failed",
-            "code": "passing-trouble" if passing else "unexpected-error",
-            "reason": f"{type(error).__name__}: {error}",
-            "next_step": None,
+            "code": _code_of(error, passing=passing),
+            "reason": str(error)
+            if isinstance(error, Unreadable)
+            else f"{type(error).__name__}: {error}",
+            "next_step": READABLE if isinstance(error, Unreadable) else None,
             "failures": before.get("failures", 0) + (0 if passing else 1),
         }
 
     return _close(site, source, outcome)
+
+
+def _code_of(error: BaseException, *, passing: bool) -> str:
+    if passing:
+        return "passing-trouble"
+    return "unreadable" if isinstance(error, Unreadable) else "unexpected-error"
 
 
 def close_unfinished(site: Site, source: Source, bad: BadInput | None = None) -> File:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from panoptes.network.errors import BadInput
 from panoptes.network.names import (
@@ -13,7 +14,7 @@ from panoptes.network.names import (
     parse_upload,
 )
 from panoptes.network.site import Site
-from panoptes.network.storage.store import ObjectInfo
+from panoptes.network.storage.store import ObjectInfo, Unreadable
 from panoptes.network.upload import Source
 
 
@@ -51,7 +52,10 @@ def waiting_for(site: Site, sequence: Sequence) -> list[Source]:
         if folder != f"{sequence.unit_id}/{sequence.camera_id}/":  # where no name has a field
             for inner in store.folders(folder):
                 prefixes += field_prefixes(sequence, inner)
-    found = {info.name: info for prefix in prefixes for info in store.list(prefix)}
+    found: dict[str, ObjectInfo] = {}
+    for prefix in prefixes:
+        with suppress(Unreadable):  # the sweep tells of what may not be read
+            found |= {info.name: info for info in store.list(prefix)}
     sources = [source_of(found[name]) for name in sorted(found)]
     return [s for s in sources if s.upload and s.upload.sequence_id == sequence.sequence_id]
 

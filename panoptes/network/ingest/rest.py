@@ -21,7 +21,7 @@ from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.names import display_name
 from panoptes.network.site import Site
-from panoptes.network.storage.store import NotFound
+from panoptes.network.storage.store import NotFound, Unreadable
 from panoptes.network.upload import Source
 
 Resting = Callable[[int, float], None]
@@ -93,6 +93,8 @@ def seconds_left(site: Site, source: Source) -> float | None:
         return longer if longer and _looked_incomplete(site, source) else 0.0
     except NotFound:
         return None
+    except Unreadable:
+        return 0.0  # taking it says so, and holds up no other
 
 
 def may_come(site: Site, source: Source, bad: BadInput) -> bool:

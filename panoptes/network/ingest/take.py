@@ -34,7 +34,7 @@ from panoptes.network.names import FileType, display_name, parse_upload
 from panoptes.network.names import Sequence as Observation
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
-from panoptes.network.storage.store import NotFound
+from panoptes.network.storage.store import NotFound, Unreadable
 from panoptes.network.upload import Source
 
 log = safe_log(__name__)
@@ -139,7 +139,7 @@ def take(site: Site, source: Source, steps: Steps) -> FileResult:
     try:
         return _take_unless_replaced(site, source, steps)
     except Exception as error:  # the boundary between one file and its siblings
-        if is_transient(error):
+        if is_transient(error) or isinstance(error, Unreadable):
             log.warning("%s could not be taken: %s", source.label, error)
         else:
             log.exception("%s could not be taken", source.label)

@@ -15,10 +15,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-_REMOTE = {"nfs", "nfs4", "cifs", "smb3"}
-"""File systems that refuse a lease, too, where only their server has not promised them one."""
+_SHARED = ("nfs", "cifs", "smb", "fuse", "9p", "virtiofs", "ceph", "gluster", "afs", "lustre")
+"""How the types of file systems begin that other machines may write to. They refuse a lease where
+only their server has not promised them one, or give one that knows nothing of the others."""
 
 
 @dataclass(frozen=True)
@@ -55,29 +57,30 @@ def guarded(descriptor: int) -> Iterator[Guard]:
     if sys.platform != "linux":
         yield Guard(descriptor)
         return
+    is_shared = _is_shared(os.fstat(descriptor).st_dev)
     try:
         # The default, SIGIO, would kill us when somebody opens the file; SIGURG is ignored.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except OSError as error:
         refused = error.errno == errno.EAGAIN
-        yield Guard(descriptor, written=refused and not _is_remote(descriptor))
+        yield Guard(descriptor, written=refused and not is_shared)
         return
     try:
-        yield Guard(descriptor, certain=True)
+        yield Guard(descriptor, certain=not is_shared)
     finally:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
 
-def _is_remote(descriptor: int) -> bool:
-    device = os.fstat(descriptor).st_dev
+@cache
+def _is_shared(device: int) -> bool:
     number = f"{os.major(device)}:{os.minor(device)}"
     with suppress(OSError):
         # proc(5): number, parent, MAJOR:MINOR, root, mount point, options ... - type ...
         for line in Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines():
             mount, _, kind = line.partition(" - ")
             if mount.split()[2] == number:
-                return kind.split()[0] in _REMOTE
+                return kind.startswith(_SHARED)
     return False
 
 

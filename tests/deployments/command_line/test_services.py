@@ -159,3 +159,17 @@ def test_serve_refuses_settings_that_cannot_work(
 def test_serve_needs_a_catalogue(tmp_path: Path) -> None:
     refused = type_in("serve", "--data", str(tmp_path))
     assert (refused.exit_code, "there is no catalogue" in refused.stderr) == (FAILED, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["header", "a" * 300], ["search", "--data", "a" * 300], ["ingest", "a" * 300]],
+)
+def test_a_name_that_no_file_has_is_said_in_a_sentence(command: list[str]) -> None:
+    code = "import sys; from deployments.command_line.main import run; run()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == FAILED
+    assert "longer than any file's" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -174,7 +174,7 @@ def test_a_refusal_on_a_remote_file_system_tells_nothing(
     """NFS refuses a lease, too, where its server has promised us nothing."""
     with (root / "a").open("wb", buffering=0):
         assert left(store, "a", 0) == float("inf")
-        monkeypatch.setattr("panoptes.network.storage.writers._is_remote", lambda _: True)
+        monkeypatch.setattr("panoptes.network.storage.writers._is_shared", lambda _: True)
         assert left(store, "a", 0) == 0
 
 
