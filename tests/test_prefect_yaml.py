@@ -140,14 +140,15 @@ def test_only_the_sweep_runs_by_the_clock(prefect_yaml: dict[str, Any]) -> None:
     assert scheduled == {"flows.sweep_incoming.sweep_incoming"}
 
 
-def test_every_entrypoint_takes_the_projects_modules_whatever_the_folder_it_starts_in(
-    prefect_yaml: dict[str, Any], repository: Path, decoys: Path
+def test_every_entrypoint_is_the_installed_packages(
+    prefect_yaml: dict[str, Any], repository: Path, tmp_path: Path
 ) -> None:
+    """In an empty folder, as a worker makes one for each run."""
     assert prefect_yaml["pull"] == [], "nothing of the deployer's folder is stored"
     for deployment in prefect_yaml["deployments"]:
         job = subprocess.run(
-            [sys.executable, "-P", "-c", MODULES, deployment["entrypoint"]],
-            cwd=decoys,
+            [sys.executable, "-c", MODULES, deployment["entrypoint"]],
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,

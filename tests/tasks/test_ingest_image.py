@@ -313,13 +313,10 @@ def comparable(site: Site) -> dict[str, str]:
 def test_results_lie_where_prefects_setting_says(tmp_path: Path, prefect_api: LocalStack) -> None:
     """A folder's block here; a *GCS Bucket* block is one of the same kind."""
     results = tmp_path / "results"
-    block = f"results-{uuid.uuid4().hex[:8]}"
+    block, runner = f"results-{uuid.uuid4().hex[:8]}", ("ThreadPoolTaskRunner", "2")
     LocalFileSystem(basepath=str(results)).save(block)
     job = subprocess.run(
-        [
-            *(sys.executable, "-c", WITH_RUNNER, SEQUENCE_ID, saved(night(tmp_path, 1))),
-            *("ThreadPoolTaskRunner", "2"),
-        ],
+        [sys.executable, "-c", WITH_RUNNER, SEQUENCE_ID, saved(night(tmp_path, 1)), *runner],
         env=prefect_api.environment
         | {"PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": f"local-file-system/{block}"},
         capture_output=True,
