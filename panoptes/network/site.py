@@ -12,8 +12,7 @@ from panoptes.network.catalog.catalog import Catalog
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput, ConfigurationError
 from panoptes.network.settings import LOCATIONS, NetworkSettings
-from panoptes.network.storage.checksums import crc32c
-from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore
+from panoptes.network.storage.store import ObjectStore
 from panoptes.network.upload import Source
 
 if TYPE_CHECKING:
@@ -117,33 +116,8 @@ class Site:
         source.memory.data = data
         return data
 
-    def write(self, location: Location, path: str, data: bytes) -> ObjectInfo:
-        """Write an object that is made anew from the same source each time.
-
-        Where the very bytes are there already they are left alone; other bytes are
-        replaced in the generation that was seen. Raises PreconditionFailed if another
-        run replaces them at the same time.
-        """
-        store = self.store(location)
-        try:
-            present = store.stat(path)
-        except NotFound:
-            return store.put(path, data, if_generation=0)
-        same = present.size == len(data) and present.crc32c == crc32c(data)
-        if same and _reads_as(store, present, data):
-            return present
-        return store.put(path, data, if_generation=present.generation)
-
 
 def _opened_anew(
     kind: type[Site], settings: NetworkSettings, credentials: Callable[[], Credentials] | None
 ) -> Site:
     return kind(settings, credentials=credentials)
-
-
-def _reads_as(store: ObjectStore, present: ObjectInfo, data: bytes) -> bool:
-    """Whether an object's bytes are what its checksum says: a disk may have lost some."""
-    try:
-        return store.read(present.name, generation=present.generation)[0] == data
-    except (NotFound, BadInput):
-        return False

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File, Location, Output
 from panoptes.network.errors import BadInput, TransientError
-from panoptes.network.ingest.ledger import read_entry
+from panoptes.network.ingest.ledger import read_entry, readable_entry
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.names import display_name, document_key
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
-from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed
+from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
 from panoptes.network.upload import Source
 
 
@@ -188,6 +188,37 @@ def _may_replace(own: File | None, source: Source, owner: File | None) -> bool:
     if owner is not None:
         return owner.name == own.name
     return bool(own.unfinished)
+
+
+def renew(site: Site, source: Source, location: Location, path: str, data: bytes) -> ObjectInfo:
+    """Write an object that is made anew from the same source each time.
+
+    Where the very bytes are there already they are left alone; other bytes are replaced in the
+    generation that was seen. Raises PreconditionFailed if another run replaces them at the same
+    time, and NotFound if a newer generation of the source has been taken up: what a stalled run
+    makes of an older one must not cover what was made of it.
+    """
+    store = site.store(location)
+    try:
+        present = store.stat(path)
+    except NotFound:
+        return store.put(path, data, if_generation=0)
+    same = present.size == len(data) and present.crc32c == crc32c(data)
+    if same and _reads_as(store, present, data):
+        return present
+    # Asked after the look: who takes up a newer generation from now on replaces what we write.
+    entry = readable_entry(site, source.name, label=source.label)
+    if entry is not None and entry.generation != source.generation:
+        raise NotFound(f"{source.label} has been replaced by a newer upload")
+    return store.put(path, data, if_generation=present.generation)
+
+
+def _reads_as(store: ObjectStore, present: ObjectInfo, data: bytes) -> bool:
+    """Whether an object's bytes are what its checksum says: a disk may have lost some."""
+    try:
+        return store.read(present.name, generation=present.generation)[0] == data
+    except (NotFound, BadInput):
+        return False
 
 
 def require(site: Site, output: Output) -> bytes:

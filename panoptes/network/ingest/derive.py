@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from panoptes.network.documents import Location, Output
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.ingest.deposit import deposit, output_of, require, roll_back
+from panoptes.network.ingest.deposit import deposit, output_of, renew, require, roll_back
 from panoptes.network.ingest.isolation import guarded
 from panoptes.network.ingest.ledger import code_version
 from panoptes.network.ingest.outcome import Derived
@@ -175,7 +175,7 @@ def make_rgb(site: Site, source: Source) -> Derived:
         # Smaller than Rice and half its cost, coding and decoding.
         packed = compress_fits(plane, method="GZIP_2").data
         path = f"{source.upload.stem}_{colour}.fits.fz"
-        written = site.write("rgb", path, packed)
+        written = renew(site, source, "rgb", path, packed)
         made.append(output_of(f"rgb-{colour}", "rgb", written, crc32c(packed)))
     return Derived(
         crc32c=crc32c(data),

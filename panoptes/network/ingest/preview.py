@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from panoptes.network.documents import Output
-from panoptes.network.ingest.deposit import output_of
+from panoptes.network.ingest.deposit import output_of, renew
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
@@ -61,4 +61,5 @@ def store_preview(site: Site, source: Source, jpeg: bytes) -> Output:
     """Write an image's picture under a name that no upload can have."""
     assert source.upload is not None
     path = f"{source.upload.stem}.preview-{LONG_SIDE}.jpg"
-    return output_of("preview", "previews", site.write("previews", path, jpeg), crc32c(jpeg))
+    written = renew(site, source, "previews", path, jpeg)
+    return output_of("preview", "previews", written, crc32c(jpeg))

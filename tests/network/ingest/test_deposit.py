@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.archive import same_image
-from panoptes.network.ingest.deposit import OutputLost, deposit, require, roll_back
+from panoptes.network.ingest.deposit import OutputLost, deposit, renew, require, roll_back
 from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
+from panoptes.network.storage.store import NotFound
 from panoptes.network.upload import Source
 from tests import audited, sites
 from tests.audited import quietly_spoil
@@ -353,3 +355,19 @@ def test_an_entry_that_cannot_be_read_holds_up_no_other_file_of_its_image(
     _send(site, FITS, tiny_fits(seed=1), hours=1)
     assert _outcome(site, FITS) == "quarantined: conflicts-with-archive"
     assert sites.objects(site, "images") == {ARCHIVE: tiny_fits_fz()}
+
+
+def test_what_a_stalled_run_makes_of_an_older_upload_covers_nothing_newer(
+    site: Site, source: Source
+) -> None:
+    old, path = source, "a.preview-1024.jpg"
+    renew(site, old, "previews", path, b"older")
+    time.sleep(0.01)
+    _send(site, old.name, jpeg(shade=40))
+    newer = sites.source_named(site, old.name)
+    assert newer.generation != old.generation
+    open_entry(site, newer)
+    renew(site, newer, "previews", path, b"newer")
+    with pytest.raises(NotFound, match="newer upload"):
+        renew(site, old, "previews", path, b"older")
+    assert sites.objects(site, "previews") == {f"previews/{path}": b"newer"}
