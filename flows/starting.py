@@ -57,10 +57,6 @@ class Runs:
             started += 1
         return started
 
-    def count_due(self) -> int:
-        """How many runs have not begun, of any network."""
-        return sum(1 for _ in self._not_begun())
-
     def _not_begun(self) -> Iterator[FlowRun]:
         from prefect.client.schemas.filters import (
             DeploymentFilter,
