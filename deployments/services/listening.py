@@ -59,10 +59,10 @@ def server(app: ASGIApp, *, access_log: bool = False) -> uvicorn.Server:
     """How every service is served."""
     import uvicorn
 
-    from deployments.services.punctual import PatientServer, PunctualProtocol
+    from deployments.services.punctual import LingeringClose, PatientServer, PunctualProtocol
 
     config = uvicorn.Config(
-        app,
+        LingeringClose(app),
         http=PunctualProtocol,
         ws="none",
         backlog=_AT_ONCE,

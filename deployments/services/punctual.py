@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import uvicorn
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_SECONDS = 10.0
@@ -17,6 +20,8 @@ REQUEST_SECONDS = 10.0
 SHARE_OF_WAITING = 0.6
 """Of the connections that may be open. With more, those go that have waited for their peer the
 longest; the rest is for those that are being answered."""
+LINGER_SECONDS = 2.0
+"""For the rest of a request that was answered before its end."""
 MOST_QUEUED = 1024
 """In the system's queue. What does not fit there comes again only after seconds."""
 _TOO_LATE = (
@@ -96,3 +101,43 @@ class PunctualProtocol(H11Protocol):
         owed = [x for x in staying if not x._has_request() or x.flow.write_paused]
         if owed and len(staying) > most:
             min(owed, key=lambda x: (x._has_request(), x._since)).transport.abort()
+
+
+class LingeringClose:
+    """Lets a caller who is refused in the middle of sending read the answer.
+
+    A connection that is closed with bytes unread is reset, and the answer is lost with it.
+    So the answer goes out whole, and what still comes is thrown away for a moment before the
+    connection is closed (RFC 9112, section 9.6).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        more = True
+
+        async def receive_on() -> Message:
+            nonlocal more
+            message = await receive()
+            more = bool(message.get("more_body"))
+            return message
+
+        async def send_and_linger(message: Message) -> None:
+            if more and message["type"] == "http.response.body" and not message.get("more_body"):
+                await send({**message, "more_body": True})
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LINGER_SECONDS):
+                        while more:
+                            await receive_on()
+                message = {"type": "http.response.body"}
+            await send(message)
+
+        await self._app(scope, receive_on, send_and_linger)
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

@@ -87,6 +87,28 @@ def test_so_is_one_whose_second_header_does_not_come(port: int) -> None:
         assert everything(connection) == b""
 
 
+def test_who_is_refused_in_the_middle_of_sending_reads_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(punctual, "LINGER_SECONDS", 60)
+
+    async def refuse(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("no", status_code=413, headers={"Connection": "close"})
+
+    routes = [Route("/", refuse, methods=["POST"])]
+    with (
+        serving(lambda: Starlette(routes=routes)) as url,
+        connect(httpx.URL(url).port or 0) as connection,
+    ):
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 300000\r\n\r\n")
+        for _ in range(30):
+            connection.sendall(b"x" * 10_000)
+            time.sleep(0.02)
+        said = everything(connection)
+    assert said.startswith(b"HTTP/1.1 413 ")
+    assert said.endswith(b"\r\n\r\nno")
+
+
 @contextmanager
 def dribbling(connection: socket.socket, part: bytes) -> Iterator[None]:
     """Something comes all the time, but never the end."""
