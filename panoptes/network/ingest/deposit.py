@@ -12,7 +12,13 @@ from panoptes.network.documents import File, Location, Output
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.ledger import read_entry, readable_entry
 from panoptes.network.ingest.provenance import recorded_sources
-from panoptes.network.names import display_name, document_key
+from panoptes.network.names import (
+    FileType,
+    UploadName,
+    display_name,
+    document_key,
+    parse_upload,
+)
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
@@ -49,7 +55,8 @@ def deposit(
     Gives the output, and the name of another file if its object, which `same` finds to be
     equal in content, stands there. An object of an older generation of this source is
     replaced, unless it is all that is left of another upload that was found equal to it.
-    Raises BadInput ``conflicts-with-archive`` where the content differs.
+    Raises BadInput ``conflicts-with-archive`` where the content differs, and TransientError
+    while another upload that made the object is still to be entered as its owner.
     """
     store, checksum = site.store(location), crc32c(data)
     for _ in range(5):
@@ -89,6 +96,8 @@ def deposit(
                 continue
             return output_of(role, location, info, checksum), None
         if equal:
+            if owner is None and (maker := _unfinished_maker(site, source, present)):
+                raise TransientError(f"{location}/{path} is being made of {maker}")
             return (
                 output_of(role, location, present, crc32c(stored)),
                 None if ours else _name(owner),
@@ -96,6 +105,48 @@ def deposit(
         there = {"location": location, "path": path, "generation": present.generation}
         raise BadInput("conflicts-with-archive", f"{location}/{path}", conflicts_with=there)
     raise TransientError(f"{location}/{path} kept changing")
+
+
+def _unfinished_maker(site: Site, source: Source, present: ObjectInfo) -> str | None:
+    """The other upload of this image that its archive was made of, while that is unfinished.
+
+    A run of it broke off, or is at work, and will enter the archive as its own.
+    """
+    assert source.upload is not None
+    query = Query("files", where=[("sequence_id", "==", source.upload.sequence_id)])
+    for entry in map(_read, site.catalog.query(query)):
+        if entry is None or entry.name == display_name(source.name):
+            continue
+        if entry.outcome not in (None, "failed") or entry.failures >= site.settings.failure_limit:
+            continue
+        try:
+            if _made_of(site, parse_upload(entry.name), entry, source.upload, present):
+                return entry.name
+        except (NotFound, BadInput):
+            continue
+    return None
+
+
+def _made_of(
+    site: Site, other: UploadName, entry: File, own: UploadName, present: ObjectInfo
+) -> bool:
+    """Whether an archive whose bytes are not of our making was made of another upload.
+
+    A ``.fits.fz`` is its own archive, byte by byte; what is not was made of a ``.fits``. So
+    two uploads never wait for each other. Raises NotFound where the upload is gone.
+    """
+    if other.stem != own.stem or other.file_type not in (FileType.FITS, FileType.FITS_FZ):
+        return False
+    incoming = site.store("incoming")
+    waiting = incoming.stat(entry.name)
+    if waiting.generation != entry.generation:
+        return False
+    if other.file_type is FileType.FITS:
+        return own.file_type is FileType.FITS_FZ
+    if waiting.size != present.size:
+        return False
+    data, _ = incoming.read(entry.name, generation=waiting.generation)
+    return crc32c(data) == present.crc32c
 
 
 def _equal(same: Callable[[bytes], bool], stored: bytes) -> bool | None:

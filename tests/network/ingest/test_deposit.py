@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from panoptes.network.errors import BadInput
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.fits.archive import same_image
 from panoptes.network.ingest.deposit import OutputLost, deposit, renew, require, roll_back
+from panoptes.network.ingest.derive import DERIVATIONS
 from panoptes.network.ingest.ledger import open_entry
-from panoptes.network.names import document_key
+from panoptes.network.ingest.take import Calls, take
+from panoptes.network.names import FileType, document_key
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 from panoptes.network.upload import Source
@@ -67,6 +69,41 @@ def test_whichever_of_the_two_comes_first_is_the_archive(site: Site) -> None:
     _send(site, PACKED, tiny_fits_fz())
     assert sites.outcomes(sites.run(site)) == {FITS: "catalogued", PACKED: "already"}
     assert sites.entry_of(site, PACKED).duplicate_of == FITS
+
+
+@pytest.mark.parametrize("first", [FITS, PACKED])
+def test_an_archive_whose_maker_broke_off_is_not_taken_by_its_sibling(
+    site: Site, first: str
+) -> None:
+    """The catalogue failed after the archive of the first was made, and before it was entered."""
+    files = {FITS: tiny_fits(), PACKED: tiny_fits_fz()}
+    second = PACKED if first == FITS else FITS
+    _send(site, first, files[first])
+    source = sites.source_named(site, first)
+    open_entry(site, source)
+    DERIVATIONS[FileType(first.partition(".")[2])].make(site, source)
+
+    _send(site, second, files[second])
+    steps = Calls(site)
+    other = sites.source_named(site, second)
+    with pytest.raises(TransientError, match=first):
+        DERIVATIONS[FileType(second.partition(".")[2])].make(site, other)
+    assert take(site, source, steps).outcome == "catalogued"
+    assert take(site, other, steps).outcome == "already"
+    assert sites.entry_of(site, first).duplicate_of is None
+    assert sites.entry_of(site, second).duplicate_of == first
+    assert sites.waiting(site) == []
+
+
+def test_an_archive_whose_maker_is_gone_is_taken_by_its_sibling(site: Site) -> None:
+    _send(site, FITS, tiny_fits())
+    source = sites.source_named(site, FITS)
+    open_entry(site, source)
+    DERIVATIONS[FileType.FITS].make(site, source)
+    (sites.incoming(site) / FITS).unlink()
+
+    _send(site, PACKED, tiny_fits_fz())
+    assert _outcome(site, PACKED) == "catalogued"
 
 
 @pytest.mark.parametrize("cards", [{"AIRMASS": 1.5}, {"NEWCARD": 1}])
