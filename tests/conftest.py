@@ -24,7 +24,8 @@ pytest_plugins = (
     else []
 )
 
-# Each costs seconds to start: tests that ask for one of these run in one worker of pytest-xdist.
+# Each costs seconds to start. Tests that ask for the emulators run in one worker of
+# pytest-xdist; those that ask for a stack, which are a third of all work, by their folders.
 COSTLY_FIXTURES = ("prefect_stack", "emulators")
 
 _scratch = pytest.StashKey[Path]()
@@ -75,7 +76,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for name in COSTLY_FIXTURES:
             if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
+                group = f"{name}-{item.path.parent.name}" if name == "prefect_stack" else name
+                item.add_marker(pytest.mark.xdist_group(group))
                 break
 
 

@@ -63,6 +63,7 @@ def test_a_run_whose_store_is_away_is_broken_off_and_leaves_everything_to_the_ne
 
     with monkeypatch.context() as patched:
         patched.setattr("panoptes.network.ingest.retries.PATIENCE_SECONDS", 0.0)
+        patched.setattr("tasks.policies.PATIENCE_SECONDS", 0.0)
         patched.setattr("panoptes.network.site.Site.read", _away)
         state = ingest()
     assert state.is_failed()
