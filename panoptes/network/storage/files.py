@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from panoptes.network.errors import BadInput, TransientError
+from panoptes.network.safe_text import safe_log
 from panoptes.network.storage.checksums import CHUNK
 from panoptes.network.storage.descent import Linked, inside
 from panoptes.network.storage.object_names import PRIVATE
 from panoptes.network.storage.store import NotFound, ObjectInfo, Unreadable
+
+log = safe_log(__name__)
 
 PASSING = {
     errno.EIO, errno.ENOSPC, errno.ESTALE, errno.EAGAIN, errno.EDQUOT, errno.EMFILE,
@@ -211,9 +214,10 @@ def walk(
     """Everything but folders below `parts` of `root` whose name goes on with `rest`, in order.
 
     Gives names from the root, the open folder, and the name in it. Folders and files whose own
-    names are `skipped` are left out. What vanishes meanwhile is passed over; raises OSError and
-    Linked only for the folder at `parts` itself. One folder is open at a time: however deep they
-    lie, descriptors do not run out.
+    names are `skipped` are left out; of folders too deep for any path of the system the log tells.
+    What vanishes meanwhile is passed over; raises OSError and Linked only for the folder at
+    `parts` itself. One folder is open at a time: however deep they lie, descriptors do not run
+    out.
     """
     waiting: list[tuple[tuple[str, ...], Iterator[tuple[str, str, bool]] | None]] = [(parts, None)]
     while waiting:
@@ -230,6 +234,8 @@ def walk(
                     elif len(name) < _LONGEST:
                         waiting += [(above, entries), ((*above, leaf), None)]
                         break
+                    else:
+                        log.warning("what lies below %.200s... is passed over: too deep", name)
         except (FileNotFoundError, NotADirectoryError, Linked):
             if above == parts:
                 raise

@@ -574,3 +574,20 @@ def test_a_store_goes_on_after_its_own_files_were_removed(store: FolderStore, ro
     store.delete("a")
 
     assert names(store) == ["b"]
+
+
+def test_what_lies_too_deep_for_any_path_is_told_of_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FolderStore(tmp_path / "root")
+    store.put("a.fits", b"x")
+    folder = os.open(store.root, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("d" * 200, dir_fd=folder)
+        deeper = os.open("d" * 200, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = deeper
+    os.close(os.open("b.fits", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+    os.close(folder)
+    assert [info.name for info in store.list()] == ["a.fits"]
+    assert "too deep" in caplog.text
