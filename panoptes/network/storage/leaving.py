@@ -147,9 +147,6 @@ def _is_as_seen(leaving: int, file: str, token: str) -> bool:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     with suppress(PermissionError):
         descriptor = os.open(file, flags, dir_fd=leaving)
-        try:
-            with guarded(descriptor) as guard:
-                return guard.holds
-        finally:
-            os.close(descriptor)
+        with os.fdopen(descriptor, "rb"), guarded(descriptor) as guard:
+            return guard.holds
     return True

@@ -14,8 +14,7 @@ import pytest
 
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.storage.folder import FolderStore
-from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed
-from panoptes.network.storage.transfer import Source
+from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed, Source
 from tests.network import stores
 from tests.network.storage.folder.looking import in_private, names
 from tests.patience import PATIENT_SECONDS
