@@ -3,6 +3,7 @@
 Every call has a time limit and a bounded number of repetitions. A write may have been done
 although its answer was lost; then the repetition is refused, and looking at what is there
 tells whether it is our own (https://cloud.google.com/storage/docs/retry-strategy).
+Google's library takes long to import: this module is imported where a bucket is opened.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import Any, BinaryIO, ClassVar, TypeAlias
+from typing import Any, BinaryIO, ClassVar
+
+from google.api_core.exceptions import RequestRangeNotSatisfiable
+from google.cloud.storage import Blob, Client
 
 from panoptes.network.errors import TransientError
 from panoptes.network.names import MAX_NAME_BYTES
 from panoptes.network.storage.checksums import crc32c, crc32c_of_stream
 from panoptes.network.storage.gcs_calls import (
     Calls,
-    Client,
     GiveCredentials,
     Ranges,
     open_client,
@@ -38,9 +41,6 @@ from panoptes.network.storage.store import (
     send,
     verify,
 )
-
-# Google's storage library carries no types.
-Blob: TypeAlias = Any
 
 SINGLE_REQUEST = 8 << 20
 """Bytes up to which the library uploads in one request; larger objects go in chunks."""
@@ -258,8 +258,6 @@ class GcsStore:
         is_asked_for: bool = False,
     ) -> bytes:
         """Bytes as they are kept (never decompressed on the way), of one generation."""
-        from google.api_core.exceptions import RequestRangeNotSatisfiable
-
         try:
             with translated(self.bucket, name):
                 data: bytes = self._blob(name).download_as_bytes(
