@@ -15,12 +15,16 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 from urllib.parse import quote
 
 from panoptes.network.errors import BadInput
 
 MAX_NAME_BYTES = 1024
 """Cloud Storage's limit on an object name, https://cloud.google.com/storage/docs/objects#naming"""
+
+_MAX_ID = 100
+"""Characters of the longest id."""
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 """The years that names may speak of: wider than any unit's life, and far from the ends of the
@@ -31,30 +35,88 @@ class FileType(StrEnum):
     """What a file is, by its suffix in either case."""
 
     FITS = "fits"
+    FITS_GZ = "fits.gz"
     FITS_FZ = "fits.fz"
     CR2 = "cr2"
     JPG = "jpg"
+    PNG = "png"
     MP4 = "mp4"
 
 
+IMAGES = frozenset({FileType.FITS, FileType.FITS_GZ, FileType.FITS_FZ, FileType.CR2})
+"""The types that hold an exposure; the others are pictures and films of exposures."""
+
+
+class ImageType(StrEnum):
+    """What an exposure is for. Only lights count as images of an observation."""
+
+    LIGHT = "light"
+    DARK = "dark"
+    BIAS = "bias"
+    FLAT = "flat"
+    FOCUS = "focus"
+    POINTING = "pointing"
+    ALIGNMENT = "alignment"
+
+
 _UNIT = r"(?P<unit>PAN\d{3})"
-_CAMERA = r"(?P<camera>[0-9A-Za-z]{6})"
-_SEQUENCE = r"(?P<sequence>\d{8}T\d{6})"
-_STEM = re.compile(  # read without a field wherever that can be
-    rf"{_UNIT}(?:[/_]|/(?P<field>[^/]+(?:/[^/]+)?)/|_(?P<name>[^/]+?)_){_CAMERA}[/_]{_SEQUENCE}"
+_TIME = r"\d{8}T\d{6}"
+_SEQUENCE = rf"(?P<sequence>{_TIME})"
+# Canon: six of its serial; SBIG and FLI: the whole serial; ZWO: 16 digits. None has a "_", so
+# they are told from a field's name in exported names, where folders are joined by "_".
+_SERIAL = r"(?P<camera>[0-9A-Za-z]{6}|(?=[A-Z]*\d)[0-9A-Z]{7,10}|[0-9a-f]{16})"
+# What owners call a ZWO, and simulators anything: it may stand where a folder is the camera's.
+_CAMERA_TEXT = re.compile(r"[0-9A-Za-z](?:[ -.0-~]{0,30}[!-.0-~])?", re.ASCII)
+_EXPORTED = re.compile(  # read without a field wherever that can be
+    rf"{_UNIT}(?:[/_]|/(?P<field>[^/]+(?:/[^/]+)?)/|_(?P<name>[^/]+?)_){_SERIAL}[/_]{_SEQUENCE}"
     r"(?:[/_](?P<leaf>[^/]+))?",
     re.ASCII,
 )
-_LEAF = re.compile(
-    r"(?:(?P<unit>PAN\d{3})_(?P<camera>[0-9A-Za-z]{6})_(?:(?P<sequence>\d{8}T\d{6})_)?)?"
-    r"(?P<image>\d{8}T\d{6})",
+_FOLDERS = re.compile(
+    rf"{_UNIT}/(?:(?P<field>[^/]+(?:/[^/]+)?)/)?(?P<camera>(?!{_TIME}/)[^/]+)"
+    rf"/{_SEQUENCE}(?:/(?P<leaf>[^/]+))?",
     re.ASCII,
 )
-_POINTING = re.compile(r"pointing\d*(?:_\d{8}T\d{6})?", re.ASCII)
-_SEQUENCE_ID = re.compile(rf"{_UNIT}_{_CAMERA}_{_SEQUENCE}", re.ASCII)
-_SUFFIX = re.compile(
-    r"(?P<stem>.+?)\.(?P<suffix>fits\.fz|fits|cr2|jpe?g|mp4)", re.ASCII | re.I | re.S
+_LEAF = re.compile(
+    rf"(?:(?P<unit>PAN\d{{3}})_(?P<camera>.+?)_(?:(?P<sequence>{_TIME})_)?)?(?P<image>{_TIME})",
+    re.ASCII,
 )
+_POINTING = re.compile(rf"pointing\d*(?:_{_TIME})?", re.ASCII)
+_OVERLAY = re.compile(
+    rf"{_UNIT}/(?P<field>[^/]+)/(?P<camera>[^/]+)-{_SEQUENCE}-(?P<leaf>alignment_overlay)", re.ASCII
+)
+_SEQUENCE_ID = re.compile(rf"{_UNIT}_(?P<camera>.+)_{_SEQUENCE}", re.ASCII | re.S)
+_SUFFIX = re.compile(
+    r"(?P<stem>.+?)\.(?P<suffix>fits\.fz|fits\.gz|fits|cr2|jpe?g|png|mp4)",
+    re.ASCII | re.I | re.S,
+)
+_HAS_TIME = re.compile(rf"(?<!\d){_TIME}(?!\d)", re.ASCII)
+_ABOVE_FIELDS = ("images/fields/", "images/", "fields/")
+"""Folders of a unit's own disk that some uploads keep in front of the field's."""
+_KINDS = {
+    "dark": ImageType.DARK,
+    "darks": ImageType.DARK,
+    "bias": ImageType.BIAS,
+    "biases": ImageType.BIAS,
+    "flat": ImageType.FLAT,
+    "flats": ImageType.FLAT,
+    "eveningflat": ImageType.FLAT,
+    "morningflat": ImageType.FLAT,
+    "focus": ImageType.FOCUS,
+    "autofocus": ImageType.FOCUS,
+    "polaralignment": ImageType.ALIGNMENT,
+    "quickalignment": ImageType.ALIGNMENT,
+    "alignment": ImageType.ALIGNMENT,
+}
+
+
+def image_type_of_field(field_name: str | None) -> ImageType | None:
+    """What a field's name says of its exposures: ``Eveningflat`` or ``Evening Flat`` are flats.
+
+    None for a target on the sky.
+    """
+    plain = (field_name or "").rpartition("/")[2].casefold()
+    return _KINDS.get("".join(letter for letter in plain if letter.isalnum()))
 
 
 def parse_time(text: str) -> datetime:
@@ -103,7 +165,7 @@ class UploadName:
     sequence: ObservationName
     file_type: FileType
     image_time: str | None
-    """None for pointing frames and timelapses: they belong to no image."""
+    """None where the name has none: of pointing and focus frames, timelapses, other pictures."""
     field_name: str | None
     leaf: str
     """The last part of the path under which the file is kept, without its suffix."""
@@ -114,13 +176,25 @@ class UploadName:
 
     @property
     def image_id(self) -> str | None:
-        if self.image_time is None:
-            return None
-        return f"{self.sequence.unit_id}_{self.sequence.camera_id}_{self.image_time}"
+        """Of the exposure that it is, or is a picture of; None of all else."""
+        camera = f"{self.sequence.unit_id}_{self.sequence.camera_id}"
+        if self.image_time is not None:
+            return f"{camera}_{self.image_time}"
+        if self.file_type in IMAGES:  # its name has no time of its own
+            return f"{camera}_{self.sequence.sequence_time}-{self.leaf}"
+        return None
 
     @property
-    def is_pointing(self) -> bool:
-        return self.leaf.startswith("pointing")
+    def time(self) -> datetime:
+        """When the exposure began, or the observation where the name does not say that."""
+        return parse_time(self.image_time or self.sequence.sequence_time)
+
+    @property
+    def image_type(self) -> ImageType | None:
+        """What the exposure is for, if the name says it."""
+        if self.file_type in IMAGES and _POINTING.fullmatch(self.leaf):
+            return ImageType.POINTING
+        return image_type_of_field(self.field_name)
 
     @property
     def stem(self) -> str:
@@ -133,10 +207,10 @@ def parse_sequence_id(text: str) -> ObservationName:
 
     Raises ValueError, with a sentence, for anything else.
     """
-    found = _SEQUENCE_ID.fullmatch(text)
-    if found is None:
+    found = _SEQUENCE_ID.fullmatch(text) if len(text) <= _MAX_ID else None
+    if found is None or not _is_camera(found["camera"]):
         raise ValueError(
-            f"{text!r} is not an observation's id: expected UNIT_CAMERA_SEQUENCETIME, "
+            f"{text[:100]!r} is not an observation's id: expected UNIT_CAMERA_SEQUENCETIME, "
             "for example PAN001_14d3bd_20180216T110623"
         )
     try:
@@ -144,6 +218,14 @@ def parse_sequence_id(text: str) -> ObservationName:
     except ValueError as error:
         raise ValueError(f"{text!r} names no real date and time: {error}") from None
     return ObservationName(found["unit"], found["camera"], found["sequence"])
+
+
+def _is_camera(text: str) -> bool:
+    """Whether a camera may be called so.
+
+    No id has a time in it: so where a camera's name ends in an id is never in doubt.
+    """
+    return bool(_CAMERA_TEXT.fullmatch(text)) and not _HAS_TIME.search(text)
 
 
 def parse_upload(name: str) -> UploadName:
@@ -162,16 +244,16 @@ def parse_upload(name: str) -> UploadName:
         raise BadInput("unknown-suffix", name.rsplit("/", 1)[-1][-60:])
     suffix = suffixed["suffix"].lower()
     file_type = FileType("jpg" if suffix == "jpeg" else suffix)
-    found = _STEM.fullmatch(suffixed["stem"])
-    if found is None:
-        raise BadInput("unroutable-name", _where_it_begins(suffixed["stem"]))
+    found = _read_stem(suffixed["stem"], file_type)
     sequence = ObservationName(found["unit"], found["camera"], found["sequence"])
-    if (found["field"] or "").startswith(f"{sequence.camera_id}/"):
+    field_name = found.get("field") or found.get("name")
+    if (found.get("field") or "").startswith(f"{sequence.camera_id}/"):
         # Observations lie there, which a listing must not have to walk in search of fields.
         raise BadInput(
             "unroutable-name", f"a field's folder lies within the camera's own, {found['camera']}"
         )
-    leaf, image_time = _read_leaf(found["leaf"], sequence, file_type)
+    is_focus = image_type_of_field(field_name) is ImageType.FOCUS
+    leaf, image_time = _read_leaf(found["leaf"], sequence, file_type, any_leaf=is_focus)
     for moment in (sequence.sequence_time, image_time):
         if moment is not None:
             try:
@@ -183,27 +265,49 @@ def parse_upload(name: str) -> UploadName:
         sequence=sequence,
         file_type=file_type,
         image_time=None if file_type is FileType.MP4 else image_time,
-        field_name=found["field"] or found["name"],
+        field_name=field_name,
         leaf=leaf,
     )
 
 
-def _where_it_begins(stem: str) -> str:
-    """A hint for whoever named a folder above the one that holds the units."""
+def _read_stem(stem: str, file_type: FileType) -> dict[str, Any]:
+    """The parts of a name without its suffix: unit, field or name, camera, sequence, leaf."""
+    if file_type in (FileType.JPG, FileType.PNG) and (found := _OVERLAY.fullmatch(stem)):
+        if _is_camera(found["camera"]):
+            return found.groupdict()
+    plain = stem
+    unit, _, below = stem.partition("/")
+    for above in _ABOVE_FIELDS:
+        if below.startswith(above):
+            plain = f"{unit}/{below.removeprefix(above)}"
+            break
+    for pattern in (_EXPORTED, _FOLDERS):
+        found = pattern.fullmatch(plain)
+        if found is None or not _is_camera(found["camera"]):
+            continue
+        if plain == stem or "/" not in (found["field"] or ""):  # as deep as a listing looks
+            return found.groupdict()
+    raise BadInput("unroutable-name", _hint(stem))
+
+
+def _hint(stem: str) -> str:
+    """What to do about a name that says no unit, camera and time."""
     above, slash, below = stem.partition("/PAN")
-    if slash and _STEM.fullmatch(f"PAN{below}"):
+    if slash and (_EXPORTED.fullmatch(f"PAN{below}") or _FOLDERS.fullmatch(f"PAN{below}")):
         return f"the unit comes first: the folder to take is {above}"
+    parts = stem.split("/")
+    if not re.match(r"PAN\d{3}(?:[/_]|$)", stem, re.ASCII) and _HAS_TIME.search(stem):
+        return f"it names no unit: put PAN and its three digits in front, PAN001/{parts[-1][:60]}"
     return ""
 
 
 def _read_leaf(
-    leaf: str | None, sequence: ObservationName, file_type: FileType
+    leaf: str | None, sequence: ObservationName, file_type: FileType, *, any_leaf: bool
 ) -> tuple[str, str | None]:
     """The kept leaf and the image's time, from the part after the sequence."""
+    camera = f"{sequence.camera_id}_{sequence.sequence_time}"
     if file_type is FileType.MP4 and (
-        leaf is None
-        or leaf.endswith(f"_{sequence.camera_id}_{sequence.sequence_time}")
-        or leaf == f"{sequence.camera_id}_{sequence.sequence_time}"
+        leaf is None or leaf == camera or leaf.endswith(f"_{camera}")
     ):
         # UNIT/CAMERA/SEQUENCE.mp4, and make_timelapse's FIELD_CAMERA_SEQUENCE.mp4.
         return sequence.sequence_time, None
@@ -213,7 +317,10 @@ def _read_leaf(
         return leaf, None
     found = _LEAF.fullmatch(leaf)
     if found is None:
-        raise BadInput("unroutable-name", f"{leaf[:60]!r} names no image")
+        free = any_leaf or file_type not in IMAGES
+        if not free or _HAS_TIME.search(leaf) or leaf.startswith("."):
+            raise BadInput("unroutable-name", f"{leaf[:60]!r} names no image")
+        return leaf, None
     for said, meant in (
         (found["unit"], sequence.unit_id),
         (found["camera"], sequence.camera_id),
@@ -237,9 +344,9 @@ def listing_prefixes(sequence: ObservationName) -> list[str]:
 
 
 def field_prefixes(sequence: ObservationName, field_folder: str) -> list[str]:
-    """The prefixes of an observation below one older field-name folder ``UNIT/FIELD/``."""
+    """The prefixes of an observation below one field-name folder, such as ``UNIT/FIELD/``."""
     camera, start = sequence.camera_id, sequence.sequence_time
-    return [f"{field_folder}{camera}{separator}{start}" for separator in "/_"]
+    return [f"{field_folder}{camera}{separator}{start}" for separator in "/_-"]
 
 
 def document_key(name: str) -> str:

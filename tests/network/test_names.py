@@ -16,6 +16,7 @@ from panoptes.network.errors import BadInput
 from panoptes.network.names import (
     MAX_NAME_BYTES,
     FileType,
+    ImageType,
     display_name,
     document_key,
     field_prefixes,
@@ -91,10 +92,10 @@ def test_the_field_name_of_an_older_path_is_kept_apart() -> None:
 
 
 @pytest.mark.parametrize("leaf", ["pointing", "pointing00", f"pointing00_{IMAGE}"])
-def test_a_pointing_frame_belongs_to_its_observation_and_to_no_image(leaf: str) -> None:
+def test_a_pointing_frame_is_an_image_of_its_own_kind(leaf: str) -> None:
     upload = parse_upload(f"PAN001/14d3bd/{SEQUENCE}/{leaf}.fits")
-    assert upload.is_pointing
-    assert upload.image_id is None
+    assert upload.image_type is ImageType.POINTING
+    assert upload.image_id == f"PAN001_14d3bd_{SEQUENCE}-{leaf}"
     assert upload.stem == f"PAN001/14d3bd/{SEQUENCE}/{leaf}"
 
 
@@ -119,7 +120,7 @@ def test_a_timelapse_is_of_a_whole_observation(name: str) -> None:
         ("", "unroutable-name"),
         (f"PAN001_Wasp 35/14d3bd/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
         ("notes.txt", "unknown-suffix"),
-        (f"{STEM}.fits.gz", "unknown-suffix"),
+        (f"{STEM}.fits.bz2", "unknown-suffix"),
         (f"{STEM}", "unknown-suffix"),
         (f"{STEM}.", "unknown-suffix"),
         (f"{STEM}.f\u0131t\u017f", "unknown-suffix"),
@@ -129,7 +130,11 @@ def test_a_timelapse_is_of_a_whole_observation(name: str) -> None:
         (f"PAN0001/14d3bd/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
         (f"pan001/14d3bd/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
         (f"PAN\u0660\u0661\u0662/14d3bd/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
-        (f"PAN001/14d3b/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
+        (f"PAN001/-14d3b/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
+        (f"PAN001/caf\u00e9/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
+        (f"PAN001/{'x' * 33}/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
+        (f"PAN001/{IMAGE}/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
+        (f"PAN001/a-{IMAGE}/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
         (f"PAN001/14d3bd/20180230T110623/{IMAGE}.fits", "unroutable-name"),
         (f"PAN001/14d3bd/{SEQUENCE}/20180216T112461.fits", "unroutable-name"),
         (f"PAN001/14d3bd/{SEQUENCE}/20180216T252430.fits", "unroutable-name"),

@@ -42,8 +42,8 @@ def everything_waiting(site: Site) -> Iterator[Source]:
 def waiting_for(site: Site, sequence: ObservationName) -> list[Source]:
     """The files of one observation that wait in `incoming`, in the order of their names.
 
-    Looks below the observation's own prefixes, and probes each folder of the unit as an
-    older field-name folder, of one level or two; never walks the unit.
+    Looks below the observation's own prefixes, and probes each folder of the unit as a
+    field-name folder, of one level or two, or below ``images/fields``; never walks the unit.
     """
     store = site.store("incoming")
     prefixes = listing_prefixes(sequence)
@@ -52,6 +52,9 @@ def waiting_for(site: Site, sequence: ObservationName) -> list[Source]:
         if folder != f"{sequence.unit_id}/{sequence.camera_id}/":  # where no name has a field
             for inner in store.folders(folder):
                 prefixes += field_prefixes(sequence, inner)
+                if inner == f"{sequence.unit_id}/images/fields/":
+                    for innermost in store.folders(inner):
+                        prefixes += field_prefixes(sequence, innermost)
     found: dict[str, ObjectInfo] = {}
     for prefix in prefixes:
         with suppress(Unreadable):  # the sweep tells of what may not be read
