@@ -113,9 +113,12 @@ class Camera(Document):
     collection = "cameras"
     unit_id: str
     camera_id: str
+    name: str | None = Field(None, description="what the unit calls it, such as Cam00")
     model: str | None = None
     serial_number: str | None = None
     internal_serial_number: str | None = None
+    firmware: str | None = None
+    is_primary: bool | None = Field(None, description="whether the unit points by it")
     described_by: dict[str, str] | None = None
 
 
@@ -139,9 +142,14 @@ class Observation(Document):
     healpix: int | None = None
     exptime: float | None = Field(None, description="seconds, of one image")
     field_name: str | None = None
+    tags: list[str] | None = None
     camera_filter: str | None = None
     iso: int | None = None
     project: str | None = None
+    image_type: str | None = Field(
+        None, description="light if it has a light, else what its first exposure is for"
+    )
+    timelapse_path: str | None = Field(None, description="the unit's own film, in timelapse")
     num_images: int | None = None
     total_exptime: float | None = Field(None, description="seconds, to the millisecond")
     night_is_rough: bool | None = Field(None, description="the unit's longitude was not known")
@@ -165,7 +173,10 @@ class Provenance(BaseModel):
 
 
 class Image(Document):
-    """A single exposure of a single camera, by ``image_id``."""
+    """A single exposure of a single camera, by ``image_id``.
+
+    Only lights (`image_type`) count as images of their observation and unit.
+    """
 
     collection = "images"
     image_id: str
@@ -173,6 +184,7 @@ class Image(Document):
     unit_id: str
     camera_id: str
     uid: str = Field(description="UNIT_CAMERA_SEQUENCETIME_IMAGETIME")
+    image_type: str = "light"
     time: AwareDatetime
     exposure_end: AwareDatetime | None = None
     night: str
@@ -184,6 +196,7 @@ class Image(Document):
     original_path: str | None = Field(None, description="the camera raw, in originals")
     rgb_paths: dict[str, str] | None = Field(None, description="colour planes, in rgb")
     preview_path: str | None = Field(None, description="the picture to look at, in previews")
+    picture_path: str | None = Field(None, description="the unit's own picture, in previews")
     header_checksums: str | None = Field(None, description="absent, hold or stale")
     sources: dict[str, Provenance] | None = Field(None, description="by file type")
     notes: list[str] | None = None
@@ -210,6 +223,18 @@ class Image(Document):
     redbal: float | None = None
     whtlvln: int | None = None
     whtlvls: int | None = None
+    dateobs: str | None = Field(None, description="the camera's clock, as it says it")
+    imagetyp: str | None = Field(None, description="what the camera says that it is for")
+    quality: str | None = None
+    settemp: float | None = Field(None, description="degrees Celsius")
+    coolpow: float | None = Field(None, description="per cent")
+    egain: float | None = Field(None, description="electrons per ADU")
+    gain: float | None = Field(None, description="as the camera counts it")
+    bitdepth: int | None = None
+    xpixsz: float | None = Field(None, description="micrometres")
+    ypixsz: float | None = Field(None, description="micrometres")
+    focpos: float | None = None
+    fwpos: int | None = None
 
 
 Location = Literal["incoming", "images", "originals", "rgb", "previews", "timelapse", "quarantine"]

@@ -41,7 +41,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "unknown-suffix": Advice(
         "The network does not take files of this type.",
-        "Upload .fits, .fits.fz, .cr2, .jpg or .mp4 files; anything else can be deleted.",
+        "Upload .fits, .fits.fz, .cr2, .jpg, .png or .mp4 files; anything else can be deleted.",
         may_pass=True,
     ),
     "not-a-file": Advice(

@@ -35,7 +35,6 @@ class FileType(StrEnum):
     """What a file is, by its suffix in either case."""
 
     FITS = "fits"
-    FITS_GZ = "fits.gz"
     FITS_FZ = "fits.fz"
     CR2 = "cr2"
     JPG = "jpg"
@@ -43,7 +42,7 @@ class FileType(StrEnum):
     MP4 = "mp4"
 
 
-IMAGES = frozenset({FileType.FITS, FileType.FITS_GZ, FileType.FITS_FZ, FileType.CR2})
+IMAGES = frozenset({FileType.FITS, FileType.FITS_FZ, FileType.CR2})
 """The types that hold an exposure; the others are pictures and films of exposures."""
 
 
@@ -87,8 +86,7 @@ _OVERLAY = re.compile(
 )
 _SEQUENCE_ID = re.compile(rf"{_UNIT}_(?P<camera>.+)_{_SEQUENCE}", re.ASCII | re.S)
 _SUFFIX = re.compile(
-    r"(?P<stem>.+?)\.(?P<suffix>fits\.fz|fits\.gz|fits|cr2|jpe?g|png|mp4)",
-    re.ASCII | re.I | re.S,
+    r"(?P<stem>.+?)\.(?P<suffix>fits\.fz|fits|cr2|jpe?g|png|mp4)", re.ASCII | re.I | re.S
 )
 _HAS_TIME = re.compile(rf"(?<!\d){_TIME}(?!\d)", re.ASCII)
 _ABOVE_FIELDS = ("images/fields/", "images/", "fields/")
@@ -241,7 +239,9 @@ def parse_upload(name: str) -> UploadName:
         raise BadInput("unroutable-name", "it holds an empty, '.' or '..' part")
     suffixed = _SUFFIX.fullmatch(name)
     if suffixed is None:
-        raise BadInput("unknown-suffix", name.rsplit("/", 1)[-1][-60:])
+        packed = name.lower().endswith((".fits.gz", ".fits.bz2", ".fits.xz", ".fits.zip"))
+        advice = ": unpack it and upload the .fits" if packed else ""
+        raise BadInput("unknown-suffix", f"{name.rsplit('/', 1)[-1][-60:]}{advice}")
     suffix = suffixed["suffix"].lower()
     file_type = FileType("jpg" if suffix == "jpeg" else suffix)
     found = _read_stem(suffixed["stem"], file_type)

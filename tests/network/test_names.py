@@ -120,7 +120,7 @@ def test_a_timelapse_is_of_a_whole_observation(name: str) -> None:
         ("", "unroutable-name"),
         (f"PAN001_Wasp 35/14d3bd/{SEQUENCE}/{IMAGE}.fits", "unroutable-name"),
         ("notes.txt", "unknown-suffix"),
-        (f"{STEM}.fits.bz2", "unknown-suffix"),
+        (f"{STEM}.fits.gz", "unknown-suffix"),
         (f"{STEM}", "unknown-suffix"),
         (f"{STEM}.", "unknown-suffix"),
         (f"{STEM}.f\u0131t\u017f", "unknown-suffix"),
