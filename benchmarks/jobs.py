@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.measure import require
 from deployments.local_stack.stack import LocalStack
 from flows.starting import INGEST
-from panoptes.network.names import Sequence
+from panoptes.network.names import ObservationName
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -36,7 +36,7 @@ class Job:
     """Peak bytes of the largest process."""
 
 
-def run_job(stack: LocalStack, sequence: Sequence, *, network: str = "default") -> Job:
+def run_job(stack: LocalStack, sequence: ObservationName, *, network: str = "default") -> Job:
     """Have the worker run ``ingest-observation``, and wait without asking the server."""
     server, worker = map(stack.process_id, ("server", "worker"))
     before, worker_before, server_before = _of_children(worker), _own(worker), _own(server)
@@ -64,7 +64,7 @@ class Plain:
     """Of `ingest` alone, without the process's start."""
 
 
-def run_plainly(data: Path, sequence: Sequence) -> Plain:
+def run_plainly(data: Path, sequence: ObservationName) -> Plain:
     """The whole composition without Prefect's engine, by `benchmarks.plain`."""
     import resource
 

@@ -14,8 +14,7 @@ from benchmarks.frames import Frame
 from benchmarks.measure import require
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
-from panoptes.network.names import Sequence as Observation
-from panoptes.network.names import parse_sequence_id
+from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
 
@@ -30,7 +29,7 @@ class Observations:
         self.site.check()
         self._count = 0
 
-    def upload(self, frames: Sequence[Frame], count: int, *, raws: bool = True) -> Observation:
+    def upload(self, frames: Sequence[Frame], count: int, *, raws: bool = True) -> ObservationName:
         """`count` frames, one of `frames` after the other, as ``.fits`` and ``.cr2``.
 
         The files are hard links: each has a name and a life of its own, and the disk has
@@ -49,7 +48,7 @@ class Observations:
                 os.link(frame.cr2, folder / f"{stem}.cr2")
         return sequence
 
-    def check(self, sequence: Observation, frames: Sequence[Frame], count: int) -> None:
+    def check(self, sequence: ObservationName, frames: Sequence[Frame], count: int) -> None:
         """Everything is archived and counted, nothing waits; one image is read by others."""
         entries = self._entries(sequence)
         outcomes = {entry.outcome for entry in entries}
@@ -62,7 +61,7 @@ class Observations:
         first = min(entry.path for entry in entries if entry.location == "images" and entry.path)
         restores(Path(self.site.settings.images, first), frames[0].fits)
 
-    def bytes_by_location(self, sequence: Observation) -> dict[str, int]:
+    def bytes_by_location(self, sequence: ObservationName) -> dict[str, int]:
         """Of all outputs, by where they lie."""
         sizes: dict[str, int] = {}
         for entry in self._entries(sequence):
@@ -70,7 +69,7 @@ class Observations:
                 sizes[output.location] = sizes.get(output.location, 0) + output.size
         return sizes
 
-    def closings(self, sequence: Observation) -> list[datetime]:
+    def closings(self, sequence: ObservationName) -> list[datetime]:
         """When each file was done, in order."""
         return sorted(e.closed for e in self._entries(sequence) if e.closed is not None)
 
@@ -80,7 +79,7 @@ class Observations:
             shutil.rmtree(getattr(self.site.settings, location), ignore_errors=True)
         self.site.check()
 
-    def _entries(self, sequence: Observation) -> list[File]:
+    def _entries(self, sequence: ObservationName) -> list[File]:
         query = Query("files", where=[("sequence_id", "==", sequence.sequence_id)])
         return [File.model_validate(d.fields) for d in self.site.catalog.query(query)]
 

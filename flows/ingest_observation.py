@@ -27,7 +27,7 @@ from panoptes.network.ingest import observation
 from panoptes.network.ingest.outcome import Became, summary
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.watchdog import ended_when_stalled
-from panoptes.network.names import Sequence, parse_sequence_id
+from panoptes.network.names import ObservationName, parse_sequence_id
 from tasks.ingest_image import AsTasks
 from tasks.naming import flow_run_named
 
@@ -65,7 +65,7 @@ def ingest_observation(
 
 
 def _ingest(
-    block: PanoptesNetwork, sequence: Sequence, network: str, most_files: int | None
+    block: PanoptesNetwork, sequence: ObservationName, network: str, most_files: int | None
 ) -> State[Any]:
     progress = RunProgress(sequence.sequence_id)
     try:
@@ -86,5 +86,5 @@ def _ingest(
     return Completed(message=message)
 
 
-def _queue_rest(sequence: Sequence, network: str, most_files: int | None) -> bool:
+def _queue_rest(sequence: ObservationName, network: str, most_files: int | None) -> bool:
     return start_next(sequence_id=sequence.sequence_id, network=network, most_files=most_files)

@@ -16,7 +16,7 @@ from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.outcome import TROUBLE, Became, Derived, FileResult, summary
 from panoptes.network.ingest.take import Taken, images_in_flight, take
-from panoptes.network.names import FileType, Sequence
+from panoptes.network.names import FileType, ObservationName
 from panoptes.network.safe_text import one_line
 from panoptes.network.upload import Source
 from tasks.derive import compress, keep_compressed, keep_media, make_rgb, verify
@@ -84,7 +84,7 @@ class AsTasks:
     def quarantine(self, source: Source, bad: BadInput) -> FileResult:
         return quarantine(*_quoted(self.network, source, bad))
 
-    def settle(self, sequence: Sequence) -> None:
+    def settle(self, sequence: ObservationName) -> None:
         settle(*_quoted(self.network, sequence))
 
     def images(self, groups: Iterable[list[Source]]) -> Generator[list[Taken], None, None]:

@@ -12,7 +12,7 @@ from panoptes.network.ingest.quarantine import quarantine_file
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.ingest.retries import JITTER, RETRIES
 from panoptes.network.ingest.settle import settle_observation
-from panoptes.network.names import Sequence
+from panoptes.network.names import ObservationName
 from panoptes.network.upload import Source
 from tasks.policies import BACKOFF, retry_if_transient
 from tasks.refusing import refusing
@@ -59,6 +59,6 @@ def quarantine(network: PanoptesNetwork, source: Source, bad: BadInput) -> FileR
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def settle(network: PanoptesNetwork, sequence: Sequence) -> None:
+def settle(network: PanoptesNetwork, sequence: ObservationName) -> None:
     """Derive the counts and the status of an observation and its unit."""
     settle_observation(network.site, sequence)

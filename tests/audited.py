@@ -17,7 +17,7 @@ from panoptes.network.ingest.take import Calls
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
 from tests.files import IMAGE, LATER, SEQUENCE, jpeg, mp4, tiny_cr2, tiny_fits, tiny_fits_fz
-from tests.sites import ingest_all
+from tests.sites import entry_of, ingest_all
 
 BAD = f"{SEQUENCE}/20180216T113030.fits"
 FIELD = "PAN001/Wasp 35/14d3bd/20180216T110623/20180216T112830.fits"
@@ -114,6 +114,12 @@ def copy_document(site: Site, collection: str, key: str, to: str) -> None:
 
 def entry_key(name: str) -> str:
     return document_key(name)
+
+
+def path_of(site: Site, name: str) -> str:
+    path = entry_of(site, name).path
+    assert path is not None
+    return path
 
 
 def keys(site: Site, collection: str) -> list[str]:

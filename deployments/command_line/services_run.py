@@ -26,7 +26,7 @@ from panoptes.network.header import NoSuchHdu
 from panoptes.network.lookup.known_names import KnownNames
 from panoptes.network.lookup.resolve import resolve_name
 from panoptes.network.lookup.resolved import NoSuchName, Resolved
-from panoptes.network.places import BadPath, NotOurs
+from panoptes.network.object_paths import BadPath, NotOurs
 from panoptes.network.safe_text import one_line
 from panoptes.network.search import TooMany, find_observations
 from panoptes.network.site import Site

@@ -37,7 +37,7 @@ from panoptes.network.lookup.known_names import KnownNames
 from panoptes.network.lookup.resolve import resolve_name
 from panoptes.network.lookup.resolved import NoSuchName
 from panoptes.network.lookup.sesame import Sesame
-from panoptes.network.places import BadPath, Hidden, NotOurs
+from panoptes.network.object_paths import BadPath, Hidden, NotOurs
 from panoptes.network.safe_text import safe_log
 from panoptes.network.search import BadCursor, TooMany
 from panoptes.network.site import Site

@@ -13,7 +13,7 @@ from deployments.services.models import Problem
 from deployments.services.state import Services
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput, TransientError
-from panoptes.network.places import BadPath, checked_name
+from panoptes.network.object_paths import BadPath, checked_name
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
 
 CHUNK = 1 << 20

@@ -28,7 +28,7 @@ from panoptes.network.document_json import (
 )
 from panoptes.network.lookup.resolve import resolve_name
 from panoptes.network.names import parse_sequence_id
-from panoptes.network.places import Place, public_url
+from panoptes.network.object_paths import ObjectPath, public_url
 from panoptes.network.search import (
     Wanted,
     all_images,
@@ -82,7 +82,7 @@ def search_router(services: Services) -> APIRouter:
         if not isinstance(path, str):
             return None
         files_url = services.files_url(request, "images")
-        url = public_url(services.site, Place("images", path), files_url=files_url)
+        url = public_url(services.site, ObjectPath("images", path), files_url=files_url)
         return url if "://" in url else None
 
     @router.get("/observations", responses=_NONE_SUCH)

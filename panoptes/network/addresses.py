@@ -67,17 +67,11 @@ def open_store(
     if parts.scheme == "gs":
         from panoptes.network.storage.gcs import GcsStore
 
-        return GcsStore(
-            parts.netloc,
-            parts.path.strip("/"),
-            credentials=credentials,
-        )
+        return GcsStore(parts.netloc, parts.path.strip("/"), credentials=credentials)
     from panoptes.network.storage.folder import FolderStore
 
-    path = unquote(parts.path) if parts.scheme == "file" else address
-    return FolderStore(
-        Path(place_of(path)), read_only=read_only, follow_links=follow_links, uploads=uploads
-    )
+    root = Path(place_of(address))
+    return FolderStore(root, read_only=read_only, follow_links=follow_links, uploads=uploads)
 
 
 def open_catalog(address: str, *, credentials: Callable[[], Credentials] | None = None) -> Catalog:
@@ -93,5 +87,4 @@ def open_catalog(address: str, *, credentials: Callable[[], Credentials] | None 
         )
     from panoptes.network.catalog.sqlite import SqliteCatalog
 
-    path = address.removeprefix("sqlite:///") if parts.scheme == "sqlite" else address
-    return SqliteCatalog(Path(place_of(path)))
+    return SqliteCatalog(Path(place_of(address.removeprefix("sqlite:///"))))

@@ -7,7 +7,6 @@ and what is no finite number becomes null.
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -111,20 +110,17 @@ def csv_lines(columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> I
     with their fraction, since pandas reads a column in one format.
     """
     names = list(columns)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(names)
+    writer = csv.writer(_Line(), lineterminator="\n")
+    yield writer.writerow(names)
     for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in names])
-        yield _taken(buffer)
-    yield _taken(buffer)
+        yield writer.writerow([_cell(row.get(name)) for name in names])
 
 
-def _taken(buffer: io.StringIO) -> str:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text
+class _Line:
+    """What a writer of CSV writes to, so that it gives back the line."""
+
+    def write(self, line: str) -> str:
+        return line
 
 
 def _cell(value: object) -> object:

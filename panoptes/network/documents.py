@@ -306,22 +306,3 @@ class File(Document):
     code_version: str | None = None
     opened: AwareDatetime | None = None
     closed: AwareDatetime | None = None
-
-
-class Star(Document):
-    """A stellar source, by ``picid``: the TESS Input Catalog's number, never another's."""
-
-    collection = "stars"
-    picid: int
-    ra: RightAscension | None = None
-    dec: Declination | None = None
-
-
-class Lightcurve(Document):
-    """One processing run's brightness over time of one star, by ``lcid`` (PICID_TIME)."""
-
-    collection = "lightcurves"
-    lcid: str
-    picid: int
-    sequence_id: str
-    time: AwareDatetime

@@ -75,7 +75,7 @@ def parse_time(text: str) -> datetime:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class ObservationName:
     """One observation: a camera's images during one continuous tracking movement."""
 
     unit_id: str
@@ -100,7 +100,7 @@ class UploadName:
     """What the name of an uploaded file says."""
 
     name: str
-    sequence: Sequence
+    sequence: ObservationName
     file_type: FileType
     image_time: str | None
     """None for pointing frames and timelapses: they belong to no image."""
@@ -128,7 +128,7 @@ class UploadName:
         return f"{self.sequence.folder}/{self.leaf}"
 
 
-def parse_sequence_id(text: str) -> Sequence:
+def parse_sequence_id(text: str) -> ObservationName:
     """Read an id such as ``PAN001_14d3bd_20180216T110623``.
 
     Raises ValueError, with a sentence, for anything else.
@@ -143,7 +143,7 @@ def parse_sequence_id(text: str) -> Sequence:
         parse_time(found["sequence"])
     except ValueError as error:
         raise ValueError(f"{text!r} names no real date and time: {error}") from None
-    return Sequence(found["unit"], found["camera"], found["sequence"])
+    return ObservationName(found["unit"], found["camera"], found["sequence"])
 
 
 def parse_upload(name: str) -> UploadName:
@@ -165,7 +165,7 @@ def parse_upload(name: str) -> UploadName:
     found = _STEM.fullmatch(suffixed["stem"])
     if found is None:
         raise BadInput("unroutable-name", _where_it_begins(suffixed["stem"]))
-    sequence = Sequence(found["unit"], found["camera"], found["sequence"])
+    sequence = ObservationName(found["unit"], found["camera"], found["sequence"])
     if (found["field"] or "").startswith(f"{sequence.camera_id}/"):
         # Observations lie there, which a listing must not have to walk in search of fields.
         raise BadInput(
@@ -196,7 +196,9 @@ def _where_it_begins(stem: str) -> str:
     return ""
 
 
-def _read_leaf(leaf: str | None, sequence: Sequence, file_type: FileType) -> tuple[str, str | None]:
+def _read_leaf(
+    leaf: str | None, sequence: ObservationName, file_type: FileType
+) -> tuple[str, str | None]:
     """The kept leaf and the image's time, from the part after the sequence."""
     if file_type is FileType.MP4 and (
         leaf is None
@@ -222,7 +224,7 @@ def _read_leaf(leaf: str | None, sequence: Sequence, file_type: FileType) -> tup
     return found["image"], found["image"]
 
 
-def listing_prefixes(sequence: Sequence) -> list[str]:
+def listing_prefixes(sequence: ObservationName) -> list[str]:
     """The prefixes under which uploads of an observation lie, but for field folders.
 
     Listing costs by what waits for this observation. Prefixes end before the separator,
@@ -234,7 +236,7 @@ def listing_prefixes(sequence: Sequence) -> list[str]:
     return [*(f"{unit}/{camera}{separator}{start}" for separator in "/_"), f"{unit}_"]
 
 
-def field_prefixes(sequence: Sequence, field_folder: str) -> list[str]:
+def field_prefixes(sequence: ObservationName, field_folder: str) -> list[str]:
     """The prefixes of an observation below one older field-name folder ``UNIT/FIELD/``."""
     camera, start = sequence.camera_id, sequence.sequence_time
     return [f"{field_folder}{camera}{separator}{start}" for separator in "/_"]

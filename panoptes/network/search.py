@@ -1,6 +1,6 @@
 """Searches over the catalog: observations, their images, and units.
 
-Every query asks only for what `catalog.indexes` declares, and narrows down the rest while
+Every query asks only for what `catalog.queries` declares, and narrows down the rest while
 it reads, so that the same search runs on SQLite and on Firestore. One page looks at no
 more than `MAX_LOOKED_AT` documents, whatever was asked."""
 
@@ -10,7 +10,7 @@ import base64
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -159,9 +159,7 @@ def find_observations(
     page: list[Stored] = []
     last: Stored | None = None
     for looked_at, stored in enumerate(_by_time(catalog, wanted, "desc", after)):
-        if len(page) == limit:
-            return Page(page, write_cursor(page[-1]))
-        if looked_at == MAX_LOOKED_AT:
+        if len(page) == limit or looked_at == MAX_LOOKED_AT:
             assert last is not None
             return Page(page, write_cursor(last))
         if wanted.holds(stored.fields):
@@ -226,11 +224,7 @@ def _by_time(
 def _in_batches(catalog: Catalog, query: Query) -> Iterator[Stored]:
     after = query.start_after
     while True:
-        batch = list(
-            catalog.query(
-                Query(query.collection, query.where, query.order_by, _BATCH, start_after=after)
-            )
-        )
+        batch = list(catalog.query(replace(query, limit=_BATCH, start_after=after)))
         yield from batch
         if len(batch) < _BATCH:
             return

@@ -8,7 +8,7 @@ from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.header_json import Json, hdu_json
 from panoptes.network.header import NoSuchHdu, read_header, read_headers
-from panoptes.network.places import BadPath, Hidden, NotOurs, places_meant, public_url
+from panoptes.network.object_paths import BadPath, Hidden, NotOurs, paths_meant, public_url
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, ObjectStore, Unreadable
 
@@ -23,28 +23,28 @@ def stored_header(
     files_url: str | None = None,
     hidden: Collection[Location] = (),
 ) -> dict[str, Json]:
-    """``{success, header, ...}`` of the file that `bucket_path` means (see `places`).
+    """``{success, header, ...}`` of the file that `bucket_path` means (see `object_paths`).
 
     `hdu` is a number, a name, ``all`` (then under ``headers``, too), or None for the
     image's own. FILENAME is the file's public URL, whatever the file says. Nothing is read
     in `hidden` locations. Raises BadPath, NotOurs, Hidden, NotFound, NoSuchHdu, TransientError,
     and BadInput.
     """
-    places = places_meant(site, bucket_path, bucket_name=bucket_name, files_url=files_url)
-    if all(place.location in hidden for place in places):
-        raise Hidden(f"{places[0].location} is only shown to callers with a token")
-    places = [place for place in places if place.location not in hidden]
-    for place in places:
-        url = public_url(site, place, files_url=files_url)
+    paths = paths_meant(site, bucket_path, bucket_name=bucket_name, files_url=files_url)
+    if all(path.location in hidden for path in paths):
+        raise Hidden(f"{paths[0].location} is only shown to callers with a token")
+    paths = [path for path in paths if path.location not in hidden]
+    for path in paths:
+        url = public_url(site, path, files_url=files_url)
         try:
-            found = read_answer(site.store(place.location), place.name, hdu, url)
+            found = read_answer(site.store(path.location), path.name, hdu, url)
         except (NotFound, Unreadable):
             continue  # their messages may say where on this machine the store is
         except ValueError as error:
-            raise BadPath(f"{place.name!r} is no name of a file") from error
-        return {"success": True, "location": place.location, "path": place.name, **found}
-    looked = ", ".join(dict.fromkeys(place.location for place in places))
-    raise NotFound(f"there is no {places[0].name!r} in {looked} that can be read")
+            raise BadPath(f"{path.name!r} is no name of a file") from error
+        return {"success": True, "location": path.location, "path": path.name, **found}
+    looked = ", ".join(dict.fromkeys(path.location for path in paths))
+    raise NotFound(f"there is no {paths[0].name!r} in {looked} that can be read")
 
 
 def read_answer(store: ObjectStore, name: str, hdu: int | str | None, url: str) -> dict[str, Json]:

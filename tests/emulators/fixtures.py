@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from panoptes.network.catalog.firestore import FirestoreCatalog
 from tests.emulators.servers import EmulatorError, Emulators, NotInstalled
 from tests.patience import be_patient
 
@@ -53,6 +52,8 @@ def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 @pytest.fixture(scope="session")
 def firestore_emulator(emulators: Start) -> str:
     """``HOST:PORT``, once it has answered a first call: on a busy machine that takes long."""
+    from panoptes.network.catalog.firestore import FirestoreCatalog
+
     be_patient()
     address = emulators(Emulators.firestore)
     with pytest.MonkeyPatch.context() as patched:

@@ -15,7 +15,7 @@ from panoptes.network.audit.paging import pages
 from panoptes.network.audit.scope import KEPT, Stretch, sequence_of
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import Location
-from panoptes.network.names import Sequence, parse_sequence_id
+from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
@@ -35,7 +35,7 @@ class Inventory:
     objects: dict[Place, ObjectInfo] = field(default_factory=dict)
 
     @property
-    def sequence(self) -> Sequence | None:
+    def sequence(self) -> ObservationName | None:
         """None where a document's id is none."""
         try:
             return parse_sequence_id(self.sequence_id)

@@ -143,16 +143,14 @@ def modify(
     """
     for attempt in range(attempts):
         stored = catalog.get(collection, key)
-        changes = change(stored.fields if stored else None)
+        changes = change(stored.fields if stored else None) or {}
         before = stored.fields if stored else {}
         fields = {
             name: value
-            for name, value in clean_fields(changes or {}).items()
+            for name, value in clean_fields(changes).items()
             if value is not None and (name not in before or not _same(before[name], value))
         }
-        remove = [
-            name for name, value in (changes or {}).items() if value is None and name in before
-        ]
+        remove = [name for name, value in changes.items() if value is None and name in before]
         if not fields and not remove:
             return before
         try:

@@ -1,14 +1,29 @@
 """The catalog in the cloud: documents in a Firestore database.
 
 Writes go by compare-and-set on the update time, never in read-write transactions: those
-hold locks, and on a contended document nearly all of them fail.
+hold locks, and on a contended document nearly all of them fail. Google's library takes a
+second to import: this module is imported where such a catalogue is opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from google.auth.credentials import Credentials
+from google.cloud.firestore_v1.field_path import FieldPath
+from google.cloud.firestore_v1.types import (
+    Document,
+    DocumentMask,
+    Precondition,
+    RunAggregationQueryRequest,
+    RunAggregationQueryResponse,
+    RunQueryRequest,
+    RunQueryResponse,
+    Write,
+)
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from panoptes.network.catalog.catalog import Conflict, Fields, Query, Stored, checked_update
 from panoptes.network.catalog.firestore_link import FirestoreLink
@@ -23,11 +38,6 @@ from panoptes.network.catalog.firestore_wire import (
 from panoptes.network.catalog.queries import Plan, plan, plan_sums
 from panoptes.network.catalog.values import check_key, clean_fields
 from panoptes.network.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from google.auth.credentials import Credentials
-    from google.cloud.firestore_v1.types import Document, Precondition
-    from google.protobuf.timestamp_pb2 import Timestamp
 
 _PAGE = 300
 
@@ -59,8 +69,6 @@ class FirestoreCatalog:
         return _stored(document) if document is not None else None
 
     def create(self, collection: str, key: str, fields: Fields) -> None:
-        from google.cloud.firestore_v1.types import Document, Precondition, Write
-
         document = Document(
             name=self._name(collection, key), fields=to_values(clean_fields(fields))
         )
@@ -69,9 +77,6 @@ class FirestoreCatalog:
     def update(
         self, collection: str, key: str, fields: Fields, *, version: str, remove: Sequence[str] = ()
     ) -> None:
-        from google.cloud.firestore_v1.field_path import FieldPath
-        from google.cloud.firestore_v1.types import Document, DocumentMask, Write
-
         fields, dropped = checked_update(collection, key, fields, remove)
         name = self._name(collection, key)
         # A field that the mask names and the document lacks is removed.
@@ -85,8 +90,6 @@ class FirestoreCatalog:
         )
 
     def delete(self, collection: str, key: str, *, version: str) -> None:
-        from google.cloud.firestore_v1.types import Write
-
         name = self._name(collection, key)
         self._link.commit(Write(delete=name, current_document=_unchanged(name, version)))
 
@@ -94,11 +97,6 @@ class FirestoreCatalog:
         return self._pages(plan(query))
 
     def aggregate(self, query: Query, *, sums: Sequence[str] = ()) -> Mapping[str, float]:
-        from google.cloud.firestore_v1.types import (
-            RunAggregationQueryRequest,
-            RunAggregationQueryResponse,
-        )
-
         planned, found = plan_sums(query, sums), {}
         moment: Timestamp | None = None
         # One request a sum: together they would pass over the documents that lack one
@@ -132,8 +130,6 @@ class FirestoreCatalog:
 
     def _pages(self, planned: Plan) -> Iterator[Stored]:
         """All documents as they were when the first page was read."""
-        from google.cloud.firestore_v1.types import RunQueryRequest, RunQueryResponse
-
         moment: Timestamp | None = None
         left = planned.limit
         while left is None or left > 0:
@@ -161,8 +157,6 @@ def _stored(document: Document) -> Stored:
 
 
 def _unchanged(name: str, version: str) -> Precondition:
-    from google.cloud.firestore_v1.types import Precondition
-
     timestamp = timestamp_of(version)
     if timestamp is None:
         raise Conflict(f"{name} never had the version {version!r}")

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import grpc
+from google.api_core import exceptions
+from google.api_core.retry import Retry, if_exception_type
+from google.auth.credentials import Credentials
+from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
+from google.cloud.firestore_v1.types import (
+    Document,
+    RunAggregationQueryRequest,
+    RunAggregationQueryResponse,
+    RunQueryRequest,
+    RunQueryResponse,
+    Write,
+)
 
 from panoptes.network.catalog.catalog import AlreadyExists, Conflict
 from panoptes.network.errors import ConfigurationError, TransientError
-
-if TYPE_CHECKING:
-    from google.api_core.retry import Retry
-    from google.auth.credentials import Credentials
-    from google.cloud.firestore_v1.services.firestore import FirestoreClient
-    from google.cloud.firestore_v1.types import (
-        Document,
-        RunAggregationQueryRequest,
-        RunAggregationQueryResponse,
-        RunQueryRequest,
-        RunQueryResponse,
-        Write,
-    )
 
 T = TypeVar("T")
 
@@ -47,12 +49,10 @@ class FirestoreLink:
         self._process = 0
 
     def get(self, name: str) -> Document | None:
-        from google.api_core.exceptions import NotFound
-
         def ask(api: FirestoreClient) -> Document | None:
             try:
                 return api.get_document({"name": name}, **self._options)
-            except NotFound as error:
+            except exceptions.NotFound as error:
                 if _lacks_database(error):
                     raise
                 return None
@@ -61,7 +61,6 @@ class FirestoreLink:
 
     def commit(self, write: Write) -> None:
         """Raises AlreadyExists and Conflict."""
-        from google.api_core import exceptions
 
         def ask(api: FirestoreClient) -> None:
             try:
@@ -100,11 +99,6 @@ class FirestoreLink:
             metadata.append(("authorization", "Bearer owner"))
         return {"retry": None, "timeout": _CALL_SECONDS, "metadata": metadata}
 
-    def _call(self, call: Callable[[FirestoreClient], T]) -> T:
-        with self._errors():
-            api = self._api()
-            return _retry()(lambda: call(api))()
-
     def _api(self) -> FirestoreClient:
         with self._lock:
             if self._client is None or self._process != os.getpid():
@@ -113,14 +107,11 @@ class FirestoreLink:
                 self._process = os.getpid()
             return self._client
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Google's errors as ours."""
-        from google.api_core import exceptions
-        from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
-
+    def _call(self, call: Callable[[FirestoreClient], T]) -> T:
+        """What `call` gives; Google's errors become ours."""
         try:
-            yield
+            api = self._api()
+            return _retry()(lambda: call(api))()
         except (
             exceptions.ServerError,
             exceptions.TooManyRequests,
@@ -153,12 +144,8 @@ def _lacks_database(error: Exception) -> bool:
 
 
 def _connect(credentials: Credentials | None, emulator: str | None) -> FirestoreClient:
-    from google.cloud.firestore_v1.services.firestore import FirestoreClient
-    from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
-
     if emulator is None:
         return FirestoreClient(credentials=credentials)
-    import grpc
 
     unlimited = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
     channel = grpc.insecure_channel(emulator, options=unlimited)
@@ -167,9 +154,6 @@ def _connect(credentials: Credentials | None, emulator: str | None) -> Firestore
 
 def _retry() -> Retry:
     """Short, since whoever calls tries again later; the library's own goes on for minutes."""
-    from google.api_core import exceptions
-    from google.api_core.retry import Retry, if_exception_type
-
     passing = if_exception_type(
         exceptions.ServiceUnavailable, exceptions.TooManyRequests, exceptions.Aborted
     )

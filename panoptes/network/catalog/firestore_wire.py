@@ -11,24 +11,34 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
+
+from google.cloud.firestore_v1.types import (
+    ArrayValue,
+    Cursor,
+    Document,
+    MapValue,
+    StructuredAggregationQuery,
+    StructuredQuery,
+    Value,
+)
+from google.protobuf.struct_pb2 import NULL_VALUE
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.wrappers_pb2 import Int32Value
+from google.type.latlng_pb2 import LatLng  # type: ignore[import-untyped]
 
 from panoptes.network.catalog.catalog import Operator
 from panoptes.network.catalog.queries import FIELDS, Plan
 from panoptes.network.documents import GeoPoint
 
-if TYPE_CHECKING:
-    from google.cloud.firestore_v1.types import (
-        Document,
-        StructuredAggregationQuery,
-        StructuredQuery,
-        Value,
-    )
-    from google.protobuf.timestamp_pb2 import Timestamp
-
 _VERSION = re.compile(r"(\d{1,12})\.(\d{9})", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN = {
+    bool: "boolean_value",
+    int: "integer_value",
+    float: "double_value",
+    str: "string_value",
+}
 _OPERATORS = {
     "==": "EQUAL",
     "<": "LESS_THAN",
@@ -48,28 +58,20 @@ _LEAST = {
 
 def to_value(value: Any) -> Value:
     """A clean value (`panoptes.network.catalog.values`) as a message."""
-    from google.cloud.firestore_v1.types import ArrayValue, MapValue, Value
-    from google.protobuf.struct_pb2 import NULL_VALUE
-    from google.type.latlng_pb2 import LatLng  # type: ignore[import-untyped]
-
     match value:
         case None:
             return Value(null_value=NULL_VALUE)
-        case bool():
-            return Value(boolean_value=value)
-        case int():
-            return Value(integer_value=value)
-        case float():
-            return Value(double_value=value)
-        case str():
-            return Value(string_value=value)
         case datetime():
-            return Value(timestamp_value=_timestamp(value))
+            moment = Timestamp()
+            moment.FromDatetime(value)
+            return Value(timestamp_value=moment)
         case GeoPoint():
             return Value(geo_point_value=LatLng(latitude=value.latitude, longitude=value.longitude))
         case list():
             return Value(array_value=ArrayValue(values=[to_value(item) for item in value]))
-    return Value(map_value=MapValue(fields=to_values(value)))
+        case dict():
+            return Value(map_value=MapValue(fields=to_values(value)))
+    return Value(**{_PLAIN[type(value)]: value})
 
 
 def to_values(fields: Mapping[str, Any]) -> dict[str, Value]:
@@ -92,17 +94,12 @@ def version_of(timestamp: Timestamp) -> str:
 
 def timestamp_of(version: str) -> Timestamp | None:
     """The update time that a version stands for, None if it is not one of `version_of`."""
-    from google.protobuf.timestamp_pb2 import Timestamp
-
     found = _VERSION.fullmatch(version)
     return Timestamp(seconds=int(found[1]), nanos=int(found[2])) if found else None
 
 
 def to_query(plan: Plan, documents: str) -> StructuredQuery:
     """The query of a plan. `documents` is the parent's name."""
-    from google.cloud.firestore_v1.types import Cursor, StructuredQuery, Value
-    from google.protobuf.wrappers_pb2 import Int32Value
-
     direction = StructuredQuery.Direction
     query = StructuredQuery(
         from_=[StructuredQuery.CollectionSelector(collection_id=plan.collection)],
@@ -137,8 +134,6 @@ def to_query(plan: Plan, documents: str) -> StructuredQuery:
 
 def to_sum(plan: Plan, field: str | None) -> StructuredAggregationQuery:
     """The sum over what a plan finds, or their count. Its alias is ``answer``."""
-    from google.cloud.firestore_v1.types import StructuredAggregationQuery, StructuredQuery
-
     query = to_query(plan, "")
     query.order_by = []  # the index of a sum has no key to go by
     aggregation = StructuredAggregationQuery.Aggregation
@@ -151,8 +146,6 @@ def to_sum(plan: Plan, field: str | None) -> StructuredAggregationQuery:
 
 
 def _filter(field: str, operator: Operator, value: Any) -> StructuredQuery.Filter:
-    from google.cloud.firestore_v1.types import StructuredQuery
-
     return StructuredQuery.Filter(
         field_filter=StructuredQuery.FieldFilter(
             field=StructuredQuery.FieldReference(field_path=field),
@@ -160,13 +153,6 @@ def _filter(field: str, operator: Operator, value: Any) -> StructuredQuery.Filte
             value=to_value(value),
         )
     )
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    from google.protobuf.timestamp_pb2 import Timestamp
-
-    since = moment - _EPOCH
-    return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
 
 
 def _from_map(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,8 +166,7 @@ def _from_value(value: Any) -> Any:
         case "null_value":
             return None
         case "timestamp_value":
-            seconds, nanos = value.timestamp_value.seconds, value.timestamp_value.nanos
-            return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
+            return value.timestamp_value.ToDatetime(UTC)
         case "geo_point_value":
             return GeoPoint(value.geo_point_value.latitude, value.geo_point_value.longitude)
         case "array_value":

@@ -187,7 +187,10 @@ def _tagged(value: Any) -> Any:
         case list():
             return [_tagged(item) for item in value]
         case dict():
-            return {_escape_name(name): _tagged(item) for name, item in value.items()}
+            return {
+                _escape(f"${name}" if name.startswith("$") else name): _tagged(item)
+                for name, item in value.items()
+            }
     return value
 
 
@@ -196,10 +199,6 @@ def _escape(text: str) -> str:
     if "\x00" in text or "\x01" in text:
         return _CONTROL.sub(lambda found: "\x01\x01" if found[0] == "\x00" else "\x01\x02", text)
     return text
-
-
-def _escape_name(name: str) -> str:
-    return _escape(f"${name}" if name.startswith("$") else name)
 
 
 def _untagged(tagged: dict[str, Any]) -> Any:

@@ -63,13 +63,13 @@ def clean(value: Any, where: str, depth: int = 0, *, in_list: bool = False) -> A
             return _utc(value, where)
         case GeoPoint():
             return _point(value, where)
+        case list() if in_list:
+            raise ValueError(f"{where}: a list directly in a list cannot be kept")
+        case list() | dict() if depth >= MAX_DEPTH:
+            raise ValueError(f"{where}: nested more than {MAX_DEPTH} deep")
         case list():
-            if in_list:
-                raise ValueError(f"{where}: a list directly in a list cannot be kept")
-            _check_depth(depth, where)
             return [clean(item, where, depth + 1, in_list=True) for item in value]
         case dict():
-            _check_depth(depth, where)
             return {
                 _name(name): clean(item, f"{where}.{name}", depth + 1)
                 for name, item in value.items()
@@ -134,8 +134,3 @@ def _point(point: GeoPoint, where: str) -> GeoPoint:
     if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
         raise ValueError(f"{where}: {point} is no place on Earth (degrees, -180 to 180 east)")
     return GeoPoint(latitude, longitude)
-
-
-def _check_depth(depth: int, where: str) -> None:
-    if depth >= MAX_DEPTH:
-        raise ValueError(f"{where}: nested more than {MAX_DEPTH} deep")

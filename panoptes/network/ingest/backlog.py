@@ -14,7 +14,7 @@ from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
 from panoptes.network.ingest.rest import seconds_left
 from panoptes.network.ingest.watchdog import progressing
-from panoptes.network.names import Sequence, parse_sequence_id
+from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.upload import Source
@@ -212,7 +212,7 @@ def abandoned(site: Site) -> set[str]:
     return {stored.key for stored in site.catalog.query(query) if _readable(stored)}
 
 
-def fallen_quiet(site: Site, *, busy: set[str]) -> list[Sequence]:
+def fallen_quiet(site: Site, *, busy: set[str]) -> list[ObservationName]:
     """Observations that are still receiving files, but got none for `quiet_hours`.
 
     Also those that were never settled: earlier versions could break off and leave no word of
@@ -241,7 +241,7 @@ def _is_due(stored: Stored, quiet: datetime) -> bool:
     return isinstance(last, datetime) and last <= quiet
 
 
-def _readable(stored: Stored) -> Sequence | None:
+def _readable(stored: Stored) -> ObservationName | None:
     """The observation that a document is about; None, and word in the log, for a strange id."""
     try:
         return parse_sequence_id(stored.key)

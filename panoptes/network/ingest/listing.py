@@ -8,7 +8,7 @@ from contextlib import suppress
 from panoptes.network.errors import BadInput
 from panoptes.network.names import (
     FileType,
-    Sequence,
+    ObservationName,
     field_prefixes,
     listing_prefixes,
     parse_upload,
@@ -39,7 +39,7 @@ def everything_waiting(site: Site) -> Iterator[Source]:
     return map(source_of, site.store("incoming").list())
 
 
-def waiting_for(site: Site, sequence: Sequence) -> list[Source]:
+def waiting_for(site: Site, sequence: ObservationName) -> list[Source]:
     """The files of one observation that wait in `incoming`, in the order of their names.
 
     Looks below the observation's own prefixes, and probes each folder of the unit as an

@@ -18,7 +18,7 @@ from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.rest import Patience, at_rest
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import Calls, Steps, Watch, take_all
-from panoptes.network.names import Sequence
+from panoptes.network.names import ObservationName
 from panoptes.network.site import Site
 
 
@@ -28,7 +28,7 @@ class AnotherRun(Exception):
 
 def ingest_observation(
     site: Site,
-    sequence: Sequence,
+    sequence: ObservationName,
     *,
     steps: Steps | None = None,
     watch: Watch | None = None,

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from panoptes.network.catalog.catalog import Fields, Query, modify
 from panoptes.network.documents import OBSERVATION_STATUS, GeoPoint, Unit, forward, night_of
 from panoptes.network.ingest.ledger import now
-from panoptes.network.names import Sequence
+from panoptes.network.names import ObservationName
 from panoptes.network.site import Site
 
 INGESTED = ("received", "uploaded")
 
 
-def settle_observation(site: Site, sequence: Sequence) -> Fields:
+def settle_observation(site: Site, sequence: ObservationName) -> Fields:
     """Write the derived fields of an observation and its unit; gives the observation's.
 
     An observation is received after `quiet_hours` without files, or once its camera has
@@ -50,7 +50,7 @@ def settle_observation(site: Site, sequence: Sequence) -> Fields:
     return modify(catalog, "observations", sequence.sequence_id, observation)
 
 
-def _mend_nights(site: Site, sequence: Sequence) -> None:
+def _mend_nights(site: Site, sequence: ObservationName) -> None:
     """Nights that were counted from Greenwich, now that the unit's longitude is known."""
     unit = site.catalog.get("units", sequence.unit_id)
     place = unit.fields.get("location") if unit else None
@@ -81,7 +81,7 @@ def _totals(site: Site, owner: tuple[str, str]) -> Fields:
     }
 
 
-def _last_arrival(site: Site, sequence: Sequence) -> datetime | None:
+def _last_arrival(site: Site, sequence: ObservationName) -> datetime | None:
     newest = Query(
         "files",
         where=[("sequence_id", "==", sequence.sequence_id)],
@@ -94,7 +94,7 @@ def _last_arrival(site: Site, sequence: Sequence) -> datetime | None:
     return None
 
 
-def _next_begun(site: Site, sequence: Sequence) -> bool:
+def _next_begun(site: Site, sequence: ObservationName) -> bool:
     later = Query(
         "observations",
         where=[
@@ -109,7 +109,7 @@ def _next_begun(site: Site, sequence: Sequence) -> bool:
     return any(True for _ in site.catalog.query(later))
 
 
-def _end_earlier(site: Site, sequence: Sequence) -> None:
+def _end_earlier(site: Site, sequence: ObservationName) -> None:
     """This camera has begun `sequence`: what it observed before is complete.
 
     Unless the sequence is dated later than now: its camera's clock is wrong.

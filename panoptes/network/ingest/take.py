@@ -30,8 +30,7 @@ from panoptes.network.ingest.record import record_image_file
 from panoptes.network.ingest.rest import may_come, waits, was_replaced
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.settle import settle_observation
-from panoptes.network.names import FileType, display_name, parse_upload
-from panoptes.network.names import Sequence as Observation
+from panoptes.network.names import FileType, ObservationName, display_name, parse_upload
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, Unreadable
@@ -57,7 +56,7 @@ class Steps(Protocol):
 
     def quarantine(self, source: Source, bad: BadInput) -> FileResult: ...
 
-    def settle(self, sequence: Observation) -> None: ...
+    def settle(self, sequence: ObservationName) -> None: ...
 
     def images(self, groups: Iterable[list[Source]]) -> Generator[list[Taken], None, None]:
         """`take` the files of each group one after the other, groups side by side.
@@ -85,7 +84,7 @@ class Calls:
     def quarantine(self, source: Source, bad: BadInput) -> FileResult:
         return keep_trying(quarantine_file, self.site, source, bad)
 
-    def settle(self, sequence: Observation) -> None:
+    def settle(self, sequence: ObservationName) -> None:
         keep_trying(settle_observation, self.site, sequence)
 
     def images(self, groups: Iterable[list[Source]]) -> Generator[list[Taken], None, None]:

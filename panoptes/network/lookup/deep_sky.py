@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
-from typing import NamedTuple
+
+from panoptes.network.lookup.resolved import Found
 
 _SPELLINGS = (
     (re.compile(r"messier\s*(?=\d)", re.IGNORECASE), "M "),
@@ -31,15 +32,7 @@ _OUR_NAMES = {
 """Common names that OpenNGC lacks or misplaces."""
 
 
-class DeepSkyObject(NamedTuple):
-    """A catalogued object; degrees, ICRS."""
-
-    name: str
-    ra: float
-    dec: float
-
-
-def deep_sky_object(text: str) -> DeepSkyObject | None:
+def deep_sky_object(text: str) -> Found | None:
     """The object of this designation or common name, in any case; None if there is none."""
     name = text
     for pattern, replacement in _SPELLINGS:
@@ -52,7 +45,7 @@ def deep_sky_object(text: str) -> DeepSkyObject | None:
     return _common_names().get(key)
 
 
-def _designated(name: str) -> DeepSkyObject | None:
+def _designated(name: str) -> Found | None:
     from pyongc import ongc
 
     found = ongc.get(name)
@@ -60,11 +53,11 @@ def _designated(name: str) -> DeepSkyObject | None:
 
 
 @cache
-def _common_names() -> dict[str, DeepSkyObject]:
+def _common_names() -> dict[str, Found]:
     """By key; where several objects share a name, the one that Messier listed has it."""
     from pyongc import ongc
 
-    names: dict[str, DeepSkyObject] = {}
+    names: dict[str, Found] = {}
     objects = ongc.listObjects(withname=True)
     for found in sorted(objects, key=lambda each: each.identifiers[0] is None):
         place = _object(found)
@@ -74,19 +67,15 @@ def _common_names() -> dict[str, DeepSkyObject]:
     return names
 
 
-def _object(found: object) -> DeepSkyObject | None:
+def _object(found: object) -> Found | None:
     from pyongc import ongc
 
     assert isinstance(found, ongc.Dso)
     if found.rad_coords is None or found.type == "Nonexistent object":
         return None
     ra, dec = (math.degrees(float(angle)) for angle in found.rad_coords)
-    return DeepSkyObject(_spaced(found.name), ra % 360.0, dec)
-
-
-def _spaced(name: str) -> str:
-    """``NGC0224`` as people write it."""
-    return re.sub(r"^([A-Z][A-Za-z]*)0*(\d)", r"\1 \2", name)
+    written = re.sub(r"^([A-Z][A-Za-z]*)0*(\d)", r"\1 \2", found.name)  # NGC0224 is NGC 224
+    return Found(written, ra % 360.0, dec, "OpenNGC")
 
 
 def _common_key(name: str) -> str:

@@ -19,7 +19,7 @@ from pydantic import AwareDatetime
 
 from panoptes.network.catalog.catalog import Catalog, modify
 from panoptes.network.documents import Declination, Document, RightAscension
-from panoptes.network.lookup.sesame import Found
+from panoptes.network.lookup.resolved import Found
 from panoptes.network.names import document_key
 
 FRESH = timedelta(days=90)

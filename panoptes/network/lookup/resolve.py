@@ -10,13 +10,14 @@ Only the last step needs the network.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.lookup.deep_sky import deep_sky_object
 from panoptes.network.lookup.known_names import KnownNames
-from panoptes.network.lookup.resolved import NoSuchName, Resolved, tidy
-from panoptes.network.lookup.sesame import Found, Sesame
+from panoptes.network.lookup.resolved import Found, NoSuchName, Resolved, tidy
+from panoptes.network.lookup.sesame import Sesame
 from panoptes.network.lookup.solar_system import body_named, position_of
 from panoptes.network.lookup.written_coordinates import read_coordinates, read_designation
 from panoptes.network.safe_text import safe_log
@@ -37,41 +38,53 @@ def resolve_name(
     and TransientError when only Sesame could tell and is away.
     """
     text = tidy(search_string)
+    time = known_since = None
     if (written := read_coordinates(text)) is not None:
-        return _resolved(search_string, written, text, "coordinates")
-    if (body := body_named(text)) is not None:
-        seen = utc(moment)
-        place = position_of(body, seen)
-        return _resolved(search_string, place, body.capitalize(), "ephemeris", time=seen)
-    if (found := deep_sky_object(text)) is not None:
-        return _resolved(search_string, (found.ra, found.dec), found.name, "OpenNGC")
-    return _ask_sesame(
-        search_string, text, sesame or Sesame.from_environment(), known or KnownNames(None)
+        found = Found(text, *written, "coordinates")
+    elif (body := body_named(text)) is not None:
+        time = utc(moment)
+        found = Found(body.capitalize(), *position_of(body, time), "ephemeris")
+    elif (catalogued := deep_sky_object(text)) is not None:
+        found = catalogued
+    else:
+        found, known_since = _ask_sesame(
+            text, sesame or Sesame.from_environment(), known or KnownNames(None)
+        )
+    return Resolved(
+        search_string=search_string,
+        ra=found.ra,
+        dec=found.dec,
+        name=found.name,
+        source=found.catalogue,
+        time=time,
+        known_since=known_since,
     )
 
 
-def _ask_sesame(search_string: str, text: str, sesame: Sesame, known: KnownNames) -> Resolved:
+def _ask_sesame(text: str, sesame: Sesame, known: KnownNames) -> tuple[Found, datetime | None]:
+    """Where Sesame has it, and since when that is known if it was not asked now."""
     before = known.get(text)
     if before is not None and before.is_fresh:
-        return _by_sesame(search_string, before.found, before.resolved)
+        return _by_sesame(before.found), before.resolved
     if known.is_unknown(text):
         raise NoSuchName(_nobody_knows(text))
+    answer, outage = None, None
     try:
         answer = sesame.ask(text)
-    except TransientError:
+    except TransientError as error:
         if before is not None:
-            return _by_sesame(search_string, before.found, before.resolved)
-        if (designated := read_designation(text)) is not None:
-            return _resolved(search_string, designated, text, "coordinates in the designation")
-        raise
+            return _by_sesame(before.found), before.resolved
+        outage = error
     if answer is not None:
         try:
             known.keep(text, answer)
         except (TransientError, ConfigurationError) as error:
             log.warning("%r was found but cannot be kept: %s", text, error)
-        return _by_sesame(search_string, answer, None)
+        return _by_sesame(answer), None
     if (designated := read_designation(text)) is not None:
-        return _resolved(search_string, designated, text, "coordinates in the designation")
+        return Found(text, *designated, "coordinates in the designation"), None
+    if outage is not None:
+        raise outage
     known.keep_unknown(text)
     raise NoSuchName(_nobody_knows(text))
 
@@ -83,30 +96,8 @@ def _nobody_knows(text: str) -> str:
     )
 
 
-def _by_sesame(search_string: str, found: Found, since: datetime | None) -> Resolved:
-    source = f"Sesame ({found.catalogue})"
-    place = (found.ra, found.dec)
-    return _resolved(search_string, place, found.name, source, known_since=since)
-
-
-def _resolved(
-    search_string: str,
-    place: tuple[float, float],
-    name: str,
-    source: str,
-    *,
-    time: datetime | None = None,
-    known_since: datetime | None = None,
-) -> Resolved:
-    return Resolved(
-        search_string=search_string,
-        ra=place[0],
-        dec=place[1],
-        name=name,
-        source=source,
-        time=time,
-        known_since=known_since,
-    )
+def _by_sesame(found: Found) -> Found:
+    return replace(found, catalogue=f"Sesame ({found.catalogue})")
 
 
 def utc(moment: datetime | None) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -12,21 +13,26 @@ MAX_SEARCH_STRING = 200
 """Characters; the longest designation in SIMBAD has fewer than 100."""
 
 _TYPOGRAPHY = str.maketrans(
-    {
-        "\N{MINUS SIGN}": "-",
-        "\N{EN DASH}": "-",
-        "\N{HYPHEN}": "-",
-        "\N{NON-BREAKING HYPHEN}": "-",
-        "\N{RIGHT SINGLE QUOTATION MARK}": "'",
-        "\N{PRIME}": "'",
-        "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
-        "\N{DOUBLE PRIME}": '"',
-    }
+    "\N{MINUS SIGN}\N{EN DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}"
+    "\N{RIGHT SINGLE QUOTATION MARK}\N{PRIME}"
+    "\N{RIGHT DOUBLE QUOTATION MARK}\N{DOUBLE PRIME}",
+    "----''\"\"",
 )
 
 
 class NoSuchName(Exception):
     """Nothing is known under this name, or it cannot be one; the message says which."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where something is: degrees, ICRS (by Sesame, FK5 J2000 to its accuracy)."""
+
+    name: str
+    ra: float
+    dec: float
+    catalogue: str
+    """Or what else says so."""
 
 
 class Resolved(BaseModel):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from panoptes.network.errors import ConfigurationError, TransientError
+from panoptes.network.lookup.resolved import Found
 
 if TYPE_CHECKING:
     import httpx
@@ -33,20 +34,12 @@ _POSITION = re.compile(r"^%J\s++([0-9.]++)\s++([+-]?[0-9.]++)(?:\s|$)", re.MULTI
 _NAME = re.compile(r"^%I\.0[ \t]++([^=\n]++)", re.MULTILINE)
 _CATALOGUE = re.compile(r"^#=[^=\n]*+=([A-Za-z]++)", re.MULTILINE)
 _COMPLAINT = re.compile(r"^#!(.*)$", re.MULTILINE)
+_AT_ONCE = 8
+"""Questions at the same time; more wait for their turn."""
 _TURN_SECONDS = 2.0
 """A service has few threads: they must not all wait for Sesame."""
 _MAX_ANSWER = 1 << 18
 """Bytes; a real answer has a few thousand."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A position by Sesame: degrees, ICRS (FK5 J2000 to its accuracy)."""
-
-    name: str
-    ra: float
-    dec: float
-    catalogue: str
 
 
 class NoAnswer(TransientError):
@@ -66,9 +59,9 @@ class Sesame:
     """Seconds, for connecting and for each part of an answer."""
     patience: float = 20.0
     pause: float = 30.0
-    at_once: int = 8
-    """Questions at the same time; more wait for their turn."""
-    _turns: threading.Semaphore = field(init=False, repr=False)
+    _turns: threading.Semaphore = field(
+        init=False, repr=False, default_factory=lambda: threading.Semaphore(_AT_ONCE)
+    )
     _client: httpx.Client | None = field(init=False, repr=False, default=None)
     _lock: threading.Lock = field(init=False, repr=False, default_factory=threading.Lock)
     _away_until: float = field(init=False, repr=False, default=0.0)
@@ -79,7 +72,6 @@ class Sesame:
         for address in self.addresses:
             if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc:
                 raise ConfigurationError(f"{SETTING}: {address!r} is no http(s) address")
-        self._turns = threading.Semaphore(self.at_once)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Sesame:
@@ -108,18 +100,17 @@ class Sesame:
         if time.monotonic() < self._away_until:
             raise TransientError("Sesame did not answer a moment ago and is left alone for now")
         trouble: list[str] = []
-        for attempt in range(2):
-            if attempt:
+        for number, address in enumerate(self.addresses * 2):
+            if number == len(self.addresses):
                 time.sleep(random.uniform(0.1, 0.5))
-            for address in self.addresses:
-                if time.monotonic() > deadline:
-                    trouble.append("no time is left")
-                    break
-                try:
-                    found = self._ask(address, name, deadline)
-                except NoAnswer as error:
-                    trouble.append(f"{urlsplit(address).netloc}: {error}")
-                    continue
+            if time.monotonic() > deadline:
+                trouble.append("no time is left")
+                break
+            try:
+                found = self._ask(address, name, deadline)
+            except NoAnswer as error:
+                trouble.append(f"{urlsplit(address).netloc}: {error}")
+            else:
                 self._away_until = 0.0
                 return found
         self._away_until = time.monotonic() + self.pause

@@ -15,12 +15,12 @@ CHUNK = 1 << 20
 
 
 class Crc32c:
-    """A running checksum."""
+    """A running checksum, and the number of bytes that it has seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: bytes = b"") -> None:
         self._value = 0
         self.size = 0
-        """Bytes seen so far."""
+        self.update(data)
 
     def update(self, data: bytes) -> None:
         self._value = google_crc32c.extend(self._value, data)
@@ -33,9 +33,7 @@ class Crc32c:
 
 def crc32c(data: bytes) -> str:
     """The checksum of `data`, base64."""
-    running = Crc32c()
-    running.update(data)
-    return running.base64
+    return Crc32c(data).base64
 
 
 def crc32c_of_stream(stream: BinaryIO) -> Crc32c:

@@ -32,6 +32,13 @@ PASSING = {
     errno.ENETUNREACH, errno.EREMOTEIO,
 }  # fmt: skip
 KEPT = "user.panoptes.crc32c"
+_NO_FILES = {
+    stat.S_IFLNK: "it is a link that leads to no file",
+    stat.S_IFIFO: "it is a named pipe",
+    stat.S_IFSOCK: "it is a socket",
+    stat.S_IFCHR: "it is a device",
+    stat.S_IFBLK: "it is a device",
+}
 _LONGEST = 4096
 """Characters of a folder's name; no path of the system is longer."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,9 +94,7 @@ def generation_of(found: os.stat_result | None, *, by_change: bool = False) -> i
     """
     if found is None:
         return 0
-    parts: tuple[int, ...] = identity(found)
-    if by_change:
-        parts = (*parts, found.st_ctime_ns)
+    parts = (*identity(found), found.st_ctime_ns) if by_change else identity(found)
     digest = hashlib.blake2b(":".join(map(str, parts)).encode("ascii"), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) or 1
 
@@ -128,18 +133,11 @@ def kept_checksum(file: int, found: os.stat_result) -> str | None:
 
 def require_file(name: str, found: os.stat_result) -> None:
     """Raises BadInput ``not-a-file``, or Unreadable for a folder that may not be entered."""
-    kinds = (
-        (stat.S_ISLNK, "it is a link that leads to no file"),
-        (stat.S_ISFIFO, "it is a named pipe"),
-        (stat.S_ISSOCK, "it is a socket"),
-        (stat.S_ISCHR, "it is a device"),
-        (stat.S_ISBLK, "it is a device"),
-    )
-    if stat.S_ISDIR(found.st_mode):
+    kind = stat.S_IFMT(found.st_mode)
+    if kind == stat.S_IFDIR:
         raise Unreadable(f"{name!r} is a folder that may not be entered")
-    for is_kind, sentence in kinds:
-        if is_kind(found.st_mode):
-            raise BadInput("not-a-file", sentence)
+    if kind in _NO_FILES:
+        raise BadInput("not-a-file", _NO_FILES[kind])
 
 
 @contextmanager

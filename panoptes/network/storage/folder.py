@@ -25,8 +25,14 @@ from panoptes.network.storage.descent import Linked, inside
 from panoptes.network.storage.leaving import look_after, put_back_from_root, remove
 from panoptes.network.storage.object_names import is_passing, require_new_name, shown, valid_parts
 from panoptes.network.storage.own_place import own_place
-from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
-from panoptes.network.storage.transfer import Receiver, Source, judged
+from panoptes.network.storage.store import (
+    NotFound,
+    ObjectInfo,
+    ObjectStore,
+    PreconditionFailed,
+    Source,
+    judged,
+)
 from panoptes.network.storage.writers import NOBODY, Guard, guarded, seconds_left
 
 _STALE = 24 * 3600.0
@@ -36,8 +42,8 @@ _CLOCK = "clock"
 
 
 @dataclass(frozen=True)
-class FolderStore:
-    """The files below `root`, a member of `ObjectStore`.
+class FolderStore(ObjectStore):
+    """The files below `root`.
 
     A `read_only` store never writes anything, not even its own files.
     Where links to files are not followed, reading one raises BadInput ``not-a-file``: what
@@ -70,53 +76,46 @@ class FolderStore:
     # Reading
 
     def stat(self, name: str) -> ObjectInfo:
-        *above, leaf = valid_parts(name)
-        with self._reading(name, above) as folder:
-            found = self._look(folder, leaf)
-            if found is None:
-                raise NotFound(f"there is no {name!r} in {self.root}")
+        with self._reading(name) as (folder, leaf):
+            found = self._look_at(folder, leaf, name)
             checksum = None
             if stat.S_ISREG(found.st_mode):
-                with suppress(PermissionError, BadInput):
-                    opening = files.opened(folder, leaf, name, follow_links=self.follow_links)
-                    with opening as (file, found):
-                        checksum = files.kept_checksum(file.fileno(), found)
+                with (
+                    suppress(PermissionError, BadInput),
+                    self._open(folder, leaf, name) as (file, found),
+                ):
+                    checksum = files.kept_checksum(file.fileno(), found)
             return self._info(name, found, checksum)
 
     def read(self, name: str, *, generation: int | None = None) -> tuple[bytes, ObjectInfo]:
         return judged(lambda: self._read(name, generation))
 
     def _read(self, name: str, generation: int | None) -> tuple[bytes, ObjectInfo]:
-        with self._opened(name, generation) as source:
-            running = Crc32c()
+        with self.opened(name, generation) as source:
             # One byte more than expected shows a file that grew, without following it forever.
             data = source.stream.read(source.info.size + 1)
-            running.update(data)
-            source.confirm(running)
+            source.confirm(Crc32c(data))
             return data, source.info
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
         if start < 0:
             raise ValueError(f"a range begins at {start}")
-        *above, leaf = valid_parts(name)
-        with self._reading(name, above) as folder:
-            opening = files.opened(folder, leaf, name, follow_links=self.follow_links)
-            with opening as (file, _):
-                file.seek(start)
-                return file.read(max(0, end - start))
+        with (
+            self._reading(name) as (folder, leaf),
+            self._open(folder, leaf, name) as (file, _),
+        ):
+            file.seek(start)
+            return file.read(max(0, end - start))
 
     # Writing
 
     def put(self, name: str, data: bytes, *, if_generation: int | None = None) -> ObjectInfo:
         self._require_new(name)
-        running = Crc32c()
-        running.update(data)
         with placing.writing(name), self._temporary() as temporary:
             temporary.file.write(data)
-            return self._commit(temporary, name, running, if_generation)
+            return self._commit(temporary, name, Crc32c(data), if_generation)
 
     def receive(self, name: str, source: Source, *, if_generation: int | None = None) -> ObjectInfo:
-        """Take in a copy, see `panoptes.network.storage.transfer.Receiver`."""
         self._require_new(name)
         running = Crc32c()
         with placing.writing(name), self._temporary() as temporary:
@@ -126,30 +125,13 @@ class FolderStore:
             source.confirm(running)
             return self._commit(temporary, name, running, if_generation)
 
-    def copy_to(
-        self,
-        name: str,
-        destination: ObjectStore,
-        destination_name: str,
-        *,
-        generation: int | None = None,
-        if_generation: int | None = None,
-    ) -> ObjectInfo:
-        if not isinstance(destination, Receiver):
-            data, _ = self.read(name, generation=generation)
-            return destination.put(destination_name, data, if_generation=if_generation)
-
-        def send() -> ObjectInfo:
-            with self._opened(name, generation) as source:
-                return destination.receive(destination_name, source, if_generation=if_generation)
-
-        return judged(send)
-
     def delete(self, name: str, *, if_generation: int | None = None) -> None:
         *above, leaf = valid_parts(name)
         self._require_writable(name)
         with placing.writing(name), ExitStack() as stack:
-            stack.enter_context(placing.locked(stack.enter_context(self._own("locks")), name))
+            stack.enter_context(
+                placing.locked(stack.enter_context(own_place(self.root, "locks")), name)
+            )
             try:
                 folder = stack.enter_context(inside(self.root, above))
             except (FileNotFoundError, NotADirectoryError) as error:
@@ -164,7 +146,7 @@ class FolderStore:
                 raise PreconditionFailed(f"{name!r} is not in the expected generation")
             if guard.written:
                 raise PreconditionFailed(f"somebody has {name!r} open for writing")
-            leaving = stack.enter_context(self._own("leaving"))
+            leaving = stack.enter_context(own_place(self.root, "leaving"))
             if not remove(folder, leaf, name, seen, leaving, guard, self.root):
                 raise PreconditionFailed(f"{name!r} was changed while it was removed")
 
@@ -197,16 +179,15 @@ class FolderStore:
     # Uploads
 
     def seconds_to_rest(self, name: str, seconds: float, *, generation: int) -> float:
-        *above, leaf = valid_parts(name)
-        with self._reading(name, above) as folder:
-            seen = self._look(folder, leaf)
-            if seen is None:
-                raise NotFound(f"there is no {name!r} in {self.root}")
+        with self._reading(name) as (folder, leaf):
+            seen = self._look_at(folder, leaf, name)
             if self._generation(seen) != generation:
                 return seconds
             try:
-                opening = files.opened(folder, leaf, name, follow_links=self.follow_links)
-                with opening as (file, found), guarded(file.fileno()) as guard:
+                with (
+                    self._open(folder, leaf, name) as (file, found),
+                    guarded(file.fileno()) as guard,
+                ):
                     if guard.written:
                         return float("inf")
                     if files.kept_checksum(file.fileno(), found) is not None:
@@ -232,7 +213,7 @@ class FolderStore:
         """The time of the root's own file system (ns); of this machine, where we only read."""
         if self.read_only:
             return time.time_ns()
-        with self._own("locks") as own:
+        with own_place(self.root, "locks") as own:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(_CLOCK, flags, 0o600, dir_fd=own)
             try:
@@ -272,7 +253,7 @@ class FolderStore:
         if self.root.exists() and not self.root.is_dir():
             raise ConfigurationError(f"{self.root} is a file where a folder is needed")
         try:
-            with self._own("locks") as locks, self._own("leaving") as leaving:
+            with own_place(self.root, "locks") as locks, own_place(self.root, "leaving") as leaving:
                 look_after(self.root, leaving, locks, self._clock())
             with self._temporary():
                 pass
@@ -285,21 +266,18 @@ class FolderStore:
 
     def _tidy(self) -> None:
         """Drop what a process that died was writing."""
-        with self._own("tmp") as own:
+        with own_place(self.root, "tmp") as own:
             for leaf in os.listdir(own):  # noqa: PTH208 - an open folder
                 found = files.look_at_link(own, leaf)
                 if found is not None and time.time() - found.st_mtime > _STALE:
                     with suppress(FileNotFoundError):
                         os.unlink(leaf, dir_fd=own)
 
-    def _own(self, kind: str) -> AbstractContextManager[int]:
-        return own_place(self.root, kind)
-
     @contextmanager
     def _temporary(self) -> Iterator[_Temporary]:
         """A new file with the usual permissions, removed afterwards if it is still there."""
         leaf = secrets.token_hex(16)
-        with self._own("tmp") as own:
+        with own_place(self.root, "tmp") as own:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(leaf, flags, 0o666, dir_fd=own)
             try:
@@ -310,9 +288,16 @@ class FolderStore:
                     os.unlink(leaf, dir_fd=own)
 
     @contextmanager
-    def _reading(self, name: str, above: Sequence[str]) -> Iterator[int]:
+    def _reading(self, name: str) -> Iterator[tuple[int, str]]:
+        """The open folder that a name lies in, and the name in it."""
+        *above, leaf = valid_parts(name)
         with files.reading(name), inside(self.root, above) as folder:
-            yield folder
+            yield folder, leaf
+
+    def _open(
+        self, folder: int, leaf: str, name: str
+    ) -> AbstractContextManager[tuple[BinaryIO, os.stat_result]]:
+        return files.opened(folder, leaf, name, follow_links=self.follow_links)
 
     def _require_writable(self, name: str) -> None:
         if self.read_only:
@@ -334,11 +319,9 @@ class FolderStore:
             return None
 
     @contextmanager
-    def _opened(self, name: str, generation: int | None) -> Iterator[Source]:
-        *above, leaf = valid_parts(name)
-
+    def opened(self, name: str, generation: int | None) -> Iterator[Source]:
         def look_again() -> None:
-            with suppress(NotFound), self._reading(name, above) as folder:
+            with suppress(NotFound), self._reading(name) as (folder, leaf):
                 now = (os.fstat(file.fileno()), self._look(folder, leaf))
                 if all(self._generation(each) == info.generation for each in now):
                     return
@@ -346,9 +329,8 @@ class FolderStore:
 
         with ExitStack() as stack:
             stack.enter_context(files.reading(name))
-            with self._reading(name, above) as folder:
-                opening = files.opened(folder, leaf, name, follow_links=self.follow_links)
-                file, found = stack.enter_context(opening)
+            with self._reading(name) as (folder, leaf):
+                file, found = stack.enter_context(self._open(folder, leaf, name))
             info = self._info(name, found, files.kept_checksum(file.fileno(), found))
             if generation is not None and info.generation != generation:
                 raise NotFound(f"{name!r} is no longer in the generation that was asked for")
@@ -372,7 +354,7 @@ class FolderStore:
         if self.durable:
             os.fsync(file.fileno())
         made = os.fstat(file.fileno())
-        with self._own("locks") as locks, placing.locked(locks, name):
+        with own_place(self.root, "locks") as locks, placing.locked(locks, name):
             # What must be new and is not may be the same, which is looked at below.
             if if_generation and if_generation != self._generation_at(above, leaf):
                 raise PreconditionFailed(f"{name!r} is not in the expected generation")
@@ -412,6 +394,12 @@ class FolderStore:
 
     def _look(self, folder: int, leaf: str) -> os.stat_result | None:
         return files.look(folder, leaf, follow_links=self.follow_links)
+
+    def _look_at(self, folder: int, leaf: str, name: str) -> os.stat_result:
+        found = self._look(folder, leaf)
+        if found is None:
+            raise NotFound(f"there is no {name!r} in {self.root}")
+        return found
 
     def _info(self, name: str, found: os.stat_result, crc32c: str | None) -> ObjectInfo:
         return files.info_of(name, found, crc32c, by_change=self.uploads)

@@ -3,6 +3,7 @@
 Every call has a time limit and a bounded number of repetitions. A write may have been done
 although its answer was lost; then the repetition is refused, and looking at what is there
 tells whether it is our own (https://cloud.google.com/storage/docs/retry-strategy).
+Google's library takes long to import: this module is imported where a bucket is opened.
 """
 
 from __future__ import annotations
@@ -11,27 +12,34 @@ import io
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import Any, BinaryIO, ClassVar, TypeAlias
+from typing import Any, BinaryIO, ClassVar
+
+from google.api_core.exceptions import RequestRangeNotSatisfiable
+from google.cloud.storage import Blob, Client
 
 from panoptes.network.errors import TransientError
 from panoptes.network.names import MAX_NAME_BYTES
 from panoptes.network.storage.checksums import crc32c, crc32c_of_stream
 from panoptes.network.storage.gcs_calls import (
     Calls,
-    Client,
     GiveCredentials,
     Ranges,
     open_client,
     translated,
 )
 from panoptes.network.storage.object_names import require_new_name, shown
-from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
-from panoptes.network.storage.transfer import Receiver, Source, judged, verify
-
-# Google's storage library carries no types.
-Blob: TypeAlias = Any
+from panoptes.network.storage.store import (
+    NotFound,
+    ObjectInfo,
+    ObjectStore,
+    PreconditionFailed,
+    Source,
+    judged,
+    verify,
+)
 
 SINGLE_REQUEST = 8 << 20
 """Bytes up to which the library uploads in one request; larger objects go in chunks."""
@@ -48,8 +56,8 @@ _CONTENT_TYPES = {
 
 
 @dataclass(frozen=True)
-class GcsStore:
-    """The objects of a bucket whose names begin with `prefix`, a member of `ObjectStore`.
+class GcsStore(ObjectStore):
+    """The objects of a bucket whose names begin with `prefix`.
 
     `credentials` are Google's, or what gives them at the first use; None stands for the
     machine's own. `endpoint` is another server's URL, such as an emulator's, or None for
@@ -112,11 +120,8 @@ class GcsStore:
         return self._upload(name, io.BytesIO(data), len(data), crc32c(data), if_generation)
 
     def receive(self, name: str, source: Source, *, if_generation: int | None = None) -> ObjectInfo:
-        """Take in a copy, see `panoptes.network.storage.transfer.Receiver`.
-
-        A large object is read twice: its checksum goes ahead, so that the bucket itself
-        refuses it if it changes on the way.
-        """
+        """A large object is read twice: its checksum goes ahead, so that the bucket itself
+        refuses it if it changes on the way."""
         require_new_name(name)
         stream = source.stream
         if source.info.size <= SINGLE_REQUEST:
@@ -145,21 +150,23 @@ class GcsStore:
         ):
             source = self._pinned(name, generation)
             return self._rewrite(source, destination, destination_name, if_generation)
-        if not isinstance(destination, Receiver):
-            data, _ = self.read(name, generation=generation)
-            return destination.put(destination_name, data, if_generation=if_generation)
+        return super().copy_to(
+            name,
+            destination,
+            destination_name,
+            generation=generation,
+            if_generation=if_generation,
+        )
 
-        def send() -> ObjectInfo:
-            source = self._pinned(name, generation)
+    @contextmanager
+    def opened(self, name: str, generation: int | None) -> Iterator[Source]:
+        info = self._pinned(name, generation)
 
-            def read(start: int, end: int) -> bytes:
-                return self._download(name, start, end, source.generation, generation is not None)
+        def read(start: int, end: int) -> bytes:
+            return self._download(name, start, end, info.generation, generation is not None)
 
-            with io.BufferedReader(Ranges(read, source.size), SINGLE_REQUEST) as stream:
-                opened = Source(source, stream, lambda: None)
-                return destination.receive(destination_name, opened, if_generation=if_generation)
-
-        return judged(send)
+        with io.BufferedReader(Ranges(read, info.size), SINGLE_REQUEST) as stream:
+            yield Source(info, stream, lambda: None)
 
     def delete(self, name: str, *, if_generation: int | None = None) -> None:
         calls = self._calls()
@@ -167,7 +174,7 @@ class GcsStore:
             with translated(self.bucket, name):
                 self._blob(name).delete(if_generation_match=if_generation, **calls.arguments)
         except (NotFound, PreconditionFailed):
-            if self._generation(name) != 0:
+            if self._there(name) is not None:
                 raise
             # The answer to the first try may have been lost: then it is we who removed it.
             if not calls.repeated:
@@ -177,33 +184,23 @@ class GcsStore:
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         with translated(self.bucket):
-            blobs = iter(self._list(prefix, fields=_FIELDS))
-        while True:
-            with translated(self.bucket):
-                blob = next(blobs, None)
-            if blob is None:
-                return
-            yield self._info(blob)
+            for blob in self._list(prefix, fields=_FIELDS):
+                yield self._info(blob)
 
     def folders(self, prefix: str) -> Iterator[str]:
         if prefix and not prefix.endswith("/"):
             raise ValueError(f"{prefix!r} does not end in '/'")
         with translated(self.bucket):
-            pages = self._list(prefix, delimiter="/", fields="prefixes,nextPageToken").pages
-        while True:
-            with translated(self.bucket):
-                page = next(pages, None)
-            if page is None:
-                return
-            for folder in sorted(page.prefixes, key=str.encode):
-                yield folder.removeprefix(self.prefix)
+            found = self._list(prefix, delimiter="/", fields="prefixes,nextPageToken")
+            for page in found.pages:
+                for folder in sorted(page.prefixes, key=str.encode):
+                    yield folder.removeprefix(self.prefix)
 
     # Set-up
 
     def check(self) -> None:
         with translated(self.bucket):
-            for _ in self._list("", fields="items(name)", max_results=1):
-                pass
+            next(iter(self._list("", fields="items(name)", max_results=1)), None)
 
     def _calls(self) -> Calls:
         return Calls(self.timeout, self.patience)
@@ -212,8 +209,7 @@ class GcsStore:
         """The client of this process; connections do not survive a fork."""
         process = os.getpid()
         if process not in self._clients:
-            client = open_client(self.credentials, self.endpoint)
-            self._clients.setdefault(process, client)
+            self._clients.setdefault(process, open_client(self.credentials, self.endpoint))
         return self._clients[process]
 
     # One object
@@ -243,11 +239,11 @@ class GcsStore:
             blob.reload(**self._calls().arguments)
         return blob
 
-    def _generation(self, name: str) -> int:
+    def _there(self, name: str) -> Blob | None:
         try:
-            return self.stat(name).generation
+            return self._look(name)
         except NotFound:
-            return 0
+            return None
 
     def _pinned(self, name: str, generation: int | None) -> ObjectInfo:
         info = self.stat(name)
@@ -264,8 +260,6 @@ class GcsStore:
         is_asked_for: bool = False,
     ) -> bytes:
         """Bytes as they are kept (never decompressed on the way), of one generation."""
-        from google.api_core.exceptions import RequestRangeNotSatisfiable
-
         try:
             with translated(self.bucket, name):
                 data: bytes = self._blob(name).download_as_bytes(
@@ -320,14 +314,10 @@ class GcsStore:
         A created object is told by its bytes. One that replaced another is told by its call:
         two callers may well write the same bytes, and only one may take them for its own.
         """
-        try:
-            blob = self._look(name)
-        except NotFound:
-            return None
         if if_generation == 0:
-            is_ours = (int(blob.size), blob.crc32c) == (size, checksum)
-        else:
-            is_ours = (blob.metadata or {}).get(_CALL) == call
+            return self._same(name, size, checksum)
+        blob = self._there(name)
+        is_ours = blob is not None and (blob.metadata or {}).get(_CALL) == call
         return self._info(blob) if is_ours else None
 
     def _rewrite(
@@ -349,20 +339,19 @@ class GcsStore:
                 if token is None:
                     return destination._info(target)
         except PreconditionFailed:
-            if self._generation(source.name) != source.generation:
+            now = self._there(source.name)
+            if now is None or int(now.generation) != source.generation:
                 raise TransientError(f"{shown(source.name)} changed while it was copied") from None
-            there = destination._same(name, source)
+            there = destination._same(name, source.size, source.crc32c)
             if there is not None and (if_generation == 0 or calls.repeated):
                 return there
             raise
 
-    def _same(self, name: str, source: ObjectInfo) -> ObjectInfo | None:
-        """What is there, if it has the bytes of `source`."""
-        try:
-            info = self.stat(name)
-        except NotFound:
-            return None
-        return info if (info.size, info.crc32c) == (source.size, source.crc32c) else None
+    def _same(self, name: str, size: int, checksum: str | None) -> ObjectInfo | None:
+        """What is there, if it has these bytes."""
+        blob = self._there(name)
+        is_same = blob is not None and (int(blob.size), blob.crc32c) == (size, checksum)
+        return self._info(blob) if is_same else None
 
     def _list(self, prefix: str, **options: object) -> Any:
         return self._client().list_blobs(
@@ -375,7 +364,5 @@ class GcsStore:
 
 
 def _content_type(name: str) -> str:
-    for suffix, content_type in _CONTENT_TYPES.items():
-        if name.lower().endswith(suffix):
-            return content_type
-    return "application/octet-stream"
+    found = (kind for suffix, kind in _CONTENT_TYPES.items() if name.lower().endswith(suffix))
+    return next(found, "application/octet-stream")

@@ -7,18 +7,22 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
+
+from google.api_core import exceptions as api
+from google.api_core.retry import Retry
+from google.auth import exceptions as auth
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.cloud.storage import Client
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+from requests import RequestException
+from urllib3.exceptions import HTTPError
 
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.storage.object_names import shown
 from panoptes.network.storage.store import NotFound, PreconditionFailed
 
-if TYPE_CHECKING:
-    from google.auth.credentials import Credentials
-
-GiveCredentials: TypeAlias = "Credentials | Callable[[], Credentials] | None"
-Client: TypeAlias = Any
-"""Google's storage library carries no types."""
+GiveCredentials: TypeAlias = Credentials | Callable[[], Credentials] | None
 
 _CONNECT = 10.0
 _PASSING_STATUS = {408, 429}
@@ -27,14 +31,11 @@ _PASSING_STATUS = {408, 429}
 def open_client(credentials: GiveCredentials, endpoint: str | None) -> Client:
     """A client of the library. An emulator, given by `endpoint` without credentials or by
     STORAGE_EMULATOR_HOST, is spoken to anonymously."""
-    from google.auth.credentials import AnonymousCredentials, Credentials
-    from google.cloud.storage import Client as StorageClient
-
     if callable(credentials) and not isinstance(credentials, Credentials):
         credentials = credentials()
     if endpoint is None and os.environ.get("STORAGE_EMULATOR_HOST"):
         credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    return StorageClient(
+    return Client(
         # No project is needed to use the objects of a bucket.
         project=None,
         credentials=credentials,
@@ -48,17 +49,13 @@ def is_passing(error: BaseException) -> bool:
 
     https://cloud.google.com/storage/docs/retry-strategy#retryable
     """
-    from google.api_core.exceptions import GoogleAPICallError
-    from google.auth.exceptions import TransportError
-    from google.cloud.storage.exceptions import InvalidResponse
-    from requests import RequestException
-    from urllib3.exceptions import HTTPError
-
-    if isinstance(error, GoogleAPICallError | InvalidResponse):
-        status = error.code if isinstance(error, GoogleAPICallError) else error.response.status_code
+    if isinstance(error, api.GoogleAPICallError | InvalidResponse):
+        status = (
+            error.code if isinstance(error, api.GoogleAPICallError) else error.response.status_code
+        )
         return status is not None and (status >= 500 or status in _PASSING_STATUS)
     # Whatever the connection itself may come to.
-    connection = (TransportError, RequestException, HTTPError, http.client.HTTPException)
+    connection = (auth.TransportError, RequestException, HTTPError, http.client.HTTPException)
     return isinstance(error, (*connection, ConnectionError))
 
 
@@ -67,8 +64,6 @@ class Calls:
 
     def __init__(self, timeout: float, patience: float) -> None:
         """`timeout` for one answer, `patience` for all repetitions; seconds."""
-        from google.api_core.retry import Retry
-
         self.repeated = False
         retry = Retry(
             predicate=is_passing,
@@ -120,10 +115,6 @@ def translated(bucket: str, name: str | None = None, *, is_upload: bool = False)
     `name` is the object asked for; without one, or when it is uploaded, what is not found
     is the bucket.
     """
-    from google.api_core import exceptions as api
-    from google.auth import exceptions as auth
-    from google.cloud.storage.exceptions import DataCorruption
-
     place = f"gs://{bucket}"
     what = place if name is None else f"{shown(name)} in {place}"
     try:

@@ -38,11 +38,10 @@ def remove(
     os.symlink(name, note, dir_fd=leaving)
     try:
         os.rename(leaf, aside, src_dir_fd=folder, dst_dir_fd=leaving)
-    except FileNotFoundError as error:
+    except OSError as error:
         os.unlink(note, dir_fd=leaving)
-        raise NotFound(f"{name!r} vanished while it was removed") from error
-    except OSError:
-        os.unlink(note, dir_fd=leaving)
+        if isinstance(error, FileNotFoundError):
+            raise NotFound(f"{name!r} vanished while it was removed") from error
         raise
     moved = look_at_link(leaving, aside)
     if moved is not None and identity(moved) == identity(seen) and guard.holds:
@@ -147,9 +146,6 @@ def _is_as_seen(leaving: int, file: str, token: str) -> bool:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     with suppress(PermissionError):
         descriptor = os.open(file, flags, dir_fd=leaving)
-        try:
-            with guarded(descriptor) as guard:
-                return guard.holds
-        finally:
-            os.close(descriptor)
+        with os.fdopen(descriptor, "rb"), guarded(descriptor) as guard:
+            return guard.holds
     return True

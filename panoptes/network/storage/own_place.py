@@ -32,7 +32,11 @@ def own_place(root: Path, kind: str) -> Iterator[int]:
     with inside(real.parent, ()) as above:
         device = os.fstat(above).st_dev
         if not real.name or real.stat().st_dev != device:
-            raise _has_nothing_beside(root)
+            raise ConfigurationError(
+                f"{root} is the top of its file system, and the network keeps its own files beside "
+                "a folder, on the same file system: use a folder within it, such as "
+                f"{root / 'incoming'}"
+            )
         descriptor = _entered(above, PRIVATE, where)
         try:
             for part in (real.name, kind):
@@ -70,10 +74,3 @@ def _entered(above: int, name: str, where: Path) -> int:
             "move it away, or run as its owner"
         )
     return descriptor
-
-
-def _has_nothing_beside(root: Path) -> ConfigurationError:
-    return ConfigurationError(
-        f"{root} is the top of its file system, and the network keeps its own files beside a "
-        f"folder, on the same file system: use a folder within it, such as {root / 'incoming'}"
-    )

@@ -4,14 +4,26 @@ Every object has a generation: an opaque positive integer that changes whenever 
 object's bytes do. Writes and removals name the generation that they expect, so that two
 runs over the same file cannot undo each other (the rules are those of Cloud Storage,
 https://cloud.google.com/storage/docs/request-preconditions).
+
+What does not match its checksum may have been damaged where it is kept or on the way here:
+`judged` reads again, from the start, before anybody says which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import BinaryIO, ClassVar, Protocol, TypeVar
+
+from panoptes.network.errors import BadInput, TransientError
+from panoptes.network.storage.checksums import Crc32c
+
+READS = 4
+"""How often an object is read before its checksum is given up for this time."""
+
+T = TypeVar("T")
 
 
 class NotFound(Exception):
@@ -41,8 +53,40 @@ class ObjectInfo:
     """When this generation was written, UTC."""
 
 
+class Mismatch(TransientError):
+    """One reading of an object did not match the checksum that its store keeps."""
+
+    def __init__(self, info: ObjectInfo, found: str) -> None:
+        super().__init__(
+            f"{info.name} was read with the CRC32C {found}, and {info.crc32c} was stored"
+        )
+        self.seen = (info.generation, info.crc32c, found)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An object that is being copied: one generation of it, opened at its first byte."""
+
+    info: ObjectInfo
+    stream: BinaryIO
+    """Readable and seekable."""
+    look_again: Callable[[], None]
+    """Raises TransientError if the object is no longer the generation of `info`."""
+
+    def confirm(self, copied: Crc32c) -> None:
+        """Make sure that `copied` is this generation, whole and undamaged.
+
+        Raises TransientError when the source changed or broke off, and Mismatch, which is passing
+        trouble as well until `judged` has seen it twice.
+        """
+        self.look_again()
+        if copied.size != self.info.size:
+            raise TransientError(f"{self.info.name} broke off while it was copied")
+        verify(self.info, copied.base64)
+
+
 class ObjectStore(Protocol):
-    """Files by name in one location.
+    """Files by name in one location; both kinds of store inherit from this.
 
     Passing trouble is raised as `TransientError`, and what only an operator can put
     right (a missing bucket or permission to write) as ConfigurationError. Every method may be
@@ -52,11 +96,9 @@ class ObjectStore(Protocol):
     What other programs put under a stranger name is listed, read and removed by that name.
     """
 
-    @property
-    def vouches(self) -> bool:
-        """Whether the store reckons checksums itself and watches over its disks, so that its
-        word on an object is enough."""
-        ...
+    vouches: ClassVar[bool]
+    """Whether the store reckons checksums itself and watches over its disks, so that its word on
+    an object is enough."""
 
     def stat(self, name: str) -> ObjectInfo:
         """Raises NotFound."""
@@ -102,6 +144,20 @@ class ObjectStore(Protocol):
         at the destination. Raises NotFound, PreconditionFailed, TransientError as `read` and
         `put` do.
         """
+
+        def send() -> ObjectInfo:
+            with self.opened(name, generation) as source:
+                return destination.receive(destination_name, source, if_generation=if_generation)
+
+        return judged(send)
+
+    def opened(self, name: str, generation: int | None) -> AbstractContextManager[Source]:
+        """The object for a copy. Raises NotFound as `read` does."""
+        ...
+
+    def receive(self, name: str, source: Source, *, if_generation: int | None = None) -> ObjectInfo:
+        """As `put`, of the bytes of `source` once they are confirmed: how a copy is taken in
+        without holding all of it in memory."""
         ...
 
     def delete(self, name: str, *, if_generation: int | None = None) -> None:
@@ -134,3 +190,30 @@ class ObjectStore(Protocol):
     def count_passing(self, seconds: float) -> int:
         """How many uploads that never got their last names have been unchanged for so long."""
         ...
+
+
+def verify(info: ObjectInfo, found: str) -> None:
+    """Raises Mismatch unless `found` is the checksum that the store keeps."""
+    if info.crc32c is not None and info.crc32c != found:
+        raise Mismatch(info, found)
+
+
+def judged(read: Callable[[], T]) -> T:
+    """What `read` gives, which asks the store for the object anew, and reads from its start.
+
+    Raises BadInput ``transfer-damage`` where two readings of one generation gave the same
+    wrong checksum: the way does not damage twice alike. Raises Mismatch where all differ.
+    """
+    seen: list[object] = []
+    while True:
+        try:
+            return read()
+        except Mismatch as wrong:
+            _, stored, found = wrong.seen
+            if wrong.seen in seen:
+                raise BadInput(
+                    "transfer-damage", f"its CRC32C is {found}, but {stored} when it was stored"
+                ) from wrong
+            seen.append(wrong.seen)
+            if len(seen) == READS:
+                raise

@@ -12,8 +12,7 @@ from panoptes.network.ingest.cases import cases
 from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.site import Site
 from tests import audited, sites
-from tests.audited import BAD, STRAY, change, entry_key, found, quietly_spoil
-from tests.network.audit.test_auditing import path_of
+from tests.audited import BAD, STRAY, change, entry_key, found, path_of, quietly_spoil
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ import pytest
 
 from panoptes.network.site import Site
 from tests import audited, sites
-from tests.audited import BAD, STRAY, found, quietly_spoil, truth
+from tests.audited import BAD, STRAY, found, path_of, quietly_spoil, truth
 from tests.files import IMAGE, LATER, SEQUENCE
-from tests.network.audit.test_auditing import path_of
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.ingest.listing import by_image, everything_waiting, waiting_for
-from panoptes.network.names import Sequence, parse_sequence_id
+from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.site import Site
 from tests import sites
 from tests.files import IMAGE, SEQUENCE, SEQUENCE_ID, place
@@ -44,12 +44,12 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def sequence() -> Sequence:
+def sequence() -> ObservationName:
     return parse_sequence_id(SEQUENCE_ID)
 
 
 def test_every_form_of_name_is_found_for_its_observation_and_nothing_else(
-    site: Site, sequence: Sequence
+    site: Site, sequence: ObservationName
 ) -> None:
     assert [s.name for s in waiting_for(site, sequence)] == sorted(OURS)
 
@@ -64,7 +64,9 @@ def test_each_file_waits_for_exactly_one_observation_or_for_the_sweep(
     assert sorted(found) == sorted(OURS + OTHERS)
 
 
-def test_other_observations_of_the_unit_are_not_walked(site: Site, sequence: Sequence) -> None:
+def test_other_observations_of_the_unit_are_not_walked(
+    site: Site, sequence: ObservationName
+) -> None:
     asked: list[str] = []
     waiting_for(sites.watched(site, asked.append), sequence)
     few = len(asked)
@@ -80,7 +82,7 @@ def test_other_observations_of_the_unit_are_not_walked(site: Site, sequence: Seq
 
 
 def test_files_of_one_image_go_together_and_the_camera_raw_last(
-    site: Site, sequence: Sequence
+    site: Site, sequence: ObservationName
 ) -> None:
     groups = by_image(waiting_for(site, sequence))
     image = next(g for g in groups if g[0].upload and g[0].upload.stem == IMAGE)

@@ -13,7 +13,7 @@ from panoptes.network.ingest.backlog import abandoned, fallen_quiet, survey
 from panoptes.network.ingest.ledger import now
 from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.settle import settle_observation
-from panoptes.network.names import Sequence, parse_sequence_id
+from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.site import Site
 from tests import sites
 from tests.files import IMAGE, LATER, SEQUENCE_ID, jpeg, place, tiny_fits
@@ -27,7 +27,7 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def sequence() -> Sequence:
+def sequence() -> ObservationName:
     return parse_sequence_id(SEQUENCE_ID)
 
 
@@ -47,7 +47,7 @@ def test_counts_are_those_of_the_images(site: Site) -> None:
     assert (unit["num_images"], unit["num_observations"], unit["total_exptime"]) == (10, 1, 1.0)
 
 
-def test_wrong_counts_are_put_right(site: Site, sequence: Sequence) -> None:
+def test_wrong_counts_are_put_right(site: Site, sequence: ObservationName) -> None:
     _arrive(site, IMAGE, seconds=120.0, moment=now())
     for collection, key in (("observations", SEQUENCE_ID), ("units", "PAN001")):
         stored = site.catalog.get(collection, key)
@@ -61,7 +61,7 @@ def test_wrong_counts_are_put_right(site: Site, sequence: Sequence) -> None:
         assert (document["num_images"], document["total_exptime"]) == (1, 120.0)
 
 
-def test_settling_again_changes_nothing(site: Site, sequence: Sequence) -> None:
+def test_settling_again_changes_nothing(site: Site, sequence: ObservationName) -> None:
     _arrive(site, IMAGE, seconds=120.0, moment=now())
     before = site.catalog.get("observations", SEQUENCE_ID)
     settle_observation(site, sequence)
@@ -69,7 +69,7 @@ def test_settling_again_changes_nothing(site: Site, sequence: Sequence) -> None:
 
 
 def test_an_image_of_which_only_metadata_came_is_not_counted(
-    site: Site, sequence: Sequence
+    site: Site, sequence: ObservationName
 ) -> None:
     _arrive(site, IMAGE, seconds=120.0, moment=now())
     site.catalog.create(
@@ -81,7 +81,9 @@ def test_an_image_of_which_only_metadata_came_is_not_counted(
     assert settle_observation(site, sequence)["num_images"] == 1
 
 
-def test_an_observation_is_received_after_two_quiet_hours(site: Site, sequence: Sequence) -> None:
+def test_an_observation_is_received_after_two_quiet_hours(
+    site: Site, sequence: ObservationName
+) -> None:
     _arrive(site, IMAGE, seconds=1.0, moment=now() - timedelta(hours=1, minutes=59))
     assert sites.document(site, "observations", SEQUENCE_ID)["status"] == "receiving_files"
     sooner = site.changed(**{"quiet_hours": 1.98})
@@ -128,14 +130,14 @@ def test_a_late_file_is_counted_and_the_status_stays(site: Site) -> None:
     assert (observation["status"], observation["num_images"]) == ("received", 2)
 
 
-def test_another_programs_status_is_kept(site: Site, sequence: Sequence) -> None:
+def test_another_programs_status_is_kept(site: Site, sequence: ObservationName) -> None:
     site.catalog.create("observations", SEQUENCE_ID, {"status": "rejected"})
     _arrive(site, IMAGE, seconds=1.0, moment=datetime(2018, 2, 17, tzinfo=UTC))
     assert sites.document(site, "observations", SEQUENCE_ID)["status"] == "rejected"
 
 
 def test_an_observation_of_which_nothing_could_be_taken_gets_no_document(
-    site: Site, sequence: Sequence
+    site: Site, sequence: ObservationName
 ) -> None:
     place(sites.incoming(site), f"{IMAGE}.fits", b"junk")
     sites.run(site)
@@ -160,7 +162,7 @@ def test_counts_that_a_run_could_not_write_are_owed_and_a_later_one_writes_them(
     call: str,
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    sequence: Sequence,
+    sequence: ObservationName,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The files are archived and gone from incoming: nothing is left to list."""
@@ -196,7 +198,7 @@ def test_counts_that_a_run_could_not_write_are_owed_and_a_later_one_writes_them(
 
 
 def test_an_observation_that_an_earlier_version_left_unsettled_is_found(
-    site: Site, sequence: Sequence
+    site: Site, sequence: ObservationName
 ) -> None:
     _arrive(site, IMAGE, seconds=1.0, moment=now() - timedelta(days=1))
     stored = site.catalog.get("observations", SEQUENCE_ID)

@@ -12,8 +12,8 @@ from panoptes.network.catalog.sqlite import SqliteCatalog
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.lookup.known_names import FRESH, KnownName, KnownNames
 from panoptes.network.lookup.resolve import resolve_name
-from panoptes.network.lookup.resolved import NoSuchName
-from panoptes.network.lookup.sesame import Found, NoAnswer, Sesame, read_answer
+from panoptes.network.lookup.resolved import Found, NoSuchName
+from panoptes.network.lookup.sesame import NoAnswer, Sesame, read_answer
 from panoptes.network.search import separation
 from tests.local_http import SesameServer, sesame_answer, sesame_server, simbad
 

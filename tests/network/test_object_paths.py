@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panoptes.network.places import BadPath, NotOurs, Place, places_meant, public_url
+from panoptes.network.object_paths import BadPath, NotOurs, ObjectPath, paths_meant, public_url
 from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site
 
@@ -30,38 +30,41 @@ def folders(tmp_path: Path) -> Site:
 
 
 def test_a_name_is_looked_for_in_the_archive_first(folders: Site) -> None:
-    assert places_meant(folders, NAME) == [
-        Place("images", NAME),
-        Place("incoming", NAME),
-        Place("rgb", NAME),
+    assert paths_meant(folders, NAME) == [
+        ObjectPath("images", NAME),
+        ObjectPath("incoming", NAME),
+        ObjectPath("rgb", NAME),
     ]
 
 
 def test_an_uploaded_name_also_means_what_it_was_archived_as(folders: Site) -> None:
     older = "PAN001/Wasp 35/14d3bd/20180216T110623/20180216T112430.fits"
-    assert Place("images", NAME) in places_meant(folders, older)
+    assert ObjectPath("images", NAME) in paths_meant(folders, older)
 
 
 @pytest.mark.parametrize(
     ("path", "place"),
     [
-        (f"images/{NAME}", Place("images", NAME)),
-        (f"gs://panoptes-images/{NAME}", Place("images", NAME)),
-        (f"https://storage.googleapis.com/panoptes-images/{NAME}", Place("images", NAME)),
-        (f"https://storage.cloud.google.com/panoptes-images/{NAME}", Place("images", NAME)),
-        (f"https://panoptes-images.storage.googleapis.com/{NAME}", Place("images", NAME)),
-        (f"HTTPS://STORAGE.googleapis.com/panoptes-images/{NAME}?a=b#c", Place("images", NAME)),
-        ("gs://panoptes-products/made/a.fits", Place("rgb", "a.fits")),
-        ("gs://panoptes-products/other/a.fits", Place("previews", "other/a.fits")),
+        (f"images/{NAME}", ObjectPath("images", NAME)),
+        (f"gs://panoptes-images/{NAME}", ObjectPath("images", NAME)),
+        (f"https://storage.googleapis.com/panoptes-images/{NAME}", ObjectPath("images", NAME)),
+        (f"https://storage.cloud.google.com/panoptes-images/{NAME}", ObjectPath("images", NAME)),
+        (f"https://panoptes-images.storage.googleapis.com/{NAME}", ObjectPath("images", NAME)),
+        (
+            f"HTTPS://STORAGE.googleapis.com/panoptes-images/{NAME}?a=b#c",
+            ObjectPath("images", NAME),
+        ),
+        ("gs://panoptes-products/made/a.fits", ObjectPath("rgb", "a.fits")),
+        ("gs://panoptes-products/other/a.fits", ObjectPath("previews", "other/a.fits")),
         (
             "https://storage.googleapis.com/panoptes-images/a%20b%23c.fits",
-            Place("images", "a b#c.fits"),
+            ObjectPath("images", "a b#c.fits"),
         ),
-        (f"{FILES}/rgb/a%20b.fits", Place("rgb", "a b.fits")),
+        (f"{FILES}/rgb/a%20b.fits", ObjectPath("rgb", "a b.fits")),
     ],
 )
-def test_addresses_lead_to_their_location(path: str, place: Place) -> None:
-    assert places_meant(in_buckets(), path, files_url=FILES) == [place]
+def test_addresses_lead_to_their_location(path: str, place: ObjectPath) -> None:
+    assert paths_meant(in_buckets(), path, files_url=FILES) == [place]
 
 
 @pytest.mark.parametrize(
@@ -72,16 +75,16 @@ def test_addresses_lead_to_their_location(path: str, place: Place) -> None:
     ],
 )
 def test_the_original_services_public_urls_still_name_their_file(folders: Site, url: str) -> None:
-    assert places_meant(folders, url) == places_meant(folders, NAME)
+    assert paths_meant(folders, url) == paths_meant(folders, NAME)
 
 
 def test_a_bucket_name_may_be_given_beside_the_path(folders: Site) -> None:
-    assert places_meant(folders, "a.fits", bucket_name="rgb") == [Place("rgb", "a.fits")]
-    assert places_meant(folders, NAME, bucket_name="panoptes-raw-images")[0].location == "images"
-    found = places_meant(in_buckets(), "made/a.fits", bucket_name="panoptes-products")
-    assert found == [Place("rgb", "a.fits")]
+    assert paths_meant(folders, "a.fits", bucket_name="rgb") == [ObjectPath("rgb", "a.fits")]
+    assert paths_meant(folders, NAME, bucket_name="panoptes-raw-images")[0].location == "images"
+    found = paths_meant(in_buckets(), "made/a.fits", bucket_name="panoptes-products")
+    assert found == [ObjectPath("rgb", "a.fits")]
     with pytest.raises(NotOurs):
-        places_meant(folders, "a.fits", bucket_name="another")
+        paths_meant(folders, "a.fits", bucket_name="another")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_a_bucket_name_may_be_given_beside_the_path(folders: Site) -> None:
 )
 def test_other_peoples_places_are_refused(path: str) -> None:
     with pytest.raises((NotOurs, BadPath)):
-        places_meant(in_buckets(), path, files_url=FILES)
+        paths_meant(in_buckets(), path, files_url=FILES)
 
 
 OUTSIDE = [
@@ -142,7 +145,7 @@ OUTSIDE = [
 )
 def test_no_spelling_of_a_path_leads_outside(prefix: str, path: str) -> None:
     with pytest.raises((BadPath, NotOurs)):
-        places_meant(in_buckets(), prefix + path, files_url=FILES)
+        paths_meant(in_buckets(), prefix + path, files_url=FILES)
 
 
 @given(
@@ -154,7 +157,7 @@ def test_no_spelling_of_a_path_leads_outside(prefix: str, path: str) -> None:
 )
 def test_whatever_is_understood_stays_inside(parts: list[str], prefix: str) -> None:
     try:
-        places = places_meant(in_buckets(), prefix + "".join(parts), files_url=FILES)
+        places = paths_meant(in_buckets(), prefix + "".join(parts), files_url=FILES)
     except (BadPath, NotOurs):
         return
     for place in places:
@@ -165,7 +168,7 @@ def test_whatever_is_understood_stays_inside(parts: list[str], prefix: str) -> N
 @given(st.text(min_size=1, max_size=40))
 def test_any_text_is_understood_or_refused(text: str) -> None:
     try:
-        places = places_meant(in_buckets(), text)
+        places = paths_meant(in_buckets(), text)
     except (BadPath, NotOurs) as error:
         refusal = str(error)
         assert refusal
@@ -176,15 +179,15 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
 def test_the_public_url_leads_back_to_the_file() -> None:
     for site, files in ((in_buckets(), None), (in_buckets(), FILES)):
         for name in (NAME, "a b#c?d&e%f.fits", "ä/ö.fits"):
-            url = public_url(site, Place("rgb", name), files_url=files)
+            url = public_url(site, ObjectPath("rgb", name), files_url=files)
             assert url.startswith("https://storage.googleapis.com/panoptes-products/made/")
-            assert places_meant(site, url, files_url=files) == [Place("rgb", name)]
+            assert paths_meant(site, url, files_url=files) == [ObjectPath("rgb", name)]
 
 
 def test_a_folders_files_have_a_url_only_where_they_are_served(folders: Site) -> None:
-    place = Place("images", "a b.fits")
+    place = ObjectPath("images", "a b.fits")
     url = public_url(folders, place, files_url=FILES)
     assert url == f"{FILES}/images/{quote('a b.fits')}"
-    assert places_meant(folders, url, files_url=FILES) == [place]
+    assert paths_meant(folders, url, files_url=FILES) == [place]
     assert public_url(folders, place) == "images/a b.fits"
-    assert places_meant(folders, public_url(folders, place)) == [place]
+    assert paths_meant(folders, public_url(folders, place)) == [place]

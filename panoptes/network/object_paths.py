@@ -36,20 +36,20 @@ class Hidden(LookupError):
     """This names an object in a location that is not shown to everyone."""
 
 
-class Place(NamedTuple):
+class ObjectPath(NamedTuple):
     """An object of the network."""
 
     location: Location
     name: str
 
 
-def places_meant(
+def paths_meant(
     site: Site,
     bucket_path: str,
     *,
     bucket_name: str | None = None,
     files_url: str | None = None,
-) -> list[Place]:
+) -> list[ObjectPath]:
     """The objects that `bucket_path` can mean, best first.
 
     It is a name, ``LOCATION/NAME``, ``gs://BUCKET/NAME``, the public URL of an object in
@@ -63,13 +63,13 @@ def places_meant(
         bucket = bucket_name or None
     location = _location(bucket)
     if location is not None:
-        return [Place(location, checked_name(name))]
+        return [ObjectPath(location, checked_name(name))]
     if bucket is not None and bucket not in FORMER_BUCKETS:
         return [_in_bucket(site, bucket, name)]
     first, _, rest = name.partition("/")
     location = _location(first)
     if location is not None and rest:
-        return [Place(location, checked_name(rest))]
+        return [ObjectPath(location, checked_name(rest))]
     return _wherever(checked_name(name))
 
 
@@ -93,14 +93,14 @@ def checked_name(name: str) -> str:
     return name
 
 
-def public_url(site: Site, place: Place, *, files_url: str | None = None) -> str:
+def public_url(site: Site, path: ObjectPath, *, files_url: str | None = None) -> str:
     """Where anybody who may can fetch an object; ``LOCATION/NAME`` where no URL leads to it."""
-    address = urlsplit(getattr(site.settings, place.location))
+    address = urlsplit(getattr(site.settings, path.location))
     if address.scheme == "gs":
-        name = "/".join(filter(None, (address.path.strip("/"), place.name)))
+        name = "/".join(filter(None, (address.path.strip("/"), path.name)))
         return f"https://{_PUBLIC_HOSTS[0]}/{address.netloc}/{quote(name)}"
     base = files_url.rstrip("/") + "/" if files_url else ""
-    return f"{base}{place.location}/{quote(place.name) if base else place.name}"
+    return f"{base}{path.location}/{quote(path.name) if base else path.name}"
 
 
 def _location(name: str | None) -> Location | None:
@@ -150,22 +150,22 @@ def _from_url(text: str, files_url: str | None) -> tuple[str | None, str]:
     raise NotOurs(f"{text[:80]!r} leads to none of this network's locations")
 
 
-def _in_bucket(site: Site, bucket: str, name: str) -> Place:
+def _in_bucket(site: Site, bucket: str, name: str) -> ObjectPath:
     """The location that an object of a bucket lies in, the one with the longest prefix."""
     checked_name(name)
-    found: list[tuple[int, Place]] = []
+    found: list[tuple[int, ObjectPath]] = []
     for location in LOCATIONS:
         address = urlsplit(getattr(site.settings, location))
         prefix = f"{address.path.strip('/')}/".removeprefix("/")
         inside = name.startswith(prefix) and name != prefix
         if address.scheme == "gs" and address.netloc == bucket and inside:
-            found.append((len(prefix), Place(location, name.removeprefix(prefix))))
+            found.append((len(prefix), ObjectPath(location, name.removeprefix(prefix))))
     if not found:
         raise NotOurs(f"the bucket {bucket[:80]!r} holds none of this network's locations")
     return max(found)[1]
 
 
-def _wherever(name: str) -> list[Place]:
+def _wherever(name: str) -> list[ObjectPath]:
     """A name without a location; an uploaded name also means what it was archived as."""
     try:
         upload = parse_upload(name)
@@ -174,5 +174,5 @@ def _wherever(name: str) -> list[Place]:
     else:
         archived = f"{upload.stem}.fits.fz" if upload.file_type.value.startswith("fits") else name
     names = dict.fromkeys([name, archived])
-    places = [Place("images", each) for each in names]
-    return places + [Place(location, name) for location in SEARCHED[1:]]
+    paths = [ObjectPath("images", each) for each in names]
+    return paths + [ObjectPath(location, name) for location in SEARCHED[1:]]

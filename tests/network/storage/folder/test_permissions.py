@@ -1,0 +1,97 @@
+"""What may not be read or written, and what runs out."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from panoptes.network.errors import ConfigurationError, TransientError
+from panoptes.network.storage.folder import FolderStore
+from panoptes.network.storage.store import Unreadable
+from tests.network.storage.folder.looking import names
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder of this process, which for the test has no special rights."""
+    folder = Path(tempfile.mkdtemp(prefix="panoptes-"))
+    is_root = os.geteuid() == 0
+    try:
+        folder.chmod(0o755)
+        if is_root:
+            os.chown(folder, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        yield folder / "store"
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for path in folder.rglob("*"):
+            if path.is_dir():
+                path.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+def test_what_may_not_be_read_is_listed_and_unreadable(unprivileged: Path) -> None:
+    store = FolderStore(unprivileged)
+    store.put("file", b"x")
+    store.put("folder/inside", b"x")
+    (unprivileged / "file").chmod(0)
+    (unprivileged / "folder").chmod(0)
+
+    assert names(store) == ["file", "folder"]
+    for name in ("file", "folder", "folder/inside"):
+        with pytest.raises(Unreadable):
+            store.read(name)
+    assert store.stat("file").size == 1
+    assert list(store.folders("")) == []
+
+
+def test_a_folder_that_may_not_be_written_is_a_matter_of_configuration(unprivileged: Path) -> None:
+    store = FolderStore(unprivileged)
+    store.put("a", b"x")
+    store.root.chmod(0o500)
+    (unprivileged.parent / ".panoptes" / "store" / "tmp").chmod(0o500)
+
+    with pytest.raises(ConfigurationError, match="'b' cannot be written: Permission denied"):
+        store.put("b", b"x")
+    with pytest.raises(ConfigurationError, match="'a' cannot be written: Permission denied"):
+        store.delete("a")
+    with pytest.raises(ConfigurationError, match="cannot be written to: Permission denied"):
+        store.check()
+    with pytest.raises(ConfigurationError, match="cannot be written to: Permission denied"):
+        FolderStore(store.root / "new").check()
+    assert names(store) == ["a"]
+
+
+def test_running_out_of_descriptors_passes(store: FolderStore) -> None:
+    store.put("a", b"x")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        with pytest.raises(TransientError):
+            store.read("a")
+        with pytest.raises(TransientError):
+            store.put("b", b"x")
+        with pytest.raises(TransientError):
+            names(store)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert names(store) == ["a"]
+
+
+def test_new_files_have_the_usual_permissions(store: FolderStore, root: Path) -> None:
+    (root / "usual").touch()
+    store.put("a", b"x", if_generation=0)
+
+    assert stat.S_IMODE((root / "a").stat().st_mode) == (root / "usual").stat().st_mode & 0o777
