@@ -12,7 +12,6 @@ from panoptes.network.documents import File
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
-from panoptes.network.storage.store import NotFound
 
 
 def still_wrong(site: Site, findings: list[Finding], *, deep: bool) -> list[Finding]:
@@ -34,11 +33,8 @@ def _about(finding: Finding) -> tuple[str, str, str]:
 def _is_found_aside(site: Site, finding: Finding, *, deep: bool) -> bool:
     """Whether what no observation's documents show is still so."""
     if finding.location == "incoming":
-        try:
-            info = site.store("incoming").stat(finding.subject or finding.name)
-        except NotFound:
-            return False
-        return waiting_finding(site, source_of(info), OVERDUE_SECONDS) is not None
+        info = site.stat("incoming", finding.subject or finding.name)
+        return info is not None and bool(waiting_finding(site, source_of(info), OVERDUE_SECONDS))
     collection, _, key = finding.name.partition("/")
     if finding.location == "catalog" and collection == "units" and finding.sequence_id:
         return bool(unit_findings(site, key, finding.sequence_id))

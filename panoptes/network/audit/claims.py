@@ -13,7 +13,7 @@ from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.names import FileType
 from panoptes.network.site import Site
-from panoptes.network.storage.store import NotFound, ObjectInfo
+from panoptes.network.storage.store import ObjectInfo
 
 DERIVED = ("preview", "rgb-r", "rgb-g", "rgb-b")
 """Roles of outputs that can be made again from another output."""
@@ -72,7 +72,7 @@ class ObjectChecks:
         location, path = place
         info = self._inventory.objects.get(place)
         if info is None:
-            info = _stat(self._site, location, path)  # under another observation's prefix
+            info = self._site.stat(location, path)  # under another observation's prefix
         if info is None:
             return self._lost(
                 Kind.OBJECT_MISSING, place, claims, waits,
@@ -176,13 +176,6 @@ def uploaded_as(location: str, path: str) -> str | None:
     if location == "previews" and path.endswith(".jpg") and ".preview-" not in leaf:
         return path
     return None
-
-
-def _stat(site: Site, location: Location, path: str) -> ObjectInfo | None:
-    try:
-        return site.store(location).stat(path)
-    except NotFound:
-        return None
 
 
 def _is(output: Output, info: ObjectInfo) -> bool:

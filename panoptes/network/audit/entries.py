@@ -9,7 +9,6 @@ from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
-from panoptes.network.storage.store import NotFound
 
 
 def entry_findings(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[Finding]:
@@ -81,10 +80,8 @@ def _is_kept(site: Site, entry: File) -> bool:
     """
     if entry.code not in ADVICE or entry.location != "quarantine" or entry.path is None:
         return False
-    try:
-        return site.store("quarantine").stat(entry.path).size == entry.size
-    except NotFound:
-        return False
+    kept = site.stat("quarantine", entry.path)
+    return kept is not None and kept.size == entry.size
 
 
 def _failed(site: Site, entry: File, waits: Waits) -> list[Finding]:
@@ -116,9 +113,8 @@ def _quarantined(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[F
     assert entry.path is not None
     again = Repair.INGEST if waits(entry.name) else None
     step = "" if again else " Upload the file again from the unit, or restore it from a backup."
-    try:
-        info = site.store("quarantine").stat(entry.path)
-    except NotFound:
+    info = site.stat("quarantine", entry.path)
+    if info is None:
         sentence = f"{entry.name} was put into quarantine, but it is not there.{step}"
         lost = Finding(
             Kind.QUARANTINE_MISSING, "quarantine", entry.path, sentence,

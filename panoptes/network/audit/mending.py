@@ -137,10 +137,9 @@ def _drop(site: Site, finding: Finding) -> None:
 def _note(site: Site, finding: Finding) -> None:
     """Write an object's present generation into the entries that name these very bytes."""
     location = _known(finding.location)
-    try:
-        info = site.store(location).stat(finding.name)
-    except NotFound as error:
-        raise CannotMend("it has just gone") from error
+    info = site.stat(location, finding.name)
+    if info is None:
+        raise CannotMend("it has just gone")
     checksum = read_back(site, location, info)
     assert finding.sequence_id is not None
 

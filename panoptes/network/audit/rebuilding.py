@@ -9,10 +9,9 @@ from panoptes.network.audit.originals import uploaded_bytes
 from panoptes.network.documents import File, Image, Location, Output
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import OutputLost, output_of
-from panoptes.network.ingest.derive import make_rgb, verify
+from panoptes.network.ingest.derive import make_rgb, preview_of_fits, verify
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.outcome import Derived
-from panoptes.network.ingest.preview import preview_of_fits
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.keywords import known_cards
 from panoptes.network.names import FileType, display_name, document_key, parse_upload
@@ -105,10 +104,9 @@ def _from_image(site: Site, name: str, image_id: str | None) -> tuple[Source, Ou
         if path is None or checksum is None:
             break
         location: Location = "originals" if is_raw else "images"
-        try:
-            info = site.store(location).stat(path)
-        except NotFound as error:
-            raise CannotMend(f"{path} is not in {location}") from error
+        info = site.stat(location, path)
+        if info is None:
+            raise CannotMend(f"{path} is not in {location}")
         role = "original" if is_raw else "archive"
         upload = Source(
             name, source.generation, source.size, source.arrived, source.crc32c, parse_upload(name)

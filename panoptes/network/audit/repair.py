@@ -16,7 +16,6 @@ from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import Steps, Watch, take_all
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site
-from panoptes.network.storage.store import NotFound
 
 ROUNDS = 3
 """How often one observation is mended: a document that came back may show what else is wrong."""
@@ -95,8 +94,6 @@ def _repair(site: Site, findings: list[Finding], steps: Steps) -> None:
 
 
 def _take_unroutable(site: Site, finding: Finding, steps: Steps) -> None:
-    try:
-        info = keep_trying(site.store("incoming").stat, finding.subject or finding.name)
-    except NotFound:
-        return
-    take_all([source_of(info)], steps=steps, watch=Watch())
+    info = keep_trying(site.stat, "incoming", finding.subject or finding.name)
+    if info is not None:
+        take_all([source_of(info)], steps=steps, watch=Watch())

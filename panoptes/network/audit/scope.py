@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from panoptes.network.catalog.catalog import Query
-from panoptes.network.documents import GeoPoint, Location, night_of
+from panoptes.network.documents import Location, night_of
 from panoptes.network.errors import BadInput
 from panoptes.network.names import parse_sequence_id, parse_upload
 from panoptes.network.site import Site
@@ -91,7 +91,7 @@ class Scope:
                 yield Stretch(f"{self.unit}/", f"{self.unit}_", f"{self.unit}_{_END}")
             return
         for unit in [self.unit] if self.unit else sorted(_units(site)):
-            begin, end = night_bounds(self.night, _longitude(site, unit))
+            begin, end = night_bounds(self.night, site.longitude(unit))
             for camera in sorted(_cameras(site, unit)):
                 for day in (begin.date(), end.date()):
                     low = max(begin, datetime.combine(day, datetime.min.time(), UTC))
@@ -115,7 +115,7 @@ class Scope:
             return False
         if abs(sequence.time.date() - self.night) > _DAY:
             return False
-        longitude = _longitude(site, sequence.unit_id)
+        longitude = site.longitude(sequence.unit_id)
         return night_of(sequence.time, longitude) == self.night.isoformat()
 
 
@@ -132,12 +132,6 @@ def night_bounds(night: date, longitude: float | None) -> tuple[datetime, dateti
     if noon.microsecond:
         noon = noon.replace(microsecond=0) + timedelta(seconds=1)
     return noon, noon + _DAY
-
-
-def _longitude(site: Site, unit_id: str) -> float | None:
-    stored = site.catalog.get("units", unit_id)
-    place = stored.fields.get("location") if stored else None
-    return place.longitude if isinstance(place, GeoPoint) else None
 
 
 def _units(site: Site) -> set[str]:

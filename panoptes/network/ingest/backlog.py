@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from panoptes.network.catalog.catalog import Query, Stored
-from panoptes.network.documents import File, GeoPoint, night_of
+from panoptes.network.documents import File, night_of
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
 from panoptes.network.ingest.rest import seconds_left
@@ -143,18 +143,11 @@ def waiting_of_nights(
             continue
         sequence = source.upload.sequence
         if sequence.unit_id not in longitudes:
-            longitudes[sequence.unit_id] = longitude_of(site, sequence.unit_id)
+            longitudes[sequence.unit_id] = site.longitude(sequence.unit_id)
         night = night_of(sequence.time, longitudes[sequence.unit_id])
         if first <= night <= last and not is_settled(site, source):
             found.setdefault(sequence.sequence_id, Waiting()).sources.append(source)
     return found
-
-
-def longitude_of(site: Site, unit_id: str) -> float | None:
-    """Of a unit, in degrees, east positive; None where it is not known."""
-    unit = site.catalog.get("units", unit_id)
-    place = unit.fields.get("location") if unit else None
-    return place.longitude if isinstance(place, GeoPoint) else None
 
 
 def is_settled(site: Site, source: Source) -> bool:

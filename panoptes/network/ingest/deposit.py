@@ -60,9 +60,8 @@ def deposit(
     """
     store, checksum = site.store(location), crc32c(data)
     for _ in range(5):
-        try:
-            present = store.stat(path)
-        except NotFound:
+        present = site.stat(location, path)
+        if present is None:
             try:
                 info = store.put(path, data, if_generation=0)
             except PreconditionFailed:
@@ -250,9 +249,8 @@ def renew(site: Site, source: Source, location: Location, path: str, data: bytes
     makes of an older one must not cover what was made of it.
     """
     store = site.store(location)
-    try:
-        present = store.stat(path)
-    except NotFound:
+    present = site.stat(location, path)
+    if present is None:
         return store.put(path, data, if_generation=0)
     same = present.size == len(data) and present.crc32c == crc32c(data)
     if same and _reads_as(store, present, data):
@@ -303,10 +301,7 @@ def roll_back_unclaimed(site: Site, source: Source, outputs: Iterable[Output]) -
     """
     upload = source.upload
     assert upload is not None
-    try:
-        if site.store("incoming").stat(source.name).generation != source.generation:
-            return
-    except NotFound:
+    if not site.has(source):
         return
     query = Query("files", where=[("sequence_id", "==", upload.sequence_id)])
     claimed: set[str] = set()

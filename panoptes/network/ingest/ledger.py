@@ -16,17 +16,17 @@ from functools import cache
 
 from pydantic import ValidationError
 
-from panoptes.network.cases import case_id_of, with_history
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Outcome
 from panoptes.network.errors import BadInput
+from panoptes.network.ingest.cases import case_id_of, with_history
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.reading_back import checksum_of, holds
 from panoptes.network.names import display_name, document_key
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
-from panoptes.network.storage.store import NotFound, Unreadable
+from panoptes.network.storage.store import Unreadable
 from panoptes.network.upload import Source
 
 log = safe_log(__name__)
@@ -125,7 +125,7 @@ def _decide(site: Site, source: Source, before: File | None) -> Opened:
     if before is None:
         return Opened(Verdict.WORK, _new_entry(source))
     if before.generation != source.generation:
-        if not _is_current(site, source):
+        if not site.has(source):  # a stalled run may have listed it long ago
             return Opened(Verdict.GONE, before)
         if _same_bytes(site, source, before) and _outputs_stand(site, before, closely=True):
             return Opened(Verdict.DONE, before)
@@ -176,14 +176,6 @@ def _new_entry(source: Source) -> File:
     )
 
 
-def _is_current(site: Site, source: Source) -> bool:
-    """Whether `incoming` still holds this generation: a stalled run may have listed it long ago."""
-    try:
-        return site.store("incoming").stat(source.name).generation == source.generation
-    except NotFound:
-        return False
-
-
 def _same_bytes(site: Site, source: Source, before: File) -> bool:
     """Whether a newer generation is but the same file once more."""
     if before.outcome not in ("archived", "filed") or before.size != source.size:
@@ -197,9 +189,8 @@ def _outputs_stand(site: Site, entry: File, *, closely: bool) -> bool:
     `closely`: by their very bytes, for an upload that will be removed because of them.
     """
     for output in entry.outputs or ():
-        try:
-            found = site.store(output.location).stat(output.path)
-        except NotFound:
+        found = site.stat(output.location, output.path)
+        if found is None:
             return False
         if output.role == "preview":
             continue  # another file of the image may have made a better one
@@ -216,17 +207,13 @@ def _quarantine_stands(site: Site, entry: File, *, closely: bool) -> bool:
     `closely`: by its very bytes, for an upload that will be removed because of the copy.
     """
     if entry.conflicts_with is not None:
-        try:
-            found = site.store(entry.conflicts_with.location).stat(entry.conflicts_with.path)
-        except NotFound:
-            return False
-        if found.generation != entry.conflicts_with.generation:
+        found = site.stat(entry.conflicts_with.location, entry.conflicts_with.path)
+        if found is None or found.generation != entry.conflicts_with.generation:
             return False
     if entry.path is None:
         return True
-    try:
-        found = site.store("quarantine").stat(entry.path)
-    except NotFound:
+    found = site.stat("quarantine", entry.path)
+    if found is None:
         return False
     written = found.crc32c or entry.crc32c
     return not closely or written in (None, checksum_of(site, "quarantine", found))

@@ -3,13 +3,18 @@
 Documents may exist before us: they are completed, never replaced. The path says which
 unit, camera and times an image has; where its header says otherwise the path wins and the
 image's notes say so.
+
+Unit, camera and observation are described by the earliest image that says a thing, so that any
+order and any overlap of runs ends in the same document. `described_by` holds, for each such
+field, which image that was. A value that nobody of ours wrote is somebody else's, and is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import (
@@ -28,7 +33,6 @@ from panoptes.network.documents import (
 )
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import roll_back_unclaimed
-from panoptes.network.ingest.first_writer import merge_first_writer, rank
 from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import own_sequence, recorded_sources
@@ -252,6 +256,46 @@ class _Recording:
         if self.derived.checksums == "stale":
             notes["the checksum cards of the uploaded file were out of date"] = None
         return list(notes)
+
+
+def rank(upload: UploadName) -> str:
+    """Sorts as images do by time, and the FITS file of an image before its camera raw."""
+    assert upload.image_time is not None
+    return f"{upload.image_time}~raw" if upload.file_type is FileType.CR2 else upload.image_time
+
+
+def merge_first_writer(
+    said: Mapping[str, Any],
+    stored: Fields,
+    by: str,
+    *,
+    together: Sequence[Sequence[str]] = (),
+    placeholders: Mapping[str, Any] | None = None,
+) -> Fields:
+    """The fields that an image of rank `by` gives to a document.
+
+    Fields `together` are taken from one image or not at all. A stored value that is its
+    `placeholders` entry counts as none.
+    """
+    by_image = stored.get("described_by")
+    described: dict[str, str] = {}
+    if isinstance(by_image, dict):  # else a field of another program
+        described = {k: v for k, v in by_image.items() if isinstance(v, str)}
+    empty = placeholders or {}
+    fields: Fields = {}
+    joined = {name for names in together for name in names}
+    for names in (*together, *((name,) for name in said if name not in joined)):
+        if any(said.get(name) is None for name in names):
+            continue
+        earlier = described.get(names[0])
+        if earlier is None:
+            if any(stored.get(n) not in (None, "", empty.get(n)) for n in names):
+                continue  # theirs
+        elif by > earlier:
+            continue
+        fields |= {name: said[name] for name in names}
+        described |= dict.fromkeys(names, by)
+    return fields | ({"described_by": described} if described else {})
 
 
 def only_missing(fields: Fields, before: Fields | None) -> Fields:

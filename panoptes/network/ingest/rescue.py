@@ -12,11 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from panoptes.network.cases import with_history
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Rescue
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
-from panoptes.network.ingest.cases import Found
+from panoptes.network.ingest.cases import Found, with_history
 from panoptes.network.ingest.ledger import now
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.ingest.quarantine import same_object

@@ -109,10 +109,8 @@ def may_come(site: Site, source: Source, bad: BadInput) -> bool:
 
 def was_replaced(site: Site, source: Source) -> bool:
     """Whether another generation of a file lies in `incoming`: somebody is writing it."""
-    try:
-        return site.store("incoming").stat(source.name).generation != source.generation
-    except NotFound:
-        return False
+    found = site.stat("incoming", source.name)
+    return found is not None and found.generation != source.generation
 
 
 def _left(site: Site, source: Source, seconds: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from panoptes.network.catalog.catalog import Fields, Query, modify
-from panoptes.network.documents import OBSERVATION_STATUS, GeoPoint, Unit, forward, night_of
+from panoptes.network.documents import OBSERVATION_STATUS, Unit, forward, night_of
 from panoptes.network.ingest.ledger import now
 from panoptes.network.names import Sequence
 from panoptes.network.site import Site
@@ -52,16 +52,15 @@ def settle_observation(site: Site, sequence: Sequence) -> Fields:
 
 def _mend_nights(site: Site, sequence: Sequence) -> None:
     """Nights that were counted from Greenwich, now that the unit's longitude is known."""
-    unit = site.catalog.get("units", sequence.unit_id)
-    place = unit.fields.get("location") if unit else None
-    if not isinstance(place, GeoPoint):
+    longitude = site.longitude(sequence.unit_id)
+    if longitude is None:
         return
 
     def mend(before: Fields | None) -> Fields | None:
         moment = (before or {}).get("time")
         if not (before or {}).get("night_is_rough") or not isinstance(moment, datetime):
             return None
-        return {"night": night_of(moment, place.longitude), "night_is_rough": None}
+        return {"night": night_of(moment, longitude), "night_is_rough": None}
 
     for collection in ("images", "observations"):
         rough = Query(
