@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -36,7 +37,7 @@ class Site:
         self._catalog: Catalog | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened_anew, (type(self), self.settings, self._credentials)
+        return partial(type(self), self.settings, credentials=self._credentials), ()
 
     @classmethod
     def in_folder(cls, data: Path, *, incoming: Path | None = None, **policies: Any) -> Self:
@@ -133,9 +134,3 @@ class Site:
             raise BadInput("empty-file")
         source.memory.data = data
         return data
-
-
-def _opened_anew(
-    kind: type[Site], settings: NetworkSettings, credentials: Callable[[], Credentials] | None
-) -> Site:
-    return kind(settings, credentials=credentials)

@@ -12,18 +12,17 @@ from panoptes.network.audit.asides import (
     unroutable_findings,
     waiting_findings,
 )
-from panoptes.network.audit.counts import wrong_counts
 from panoptes.network.audit.finding import Finding, Kind, Uploaded
-from panoptes.network.audit.inventory import walk
+from panoptes.network.audit.images import wrong_counts
+from panoptes.network.audit.inventory import pages, walk
 from panoptes.network.audit.observation import findings_in, is_held, look_again
-from panoptes.network.audit.paging import pages
 from panoptes.network.audit.scope import Scope
 from panoptes.network.audit.truth import read_truth, truth_findings
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import Location
 from panoptes.network.ingest.backlog import held
 from panoptes.network.ingest.retries import keep_trying
-from panoptes.network.ingest.settle import INGESTED
+from panoptes.network.ingest.settle import unit_totals
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
@@ -141,18 +140,10 @@ def _is_at_work(site: Site, unit_id: str) -> bool:
 
 
 def _unit(site: Site, unit_id: str, sequence_id: str) -> list[Finding]:
-    catalog = site.catalog
-    stored = catalog.get("units", unit_id)
+    stored = site.catalog.get("units", unit_id)
     if stored is None:
         return []  # said of its observations
-    images = Query("images", where=[("unit_id", "==", unit_id), ("status", "in", list(INGESTED))])
-    totals = catalog.aggregate(images, sums=["exptime"])
-    observations = catalog.aggregate(Query("observations", where=[("unit_id", "==", unit_id)]))
-    expected = {
-        "num_images": int(totals["count"]),
-        "total_exptime": round(float(totals["exptime"]), 3),
-        "num_observations": int(observations["count"]),
-    }
+    expected = unit_totals(site, unit_id)
     if "num_images" not in stored.fields and not expected["num_images"]:
         return []  # another program's unit, or all its files are in quarantine
     return list(wrong_counts("units", unit_id, stored.fields, expected, sequence_id or None))

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from panoptes.network.audit.claims import Waits
 from panoptes.network.audit.finding import Finding, Kind, Repair
+from panoptes.network.catalog.catalog import Stored
 from panoptes.network.documents import File
-from panoptes.network.errors import ADVICE
+from panoptes.network.errors import ADVICE, first_fault
 from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
+
+
+def as_entry(stored: Stored) -> File | Finding:
+    """An entry of the ledger, or the finding that it cannot be read."""
+    try:
+        return File.model_validate(stored.fields)
+    except ValidationError as error:
+        sentence = f"The ledger's entry {stored.key} cannot be read: {first_fault(error)}."
+        return Finding(
+            Kind.DOCUMENT_UNREADABLE, "catalog", f"files/{stored.key}", sentence,
+            stored.fields.get("sequence_id"),
+        )  # fmt: skip
 
 
 def entry_findings(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[Finding]:
@@ -116,11 +131,7 @@ def _quarantined(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[F
     info = site.stat("quarantine", entry.path)
     if info is None:
         sentence = f"{entry.name} was put into quarantine, but it is not there.{step}"
-        lost = Finding(
-            Kind.QUARANTINE_MISSING, "quarantine", entry.path, sentence,
-            entry.sequence_id, again, entry.name,
-        )  # fmt: skip
-        return [lost]
+        return [_finding(entry, Kind.QUARANTINE_MISSING, sentence, again, kept=entry.path)]
     checksum = read_back(site, "quarantine", info) if deep else info.crc32c
     if info.size != entry.size or (
         None not in (checksum, entry.crc32c) and checksum != entry.crc32c
@@ -128,17 +139,16 @@ def _quarantined(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[F
         sentence = (
             f"The bytes of {entry.path} in quarantine are not those that were put there.{step}"
         )
-        found.append(
-            Finding(
-                Kind.OBJECT_DAMAGED, "quarantine", entry.path, sentence,
-                entry.sequence_id, again, entry.name,
-            )
-        )  # fmt: skip
+        found.append(_finding(entry, Kind.OBJECT_DAMAGED, sentence, again, kept=entry.path))
     return found
 
 
-def _finding(entry: File, kind: Kind, sentence: str, repair: Repair | None = None) -> Finding:
+def _finding(
+    entry: File, kind: Kind, sentence: str, repair: Repair | None = None, *, kept: str | None = None
+) -> Finding:
+    """About the entry, or the copy `kept` in quarantine."""
+    name = kept or f"files/{document_key(entry.name)}"
     return Finding(
-        kind, "catalog", f"files/{document_key(entry.name)}", sentence,
+        kind, "quarantine" if kept else "catalog", name, sentence,
         entry.sequence_id, repair, entry.name,
     )  # fmt: skip

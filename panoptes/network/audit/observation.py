@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
-
-from pydantic import ValidationError
+from functools import cache, partial
 
 from panoptes.network.audit.claims import ObjectChecks
-from panoptes.network.audit.entries import entry_findings
+from panoptes.network.audit.entries import as_entry, entry_findings
 from panoptes.network.audit.finding import Finding, Kind, Repair
 from panoptes.network.audit.images import DocumentChecks
-from panoptes.network.audit.inventory import Inventory, inventory_of
+from panoptes.network.audit.inventory import Inventory, inventory_of, stands
 from panoptes.network.documents import File
-from panoptes.network.errors import first_fault
 from panoptes.network.ingest.lease import has_died
 from panoptes.network.ingest.ledger import now
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
-from panoptes.network.storage.store import NotFound
 
 
 def findings_in(site: Site, inventory: Inventory, *, deep: bool, known: set[str]) -> list[Finding]:
@@ -27,12 +23,9 @@ def findings_in(site: Site, inventory: Inventory, *, deep: bool, known: set[str]
     `known` remembers units and cameras that have a document, from one call to the next.
     """
 
-    @cache
-    def waits(name: str) -> bool:
-        return is_waiting(site, name)
-
     if inventory.sequence is None:
         return []  # another program's documents
+    waits = cache(partial(stands, site, "incoming"))
     entries, found = _entries(inventory)
     objects = ObjectChecks(site, inventory, list(entries.values()), deep=deep)
     for entry in entries.values():
@@ -67,40 +60,26 @@ def is_held(site: Site, sequence_id: str) -> bool:
     return isinstance(expires, datetime) and expires > now()
 
 
-def is_waiting(site: Site, name: str) -> bool:
-    try:
-        site.store("incoming").stat(name)
-    except (NotFound, ValueError):
-        return False
-    return True
-
-
 def _entries(inventory: Inventory) -> tuple[dict[str, File], list[Finding]]:
     """The ledger's entries by name, and those that cannot be read or are copies."""
     entries: dict[str, File] = {}
     found = []
     keys = {stored.key: stored for stored in inventory.files}
     for stored in inventory.files:
-        name = f"files/{stored.key}"
-        try:
-            entry = File.model_validate(stored.fields)
-        except ValidationError as error:
-            fault = first_fault(error)
-            sentence = f"The ledger's entry {stored.key} cannot be read: {fault}."
-            found.append(
-                Finding(Kind.DOCUMENT_UNREADABLE, "catalog", name, sentence, inventory.sequence_id)
-            )
+        entry = as_entry(stored)
+        if isinstance(entry, Finding):
+            found.append(entry)
             continue
         proper = document_key(entry.name)
         if stored.key != proper:
             twin = proper in keys and keys[proper].fields == stored.fields
             sentence = f"{entry.name} is in the ledger a second time, as {stored.key}."
-            repair = Repair.DROP if twin else None
             found.append(
                 Finding(
-                    Kind.CATALOGUED_TWICE, "catalog", name, sentence, inventory.sequence_id, repair
+                    Kind.CATALOGUED_TWICE, "catalog", f"files/{stored.key}", sentence,
+                    inventory.sequence_id, Repair.DROP if twin else None,
                 )
-            )
+            )  # fmt: skip
             continue
         entries[entry.name] = entry
     return entries, found

@@ -17,7 +17,6 @@ KEPT: tuple[Location, ...] = ("images", "originals", "rgb", "previews", "timelap
 """The locations whose objects lie under ``UNIT/CAMERA/SEQUENCE``."""
 
 _UNIT = re.compile(r"PAN\d{3}", re.ASCII)
-_UNIT_FOLDER = re.compile(r"PAN\d{3}/", re.ASCII)
 _NIGHT = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
 _OBJECT = re.compile(r"(PAN\d{3})/([0-9A-Za-z]{6})/(\d{8}T\d{6})(?=[/._]|$)", re.ASCII)
 _END = "~"
@@ -136,21 +135,16 @@ def night_bounds(night: date, longitude: float | None) -> tuple[datetime, dateti
 
 def _units(site: Site) -> set[str]:
     """Units that have objects or documents; at the cost of a few requests a unit."""
-    found: set[str] = set()
-    for location in KEPT:
-        for folder in site.store(location).folders(""):
-            if _UNIT_FOLDER.fullmatch(folder):
-                found.add(folder[:-1])
+    found = {folder[:-1] for location in KEPT for folder in site.store(location).folders("")}
     for collection in ("files", "images", "observations"):
         found |= {name[:6] for name in _leaps(site, collection, "", _END, 6)}
     return {unit for unit in found if _UNIT.fullmatch(unit)}
 
 
 def _cameras(site: Site, unit: str) -> set[str]:
-    found: set[str] = set()
-    for location in KEPT:
-        for folder in site.store(location).folders(f"{unit}/"):
-            found.add(folder.removeprefix(f"{unit}/")[:-1])
+    above = f"{unit}/"
+    folders = (each for location in KEPT for each in site.store(location).folders(above))
+    found = {folder.removeprefix(above)[:-1] for folder in folders}
     for collection in ("files", "images", "observations"):
         leaps = _leaps(site, collection, f"{unit}_", f"{unit}_{_END}", 13)
         found |= {name[7:13] for name in leaps}

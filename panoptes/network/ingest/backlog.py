@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -135,16 +136,14 @@ def waiting_of_nights(
     Greenwich's where its longitude is not known.
     """
     found: dict[str, Waiting] = {}
-    longitudes: dict[str, float | None] = {}
+    longitude = cache(site.longitude)
     store = site.store("incoming")
     prefixes = [""] if unit is None else [f"{unit}/", f"{unit}_"]
     for source in (source_of(info) for prefix in prefixes for info in store.list(prefix)):
         if source.upload is None:
             continue
         sequence = source.upload.sequence
-        if sequence.unit_id not in longitudes:
-            longitudes[sequence.unit_id] = site.longitude(sequence.unit_id)
-        night = night_of(sequence.time, longitudes[sequence.unit_id])
+        night = night_of(sequence.time, longitude(sequence.unit_id))
         if first <= night <= last and not is_settled(site, source):
             found.setdefault(sequence.sequence_id, Waiting()).sources.append(source)
     return found
@@ -152,7 +151,7 @@ def waiting_of_nights(
 
 def is_settled(site: Site, source: Source) -> bool:
     """Whether another run would do nothing for this generation of a file."""
-    return _settles(site, source, readable_entry(site, source.name, label=source.label))
+    return _settles(site, source, readable_entry(site, source))
 
 
 def _settles(site: Site, source: Source, entry: File | None) -> bool:
@@ -174,7 +173,7 @@ def first_batch(site: Site, sources: Iterable[Source], most_files: int) -> list[
     failed: list[Source] = []
     for group in by_image(sources):
         for source in group:
-            entry = readable_entry(site, source.name, label=source.label)
+            entry = readable_entry(site, source)
             if not _settles(site, source, entry):
                 tried = entry is not None and entry.outcome == "failed"
                 (failed if tried else batch).append(source)

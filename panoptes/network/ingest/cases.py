@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -163,13 +164,12 @@ def cases(
     A file whose name says no observation belongs to no unit, and to the night in which it
     arrived. Costs by the cases that the catalog finds by unit and code.
     """
-    where = [(n, v) for n, v in (("unit_id", unit), ("code", code)) if v is not None]
-    longitudes: dict[str, float | None] = {}
+    longitude = cache(site.longitude)
     for outcome in ("quarantined", "failed"):
-        conditions = [("outcome", outcome), *where]
-        query = Query("files", where=[(name, "==", value) for name, value in conditions])
+        asked = {"outcome": outcome, "unit_id": unit, "code": code}
+        query = Query("files", where=[(n, "==", v) for n, v in asked.items() if v is not None])
         for stored in site.catalog.query(query):
-            found = _found(site, stored, longitudes)
+            found = _found(site, stored, longitude)
             if found is not None and night in (None, found.report.night):
                 yield found
 
@@ -181,12 +181,12 @@ def find_case(site: Site, wanted: str) -> Found:
 
     A file that is no longer a case is found as well, as long as it has a history.
     """
-    longitudes: dict[str, float | None] = {}
+    longitude = cache(site.longitude)
     by_name = site.catalog.get("files", document_key(wanted)) if wanted else None
-    if by_name is not None and (named := _found(site, by_name, longitudes, any_outcome=True)):
+    if by_name is not None and (named := _found(site, by_name, longitude, any_outcome=True)):
         return named
     answers = site.catalog.query(_by_id(wanted))
-    found = [_found(site, stored, longitudes, any_outcome=True) for stored in answers]
+    found = [_found(site, stored, longitude, any_outcome=True) for stored in answers]
     matches = [each for each in found if each is not None]
     if not matches:  # judged before cases had ids, or a name that is no clean text
         matches = [
@@ -221,7 +221,7 @@ def _by_id(wanted: str) -> Query:
 def _found(
     site: Site,
     stored: Stored,
-    longitudes: dict[str, float | None],
+    longitude: Callable[[str], float | None],
     *,
     any_outcome: bool = False,
 ) -> Found | None:
@@ -234,7 +234,5 @@ def _found(
     is_case = entry.outcome == "quarantined" or given_up
     if not is_case and not (any_outcome and entry.history):
         return None
-    if entry.unit_id is not None and entry.unit_id not in longitudes:
-        longitudes[entry.unit_id] = site.longitude(entry.unit_id)
-    longitude = longitudes.get(entry.unit_id or "")
-    return Found(stored.key, entry, report_case(stored.key, entry, longitude=longitude))
+    east = None if entry.unit_id is None else longitude(entry.unit_id)
+    return Found(stored.key, entry, report_case(stored.key, entry, longitude=east))

@@ -72,7 +72,7 @@ class Lease:
     def __init__(self, catalog: Catalog, key: str, seconds: float) -> None:
         self.catalog, self.key, self.seconds = catalog, key, seconds
         self.holder = process_identity()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._is_over = False
         """Not to be renewed any more."""
 
@@ -125,28 +125,24 @@ class Lease:
     def give_back(self) -> bool:
         """Whether the lease is given back; if not, somebody asked us to look again."""
         with self._lock:
-            return self._give_back()
+            while True:
+                stored = self.catalog.get("leases", self.key)
+                with suppress(Conflict):
+                    if stored is not None and stored.fields.get("holder") == self.holder:
+                        if stored.fields.get("again"):
+                            self.catalog.update(
+                                "leases", self.key, {"again": False}, version=stored.version
+                            )
+                            return False
+                        self.catalog.delete("leases", self.key, version=stored.version)
+                    self._is_over = True
+                    return True
 
     def drop(self) -> None:
         """Give the lease back whatever was asked: nothing is owed, or a run is to come anyway."""
         with self._lock:
-            while not self._give_back():
+            while not self.give_back():
                 pass
-
-    def _give_back(self) -> bool:
-        while True:
-            stored = self.catalog.get("leases", self.key)
-            is_ours = stored is not None and stored.fields.get("holder") == self.holder
-            with suppress(Conflict):
-                if stored is not None and is_ours and stored.fields.get("again"):
-                    self.catalog.update(
-                        "leases", self.key, {"again": False}, version=stored.version
-                    )
-                    return False
-                if stored is not None and is_ours:
-                    self.catalog.delete("leases", self.key, version=stored.version)
-                self._is_over = True
-                return True
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:

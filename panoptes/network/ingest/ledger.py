@@ -31,6 +31,8 @@ from panoptes.network.upload import Source
 
 log = safe_log(__name__)
 
+JUDGEMENT = ("code", "reason", "next_step", "conflicts_with", "announced", "rescue")
+"""The fields that say why a file could not be taken, and what was done about it."""
 READABLE = "Let the network's user read the file and the folders above it; it is then taken."
 
 
@@ -73,17 +75,15 @@ def read_entry(site: Site, name: str) -> File | None:
     return None if stored is None else File.model_validate(stored.fields)
 
 
-def readable_entry(site: Site, name: str, *, label: str | None = None) -> File | None:
+def readable_entry(site: Site, source: Source) -> File | None:
     """The ledger's entry; where it cannot be read, none, and word in the log.
 
-    One bad entry must not hold up every other file of a sweep or a backfill. `label` is what
-    the log calls the file, instead of its name.
+    One bad entry must not hold up every other file of a sweep or a backfill.
     """
     try:
-        return read_entry(site, name)
+        return read_entry(site, source.name)
     except ValidationError as error:
-        shown = label or display_name(name)
-        log.warning("the ledger's entry of %s cannot be read: %s", shown, error)
+        log.warning("the ledger's entry of %s cannot be read: %s", source.label, error)
         return None
 
 
@@ -240,22 +240,19 @@ def close_entry(site: Site, source: Source, outcome: Outcome, derived: Derived) 
     return _close(
         site,
         source,
-        lambda before: {
-            "outcome": outcome,
-            "location": first.location,
-            "path": first.path,
-            "outputs": [output.model_dump() for output in derived.outputs],
-            "duplicate_of": derived.duplicate_of,
-            "crc32c": derived.crc32c,
-            "failures": 0,
-            "unfinished": None,
-            "code": None,
-            "reason": None,
-            "next_step": None,
-            "conflicts_with": None,
-            "announced": None,
-            "rescue": None,
-        },
+        lambda before: (
+            {
+                "outcome": outcome,
+                "location": first.location,
+                "path": first.path,
+                "outputs": [output.model_dump() for output in derived.outputs],
+                "duplicate_of": derived.duplicate_of,
+                "crc32c": derived.crc32c,
+                "failures": 0,
+                "unfinished": None,
+            }
+            | dict.fromkeys(JUDGEMENT)
+        ),
     )
 
 
@@ -292,26 +289,21 @@ def close_failed(site: Site, source: Source, error: BaseException, *, passing: b
     another run, or this one before the trouble, brought to its end stays as it is.
     """
 
+    unreadable = isinstance(error, Unreadable)
+    code = "unreadable" if unreadable else "unexpected-error"
+
     def outcome(before: Fields) -> Fields | None:
         if before.get("outcome") in ("archived", "filed", "quarantined"):
             return None
         return {
             "outcome": "failed",
-            "code": _code_of(error, passing=passing),
-            "reason": str(error)
-            if isinstance(error, Unreadable)
-            else f"{type(error).__name__}: {error}",
-            "next_step": READABLE if isinstance(error, Unreadable) else None,
+            "code": "passing-trouble" if passing else code,
+            "reason": str(error) if unreadable else f"{type(error).__name__}: {error}",
+            "next_step": READABLE if unreadable else None,
             "failures": before.get("failures", 0) + (0 if passing else 1),
         }
 
     return _close(site, source, outcome)
-
-
-def _code_of(error: BaseException, *, passing: bool) -> str:
-    if passing:
-        return "passing-trouble"
-    return "unreadable" if isinstance(error, Unreadable) else "unexpected-error"
 
 
 def close_unfinished(site: Site, source: Source, bad: BadInput | None = None) -> File:

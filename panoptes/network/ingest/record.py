@@ -12,8 +12,9 @@ field, which image that was. A value that nobody of ours wrote is somebody else'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from panoptes.network.catalog.catalog import Fields, modify
@@ -71,10 +72,9 @@ def remove_from_incoming(site: Site, source: Source) -> None:
     """Take a finished file away, unless it is to be kept or has changed meanwhile."""
     if site.settings.keep_incoming:
         return
-    try:
+    # It may have gone already, or be a newer generation that the next listing finds.
+    with suppress(NotFound, PreconditionFailed):
         site.store("incoming").delete(source.name, if_generation=source.generation)
-    except (NotFound, PreconditionFailed):
-        return  # gone already, or a newer generation that the next listing finds
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class _Recording:
             together=[("ra", "dec")],  # one image's position, never half of each of two
         )
         merged = stored | fields
-        cell = _cell(_number(merged.get("ra")), _number(merged.get("dec")))
+        cell = _cell(merged, ("ra", "dec"))
         if cell is not None:
             fields["healpix"] = cell
         observation = Observation.model_validate(
@@ -169,7 +169,10 @@ class _Recording:
                 "status": forward(OBSERVATION_STATUS, stored.get("status"), "receiving_files"),
             }
         )
-        return _keep_foreign(observation.fields(), stored, ("time", "night", "night_is_rough"))
+        foreign = {n for n in ("time", "night", "night_is_rough") if stored.get(n) is not None}
+        if "night" in foreign:
+            foreign.add("night_is_rough")
+        return {k: v for k, v in observation.fields().items() if k not in foreign}
 
     def _image(self, before: Fields | None, longitude: float | None) -> Fields:
         """This file's part of the image."""
@@ -185,7 +188,8 @@ class _Recording:
             said |= sources[each].get("said", {})
         unsaid = dict.fromkeys((earlier or {}).get("said", {}).keys() - said.keys())
         merged = stored | unsaid | said
-        moment = _time_of(upload)
+        assert upload.image_time is not None
+        moment = parse_time(upload.image_time)
         exptime = merged.get("exptime")
         end = moment + timedelta(seconds=exptime) if isinstance(exptime, int | float) else None
         image = Image.model_validate(
@@ -204,7 +208,8 @@ class _Recording:
                 "status": forward(
                     IMAGE_STATUS, stored.get("status"), "uploaded" if kind == "fits" else "received"
                 ),
-                "healpix": _cell(*_position(merged)),
+                # The image's centre: solved if it is, else the mount's.
+                "healpix": _cell(merged, ("ra_image", "dec_image"), ("ra_mnt", "dec_mnt")),
                 "sources": sources,
             }
         )
@@ -303,33 +308,14 @@ def only_missing(fields: Fields, before: Fields | None) -> Fields:
     return {k: v for k, v in fields.items() if (before or {}).get(k) in (None, "")}
 
 
-def _keep_foreign(fields: Fields, stored: Fields, names: tuple[str, ...]) -> Fields:
-    known = {name for name in names if stored.get(name) is not None}
-    if "night" in known:
-        known.add("night_is_rough")
-    return {k: v for k, v in fields.items() if k not in known}
+def _cell(fields: Fields, *positions: tuple[str, str]) -> int | None:
+    """The HEALPix cell of the first of these positions (degrees) that a document has.
 
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _cell(ra: float | None, dec: float | None) -> int | None:
-    """The HEALPix cell; None where others' documents hold no place of the sky."""
-    if ra is None or dec is None or not (0 <= ra <= 360 and -90 <= dec <= 90):
-        return None
-    return healpix_of(ra, dec)
-
-
-def _time_of(upload: UploadName) -> datetime:
-    assert upload.image_time is not None
-    return parse_time(upload.image_time)
-
-
-def _position(fields: Fields) -> tuple[float | None, float | None]:
-    """The image's centre in degrees: solved if it is, else the mount's."""
-    for ra, dec in (("ra_image", "dec_image"), ("ra_mnt", "dec_mnt")):
-        east, north = _number(fields.get(ra)), _number(fields.get(dec))
-        if east is not None and north is not None:
-            return east, north
-    return None, None
+    None where others' documents hold no place of the sky.
+    """
+    for names in positions:
+        ra, dec = map(fields.get, names)
+        if isinstance(ra, int | float) and isinstance(dec, int | float):
+            is_on_sky = 0 <= ra <= 360 and -90 <= dec <= 90
+            return healpix_of(float(ra), float(dec)) if is_on_sky else None
+    return None

@@ -16,7 +16,7 @@ from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Rescue
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.ingest.cases import Found, with_history
-from panoptes.network.ingest.ledger import now
+from panoptes.network.ingest.ledger import JUDGEMENT, now
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.ingest.quarantine import same_object
 from panoptes.network.ingest.record import remove_from_incoming
@@ -113,9 +113,7 @@ def _reopen(site: Site, found: Found, rescue: Rescue) -> Rescued:
     """The file lies in `incoming` as it was: have the ledger forget the judgement."""
     history = with_history(found.entry, rescue)
     assert history is not None
-    forgotten = dict.fromkeys(
-        ("outcome", "code", "reason", "next_step", "conflicts_with", "announced", "rescue")
-    )
+    forgotten = dict.fromkeys(("outcome", *JUDGEMENT))
     clean: Fields = {"attempts": 0, "returns": 0, "failures": 0}
     kept: Fields = {"history": [case.model_dump(exclude_none=True) for case in history]}
     if not _still(site, found, forgotten | clean | kept | {"case_id": found.report.id}):

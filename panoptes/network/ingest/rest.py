@@ -119,7 +119,7 @@ def _left(site: Site, source: Source, seconds: float) -> float:
 
 
 def _looked_incomplete(site: Site, source: Source) -> bool:
-    entry = readable_entry(site, source.name, label=source.label)
+    entry = readable_entry(site, source)
     return (
         entry is not None
         and entry.generation == source.generation

@@ -35,19 +35,18 @@ def settle_observation(site: Site, sequence: Sequence) -> Fields:
         }
 
     def unit(before: Fields | None) -> Fields:
-        counted = catalog.aggregate(
-            Query("observations", where=[("unit_id", "==", sequence.unit_id)])
-        )
         made = Unit(name=sequence.unit_id).fields() if before is None else {}
-        return (
-            made
-            | _totals(site, ("unit_id", sequence.unit_id))
-            | {"num_observations": int(counted["count"])}
-        )
+        return made | unit_totals(site, sequence.unit_id)
 
     modify(catalog, "units", sequence.unit_id, unit)
     _mend_nights(site, sequence)
     return modify(catalog, "observations", sequence.sequence_id, observation)
+
+
+def unit_totals(site: Site, unit_id: str) -> Fields:
+    """What the counts of a unit are, by its images and observations."""
+    counted = site.catalog.aggregate(Query("observations", where=[("unit_id", "==", unit_id)]))
+    return _totals(site, ("unit_id", unit_id)) | {"num_observations": int(counted["count"])}
 
 
 def _mend_nights(site: Site, sequence: Sequence) -> None:
@@ -87,10 +86,8 @@ def _last_arrival(site: Site, sequence: Sequence) -> datetime | None:
         order_by=[("arrived", "desc")],
         limit=1,
     )
-    for stored in site.catalog.query(newest):
-        arrived: datetime = stored.fields["arrived"]
-        return arrived
-    return None
+    last = next(iter(site.catalog.query(newest)), None)
+    return last.fields["arrived"] if last else None
 
 
 def _next_begun(site: Site, sequence: Sequence) -> bool:
