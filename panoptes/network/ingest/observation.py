@@ -74,4 +74,4 @@ def ingest_observation(
             last = {name: result for (name, _), result in results.items()}
             last |= {result.name: result for result in found.results()}
             rows = list(last.values())
-            return rows, bool(new) and any(r.outcome is not Became.FAILED for r in rows)
+            return rows, bool(new) and any(r.became is not Became.FAILED for r in rows)

@@ -135,7 +135,7 @@ def waits(source: Source, seconds: float) -> FileResult:
         when = "It changed a moment ago, and may not be whole yet."
     return FileResult(
         name=display_name(source.name),
-        outcome=Became.WAITING,
+        became=Became.WAITING,
         reason=when,
         next_step="It stays where it is, and is taken once it no longer changes.",
     )
