@@ -12,11 +12,11 @@ from urllib.parse import unquote
 from panoptes.network.audit.entries import as_entry, entry_findings, is_reopened
 from panoptes.network.audit.finding import Finding, Kind, Repair, Waiting
 from panoptes.network.audit.inventory import pages, stands
-from panoptes.network.audit.observation import is_held
 from panoptes.network.audit.scope import Scope
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File
 from panoptes.network.errors import BadInput
+from panoptes.network.ingest.lease import is_held
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.names import display_name, document_key, parse_sequence_id, parse_upload
@@ -41,7 +41,7 @@ def waiting_findings(site: Site, scope: Scope, *, overdue_after: float) -> Itera
         if not scope.holds(site, source.name):
             continue
         finding = waiting_finding(site, source, overdue_after)
-        if finding is None or (finding.sequence_id and is_held(site, finding.sequence_id)):
+        if finding is None or (finding.sequence_id and is_held(site.catalog, finding.sequence_id)):
             continue
         again = waiting_finding(site, source, overdue_after)
         if finding == again and stands(site, "incoming", source.name):

@@ -122,18 +122,18 @@ def stands(site: Site, location: Location, name: str) -> bool:
         return False
 
 
-def pages(catalog: Catalog, query: Query, *, size: int = PAGE) -> Iterator[Stored]:
+def pages(catalog: Catalog, query: Query) -> Iterator[Stored]:
     """What a query without a limit finds, however much that is, in constant memory.
 
     A single query reads everything as it was at one moment, and Firestore forgets the past
     after an hour (https://cloud.google.com/firestore/docs/pitr); here each page has a
     moment of its own.
     """
-    after: Stored | None = query.start_after
+    after: Stored | None = None
     while True:
-        page = keep_trying(_read, catalog, replace(query, limit=size, start_after=after))
+        page = keep_trying(_read, catalog, replace(query, limit=PAGE, start_after=after))
         yield from page
-        if len(page) < size:
+        if len(page) < PAGE:
             return
         after = page[-1]
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from panoptes.network.audit.asides import is_explained, lone_entry_findings, waiting_finding
-from panoptes.network.audit.auditing import OVERDUE_SECONDS, unit_findings
+from panoptes.network.audit.auditing import OVERDUE_SECONDS, look_again, unit_findings
 from panoptes.network.audit.entries import as_entry
 from panoptes.network.audit.finding import Finding, Severity, counted
 from panoptes.network.audit.mending import mend
-from panoptes.network.audit.observation import look_again
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.ingest.observation import AnotherRun, ingest_observation
 from panoptes.network.ingest.retries import keep_trying

@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from panoptes.network.catalog.catalog import Catalog, Conflict, Fields, modify
@@ -47,6 +47,15 @@ def has_died(holder: str) -> bool:
     if not machine or machine != _machine() or not pid.isdecimal() or not started:
         return False
     return _started(int(pid)) != started
+
+
+def is_held(catalog: Catalog, key: str) -> bool:
+    """Whether a live run holds a lease."""
+    stored = catalog.get("leases", key)
+    if stored is None or has_died(str(stored.fields.get("holder", ""))):
+        return False
+    expires = stored.fields.get("expires")
+    return isinstance(expires, datetime) and expires > now()
 
 
 def _machine() -> str:

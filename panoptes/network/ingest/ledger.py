@@ -237,23 +237,17 @@ def count_attempt(site: Site, source: Source) -> int:
 def close_entry(site: Site, source: Source, outcome: Outcome, derived: Derived) -> File:
     """Write down what was made of a file."""
     first = derived.outputs[0]
-    return _close(
-        site,
-        source,
-        lambda before: (
-            {
-                "outcome": outcome,
-                "location": first.location,
-                "path": first.path,
-                "outputs": [output.model_dump() for output in derived.outputs],
-                "duplicate_of": derived.duplicate_of,
-                "crc32c": derived.crc32c,
-                "failures": 0,
-                "unfinished": None,
-            }
-            | dict.fromkeys(JUDGEMENT)
-        ),
-    )
+    made = {
+        "outcome": outcome,
+        "location": first.location,
+        "path": first.path,
+        "outputs": [output.model_dump() for output in derived.outputs],
+        "duplicate_of": derived.duplicate_of,
+        "crc32c": derived.crc32c,
+        "failures": 0,
+        "unfinished": None,
+    }
+    return _close(site, source, lambda before: dict.fromkeys(JUDGEMENT) | made)
 
 
 def close_quarantined(
@@ -311,16 +305,13 @@ def close_unfinished(site: Site, source: Source, bad: BadInput | None = None) ->
     judged = (
         f"It is judged once it has not changed for {site.settings.incomplete_seconds:g} seconds."
     )
-    return _close(
-        site,
-        source,
-        lambda before: {
-            "outcome": None,
-            "code": bad and bad.code,
-            "reason": bad and bad.reason,
-            "next_step": bad and judged,
-        },
-    )
+    seen = {
+        "outcome": None,
+        "code": bad and bad.code,
+        "reason": bad and bad.reason,
+        "next_step": bad and judged,
+    }
+    return _close(site, source, lambda before: seen)
 
 
 def _close(site: Site, source: Source, outcome: Callable[[Fields], Fields | None]) -> File:

@@ -152,6 +152,14 @@ def test_what_nobody_can_bring_back_is_found_and_nothing_is_lost_by_repairing(
     assert {name: after[name] for name in before} == before
 
 
+def test_what_is_wrong_with_an_image_is_told_in_words(site: Site) -> None:
+    change(site, "images", LATER_ID, crc32c="AAAAAA==")
+    (finding,) = audit(site)
+    assert finding.sentence == (
+        f"The image {LATER_ID} names another archived file, size or checksum than the ledger."
+    )
+
+
 def test_a_quarantined_file_that_is_gone_or_changed_is_found(site: Site) -> None:
     bad, stray = path_of(site, BAD), path_of(site, STRAY)
     site.store("quarantine").delete(bad)
