@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from panoptes.network.cases import QUARANTINED, event_id, report_case
 from panoptes.network.catalog.catalog import Fields, Operator, Query, Stored, modify
 from panoptes.network.documents import File
 from panoptes.network.errors import ADVICE
+from panoptes.network.ingest.cases import QUARANTINED, event_id, report_case
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.site import Site
 

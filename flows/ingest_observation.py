@@ -81,7 +81,7 @@ def _ingest(
     message = summary(results)
     if more and _queue_rest(sequence, network, most_files):
         message += "; the rest is queued again"
-    if any(result.outcome is Became.FAILED for result in results):
+    if any(result.became is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)
 

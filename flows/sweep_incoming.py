@@ -119,7 +119,7 @@ def _sweep(
             f"; {backlog.passing} files under passing names (NAME.part, .NAME.XXXXXX) have not "
             "changed for a day: rename or remove them"
         )
-    if any(result.outcome is Became.FAILED for result in results):
+    if any(result.became is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)
 

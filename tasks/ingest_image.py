@@ -48,7 +48,7 @@ def ingest_image(network: PanoptesNetwork, files: list[Source]) -> State[list[Ta
         steps = AsTasks(network)
         taken = [(source, take(network.site, source, steps)) for source in files]
     results = [result for _, result in taken]
-    became = {result.outcome for result in results}
+    became = {result.became for result in results}
     message = one_line("; ".join(filter(None, (summary(results), *map(_trouble, results)))))
     if Became.FAILED in became:
         return Failed(message=message, data=taken)
@@ -57,7 +57,7 @@ def ingest_image(network: PanoptesNetwork, files: list[Source]) -> State[list[Ta
 
 
 def _trouble(result: FileResult) -> str:
-    return result.told if result.outcome in TROUBLE else ""
+    return result.told if result.became in TROUBLE else ""
 
 
 class AsTasks:

@@ -103,15 +103,15 @@ def _foresee(site: Site, data: Path) -> list[FileResult]:
 
 
 def _exit_code(results: list[FileResult]) -> int:
-    outcomes = {result.outcome for result in results}
+    outcomes = {result.became for result in results}
     if Became.FAILED in outcomes:
         return FAILED
     return NOT_ALL if outcomes & {Became.QUARANTINED, Became.WAITING} else OK
 
 
 def _row(result: FileResult) -> dict[str, str | None]:
-    row = asdict(result) | {"outcome": result.outcome.value}
-    del row["next_step"]  # for people; the ledger has it
+    row = {"name": result.name, "outcome": result.became.value} | asdict(result)
+    del row["became"], row["next_step"]  # the step is for people; the ledger has it
     return row
 
 
@@ -132,7 +132,7 @@ def _tell(results: list[FileResult], site: Site, data: Path, *, dry_run: bool) -
     console.print(summary(results), style="bold", markup=False)
     folders = ", ".join(name for name in LOCATIONS if name != "incoming")
     console.print(f"Folders in {data}: {folders}; catalogue: {data}/catalog.sqlite", markup=False)
-    if any(result.outcome is Became.QUARANTINED for result in results):
+    if any(result.became is Became.QUARANTINED for result in results):
         console.print(
             f"Your own files are untouched; copies of the bad ones: {site.settings.quarantine}",
             markup=False,
@@ -163,7 +163,7 @@ class _Bar(Watch):
         """The number of files was known before."""
 
     def taken(self, result: FileResult) -> None:
-        self._bar.update(self._task, advance=1, description=result.outcome.value)
+        self._bar.update(self._task, advance=1, description=result.became.value)
 
     def resting(self, files: int, seconds: float) -> None:
         if not self._quiet:

@@ -18,10 +18,9 @@ from rich.text import Text
 from deployments.command_line.choosing import as_night, choose_network
 from deployments.command_line.exit_codes import FAILED, NOT_ALL, OK
 from deployments.command_line.tables import cell
-from panoptes.network.cases import CaseReport
 from panoptes.network.documents import Rescue
 from panoptes.network.errors import ConfigurationError, TransientError
-from panoptes.network.ingest.cases import Found, NoSuchCase, cases, find_case
+from panoptes.network.ingest.cases import CaseReport, Found, NoSuchCase, cases, find_case
 from panoptes.network.ingest.rescue import CannotRescue, Rescued, rescue_case
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site

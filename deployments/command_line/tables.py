@@ -34,7 +34,7 @@ def files_table(results: Sequence[FileResult]) -> Table:
     """What became of each file and in which location it is; of many, only those in trouble."""
     shown = list(results)
     if len(shown) > MOST_ROWS:
-        shown = [r for r in results if r.outcome in TROUBLE][:MOST_ROWS]
+        shown = [r for r in results if r.became in TROUBLE][:MOST_ROWS]
     table = Table(header_style="bold", caption_justify="left")
     table.add_column("file", overflow="fold")
     table.add_column("became", no_wrap=True)
@@ -48,7 +48,7 @@ def files_table(results: Sequence[FileResult]) -> Table:
             table.add_row(cell(folder or ".", style="bold"))
         table.add_row(
             cell(f"  {leaf}"),
-            Text(result.outcome.value, style=STYLE[result.outcome]),
+            Text(result.became.value, style=STYLE[result.became]),
             cell(result.told),
         )
     if len(shown) < len(results):
