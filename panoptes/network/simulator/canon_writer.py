@@ -15,7 +15,6 @@ from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
-from panoptes.network.simulator.ljpeg_writer import encode
 from panoptes.network.simulator.sensor import BIAS
 
 if TYPE_CHECKING:
@@ -77,17 +76,8 @@ def _longs(number: int, *values: int) -> _Tag:
     return _Tag(number, 4, len(values), struct.pack(f"<{len(values)}I", *values))
 
 
-def _rational(number: int, value: float) -> _Tag:
-    fraction = Fraction(value).limit_denominator(10_000)
-    return _Tag(number, 5, 1, struct.pack("<II", fraction.numerator, fraction.denominator))
-
-
 def _fraction(number: int, numerator: int, denominator: int) -> _Tag:
     return _Tag(number, 5, 1, struct.pack("<II", numerator, denominator))
-
-
-def _bytes(number: int, data: bytes) -> _Tag:
-    return _Tag(number, 7, len(data), data)
 
 
 def _ifd(tags: Sequence[_Tag], place: int, following: int = 0) -> bytes:
@@ -146,11 +136,12 @@ def _maker_note(settings: Settings, width: int, height: int) -> list[_Tag]:
 
 def _exif(settings: Settings, note: tuple[int, int], width: int, height: int) -> list[_Tag]:
     when = settings.taken.strftime("%Y:%m:%d %H:%M:%S")
+    exposure = Fraction(settings.exposure).limit_denominator(10_000)
     tags = [
-        _rational(0x829A, settings.exposure),
+        _fraction(0x829A, exposure.numerator, exposure.denominator),
         _fraction(0x829D, 14, 10),
         _shorts(0x8827, settings.iso),
-        _bytes(0x9000, b"0230"),
+        _Tag(0x9000, 7, 4, b"0230"),
         _ascii(0x9003, when),
         _ascii(0x9004, when),
         _fraction(0x920A, 85, 1),
@@ -184,6 +175,17 @@ def picture_of(samples: NDArray[np.uint16], *, long_side: int = 640) -> bytes:
     return out.getvalue()
 
 
+def lossless_jpeg(samples: NDArray[np.uint16], *, components: int = 2) -> bytes:
+    """A JPEG stream of 14 bits (ITU-T T.81, process 14, predictor 1), as Canon cameras write it.
+
+    `samples` are (rows, columns) in the order of the scan, with a multiple of `components` columns.
+    """
+    import imagecodecs
+
+    scan = samples.reshape(len(samples), -1, components)
+    return bytes(imagecodecs.jpeg8_encode(scan, lossless=True, predictor=1, bitspersample=14))
+
+
 def cr2_bytes(samples: NDArray[np.uint16], settings: Settings) -> bytes:
     """A CR2 file of `samples`, (rows, columns) of the whole sensor, 14 bits.
 
@@ -195,7 +197,8 @@ def cr2_bytes(samples: NDArray[np.uint16], settings: Settings) -> bytes:
     count, wide, last = settings.slices or (1, width // 2, width - width // 2)
     edges = [*range(0, count * wide + 1, wide), count * wide + last]
     pieces = [samples[:, a:b].reshape(-1) for a, b in itertools.pairwise(edges)]
-    stream = encode(np.concatenate(pieces).reshape(height, width), components=settings.components)
+    scan = np.concatenate(pieces).reshape(height, width)
+    stream = lossless_jpeg(scan, components=settings.components)
     preview = picture_of(samples)
     thumbnail = picture_of(samples, long_side=160)
     tiny = bytes(4 * 4 * 3 * 2)
