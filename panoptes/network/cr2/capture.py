@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from panoptes.network.cr2.color import Four, color_data, four_at
 from panoptes.network.cr2.tiff import Ifd, Tiff
 from panoptes.network.errors import BadInput
 
 CardValue: TypeAlias = str | int | float | bool
+Four: TypeAlias = tuple[int, int, int, int]
 
 _FULL_FRAME_BLURS = 1440
 """A blur circle is the sensor's diagonal over this, by ExifTool's CircleOfConfusion."""
@@ -147,13 +146,15 @@ def read_capture(data: bytes) -> Capture:
     tiff = Tiff.open(data)
     if tiff is None:
         raise BadInput("not-a-raw", f"it begins with {bytes(data[:8])!r}")
-    chain = tiff.chain(tiff.first_ifd)
+    chain = tiff.chain(tiff.long_at(4) or 0)
     main = chain[0] if chain else Ifd.empty(tiff)
     exif = main.child(0x8769)
     note = exif.child(0x927C, inline=True)
     is_cr2 = data[8:10] == b"CR"
     model = main.text(0x110)
-    shot = note.signed_shorts(0x04)
+    name = model or ""
+    orientation = main.integer(0x112)
+    shot = note.shorts(0x04, signed=True)
     color = color_data(note)
     return Capture(
         make=main.text(0x10F),
@@ -164,15 +165,15 @@ def read_capture(data: bytes) -> Capture:
         iso=_sensitivity(exif),
         f_number=exif.rational(0x829D) or None,
         focal_length=exif.rational(0x920A) or None,
-        orientation=_between(main.integer(0x112), 1, 8),
-        camera_serial=_serial(exif.text(0xA431)) or _note_serial(note.integer(0x0C), model),
-        internal_serial=_internal_serial(note, model),
+        orientation=orientation if orientation in range(1, 9) else None,
+        camera_serial=_serial(exif.text(0xA431)) or _note_serial(note.integer(0x0C), name),
+        internal_serial=_serial(note.text(0x96, skip=9 if "EOS 5D" in name else 0)),
         lens_model=exif.text(0xA434) or note.text(0x95),
         lens_serial=_serial(exif.text(0xA435)),
-        camera_temperature=_temperature(shot, model),
+        camera_temperature=_temperature(shot, name),
         measured_ev=shot[3] / 32 + 5 if len(shot) > 3 else None,
         measured_ev2=shot[23] / 8 - 6 if len(shot) > 23 and shot[23] else None,
-        measured_rggb=four_at(note.shorts(0xAA), 1),
+        measured_rggb=_four_at(note.shorts(0xAA), 1),
         color_temperature=color.temperature,
         wb_rggb=color.wb_rggb,
         black_levels=color.black_levels,
@@ -182,10 +183,6 @@ def read_capture(data: bytes) -> Capture:
         strip=_strip(tiff, chain) if is_cr2 else None,
         is_cr2=is_cr2,
     )
-
-
-def _between(value: int | None, low: int, high: int) -> int | None:
-    return value if value is not None and low <= value <= high else None
 
 
 def _taken(text: str | None, subsec: str | None) -> datetime | None:
@@ -212,24 +209,18 @@ def _serial(text: str | None) -> str | None:
     return None if text is None or not text.strip("0 ") else text
 
 
-def _note_serial(number: int | None, model: str | None) -> str | None:
+def _note_serial(number: int | None, model: str) -> str | None:
     """The maker note's serial number as the camera's label shows it."""
     if not number:
         return None
-    if model is not None and re.search(r"EOS D30\b", model):
+    if re.search(r"EOS D30\b", model):
         return f"{number >> 16:04x}{number & 0xFFFF:05d}"
-    return f"{number:06d}" if model is not None and "EOS-1D" in model else f"{number:010d}"
+    return f"{number:06d}" if "EOS-1D" in model else f"{number:010d}"
 
 
-def _internal_serial(note: Ifd, model: str | None) -> str | None:
-    if model is not None and "EOS 5D" in model:
-        return _serial(note.text(0x96, skip=9))
-    return _serial(note.text(0x96))
-
-
-def _temperature(shot: tuple[int, ...], model: str | None) -> int | None:
+def _temperature(shot: tuple[int, ...], model: str) -> int | None:
     """Zero stands for unknown; EOS-1D and -1DS write something else there."""
-    if len(shot) <= 12 or not shot[12] or model is None:
+    if len(shot) <= 12 or not shot[12]:
         return None
     if "EOS" not in model or re.search(r"EOS-1DS?$", model, re.I):
         return None
@@ -260,7 +251,8 @@ def _circle_of_confusion(exif: Ifd) -> float | None:
 
 def _strip(tiff: Tiff, chain: list[Ifd]) -> RawStrip | None:
     """The raw IFD is where bytes 12 to 15 of a CR2 point, else the fourth of the chain."""
-    for ifd in _raw_ifds(tiff, chain):
+    pointed = tiff.chain(tiff.long_at(12) or 0)
+    for ifd in (*pointed[:1], *chain[3:4]):
         offset, length = ifd.integer(0x111), ifd.integer(0x117)
         if offset is not None and length is not None:
             slices = ifd.shorts(0xC640)
@@ -274,7 +266,62 @@ def _strip(tiff: Tiff, chain: list[Ifd]) -> RawStrip | None:
     return None
 
 
-def _raw_ifds(tiff: Tiff, chain: list[Ifd]) -> Iterator[Ifd]:
-    pointed = tiff.chain(tiff.long_at(12) or 0)
-    yield from pointed[:1]
-    yield from chain[3:4]
+def _four_at(values: tuple[int, ...], index: int) -> Four | None:
+    four = values[index : index + 4]
+    return (four[0], four[1], four[2], four[3]) if len(four) == 4 and any(four) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ColorData:
+    """White balance and levels, as `Capture` has them."""
+
+    wb_rggb: Four | None = None
+    temperature: int | None = None
+    black_levels: Four | None = None
+    normal_white: int | None = None
+    specular_white: int | None = None
+
+
+_COLOR_COUNTS: dict[int, tuple[int, str]] = {
+    582: (0x19, "1"),
+    653: (0x22, "2"),
+    796: (0x3F, "3"),
+    **dict.fromkeys((674, 692, 702, 1227, 1250, 1251, 1337, 1338, 1346), (0x3F, "4")),
+    **dict.fromkeys((1273, 1275), (0x3F, "6")),
+    **dict.fromkeys((1312, 1313, 1316, 1506), (0x3F, "7")),
+    **dict.fromkeys((1353, 1560, 1592, 1602), (0x3F, "8")),
+}
+"""Length of tag 0x4001 -> where the as-shot balance begins, and the layout's number."""
+
+_COLOR_LEVELS: dict[tuple[str, int], tuple[int, int | None, int | None]] = {
+    ("3", 1): (0xC4, None, None),
+    **dict.fromkeys((("4", 4), ("4", 5)), (0x2B4, 0x2B8, 0x2B9)),
+    **dict.fromkeys((("4", 6), ("4", 7)), (0x2CB, 0x2CF, 0x2D0)),
+    ("4", 9): (0x2CF, 0x2D3, 0x2D4),
+    ("6", 10): (0x1DF, 0x1E3, 0x1E4),
+    ("7", 10): (0x1F8, 0x1FC, 0x1FD),
+    ("7", 11): (0x2D8, 0x2DC, 0x2DD),
+    ("8", 14): (0x22C, 0x230, 0x231),
+    **dict.fromkeys((("8", 12), ("8", 13), ("8", 15)), (0x30A, 0x30E, 0x30F)),
+}
+"""Layout and version -> where black, normal white and specular white levels are."""
+
+
+def color_data(note: Ifd) -> ColorData:
+    """The parts of Canon's ColorData (0x4001) whose place is known for its length and version.
+
+    The layouts are those of ExifTool's tables ColorData1 to ColorData8.
+    """
+    values = note.shorts(0x4001)
+    known = _COLOR_COUNTS.get(len(values))
+    if known is None:
+        return ColorData()
+    balance, layout = known
+    black, normal, specular = _COLOR_LEVELS.get((layout, values[0]), (None, None, None))
+    return ColorData(
+        wb_rggb=_four_at(values, balance),
+        temperature=values[balance + 4] or None,
+        black_levels=None if black is None else _four_at(values, black),
+        normal_white=(values[normal] or None) if normal is not None else None,
+        specular_white=(values[specular] or None) if specular is not None else None,
+    )

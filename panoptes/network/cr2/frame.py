@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from panoptes.network.cr2.capture import Capture, read_capture
-from panoptes.network.cr2.color import Four
+from panoptes.network.cr2.capture import Capture, Four, read_capture
 from panoptes.network.cr2.ljpeg import ends_as_decoded, read_ljpeg_frame
 from panoptes.network.errors import BadInput, TransientError
 
@@ -52,10 +51,8 @@ class RawFrame:
     capture: Capture = field(default_factory=Capture)
 
 
-def read_raw(cr2: bytes, *, max_pixels: int = MAX_PIXELS, reference: bool = False) -> RawFrame:
+def read_raw(cr2: bytes, *, max_pixels: int = MAX_PIXELS) -> RawFrame:
     """Decode a camera raw of any format that LibRaw reads, whatever its suffix.
-
-    With `reference` LibRaw decodes everything, which takes twice the time for a CR2.
 
     Raises BadInput: ``empty-file``; ``not-a-raw`` when there are no samples in it;
     ``truncated-file`` when they end early; ``corrupt-data`` when they cannot be decoded;
@@ -72,8 +69,7 @@ def read_raw(cr2: bytes, *, max_pixels: int = MAX_PIXELS, reference: bool = Fals
     with rawpy.RawPy() as raw:
         open_raw(raw, cr2, capture, max_pixels)
         with libraw_errors(cr2, capture):
-            known = None if reference else _decode_known(cr2, capture, raw)
-            return known or _decode_libraw(capture, raw)
+            return _decode_known(cr2, capture, raw) or _decode_libraw(capture, raw)
 
 
 def open_raw(raw: rawpy.RawPy, data: bytes, capture: Capture, max_pixels: int) -> None:

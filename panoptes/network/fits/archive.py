@@ -12,35 +12,11 @@ import numpy as np
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import format_card
 from panoptes.network.fits.checksum import sealed_header
-from panoptes.network.fits.content import (
-    MAX_PIXELS,
-    DecodedHdu,
-    ImageContent,
-    check_compressed,
-    check_source,
-    decode,
-    same_image,
-)
-from panoptes.network.fits.decoding import decoded
+from panoptes.network.fits.content import decoded
 from panoptes.network.fits.structure import Hdu, checksums_hold, walk_hdus
 from panoptes.network.fits.tile_keywords import image_cards
 from panoptes.network.fits.tile_reader import TileTable, read_table
 from panoptes.network.fits.tile_table import can_hold, write_table
-
-__all__ = [
-    "MAX_PIXELS",
-    "ArchiveMismatch",
-    "CompressedFits",
-    "DecodedHdu",
-    "ImageContent",
-    "Method",
-    "check_compressed",
-    "check_source",
-    "compress_fits",
-    "decode",
-    "same_image",
-    "verify_archive",
-]
 
 Method: TypeAlias = Literal["GZIP_2", "RICE_1"]
 
@@ -62,11 +38,7 @@ class CompressedFits:
 
 
 def compress_fits(
-    source: bytes,
-    *,
-    method: Method = "GZIP_2",
-    rows_per_tile: int | None = None,
-    threads: int = 1,
+    source: bytes, *, method: Method = "GZIP_2", rows_per_tile: int | None = None
 ) -> CompressedFits:
     """The file tile-compressed without loss (FITS Standard 4.0, section 10), as fpack does.
 
@@ -99,7 +71,7 @@ def compress_fits(
             parts.append(_empty_primary())
         rows = rows_per_tile or (64 if coding == "GZIP_2" else 1)
         rows = max(rows, -(-_MIN_TILE[coding] // hdu.shape[-1]))
-        parts += write_table(source, hdu, method=coding, rows=rows, threads=threads)
+        parts += write_table(source, hdu, coding=coding, rows=rows)
         codings.append(coding)
     return CompressedFits(b"".join(parts), tuple(codings))
 
@@ -125,7 +97,7 @@ def _empty_primary() -> bytes:
     return sealed_header(cards, 0)
 
 
-def verify_archive(source: bytes, stored: bytes, *, threads: int = 1) -> None:
+def verify_archive(source: bytes, stored: bytes) -> None:
     """Every pixel and every card of `stored` equals `source`, HDU by HDU, to the byte.
 
     Only padding is not compared. Raises ArchiveMismatch with the first difference, and
@@ -140,12 +112,12 @@ def verify_archive(source: bytes, stored: bytes, *, threads: int = 1) -> None:
         for mine, theirs in zip_longest(hdus, kept):
             if mine is None or theirs is None:
                 raise ArchiveMismatch(f"{len(hdus)} HDUs went in, {len(kept)} are stored")
-            _verify_hdu(source, mine, stored, theirs, threads)
+            _verify_hdu(source, mine, stored, theirs)
     except BadInput as error:
         raise ArchiveMismatch(f"what was stored cannot be read: {error}") from error
 
 
-def _verify_hdu(source: bytes, hdu: Hdu, stored: bytes, kept: Hdu, threads: int) -> None:
+def _verify_hdu(source: bytes, hdu: Hdu, stored: bytes, kept: Hdu) -> None:
     name = f"HDU {hdu.index}"
     if hdu.kind == "compressed-image" or kept.kind != "compressed-image":
         _same_cards(name, hdu.header.raw_cards(), kept.header.raw_cards())
@@ -156,7 +128,7 @@ def _verify_hdu(source: bytes, hdu: Hdu, stored: bytes, kept: Hdu, threads: int)
         raise ArchiveMismatch(f"{name}: the checksums of the table do not hold")
     table = read_table(stored, kept, max_pixels=hdu.pixels)
     _same_cards(name, hdu.header.raw_cards(), image_cards(kept.header))
-    _same_pixels(name, hdu, hdu.data(source), table, threads)
+    _same_pixels(name, hdu, hdu.data(source), table)
 
 
 def _same_cards(name: str, wanted: list[bytes], found: list[bytes]) -> None:
@@ -165,7 +137,7 @@ def _same_cards(name: str, wanted: list[bytes], found: list[bytes]) -> None:
             raise ArchiveMismatch(f"{name}, card {number}: {mine!r} is stored as {theirs!r}")
 
 
-def _same_pixels(name: str, hdu: Hdu, data: memoryview, table: TileTable, threads: int) -> None:
+def _same_pixels(name: str, hdu: Hdu, data: memoryview, table: TileTable) -> None:
     if (table.bitpix, table.shape) != (hdu.bitpix, hdu.shape):
         raise ArchiveMismatch(
             f"{name}: {hdu.shape} pixels of BITPIX {hdu.bitpix} are stored as "
@@ -173,7 +145,7 @@ def _same_pixels(name: str, hdu: Hdu, data: memoryview, table: TileTable, thread
         )
     kind = f"u{hdu.itemsize}"
     position = 0
-    for part in decoded(table, threads=threads):
+    for part in decoded(table):
         wanted = np.frombuffer(data[position : position + part.size], kind)
         if not np.array_equal(part.view(kind), wanted):
             pixel = position // hdu.itemsize + int(np.argmax(part.view(kind) != wanted))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-from panoptes.network.fits.cards import CARD, Value, format_card, header_bytes
+from panoptes.network.fits.cards import format_card, header_bytes
 
 FULL = 0xFFFFFFFF
 State: TypeAlias = Literal["absent", "holds", "stale"]
@@ -87,21 +87,3 @@ class Checksums(NamedTuple):
         if "stale" in self:
             return "stale"
         return "holds" if "holds" in self else "absent"
-
-
-def judge_checksums(
-    header: bytes, data_sum: int, *, datasum_card: Value, checksum_card: Value
-) -> Checksums:
-    """Compare the cards' values (None or '' where undefined) with what the bytes sum up to."""
-    stated: State = "absent"
-    if datasum_card is not None and datasum_card != "":
-        try:
-            stated = "holds" if int(str(datasum_card)) == data_sum else "stale"
-        except ValueError:
-            stated = "stale"
-    whole: State = "absent"
-    if checksum_card is not None and checksum_card != "":
-        padding = b" " * (-len(header) % CARD)
-        total = add_checksums([checksum(header + padding), data_sum])
-        whole = "holds" if total in (0, FULL) else "stale"
-    return Checksums(stated, whole)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import Header
 from panoptes.network.fits.checksum import add_checksums, checksum, shift_checksum
-from panoptes.network.fits.decoding import decoded
-from panoptes.network.fits.other_codings import ask_astropy
-from panoptes.network.fits.structure import Checksums, Hdu, Kind, checksums_hold, walk_hdus
+from panoptes.network.fits.other_codings import ask_astropy, decode_by_astropy
+from panoptes.network.fits.structure import Hdu, Kind, checksums_hold, walk_hdus
 from panoptes.network.fits.tile_reader import TileTable, read_table
+from panoptes.network.fits.tiles import Bytes, decode_runs
 
 Array: TypeAlias = NDArray[np.generic]
 ChecksumState: TypeAlias = Literal["absent", "hold", "stale"]
@@ -159,7 +159,8 @@ def _content(
         states += checks
         if hdu.kind == "compressed-image":
             if strict and checks.state == "stale":
-                raise BadInput("checksum-mismatch", f"HDU {hdu.index}: {_which(checks)}")
+                which = [n.upper() for n, state in checks._asdict().items() if state == "stale"]
+                raise BadInput("checksum-mismatch", f"HDU {hdu.index}: {' and '.join(which)}")
             table = read_table(file, hdu, max_pixels=left)
             left -= table.pixels
             room -= table.room
@@ -182,14 +183,6 @@ def _content(
     return ImageContent(image[0], image[1], state, len(hdus))
 
 
-def _which(checks: Checksums) -> str:
-    return " and ".join(
-        name
-        for name, state in zip(("DATASUM", "CHECKSUM"), checks, strict=True)
-        if state == "stale"
-    )
-
-
 def _walk(file: bytes, max_pixels: int, max_header: int | None = None) -> list[Hdu]:
     hdus = walk_hdus(file, max_header=max_header)
     if any(hdu.kind == "random-groups" for hdu in hdus):
@@ -202,6 +195,28 @@ def _walk(file: bytes, max_pixels: int, max_header: int | None = None) -> list[H
 
 def _plain(file: bytes, hdu: Hdu) -> Array:
     return np.frombuffer(hdu.data(file), _dtype(hdu.bitpix)).reshape(hdu.shape)
+
+
+def decoded(table: TileTable) -> Iterable[Bytes]:
+    """A tiled image's bytes as FITS stores them, in order, piece by piece, whatever its coding.
+
+    Raises BadInput ``corrupt-data``.
+    """
+    decoder = table.decoder
+    if decoder is None:
+        return [decode_by_astropy(table)]
+    parts = decode_runs(decoder, table.coded, table.counts)
+    if table.in_order:
+        return parts
+    image = np.empty(table.shape, f">u{table.itemsize}")
+    places = zip(table.blocks(), table.counts, strict=True)
+    for part in parts:
+        values = part.view(image.dtype)
+        while values.size:
+            block, count = next(places)
+            image[block] = values[:count].reshape(image[block].shape)
+            values = values[count:]
+    return [image.reshape(-1).view(np.uint8)]
 
 
 def _decoded(table: TileTable) -> tuple[Array, str]:
@@ -227,7 +242,7 @@ def decode(fz: bytes, *, max_pixels: int = MAX_PIXELS) -> list[DecodedHdu]:
     `max_pixels` bounds all images together. Raises BadInput as `check_source` does, but
     not ``no-image``.
     """
-    decoded = []
+    found = []
     hdus = _walk(fz, max_pixels)
     left = max_pixels - sum(hdu.pixels for hdu in hdus)
     for hdu in hdus:
@@ -240,8 +255,8 @@ def decode(fz: bytes, *, max_pixels: int = MAX_PIXELS) -> list[DecodedHdu]:
             stored = _plain(fz, hdu)
         else:
             data = hdu.data(fz)
-        decoded.append(DecodedHdu(hdu.index, hdu.kind, header, stored, data, lossless))
-    return decoded
+        found.append(DecodedHdu(hdu.index, hdu.kind, header, stored, data, lossless))
+    return found
 
 
 def same_image(a: bytes, b: bytes, *, max_pixels: int = MAX_PIXELS) -> bool:

@@ -12,33 +12,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from panoptes.network.errors import BadInput
-from panoptes.network.fits.cards import (
-    BLOCK,
-    CARD,
-    Card,
-    Header,
-    Value,
-    format_card,
-    keyword_of,
-    padded,
-)
-from panoptes.network.fits.checksum import Checksums, checksum, encode_checksum, judge_checksums
-
-__all__ = [
-    "BLOCK",
-    "CARD",
-    "Card",
-    "Checksums",
-    "Hdu",
-    "Header",
-    "Kind",
-    "Value",
-    "checksum",
-    "checksums_hold",
-    "encode_checksum",
-    "format_card",
-    "walk_hdus",
-]
+from panoptes.network.fits.cards import CARD, Card, Header, keyword_of, padded
+from panoptes.network.fits.checksum import FULL, Checksums, State, add_checksums, checksum
 
 Kind: TypeAlias = Literal[
     "image", "table", "bintable", "compressed-image", "random-groups", "other"
@@ -143,19 +118,22 @@ def walk_hdus(data: bytes | memoryview, *, max_header: int | None = None) -> lis
 
 def checksums_hold(file: bytes | memoryview, hdu: Hdu) -> Checksums:
     """Whether the HDU's DATASUM and CHECKSUM agree with its bytes in `file`."""
-    header = hdu.header
-    datasum, whole = header.exact("DATASUM"), header.exact("CHECKSUM")
+    datasum, whole = hdu.header.exact("DATASUM"), hdu.header.exact("CHECKSUM")
     if datasum is None and whole is None:
         return Checksums("absent", "absent")
     view = memoryview(file)
-    start = hdu.offset
-    block = bytes(view[start : start + header.length])
-    return judge_checksums(
-        block.ljust(header.length),
-        checksum(view[hdu.data_offset : hdu.end]),
-        datasum_card=datasum,
-        checksum_card=whole,
-    )
+    data_sum = checksum(view[hdu.data_offset : hdu.end])
+    stated: State = "absent"
+    if datasum not in (None, ""):
+        try:
+            stated = "holds" if int(str(datasum)) == data_sum else "stale"
+        except ValueError:
+            stated = "stale"
+    if whole in (None, ""):
+        return Checksums(stated, "absent")
+    header = bytes(view[hdu.offset : hdu.data_offset]).ljust(hdu.header.length)
+    total = add_checksums([checksum(header), data_sum])
+    return Checksums(stated, "holds" if total in (0, FULL) else "stale")
 
 
 def _check_magic(view: memoryview) -> None:

@@ -101,15 +101,13 @@ def write_table(
     file: bytes | memoryview,
     hdu: Hdu,
     *,
-    method: Literal["GZIP_2", "RICE_1"],
+    coding: Literal["GZIP_2", "RICE_1"],
     rows: int,
-    threads: int,
 ) -> list[bytes]:
     """The parts of the table HDU, in order, that holds the image `hdu`.
 
-    A tile is `rows` whole rows of one plane. Floating-point pixels are always GZIP_2.
+    A tile is `rows` whole rows of one plane. RICE_1 takes integers only.
     """
-    coding = method if hdu.bitpix > 0 else "GZIP_2"
     height = hdu.shape[-2] if len(hdu.shape) > 1 else 1
     width = hdu.shape[-1]
     rows = min(rows, height)
@@ -118,7 +116,7 @@ def write_table(
         plane.append(height % rows * width)
     lengths = plane * (hdu.pixels // (width * height))
 
-    runs = list(encode_tiles(hdu.data(file), hdu.itemsize, lengths, coding, threads=threads))
+    runs = list(encode_tiles(hdu.data(file), hdu.itemsize, lengths, coding))
     sizes = np.array([size for run in runs for size in run.sizes], np.int64)
     heap = int(sizes.sum())
     wide = heap > MAX_SHORT_HEAP

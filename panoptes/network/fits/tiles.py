@@ -2,17 +2,15 @@
 
 Pixels come and go as FITS stores them: big-endian, unscaled. Neighbouring tiles are taken
 together in runs of a few hundred kilobytes, which stay in the processor's cache; the
-codecs release the GIL, so runs may be spread over threads.
+codecs release the GIL.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
     # The library takes any buffer; its stubs name only some.
     _Codec: TypeAlias = Callable[..., memoryview]
 
-_T = TypeVar("_T")
-_R = TypeVar("_R")
-
 
 @dataclass(frozen=True)
 class Run:
@@ -54,40 +49,27 @@ def encode_tiles(
     itemsize: int,
     lengths: Sequence[int],
     method: Literal["GZIP_2", "RICE_1"],
-    *,
-    threads: int = 1,
 ) -> Iterator[Run]:
     """Code `pixels`, cut into tiles of `lengths` pixels one behind the other.
 
     `itemsize` is bytes a pixel; RICE_1 takes integers of 1, 2 or 4 bytes.
     """
     encode = _encode_rice if method == "RICE_1" else _encode_gzip
-
-    def job(span: tuple[int, int, Sequence[int]]) -> Run:
-        start, end, counts = span
-        part = np.frombuffer(pixels[start * itemsize : end * itemsize], np.uint8)
-        return encode(part, itemsize, counts)
-
-    return _spread(job, list(_runs(lengths, itemsize)), threads)
+    position = 0
+    for first, end, size in _runs(lengths, itemsize):
+        part = np.frombuffer(pixels[position : position + size], np.uint8)
+        yield encode(part, itemsize, lengths[first:end])
+        position += size
 
 
-def _runs(lengths: Sequence[int], itemsize: int) -> Iterator[tuple[int, int, Sequence[int]]]:
-    """First pixel, end and tile lengths of each run."""
-    starts = [0, *accumulate(lengths)]
-    first = 0
-    for tile in range(len(lengths)):
-        size = (starts[tile + 1] - starts[first]) * itemsize
-        if size >= RUN_BYTES or tile + 1 == len(lengths):
-            yield starts[first], starts[tile + 1], lengths[first : tile + 1]
-            first = tile + 1
-
-
-def _spread(job: Callable[[_T], _R], work: Sequence[_T], threads: int) -> Iterator[_R]:
-    if threads <= 1 or len(work) < 2:
-        yield from map(job, work)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(job, work)
+def _runs(lengths: Sequence[int], itemsize: int) -> Iterator[tuple[int, int, int]]:
+    """Tile numbers from and to (exclusive) of each run, and its bytes as pixels."""
+    first = size = 0
+    for end, length in enumerate(lengths, 1):
+        size += length * itemsize
+        if size >= RUN_BYTES or end == len(lengths):
+            yield first, end, size
+            first, size = end, 0
 
 
 def _encode_rice(part: Bytes, itemsize: int, counts: Sequence[int]) -> Run:
@@ -292,23 +274,10 @@ def _inflate(tile: memoryview, target: Bytes, number: int) -> int:
     return len(data)
 
 
-def runs_of(counts: Sequence[int], itemsize: int) -> list[tuple[int, int]]:
-    """Tile numbers from and to (exclusive) of runs to decode together."""
-    ends = accumulate(len(run[2]) for run in _runs(counts, itemsize))
-    return list(pairwise([0, *ends]))
-
-
 def decode_runs(
-    decoder: TileDecoder,
-    tile: Callable[[int], memoryview],
-    counts: Sequence[int],
-    *,
-    threads: int = 1,
-) -> Iterable[Bytes]:
+    decoder: TileDecoder, tile: Callable[[int], memoryview], counts: Sequence[int]
+) -> Iterator[Bytes]:
     """The image's bytes run by run, from `tile`, which gives the coded tile of a number."""
-
-    def job(run: tuple[int, int]) -> Bytes:
-        first, end = run
-        return decoder.decode([tile(i) for i in range(first, end)], counts[first:end], first=first)
-
-    return _spread(job, runs_of(counts, decoder.itemsize), threads)
+    for first, end, _ in _runs(counts, decoder.itemsize):
+        tiles = [tile(number) for number in range(first, end)]
+        yield decoder.decode(tiles, counts[first:end], first=first)

@@ -13,7 +13,7 @@ from panoptes.network.upload import Source
 
 if TYPE_CHECKING:
     from panoptes.network.cr2.frame import RawFrame
-    from panoptes.network.fits.archive import ImageContent
+    from panoptes.network.fits.content import ImageContent
 
 LONG_SIDE = 1024
 """Pixels."""

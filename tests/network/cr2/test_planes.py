@@ -137,9 +137,11 @@ def test_a_camera_that_is_not_known_goes_through_libraw_with_the_same_samples() 
     assert frame.black == (2048, 2048, 2048, 2048)
 
 
-def test_both_ways_say_the_same_of_everything() -> None:
+def test_both_ways_say_the_same_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     data = cr2(sensor(65, 96), borders=(9, 5, 95, 64))
-    short, reference = read_raw(data), read_raw(data, reference=True)
+    short = read_raw(data)
+    monkeypatch.setattr("panoptes.network.cr2.frame._decode_known", lambda *_: None)
+    reference = read_raw(data)
     assert (short.decoder, reference.decoder) == ("ljpeg", "libraw")
     assert plane_fits(short, FROM) == plane_fits(reference, FROM)
 

@@ -15,16 +15,9 @@ import pytest
 from astropy.io import fits
 
 from panoptes.network.errors import BadInput
-from panoptes.network.fits.archive import (
-    Method,
-    check_compressed,
-    check_source,
-    compress_fits,
-    decode,
-    same_image,
-    verify_archive,
-)
+from panoptes.network.fits.archive import Method, compress_fits, verify_archive
 from panoptes.network.fits.cards import format_card
+from panoptes.network.fits.content import check_compressed, check_source, decode, same_image
 from panoptes.network.fits.structure import walk_hdus
 from tests.fits_samples import (
     UNSIGNED,

@@ -15,8 +15,14 @@ from hypothesis import strategies as st
 
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import Card, Header, Value, format_card, header_bytes, header_of
-from panoptes.network.fits.checksum import add_checksums, sealed_header, shift_checksum
-from panoptes.network.fits.structure import checksum, checksums_hold, encode_checksum, walk_hdus
+from panoptes.network.fits.checksum import (
+    add_checksums,
+    checksum,
+    encode_checksum,
+    sealed_header,
+    shift_checksum,
+)
+from panoptes.network.fits.structure import checksums_hold, walk_hdus
 from tests.fits_samples import UNSIGNED, card, frame, image, primary
 
 
