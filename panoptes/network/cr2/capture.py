@@ -13,7 +13,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias, get_origin, get_type_hints
 
 from panoptes.network.cr2.tiff import Ifd, Tiff
 from panoptes.network.errors import BadInput
@@ -41,98 +41,63 @@ class RawStrip:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """One exposure's metadata as the camera wrote it."""
+    """One exposure's metadata as the camera wrote it, in the order of its FITS cards: the keyword
+    is that of the units' own files, the comment says the unit."""
 
-    make: str | None = None
-    model: str | None = None
-    model_id: int | None = None
-    """Canon's number of the model, whatever name it is sold under."""
-    taken: datetime | None = None
-    """Start of the exposure by the camera's own clock, which knows no time zone."""
-    exposure: float | None = None
-    """Seconds."""
-    iso: int | None = None
-    f_number: float | None = None
-    focal_length: float | None = None
-    """Millimetres."""
-    orientation: int | None = None
-    """Exif's 1 to 8: how the camera was held. The samples are never turned."""
-    camera_serial: str | None = None
-    internal_serial: str | None = None
-    lens_model: str | None = None
-    lens_serial: str | None = None
-    camera_temperature: int | None = None
-    """Degrees Celsius."""
-    measured_ev: float | None = None
-    measured_ev2: float | None = None
-    measured_rggb: Four | None = None
-    color_temperature: int | None = None
-    """Kelvin, as shot."""
-    wb_rggb: Four | None = None
+    taken: Annotated[datetime | None, "DATE-OBS", "start of exposure, camera clock"] = None
+    exposure: Annotated[float | None, "EXPTIME", "[s] exposure time"] = None
+    iso: Annotated[int | None, "ISO", "sensitivity setting"] = None
+    model: Annotated[str | None, "CAM-MOD", "camera model"] = None
+    camera_serial: Annotated[str | None, "CAMSN", "camera serial number"] = None
+    internal_serial: Annotated[str | None, "INTSN", "internal serial number"] = None
+    lens_model: Annotated[str | None, "LENSMOD", "lens model"] = None
+    lens_serial: Annotated[str | None, "LENSSN", "lens serial number"] = None
+    f_number: Annotated[float | None, "FNUMBER", "focal ratio"] = None
+    focal_length: Annotated[float | None, "FOCALLEN", "[mm] focal length"] = None
+    camera_temperature: Annotated[int | None, "CAMTEMP", "[degC] camera temperature"] = None
+    circle_of_confusion: Annotated[float | None, "CIRCCONF", "[mm] circle of confusion"] = None
+    color_temperature: Annotated[int | None, "COLORTMP", "[K] colour temperature as shot"] = None
+    measured_ev: Annotated[float | None, "MEASEV", "[EV] measured exposure value"] = None
+    measured_ev2: Annotated[float | None, "MEASEV2", "[EV] second measured exposure value"] = None
+    measured_rggb: Annotated[Four | None, "MEASRGGB", "measured R G G B"] = None
+    normal_white: Annotated[int | None, "WHTLVLN", "normal white level"] = None
+    specular_white: Annotated[int | None, "WHTLVLS", "specular white level"] = None
+    red_balance: Annotated[float | None, "REDBAL", "red balance as shot"] = None
+    blue_balance: Annotated[float | None, "BLUEBAL", "blue balance as shot"] = None
+    wb_rggb: Annotated[Four | None, "WBRGGB", "white balance R G G B as shot"] = None
+    orientation: Annotated[
+        int | None, "ORIENTAT", "how the camera was held (Exif); not applied"
+    ] = None
+    """Exif's 1 to 8. The samples are never turned."""
     black_levels: Four | None = None
     """Of R, G1, G2 and B, in units of the samples."""
-    normal_white: int | None = None
-    specular_white: int | None = None
-    circle_of_confusion: float | None = None
-    """Millimetres."""
+    make: str | None = None
+    model_id: int | None = None
+    """Canon's number of the model, whatever name it is sold under."""
     strip: RawStrip | None = None
     is_cr2: bool = False
-
-    @property
-    def red_balance(self) -> float | None:
-        return self._balance(0)
-
-    @property
-    def blue_balance(self) -> float | None:
-        return self._balance(3)
-
-    def _balance(self, channel: int) -> float | None:
-        if self.wb_rggb is None or self.wb_rggb[1] + self.wb_rggb[2] <= 0:
-            return None
-        green = (self.wb_rggb[1] + self.wb_rggb[2]) / 2
-        return round(self.wb_rggb[channel] / green, 6)
 
     def cards(self) -> list[tuple[str, CardValue, str]]:
         """Keyword, value and comment of what is known, ready for a FITS header.
 
-        The keywords are those of the units' own FITS files; numbers are numbers here where
-        those files hold text with a unit.
+        Numbers are numbers here where the units' own files hold text with a unit.
         """
-        wanted: list[tuple[str, CardValue | None, str]] = [
-            ("DATE-OBS", _iso(self.taken), "start of exposure, camera clock"),
-            ("EXPTIME", self.exposure, "[s] exposure time"),
-            ("ISO", self.iso, "sensitivity setting"),
-            ("CAM-MOD", self.model, "camera model"),
-            ("CAMSN", self.camera_serial, "camera serial number"),
-            ("INTSN", self.internal_serial, "internal serial number"),
-            ("LENSMOD", self.lens_model, "lens model"),
-            ("LENSSN", self.lens_serial, "lens serial number"),
-            ("FNUMBER", self.f_number, "focal ratio"),
-            ("FOCALLEN", self.focal_length, "[mm] focal length"),
-            ("CAMTEMP", self.camera_temperature, "[degC] camera temperature"),
-            ("CIRCCONF", self.circle_of_confusion, "[mm] circle of confusion"),
-            ("COLORTMP", self.color_temperature, "[K] colour temperature as shot"),
-            ("MEASEV", self.measured_ev, "[EV] measured exposure value"),
-            ("MEASEV2", self.measured_ev2, "[EV] second measured exposure value"),
-            ("MEASRGGB", _four(self.measured_rggb), "measured R G G B"),
-            ("WHTLVLN", self.normal_white, "normal white level"),
-            ("WHTLVLS", self.specular_white, "specular white level"),
-            ("REDBAL", self.red_balance, "red balance as shot"),
-            ("BLUEBAL", self.blue_balance, "blue balance as shot"),
-            ("WBRGGB", _four(self.wb_rggb), "white balance R G G B as shot"),
-            ("ORIENTAT", self.orientation, "how the camera was held (Exif); not applied"),
-        ]
-        return [(key, value, comment) for key, value, comment in wanted if value is not None]
+        found: list[tuple[str, CardValue, str]] = []
+        for name, hint in get_type_hints(Capture, include_extras=True).items():
+            value = _shown(getattr(self, name))
+            if get_origin(hint) is Annotated and value is not None:
+                keyword, comment = hint.__metadata__
+                found.append((keyword, value, comment))
+        return found
 
 
-def _iso(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
-    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
-
-
-def _four(values: Four | None) -> str | None:
-    return None if values is None else " ".join(map(str, values))
+def _shown(value: object) -> CardValue | None:
+    """The value as a card has it. The camera's clock knows no time zone."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds" if value.microsecond else "seconds")
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return value if isinstance(value, CardValue) else None
 
 
 def read_capture(data: bytes) -> Capture:
@@ -155,7 +120,6 @@ def read_capture(data: bytes) -> Capture:
     name = model or ""
     orientation = main.integer(0x112)
     shot = note.shorts(0x04, signed=True)
-    color = color_data(note)
     return Capture(
         make=main.text(0x10F),
         model=model,
@@ -174,14 +138,10 @@ def read_capture(data: bytes) -> Capture:
         measured_ev=shot[3] / 32 + 5 if len(shot) > 3 else None,
         measured_ev2=shot[23] / 8 - 6 if len(shot) > 23 and shot[23] else None,
         measured_rggb=_four_at(note.shorts(0xAA), 1),
-        color_temperature=color.temperature,
-        wb_rggb=color.wb_rggb,
-        black_levels=color.black_levels,
-        normal_white=color.normal_white,
-        specular_white=color.specular_white,
         circle_of_confusion=_circle_of_confusion(exif),
         strip=_strip(tiff, chain) if is_cr2 else None,
         is_cr2=is_cr2,
+        **color_data(note)._asdict(),
     )
 
 
@@ -271,12 +231,13 @@ def _four_at(values: tuple[int, ...], index: int) -> Four | None:
     return (four[0], four[1], four[2], four[3]) if len(four) == 4 and any(four) else None
 
 
-@dataclass(frozen=True, slots=True)
-class ColorData:
+class ColorData(NamedTuple):
     """White balance and levels, as `Capture` has them."""
 
+    color_temperature: int | None = None
     wb_rggb: Four | None = None
-    temperature: int | None = None
+    red_balance: float | None = None
+    blue_balance: float | None = None
     black_levels: Four | None = None
     normal_white: int | None = None
     specular_white: int | None = None
@@ -318,10 +279,19 @@ def color_data(note: Ifd) -> ColorData:
         return ColorData()
     balance, layout = known
     black, normal, specular = _COLOR_LEVELS.get((layout, values[0]), (None, None, None))
+    wb_rggb = _four_at(values, balance)
     return ColorData(
-        wb_rggb=_four_at(values, balance),
-        temperature=values[balance + 4] or None,
+        color_temperature=values[balance + 4] or None,
+        wb_rggb=wb_rggb,
+        red_balance=_balance(wb_rggb, 0),
+        blue_balance=_balance(wb_rggb, 3),
         black_levels=None if black is None else _four_at(values, black),
         normal_white=(values[normal] or None) if normal is not None else None,
         specular_white=(values[specular] or None) if specular is not None else None,
     )
+
+
+def _balance(wb_rggb: Four | None, channel: int) -> float | None:
+    if wb_rggb is None or wb_rggb[1] + wb_rggb[2] <= 0:
+        return None
+    return round(wb_rggb[channel] / ((wb_rggb[1] + wb_rggb[2]) / 2), 6)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from panoptes.network.cr2.frame import MAX_PIXELS, capture_of, libraw_errors, open_raw
+from panoptes.network.cr2.frame import MAX_PIXELS, opened_raw
 from panoptes.network.cr2.planes import COLOURS, Colour, Provenance
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.plain import CardTuple, FitsImage, fits_bytes
@@ -111,13 +111,8 @@ def processed_planes(
     import rawpy
 
     params = rawpy_params(rawpy_options)
-    if not cr2:
-        raise BadInput("empty-file")
-    capture = capture_of(cr2)
-    with rawpy.RawPy() as raw:
-        open_raw(raw, cr2, capture, max_pixels)
-        with libraw_errors(cr2, capture):
-            rgb = raw.postprocess(params)
+    with opened_raw(cr2, max_pixels) as (raw, capture):
+        rgb = raw.postprocess(params)
     if rgb.ndim != 3 or rgb.shape[2] != 3:
         raise BadInput("unsupported-format", "it has no three colours")
     stated = json.dumps({**DEFAULTS, **(rawpy_options or {})}, sort_keys=True, default=str)

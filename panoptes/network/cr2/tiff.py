@@ -101,9 +101,7 @@ class Ifd:
         """The IFD that `tag` points at, or (maker notes) whose bytes the tag holds; an empty
         one if there is none."""
         entry = self.entries.get(tag)
-        if entry is None:
-            return Ifd.empty(self.tiff)
-        offset = entry.offset if inline else self.integer(tag) or 0
+        offset = entry.offset if inline and entry else self.integer(tag) or 0
         return Ifd.read(self.tiff, offset) or Ifd.empty(self.tiff)
 
     def text(self, tag: int, *, skip: int = 0) -> str | None:

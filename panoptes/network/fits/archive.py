@@ -10,13 +10,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panoptes.network.errors import BadInput
-from panoptes.network.fits.cards import format_card
-from panoptes.network.fits.checksum import sealed_header
 from panoptes.network.fits.content import decoded
 from panoptes.network.fits.structure import Hdu, checksums_hold, walk_hdus
 from panoptes.network.fits.tile_keywords import image_cards
 from panoptes.network.fits.tile_reader import TileTable, read_table
-from panoptes.network.fits.tile_table import can_hold, write_table
+from panoptes.network.fits.tile_table import can_hold, empty_primary, write_table
 
 Method: TypeAlias = Literal["GZIP_2", "RICE_1"]
 
@@ -68,7 +66,7 @@ def compress_fits(
             continue
         coding = method if hdu.bitpix > 0 else "GZIP_2"
         if hdu.index == 0:
-            parts.append(_empty_primary())
+            parts.append(empty_primary())
         rows = rows_per_tile or (64 if coding == "GZIP_2" else 1)
         rows = max(rows, -(-_MIN_TILE[coding] // hdu.shape[-1]))
         parts += write_table(source, hdu, coding=coding, rows=rows)
@@ -87,16 +85,6 @@ def _as_it_is(source: bytes, hdu: Hdu) -> Iterable[bytes | memoryview]:
     yield bytes(hdu.end - hdu.data_offset - len(data))
 
 
-def _empty_primary() -> bytes:
-    cards = [
-        format_card("SIMPLE", True, "file does conform to FITS standard"),
-        format_card("BITPIX", 8, "number of bits per data pixel"),
-        format_card("NAXIS", 0, "number of data axes"),
-        format_card("EXTEND", True, "FITS dataset may contain extensions"),
-    ]
-    return sealed_header(cards, 0)
-
-
 def verify_archive(source: bytes, stored: bytes) -> None:
     """Every pixel and every card of `stored` equals `source`, HDU by HDU, to the byte.
 
@@ -107,7 +95,6 @@ def verify_archive(source: bytes, stored: bytes) -> None:
     try:
         kept = walk_hdus(stored)
         if hdus[0].pixels and not kept[0].pixels:
-            # A table cannot be the first HDU: an empty primary was put before it.
             kept = kept[1:]
         for mine, theirs in zip_longest(hdus, kept):
             if mine is None or theirs is None:

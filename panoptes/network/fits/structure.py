@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from panoptes.network.errors import BadInput
-from panoptes.network.fits.cards import CARD, Card, Header, keyword_of, padded
+from panoptes.network.fits.cards import CARD, Header, Value, keyword_of, padded
 from panoptes.network.fits.checksum import FULL, Checksums, State, add_checksums, checksum
 
 Kind: TypeAlias = Literal[
@@ -24,6 +24,7 @@ MAX_DIMENSIONS = 64
 """Axes of an array that numpy can hold, https://numpy.org/doc/2.0/release/2.0.0-notes.html;
 the standard's 999 cannot be decoded, and so not be archived and compared."""
 MAX_HDUS = 10_000
+MOST = 2**63 - 1
 
 _END = re.compile(rb"END {5}(?!=)")
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -42,8 +43,9 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF", "an HDF5 file"),
     (b"%PDF", "a PDF document"),
     (b"{", "JSON"),
+    (b"<?xml", "XML"),
+    (b"<", "an HTML or XML page"),
 )
-_MARKUP: tuple[tuple[bytes, str], ...] = ((b"<?xml", "XML"), (b"<", "an HTML or XML page"))
 
 
 @dataclass(frozen=True)
@@ -142,11 +144,9 @@ def _check_magic(view: memoryview) -> None:
         return
     if b"SIMPLE  =".startswith(head):
         raise BadInput("truncated-file", f"it ends after {len(head)} bytes")
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for magic, name in _MAGIC:
-        if head.startswith(magic):
-            raise BadInput("not-fits", f"it looks like {name}")
-    for magic, name in _MARKUP:
-        if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(magic):
+        if head.startswith(magic) or text.startswith(magic):
             raise BadInput("not-fits", f"it looks like {name}")
     if not any(head):
         raise BadInput("not-fits", "it begins with zero bytes only")
@@ -196,20 +196,17 @@ def _read_hdu(data: bytes | memoryview, header: Header, index: int) -> Hdu:
     extension = lead[0].value
     if index == 0 and extension is not True:
         raise BadInput("bad-header", "SIMPLE is not T: the file itself says it is not standard")
-    bitpix, naxis = _whole(lead[1], index), _whole(lead[2], index)
+    bitpix = whole(index, "BITPIX", lead[1].value, low=-64)
+    naxis = whole(index, "NAXIS", lead[2].value, high=MAX_NAXIS)
     if bitpix not in BITPIX:
         raise BadInput("bad-header", f"HDU {index}: BITPIX is {bitpix}")
-    if not 0 <= naxis <= MAX_NAXIS:
-        raise BadInput("bad-header", f"HDU {index}: NAXIS is {naxis}")
     if naxis > MAX_DIMENSIONS:
         raise BadInput("unsupported-format", f"HDU {index} has {naxis} axes")
     axes = [Header(card).cards[0] for card in header.raw_cards()[3 : 3 + naxis]]
     if [card.keyword for card in axes] != [f"NAXIS{n}" for n in range(1, naxis + 1)]:
         raise BadInput("bad-header", f"HDU {index}: NAXIS1 to NAXIS{naxis} are not in order")
     _check_repeated(header, 3 + naxis, {"BITPIX", "NAXIS", *(card.keyword for card in axes)})
-    lengths = [_whole(card, index) for card in axes]
-    if any(length < 0 for length in lengths):
-        raise BadInput("bad-header", f"HDU {index}: an axis has a negative length: {lengths}")
+    lengths = [whole(index, card.keyword, card.value) for card in axes]
 
     groups = index == 0 and naxis > 1 and lengths[0] == 0 and header.exact("GROUPS") is True
     kind = _kind(header, index, groups)
@@ -217,8 +214,6 @@ def _read_hdu(data: bytes | memoryview, header: Header, index: int) -> Hdu:
     if index > 0 or groups:
         pcount = _optional_whole(header, "PCOUNT", 0, index)
         gcount = _optional_whole(header, "GCOUNT", 1, index)
-        if pcount < 0 or gcount < 0:
-            raise BadInput("bad-header", f"HDU {index}: PCOUNT {pcount}, GCOUNT {gcount}")
         if kind == "image" and (pcount, gcount) != (0, 1):
             # Section 7.1.1; no two readers agree on where its pixels would be.
             raise BadInput("bad-header", f"HDU {index}, an image: PCOUNT {pcount}, GCOUNT {gcount}")
@@ -260,12 +255,16 @@ def _kind(header: Header, index: int, groups: bool) -> Kind:
     return "table" if extension == "TABLE" else "other"
 
 
-def _whole(card: Card, index: int) -> int:
-    if isinstance(card.value, bool) or not isinstance(card.value, int):
-        raise BadInput("bad-header", f"HDU {index}: {card.keyword} is no whole number")
-    return card.value
+def whole(index: int, keyword: str, value: Value, *, low: int = 0, high: int = MOST) -> int:
+    """A card's whole number in HDU `index`. Raises BadInput ``bad-header`` for any other value."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BadInput("bad-header", f"HDU {index}: {keyword} is {value!r}, no whole number")
+    if not low <= value <= high:
+        wrong = "too large" if value > high else "negative or too small"
+        raise BadInput("bad-header", f"HDU {index}: {keyword} is {value}, {wrong}")
+    return value
 
 
 def _optional_whole(header: Header, keyword: str, default: int, index: int) -> int:
     value = header.exact(keyword, default)
-    return default if value is None else _whole(Card(keyword, value), index)
+    return default if value is None else whole(index, keyword, value)

@@ -97,6 +97,17 @@ def _only_looks_taken(card: bytes) -> bool:
     return meant in _READ_BY_ALL or _TAKEN.fullmatch(meant) is not None
 
 
+def empty_primary() -> bytes:
+    """The HDU before the table of a file's first image: a table cannot be the first."""
+    cards = [
+        format_card("SIMPLE", True, "file does conform to FITS standard"),
+        format_card("BITPIX", 8, "number of bits per data pixel"),
+        format_card("NAXIS", 0, "number of data axes"),
+        format_card("EXTEND", True, "FITS dataset may contain extensions"),
+    ]
+    return sealed_header(cards, 0)
+
+
 def write_table(
     file: bytes | memoryview,
     hdu: Hdu,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,8 @@ _GZIP_WINDOW = 9
 are in high bytes."""
 RUN_BYTES = 1 << 19
 
-if TYPE_CHECKING:
-    # The library takes any buffer; its stubs name only some.
-    _Codec: TypeAlias = Callable[..., memoryview]
+# The library takes any buffer; its stubs name only some.
+_Codec: TypeAlias = Callable[..., memoryview]
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def _runs(lengths: Sequence[int], itemsize: int) -> Iterator[tuple[int, int, int
 def _encode_rice(part: Bytes, itemsize: int, counts: Sequence[int]) -> Run:
     import imagecodecs
 
-    rcomp_encode = cast("_Codec", imagecodecs.rcomp_encode)
+    rcomp_encode = cast(_Codec, imagecodecs.rcomp_encode)
     native = part.view(f">i{itemsize}").astype(f"i{itemsize}")
     # Worst case: five bits of overhead a block, and the first pixel.
     buffer = np.empty(part.size + part.size // 8 + 64 * len(counts), np.uint8)
@@ -189,7 +188,7 @@ class TileDecoder:
     ) -> Bytes:
         import imagecodecs
 
-        rcomp_decode = cast("_Codec", imagecodecs.rcomp_decode)
+        rcomp_decode = cast(_Codec, imagecodecs.rcomp_decode)
         # The decoder looks at the end only between blocks. What it may read beyond it is
         # filled with ones that end every run of zeros, so a block reads at most 4 bytes a
         # pixel there.
@@ -244,7 +243,7 @@ class TileDecoder:
     def _inflate_pixels(self, tile: memoryview, itemsize: int, out: Bytes, number: int) -> None:
         import imagecodecs
 
-        gzip_decode = cast("_Codec", imagecodecs.gzip_decode)
+        gzip_decode = cast(_Codec, imagecodecs.gzip_decode)
         shuffled = self.coding == "GZIP_2" and itemsize > 1
         target = np.empty(out.size, np.uint8) if shuffled else out
         try:
