@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from panoptes.network.fits.archive import Method
+    from panoptes.network.fits.tiles import Method
 
 
 def run(report: Report, frames: tuple[Frame, Frame], folder: Path, repeats: int) -> None:

@@ -13,10 +13,14 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Annotated, NamedTuple, TypeAlias, get_origin, get_type_hints
 
 from panoptes.network.cr2.tiff import Ifd, Tiff
 from panoptes.network.errors import BadInput
+
+# Read once: it takes a third of a millisecond.
+_type_hints = cache(get_type_hints)
 
 CardValue: TypeAlias = str | int | float | bool
 Four: TypeAlias = tuple[int, int, int, int]
@@ -83,7 +87,7 @@ class Capture:
         Numbers are numbers here where the units' own files hold text with a unit.
         """
         found: list[tuple[str, CardValue, str]] = []
-        for name, hint in get_type_hints(Capture, include_extras=True).items():
+        for name, hint in _type_hints(Capture, include_extras=True).items():
             value = _shown(getattr(self, name))
             if get_origin(hint) is Annotated and value is not None:
                 keyword, comment = hint.__metadata__

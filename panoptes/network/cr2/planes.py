@@ -106,7 +106,19 @@ def plane_fits(frame: RawFrame, provenance: Provenance) -> dict[Colour, bytes]:
     planes = split_planes(frame)
     places = _places(frame.pattern)
     black = dict(zip(((0, 0), (0, 1), (1, 0), (1, 1)), frame.black, strict=True))
-    about = (*provenance.cards(), *frame.capture.cards(), *_frame_cards(frame))
+    rows, columns = frame.pixels.shape
+    about: tuple[CardTuple, ...] = (
+        *provenance.cards(),
+        *frame.capture.cards(),
+        ("BUNIT", "adu", "unit of the pixels"),
+        ("RAWDATA", True, "the sensor's own samples, unscaled"),
+        ("BAYERPAT", frame.pattern, "colours of the mosaic's first cell, by rows"),
+        ("ROWORDER", "TOP-DOWN", "the first row is the sensor's top row"),
+        ("RAWNX", columns, "visible columns of the mosaic"),
+        ("RAWNY", rows, "visible rows of the mosaic"),
+        ("RAWLEFT", frame.left, "masked columns left of them on the sensor"),
+        ("RAWTOP", frame.top, "masked rows above them on the sensor"),
+    )
 
     def exact(name: str, colour: str, comment: str) -> tuple[CardTuple, ...]:
         place = places[name]
@@ -140,20 +152,6 @@ def plane_fits(frame: RawFrame, provenance: Provenance) -> dict[Colour, bytes]:
         "g": fits_bytes(greens),
         "b": fits_bytes([FitsImage((*about, *exact("b", "B", "colour of this plane")), planes.b)]),
     }
-
-
-def _frame_cards(frame: RawFrame) -> tuple[CardTuple, ...]:
-    rows, columns = frame.pixels.shape
-    return (
-        ("BUNIT", "adu", "unit of the pixels"),
-        ("RAWDATA", True, "the sensor's own samples, unscaled"),
-        ("BAYERPAT", frame.pattern, "colours of the mosaic's first cell, by rows"),
-        ("ROWORDER", "TOP-DOWN", "the first row is the sensor's top row"),
-        ("RAWNX", columns, "visible columns of the mosaic"),
-        ("RAWNY", rows, "visible rows of the mosaic"),
-        ("RAWLEFT", frame.left, "masked columns left of them on the sensor"),
-        ("RAWTOP", frame.top, "masked rows above them on the sensor"),
-    )
 
 
 def _place_cards(places: Sequence[tuple[int, int]]) -> tuple[CardTuple, ...]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -15,8 +13,7 @@ from panoptes.network.fits.structure import Hdu, checksums_hold, walk_hdus
 from panoptes.network.fits.tile_keywords import image_cards
 from panoptes.network.fits.tile_reader import TileTable, read_table
 from panoptes.network.fits.tile_table import can_hold, empty_primary, write_table
-
-Method: TypeAlias = Literal["GZIP_2", "RICE_1"]
+from panoptes.network.fits.tiles import Method
 
 _MIN_TILE = {"GZIP_2": 16384, "RICE_1": 64}
 """Pixels below which a tile costs more than it holds."""
@@ -74,15 +71,12 @@ def compress_fits(
     return CompressedFits(b"".join(parts), tuple(codings))
 
 
-def _as_it_is(source: bytes, hdu: Hdu) -> Iterable[bytes | memoryview]:
+def _as_it_is(source: bytes, hdu: Hdu) -> list[bytes | memoryview]:
     """The HDU's bytes; padding that the file has lost is put back."""
     view = memoryview(source)
-    header = view[hdu.offset : hdu.data_offset]
-    yield header
-    yield b" " * (hdu.header.length - len(header))
-    data = view[hdu.data_offset : hdu.end]
-    yield data
-    yield bytes(hdu.end - hdu.data_offset - len(data))
+    header, data = view[hdu.offset : hdu.data_offset], view[hdu.data_offset : hdu.end]
+    blanks = b" " * (hdu.header.length - len(header))
+    return [header, blanks, data, bytes(hdu.end - hdu.data_offset - len(data))]
 
 
 def verify_archive(source: bytes, stored: bytes) -> None:

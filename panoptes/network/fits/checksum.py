@@ -21,18 +21,15 @@ def checksum(data: bytes | bytearray | memoryview) -> int:
     words = np.frombuffer(data, np.dtype(">u4"), len(data) // 4)
     rest = bytes(data[len(data) // 4 * 4 :]).ljust(4, b"\0")
     # No carry is lost in 64 bits, whatever fits into memory.
-    return _fold(int(words.sum(dtype=np.uint64)) + int.from_bytes(rest, "big"))
-
-
-def _fold(total: int) -> int:
-    while total > FULL:
-        total = (total >> 32) + (total & FULL)
-    return total
+    return add_checksums([int(words.sum(dtype=np.uint64)), int.from_bytes(rest, "big")])
 
 
 def add_checksums(parts: Iterable[int]) -> int:
     """The checksum of several runs of whole words, with the end-around carry."""
-    return _fold(sum(parts))
+    total = sum(parts)
+    while total > FULL:
+        total = (total >> 32) + (total & FULL)
+    return total
 
 
 def shift_checksum(value: int, offset: int) -> int:

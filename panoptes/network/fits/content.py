@@ -14,7 +14,7 @@ from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import Header
 from panoptes.network.fits.checksum import add_checksums, checksum, shift_checksum
 from panoptes.network.fits.other_codings import decode_by_astropy
-from panoptes.network.fits.structure import Hdu, Kind, checksums_hold, walk_hdus
+from panoptes.network.fits.structure import Hdu, checksums_hold, walk_hdus
 from panoptes.network.fits.tile_keywords import TO_Z
 from panoptes.network.fits.tile_reader import TileTable, read_table
 from panoptes.network.fits.tiles import Bytes, decode_runs
@@ -42,7 +42,6 @@ class DecodedHdu:
 
     index: int
     """In the file as stored."""
-    kind: Kind
     header: Header
     stored: Array | None
     """Pixels of an image as FITS stores them: big-endian, not scaled."""
@@ -61,23 +60,16 @@ class ImageContent:
     stored: Array
     """Pixels as FITS stores them: big-endian, not scaled; in numpy's order of axes."""
     checksums: ChecksumState
-    hdus: int
-    """HDUs in the file."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.stored.shape
 
-    @property
-    def pixels(self) -> Array:
-        """All physical values, see `physical`; may take four times the room of `stored`."""
-        return self.physical(self.stored)
-
     def physical(self, stored: Array) -> Array:
         """Physical values of some `stored` ones: BZERO + BSCALE x stored (section 4.4.2.5).
 
         In native byte order. Unsigned integers where the header follows their convention,
-        the stored kind where it scales nothing, else float64.
+        the stored kind where it scales nothing, else float64: up to four times the room.
         """
         scale, zero = _number(self.header, "BSCALE", 1), _number(self.header, "BZERO", 0)
         dtype: np.dtype[np.generic] = stored.dtype.newbyteorder("=")
@@ -153,7 +145,7 @@ def check_source(
     state: ChecksumState = (
         "stale" if "stale" in states else "hold" if "holds" in states else "absent"
     )
-    return ImageContent(image[0], image[1], state, len(hdus))
+    return ImageContent(image[0], image[1], state)
 
 
 def check_compressed(fz: bytes, **limits: int) -> ImageContent:
@@ -242,7 +234,7 @@ def decode(fz: bytes, *, max_pixels: int = MAX_PIXELS) -> list[DecodedHdu]:
             stored = _plain(fz, hdu)
         else:
             data = hdu.data(fz)
-        found.append(DecodedHdu(hdu.index, hdu.kind, header, stored, data, lossless))
+        found.append(DecodedHdu(hdu.index, header, stored, data, lossless))
     return found
 
 
@@ -295,8 +287,6 @@ def _equal(a: _Telling, b: _Telling) -> bool:
     if mine.stored is None or theirs.stored is None:
         return mine.stored is theirs.stored
     left, right = mine.stored, theirs.stored
-    if left.dtype != right.dtype or left.shape != right.shape:
-        return False
     bits = f"u{left.dtype.itemsize}"
     # As bits: NaN equals itself, and -0.0 is not 0.0.
-    return np.array_equal(left.view(bits), right.view(bits))
+    return left.dtype == right.dtype and np.array_equal(left.view(bits), right.view(bits))

@@ -98,18 +98,8 @@ def decode_by_astropy(table: TileTable) -> Bytes:
 
     Raises BadInput ``corrupt-data`` and ``bad-header``.
     """
-    image = _astropys_image(table)
-    if table.coding == "PLIO_1" and table.bitpix == 16 and table.header.get("BZERO") == 32768:
-        # PLIO codes no negative numbers, so CFITSIO adds BZERO before it; astropy leaves it in.
-        image = image.astype(np.int32) - 32768
-    kind = "f" if table.bitpix < 0 else "i" if table.bitpix > 8 else "u"
-    stored = np.ascontiguousarray(image, dtype=f">{kind}{table.itemsize}")
-    return stored.reshape(-1).view(np.uint8)
-
-
-def _astropys_image(table: TileTable) -> NDArray[np.generic]:
-    """What astropy makes of the table, given the convention's own cards alone."""
     _check_streams(table)
+    # astropy is given the convention's own cards alone.
     cards, data = convention_cards(table.hdu.header), bytes(table.data)
     if table.coding == "HCOMPRESS_1":
         cards, data = _with_room_behind(table, cards)
@@ -118,7 +108,12 @@ def _astropys_image(table: TileTable) -> NDArray[np.generic]:
     image = _read_by_astropy(file, table.hdu.index)
     if image.shape != table.shape:
         raise BadInput("corrupt-data", f"HDU {table.hdu.index} decodes to {image.shape}")
-    return image
+    if table.coding == "PLIO_1" and table.bitpix == 16 and table.header.get("BZERO") == 32768:
+        # PLIO codes no negative numbers, so CFITSIO adds BZERO before it; astropy leaves it in.
+        image = image.astype(np.int32) - 32768
+    kind = "f" if table.bitpix < 0 else "i" if table.bitpix > 8 else "u"
+    stored = np.ascontiguousarray(image, dtype=f">{kind}{table.itemsize}")
+    return stored.reshape(-1).view(np.uint8)
 
 
 _BEYOND = 20

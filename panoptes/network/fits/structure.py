@@ -120,8 +120,8 @@ def walk_hdus(data: bytes | memoryview, *, max_header: int | None = None) -> lis
 
 def checksums_hold(file: bytes | memoryview, hdu: Hdu) -> Checksums:
     """Whether the HDU's DATASUM and CHECKSUM agree with its bytes in `file`."""
-    datasum, whole = hdu.header.exact("DATASUM"), hdu.header.exact("CHECKSUM")
-    if datasum is None and whole is None:
+    datasum, hdu_sum = hdu.header.exact("DATASUM"), hdu.header.exact("CHECKSUM")
+    if datasum is None and hdu_sum is None:
         return Checksums("absent", "absent")
     view = memoryview(file)
     data_sum = checksum(view[hdu.data_offset : hdu.end])
@@ -131,7 +131,7 @@ def checksums_hold(file: bytes | memoryview, hdu: Hdu) -> Checksums:
             stated = "holds" if int(str(datasum)) == data_sum else "stale"
         except ValueError:
             stated = "stale"
-    if whole in (None, ""):
+    if hdu_sum in (None, ""):
         return Checksums(stated, "absent")
     header = bytes(view[hdu.offset : hdu.data_offset]).ljust(hdu.header.length)
     total = add_checksums([checksum(header), data_sum])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from panoptes.network.fits.cards import Header, format_card, keyword_of
 from panoptes.network.fits.checksum import add_checksums, checksum, sealed_header, shift_checksum
 from panoptes.network.fits.structure import Hdu
 from panoptes.network.fits.tile_keywords import OF_TABLE, renamed, to_z
-from panoptes.network.fits.tiles import RICE_BLOCK, encode_tiles
+from panoptes.network.fits.tiles import RICE_BLOCK, Method, encode_tiles
 
 MAX_DIMENSIONS = 3
 """More are legal, but CFITSIO reads sections of compressed images of at most three."""
@@ -29,7 +28,6 @@ _TAKEN = re.compile(
     r"|T(?:BCOL|CTYP|CUNI|CRPX|CRVL|CDLT|RPOS)\d+"
     rf"|Z(?:SIMPLE|TENSION|BITPIX|NAXIS\d*|EXTEND|BLOCKED|PCOUNT|GCOUNT|HECKSUM|DATASUM)"
 )
-_EXTNAME = format_card("EXTNAME", "COMPRESSED_IMAGE")
 _READ_BY_ALL: dict[str, type | tuple[type, ...]] = {
     "CHECKSUM": str,
     "DATASUM": str,
@@ -108,13 +106,7 @@ def empty_primary() -> bytes:
     return sealed_header(cards, 0)
 
 
-def write_table(
-    file: bytes | memoryview,
-    hdu: Hdu,
-    *,
-    coding: Literal["GZIP_2", "RICE_1"],
-    rows: int,
-) -> list[bytes]:
+def write_table(file: bytes | memoryview, hdu: Hdu, *, coding: Method, rows: int) -> list[bytes]:
     """The parts of the table HDU, in order, that holds the image `hdu`.
 
     A tile is `rows` whole rows of one plane. RICE_1 takes integers only.
@@ -183,5 +175,5 @@ def _table_cards(
         cards.append(format_card("ZQUANTIZ", "NONE", "lossless compression"))
     own = hdu.header.raw_cards()
     if not any(keyword_of(card) == "EXTNAME" for card in own):
-        cards.append(_EXTNAME)
+        cards.append(format_card("EXTNAME", "COMPRESSED_IMAGE"))
     return cards + [renamed(card, to_z(keyword_of(card))) for card in own]

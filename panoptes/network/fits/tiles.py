@@ -20,6 +20,8 @@ from panoptes.network.fits.checksum import checksum
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Coding: TypeAlias = Literal["RICE_1", "GZIP_1", "GZIP_2", "NOCOMPRESS"]
+Method: TypeAlias = Literal["GZIP_2", "RICE_1"]
+"""Of the codings, those that we write."""
 
 RICE_BLOCK = 32
 """Pixels a Rice block, as fpack has it."""
@@ -44,10 +46,7 @@ class Run:
 
 
 def encode_tiles(
-    pixels: memoryview,
-    itemsize: int,
-    lengths: Sequence[int],
-    method: Literal["GZIP_2", "RICE_1"],
+    pixels: memoryview, itemsize: int, lengths: Sequence[int], method: Method
 ) -> Iterator[Run]:
     """Code `pixels`, cut into tiles of `lengths` pixels one behind the other.
 

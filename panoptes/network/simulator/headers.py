@@ -114,6 +114,13 @@ class Exposure:
         return f"{self.unit_id}/{self.camera_id}/{self.sequence_time}"
 
     @property
+    def older_name(self) -> str:
+        """Below a folder of the field's name, as older software filed images."""
+        field = "".join(part for part in self.target.name.title() if part.isalnum())
+        camera = f"{self.unit_id}/{field}/{self.camera_id}"
+        return f"{camera}/{self.sequence_time}/{self.image_time}"
+
+    @property
     def image_id(self) -> str:
         return f"{self.unit_id}_{self.camera_id}_{self.image_time}"
 

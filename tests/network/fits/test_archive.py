@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from panoptes.network.errors import BadInput
 from panoptes.network.fits import tile_table
-from panoptes.network.fits.archive import ArchiveMismatch, Method, compress_fits, verify_archive
+from panoptes.network.fits.archive import ArchiveMismatch, compress_fits, verify_archive
 from panoptes.network.fits.cards import Value, format_card, header_of
 from panoptes.network.fits.content import check_compressed, check_source, same_image
 from panoptes.network.fits.structure import Hdu, walk_hdus
+from panoptes.network.fits.tiles import Method
 from tests.fits_samples import (
     UNSIGNED,
     Array,
