@@ -21,7 +21,7 @@ from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.outcome import FileResult, summary
 from panoptes.network.safe_text import one_line
 from panoptes.network.settings import LOCATIONS
-from panoptes.network.simulator.night import Sent, simulate_night
+from panoptes.network.simulator.night import Night, Sent
 from panoptes.network.site import Site
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _show(console: Console, site: Site, root: Path) -> int:
 
     def observe(stack: LocalStack) -> None:
         console.print(f"Prefect's user interface, until the demo ends: {stack.url}")
-        sent.extend(simulate_night(site.store("incoming").put, seed=20180216, images=3))
+        sent.extend(Night(seed=20180216, images=3).send(site.store("incoming").put))
         console.print(
             f"{len(sent)} simulated uploads lie in {site.settings.incoming}", soft_wrap=True
         )

@@ -11,7 +11,7 @@ import pytest
 from deployments.local_stack.stack import LocalStack
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.settings import LOCATIONS
-from panoptes.network.simulator.night import Sent, simulate_night
+from panoptes.network.simulator.night import Night, Sent
 from panoptes.network.site import Site
 from tests import sites
 from tests.recording import Recording
@@ -75,7 +75,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 def send(site: Site, images: int = 2) -> list[Sent]:
     site.check()
-    return simulate_night(site.store("incoming").put, seed=11, images=images)
+    return Night(seed=11, images=images).send(site.store("incoming").put)
 
 
 def test_every_file_of_a_night_ends_where_it_should(site: Site) -> None:

@@ -85,7 +85,7 @@ def test_what_a_release_left_is_found_and_brought_to_its_end(
     archived = {name: _settled(entry) for name, entry in _files(site).items()}
     site.check()
 
-    results = {result.name: result.outcome for result in sites.ingest_all(site)}
+    results = {result.name: result.became for result in sites.ingest_all(site)}
 
     assert results == dict.fromkeys(LEFT, "catalogued")
     assert sites.waiting(site) == []
@@ -122,7 +122,7 @@ def test_uploads_that_a_release_took_are_known_when_they_come_again(
     again = {f"{IMAGE}.fits": tiny_fits(), f"{IMAGE}.cr2": tiny_cr2(), f"{IMAGE}.jpg": jpeg()}
     for name, data in again.items():
         place(sites.incoming(site), name, data, moment=UPLOADED.replace(year=2026))
-    results = {result.name: result.outcome for result in sites.ingest_all(site)}
+    results = {result.name: result.became for result in sites.ingest_all(site)}
     assert results == dict.fromkeys(again, "already")
     assert sites.objects(site) == before
     assert sites.waiting(site) == []

@@ -193,7 +193,7 @@ def _refuse_what_is_judged(site: Site, name: str, location: Location, path: str)
 def _holds_the_same(
     site: Site, kept: str, location: Location, path: str, *, bytewise: bool
 ) -> bool:
-    from panoptes.network.fits.archive import same_image
+    from panoptes.network.fits.content import same_image
 
     quarantine, store = site.store("quarantine"), site.store(location)
     if bytewise:

@@ -113,7 +113,7 @@ def _from_image(site: Site, name: str, image_id: str | None) -> tuple[Source, Ou
 
 
 def _from_archive(site: Site, source: Source, record: Output, data: bytes) -> Derived:
-    from panoptes.network.fits.archive import check_compressed, check_source
+    from panoptes.network.fits.content import check_compressed, check_source
 
     limits = {
         "max_pixels": site.settings.max_pixels,

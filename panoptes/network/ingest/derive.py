@@ -29,7 +29,7 @@ from panoptes.network.upload import Source
 if TYPE_CHECKING:
     from panoptes.network.cr2.frame import RawFrame
     from panoptes.network.cr2.planes import Colour, Provenance
-    from panoptes.network.fits.archive import ImageContent
+    from panoptes.network.fits.content import ImageContent
 
 
 @guarded
@@ -39,7 +39,8 @@ def compress(site: Site, source: Source) -> Derived:
     Raises BadInput if it is no FITS image, or if another file's archive of the same image
     differs from it.
     """
-    from panoptes.network.fits.archive import check_source, compress_fits
+    from panoptes.network.fits.archive import compress_fits
+    from panoptes.network.fits.content import check_source
 
     data = site.read(source)
     content = check_source(
@@ -57,7 +58,8 @@ def _verify_compressed(site: Site, source: Source, derived: Derived) -> None:
 
     An archive that differs is rolled back before the error is raised.
     """
-    from panoptes.network.fits.archive import ArchiveMismatch, same_image, verify_archive
+    from panoptes.network.fits.archive import ArchiveMismatch, verify_archive
+    from panoptes.network.fits.content import same_image
 
     archive = derived.outputs[0]
     stored, data = require(site, archive), site.read(source)
@@ -78,7 +80,7 @@ def keep_compressed(site: Site, source: Source) -> Derived:
 
     Raises BadInput if it is damaged, or if another file's archive of the same image differs.
     """
-    from panoptes.network.fits.archive import check_compressed
+    from panoptes.network.fits.content import check_compressed
 
     data = site.read(source)
     content = check_compressed(
@@ -116,7 +118,8 @@ def _verify_kept(site: Site, source: Source, derived: Derived) -> None:
 
     Where the file is a duplicate of another's archive, their images are compared instead.
     """
-    from panoptes.network.fits.archive import ArchiveMismatch, same_image
+    from panoptes.network.fits.archive import ArchiveMismatch
+    from panoptes.network.fits.content import same_image
 
     kept = derived.outputs[0]
     stored, data = require(site, kept), site.read(source)
@@ -136,7 +139,8 @@ def make_rgb(site: Site, source: Source) -> Derived:
     The planes hold the raw samples, unless `rawpy_options` ask for LibRaw's picture.
     Raises BadInput if it is no camera raw, or if another file of the same image differs.
     """
-    from panoptes.network.cr2.planes import plane_fits, read_raw
+    from panoptes.network.cr2.frame import read_raw
+    from panoptes.network.cr2.planes import plane_fits
     from panoptes.network.cr2.processed import processed_planes
     from panoptes.network.fits.archive import compress_fits
 
@@ -182,8 +186,9 @@ def _verify_rgb(site: Site, source: Source, derived: Derived) -> None:
     them; else the raw is decoded again. What differs is rolled back before the error is
     raised. Planes that LibRaw processed have no samples to compare; they are decoded whole.
     """
-    from panoptes.network.cr2.planes import PlanesMismatch, RawFrame, verify_planes
-    from panoptes.network.fits.archive import check_compressed
+    from panoptes.network.cr2.frame import RawFrame
+    from panoptes.network.cr2.planes import PlanesMismatch, verify_planes
+    from panoptes.network.fits.content import check_compressed
 
     data = site.read(source)
     original = derived.outputs[0]
@@ -233,7 +238,7 @@ def _archive(
     Raises BadInput ``conflicts-with-archive`` if another file's archive of the same image
     differs from it in a pixel or a card.
     """
-    from panoptes.network.fits.archive import same_image
+    from panoptes.network.fits.content import same_image
 
     assert source.upload is not None
     path = f"{source.upload.stem}.fits.fz"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.errors import BadInput, TransientError
-from panoptes.network.fits.archive import same_image
+from panoptes.network.fits.content import same_image
 from panoptes.network.ingest.deposit import OutputLost, deposit, renew, require, roll_back
 from panoptes.network.ingest.derive import DERIVATIONS
 from panoptes.network.ingest.ledger import open_entry
