@@ -6,16 +6,18 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from deployments.command_line.tables import files_table, observations_table
+from deployments.command_line.tables import MOST_ROWS, files_table, observations_table
 from deployments.local_stack.stack import LocalStack, StackError, local_stack
 from flows.starting import INGEST, SWEEP
 from panoptes.network.catalog.catalog import Query
+from panoptes.network.document_json import document_json
 from panoptes.network.documents import File
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.outcome import FileResult, summary
@@ -36,6 +38,20 @@ def in_folders(root: Path) -> AbstractContextManager[Site]:
     """An empty network on folders and SQLite."""
     # Its uploads are whole when they have their names.
     return nullcontext(Site.in_folder(root, rest_seconds=0, incomplete_seconds=0))
+
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path,
+        typer.Option("--data", metavar="DIR", help="Made anew by every demo.", file_okay=False),
+    ] = Path("demo-data"),
+) -> int:
+    """Run a simulated night through the whole stack on this machine, and show what became of it."""
+    return run(folder)
 
 
 def run(
@@ -138,7 +154,9 @@ def _report(
     entries = _entries(site)
     results = [FileResult.from_entry(entry) for entry in entries]
     console.print(files_table(results))
-    console.print(observations_table(site))
+    newest = Query("observations", order_by=[("time", "desc")], limit=MOST_ROWS)
+    observations = [document_json(each, "sequence_id") for each in site.catalog.query(newest)]
+    console.print(observations_table(observations))
     console.print(summary(results), style="bold", markup=False)
     console.print("Where to look:")
     for location in LOCATIONS:
