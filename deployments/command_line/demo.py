@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from deployments.command_line.tables import MOST_ROWS, files_table, observations_table
-from deployments.local_stack.stack import LocalStack, StackError, local_stack
+from deployments.local_stack.claims import StackError
+from deployments.local_stack.stack import LocalStack
 from flows.starting import INGEST, SWEEP
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.document_json import document_json
@@ -97,7 +98,7 @@ def _show(console: Console, site: Site, root: Path) -> int:
     with ExitStack() as stack:
         console.print("Starting a Prefect server and a worker ...")
         server = stack.enter_context(
-            local_stack(root / "prefect", site=site, ui=True, while_starting=observe)
+            LocalStack(root / "prefect", site=site, ui=True, while_starting=observe)
         )
         runs = _ingest(console, server, site, sent)
         console.print("Stopping the worker and the server ...")

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from deployments.command_line.choosing import DATA, DataFolder
 from deployments.command_line.telling import FAILED, OK
-from deployments.local_stack.stack import LocalStack, StackError, local_stack
+from deployments.local_stack.claims import StackError
+from deployments.local_stack.stack import LocalStack
 from deployments.local_stack.window import set_window
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.safe_text import one_line
@@ -39,7 +40,7 @@ def up(
         site = Site.in_folder(root)
         site.check()
         console.print("Starting a Prefect server, a worker, the receiver and the watcher ...")
-        with local_stack(root / "prefect", port=port, site=site, ui=True) as stack:
+        with LocalStack(root / "prefect", port=port, site=site, ui=True) as stack:
             with stack.client() as client:
                 set_window(client, timedelta(seconds=window), margin=timedelta(seconds=1))
             _start_events(stack, site, receiver_port)

@@ -61,15 +61,10 @@ def claim_port(port: int | None) -> socket.socket:
 
     Raises StackError if another program has the port.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port or 0))
+        return socket.create_server((HOST, port or 0), backlog=128)
     except OSError as error:
-        listener.close()
         raise StackError(
             f"Port {port} cannot be used ({error.strerror}): stop what listens there, or choose "
             "another port."
         ) from error
-    listener.listen(128)
-    return listener
