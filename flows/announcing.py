@@ -8,8 +8,10 @@ trigger anything again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
@@ -62,16 +64,12 @@ def announce_cases(site: Site, *, sequence_id: str | None = None) -> int:
 
 
 def _event_of(stored: Stored) -> dict[str, Any] | None:
+    """The event about a file in quarantine; None where its entry cannot be read."""
     try:
-        return case_event(stored)
+        entry = File.model_validate(stored.fields)
     except ValidationError as error:
         log.warning("the ledger's entry %s cannot be read: %s", stored.key, error)
         return None
-
-
-def case_event(stored: Stored) -> dict[str, Any]:
-    """The event about a file in quarantine, as ``POST /events`` takes it."""
-    entry = File.model_validate(stored.fields)
     report = report_case(stored.key, entry)
     labels = {
         "panoptes.case.id": report.id,
@@ -82,21 +80,18 @@ def case_event(stored: Stored) -> dict[str, Any]:
     }
     owners = (("observation", entry.sequence_id), ("unit", entry.unit_id))
     advice = ADVICE.get(report.code or "")
-    return {
-        "id": str(event_id(stored.key, entry)),
-        "occurred": datetime.now(UTC).isoformat(),
-        "event": QUARANTINED,
-        "resource": {
-            "prefect.resource.id": f"panoptes.case.{report.id}",
-            "prefect.resource.name": one_line(report.file),
-            **{label: value for label, value in labels.items() if value},
-        },
-        "related": [
+    return prefect_event(
+        QUARANTINED,
+        f"panoptes.case.{report.id}",
+        one_line(report.file),
+        id=event_id(stored.key, entry),
+        labels={label: value for label, value in labels.items() if value},
+        related=[
             {"prefect.resource.id": f"panoptes.{role}.{name}", "prefect.resource.role": role}
             for role, name in owners
             if name
         ],
-        "payload": {
+        payload={
             "case": report.id,
             "file": one_line(report.file),
             "code": report.code,
@@ -109,6 +104,35 @@ def case_event(stored: Stored) -> dict[str, Any]:
             "size": entry.size,
             "judged_before": len(report.history),
         },
+    )
+
+
+def prefect_event(
+    event: str,
+    resource_id: str,
+    resource_name: str,
+    *,
+    payload: Mapping[str, Any],
+    id: UUID | None = None,
+    occurred: datetime | None = None,
+    labels: Mapping[str, str] | None = None,
+    related: Sequence[Mapping[str, str]] = (),
+) -> dict[str, Any]:
+    """As Prefect's ``POST /events`` takes it; of now, and with an id of its own by default.
+
+    Prefect lets no event of an id that it has just seen trigger anything again.
+    """
+    return {
+        "id": str(id or uuid4()),
+        "occurred": (occurred or datetime.now(UTC)).isoformat(),
+        "event": event,
+        "resource": {
+            "prefect.resource.id": resource_id,
+            "prefect.resource.name": resource_name,
+            **(labels or {}),
+        },
+        "related": list(related),
+        "payload": dict(payload),
     }
 
 

@@ -189,48 +189,39 @@ def _add_header(app: FastAPI, services: Services) -> None:
 def _answer_problems(app: FastAPI) -> None:
     """Every refusal is a `Problem` with a true status code."""
 
-    async def expected(request: Request, error: Exception) -> Response:
-        status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
-        return _problem(status, str(error))
-
-    async def bad_input(request: Request, error: Exception) -> Response:
-        assert isinstance(error, BadInput)
-        problem = Problem(message=error.reason, code=error.code, next_step=error.next_step)
-        return JSONResponse(problem.model_dump(), status_code=422)
-
-    async def away(request: Request, error: Exception) -> Response:
-        log.warning("%s", error)
-        return _problem(503, str(error), {"Retry-After": RETRY_SECONDS})
-
-    async def not_set_up(request: Request, error: Exception) -> Response:
-        log.error("%s", error)
-        return _problem(500, "the network is not set up rightly; its operator sees why in the log")
-
-    async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        sentences = [
-            f"{'.'.join(str(x)[:80] for x in each['loc'][1:]) or 'the request'}: "
-            f"{each['msg'][:200]}"
-            for each in error.errors()[:5]
-        ]
-        return _problem(422, "; ".join(sentences))
-
-    async def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _problem(error.status_code, error.detail, dict(error.headers or {}))
-
-    async def unexpected(request: Request, error: Exception) -> Response:
+    async def answer(request: Request, error: Exception) -> Response:
+        match error:
+            case BadInput():
+                return _problem(422, error.reason, code=error.code, next_step=error.next_step)
+            case TransientError():
+                log.warning("%s", error)
+                return _problem(503, str(error), {"Retry-After": RETRY_SECONDS})
+            case ConfigurationError():
+                log.error("%s", error)
+                return _problem(
+                    500, "the network is not set up rightly; its operator sees why in the log"
+                )
+            case RequestValidationError():
+                sentences = [
+                    f"{'.'.join(str(x)[:80] for x in each['loc'][1:]) or 'the request'}: "
+                    f"{each['msg'][:200]}"
+                    for each in error.errors()[:5]
+                ]
+                return _problem(422, "; ".join(sentences))
+            case HTTPException():
+                return _problem(error.status_code, error.detail, dict(error.headers or {}))
+        for kind, status in _STATUS.items():
+            if isinstance(error, kind):
+                return _problem(status, str(error))
         return _problem(500, "an unexpected error; the operator sees it in the log")
 
-    for kind in _STATUS:
-        app.add_exception_handler(kind, expected)
-    app.add_exception_handler(BadInput, bad_input)
-    app.add_exception_handler(TransientError, away)
-    app.add_exception_handler(ConfigurationError, not_set_up)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, unexpected)
+    others = (BadInput, TransientError, ConfigurationError, RequestValidationError, HTTPException)
+    for kind in (*_STATUS, *others, Exception):
+        app.add_exception_handler(kind, answer)
 
 
-def _problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"success": False, "message": message}, status_code=status, headers=headers)
+def _problem(
+    status: int, message: str, headers: dict[str, str] | None = None, **more: str
+) -> Response:
+    problem = {"success": False, "message": message, **more}
+    return JSONResponse(problem, status_code=status, headers=headers)
