@@ -8,7 +8,6 @@ trigger anything again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -80,59 +79,52 @@ def _event_of(stored: Stored) -> dict[str, Any] | None:
     }
     owners = (("observation", entry.sequence_id), ("unit", entry.unit_id))
     advice = ADVICE.get(report.code or "")
-    return prefect_event(
-        QUARANTINED,
-        f"panoptes.case.{report.id}",
-        one_line(report.file),
-        id=event_id(stored.key, entry),
-        labels={label: value for label, value in labels.items() if value},
-        related=[
-            {"prefect.resource.id": f"panoptes.{role}.{name}", "prefect.resource.role": role}
-            for role, name in owners
-            if name
-        ],
-        payload={
-            "case": report.id,
-            "file": one_line(report.file),
-            "code": report.code,
-            "sentence": advice.sentence if advice else report.sentence,
-            "reason": one_line(report.sentence),
-            "advice": report.next_step,
-            "unit": entry.unit_id,
-            "observation": entry.sequence_id,
-            "kept_as": one_line(report.kept_as) if report.kept_as else None,
-            "size": entry.size,
-            "judged_before": len(report.history),
-        },
-    )
+    resource = {
+        "prefect.resource.id": f"panoptes.case.{report.id}",
+        "prefect.resource.name": one_line(report.file),
+        **{label: value for label, value in labels.items() if value},
+    }
+    related = [
+        {"prefect.resource.id": f"panoptes.{role}.{name}", "prefect.resource.role": role}
+        for role, name in owners
+        if name
+    ]
+    payload = {
+        "case": report.id,
+        "file": one_line(report.file),
+        "code": report.code,
+        "sentence": advice.sentence if advice else report.sentence,
+        "reason": one_line(report.sentence),
+        "advice": report.next_step,
+        "unit": entry.unit_id,
+        "observation": entry.sequence_id,
+        "kept_as": one_line(report.kept_as) if report.kept_as else None,
+        "size": entry.size,
+        "judged_before": len(report.history),
+    }
+    id_ = event_id(stored.key, entry)
+    return prefect_event(QUARANTINED, resource, payload, id_=id_) | {"related": related}
 
 
 def prefect_event(
-    event: str,
-    resource_id: str,
-    resource_name: str,
+    name: str,
+    resource: dict[str, str],
+    payload: dict[str, Any],
     *,
-    payload: Mapping[str, Any],
-    id: UUID | None = None,
+    id_: UUID | None = None,
     occurred: datetime | None = None,
-    labels: Mapping[str, str] | None = None,
-    related: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     """As Prefect's ``POST /events`` takes it; of now, and with an id of its own by default.
 
     Prefect lets no event of an id that it has just seen trigger anything again.
     """
     return {
-        "id": str(id or uuid4()),
+        "id": str(id_ or uuid4()),
         "occurred": (occurred or datetime.now(UTC)).isoformat(),
-        "event": event,
-        "resource": {
-            "prefect.resource.id": resource_id,
-            "prefect.resource.name": resource_name,
-            **(labels or {}),
-        },
-        "related": list(related),
-        "payload": dict(payload),
+        "event": name,
+        "resource": resource,
+        "related": [],
+        "payload": payload,
     }
 
 

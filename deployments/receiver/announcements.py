@@ -80,28 +80,20 @@ def announce(arrived: FileArrived, name: str, *, received: datetime, live_nights
         payload["code"] = bad.code
         payload["reason"] = one_line(bad.reason, most=_MOST_SHOWN)
         payload["next_step"] = bad.next_step
-        return prefect_event(
-            UNROUTABLE,
-            f"panoptes.file.{arrived.id}",
-            one_line(name, most=_MOST_SHOWN),
-            id=arrived.id,
-            occurred=received,
-            payload=payload,
-        )
+        resource = {
+            "prefect.resource.id": f"panoptes.file.{arrived.id}",
+            "prefect.resource.name": one_line(name, most=_MOST_SHOWN),
+        }
+        return prefect_event(UNROUTABLE, resource, payload, id_=arrived.id, occurred=received)
     payload |= {"file_type": upload.file_type.value, "image_id": upload.image_id}
     sequence = upload.sequence
     is_live = received - sequence.time <= timedelta(days=live_nights)
-    return prefect_event(
-        ARRIVED,
-        f"panoptes.observation.{sequence.sequence_id}",
-        sequence.sequence_id,
-        id=arrived.id,
-        occurred=received,
-        labels={
-            "panoptes.observation.id": sequence.sequence_id,
-            "panoptes.unit.id": sequence.unit_id,
-            "panoptes.camera.id": sequence.camera_id,
-            "panoptes.queue": LIVE if is_live else BACKFILL,
-        },
-        payload=payload,
-    )
+    resource = {
+        "prefect.resource.id": f"panoptes.observation.{sequence.sequence_id}",
+        "prefect.resource.name": sequence.sequence_id,
+        "panoptes.observation.id": sequence.sequence_id,
+        "panoptes.unit.id": sequence.unit_id,
+        "panoptes.camera.id": sequence.camera_id,
+        "panoptes.queue": LIVE if is_live else BACKFILL,
+    }
+    return prefect_event(ARRIVED, resource, payload, id_=arrived.id, occurred=received)

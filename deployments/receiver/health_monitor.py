@@ -253,5 +253,8 @@ def _times(events: Sequence[Any]) -> str:
 
 
 def _event(name: str, concern: Concern) -> dict[str, Any]:
-    payload = {"sentence": concern.sentence}
-    return prefect_event(name, f"panoptes.concern.{concern.kind}", concern.kind, payload=payload)
+    resource = {
+        "prefect.resource.id": f"panoptes.concern.{concern.kind}",
+        "prefect.resource.name": concern.kind,
+    }
+    return prefect_event(name, resource, {"sentence": concern.sentence})
