@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 from uuid import UUID
@@ -57,42 +58,33 @@ START_SECONDS = 240.0
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE")
 
 
+@dataclass(eq=False)
 class LocalStack:
     """A Prefect server, a process worker and our deployments, as child processes.
 
     It runs in a ``with`` block.
     """
 
-    def __init__(
-        self,
-        home: Path,
-        *,
-        port: int | None = None,
-        site: Site | None = None,
-        worker: bool = True,
-        ui: bool = False,
-        project: Path = PROJECT,
-        database: str | None = None,
-        while_starting: Callable[[LocalStack], None] | None = None,
-    ) -> None:
-        """`port` None takes a free one. `site` is saved as the block ``default``.
+    home: Path
+    _: KW_ONLY
+    port: int | None = None
+    """None takes a free one."""
+    site: Site | None = None
+    """Saved as the block ``default``."""
+    worker: bool = True
+    """Without one, runs stay scheduled until another worker comes."""
+    ui: bool = False
+    """Whether Prefect's user interface is served."""
+    project: Path = PROJECT
+    """The folder whose prefect.yaml is deployed."""
+    database: str | None = None
+    """Where the server keeps its runs, ``postgresql+asyncpg://...``; None: SQLite in the home."""
+    while_starting: Callable[[LocalStack], None] = lambda stack: None
+    """Called as soon as the processes are on their way, for work that needs no server yet."""
 
-        `database` is where the server keeps its runs, such as ``postgresql+asyncpg://...``;
-        None for SQLite in the home.
-        `worker` False leaves runs scheduled until another worker comes. `ui` serves
-        Prefect's user interface. `project` is the folder whose prefect.yaml is deployed.
-        `while_starting` is called with this stack as soon as its processes are on their
-        way, for work of the caller's own that needs no server yet.
-        """
-        self.home = home.expanduser().resolve()
+    def __post_init__(self) -> None:
+        self.home = self.home.expanduser().resolve()
         self.logs = self.home / "logs"
-        self.site = site
-        self.project = project
-        self._database = database
-        self._worker_wanted = worker
-        self._ui = ui
-        self._while_starting = while_starting
-        self._port = port
         self._auth = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
         self._processes = Processes(self.logs, grace=GRACE_SECONDS, folder=self.home)
         self._lock: IO[str] | None = None
@@ -105,7 +97,7 @@ class LocalStack:
     @property
     def url(self) -> str:
         """Where the user interface is, if there is one."""
-        return f"http://{HOST}:{self._port}"
+        return f"http://{HOST}:{self.port}"
 
     @property
     def api_url(self) -> str:
@@ -144,17 +136,16 @@ class LocalStack:
         self.logs.mkdir(parents=True, exist_ok=True)
         self._lock = claim_home(self.home)
         self._processes.begin(self._lock)
-        with claim_port(self._port) as listener:
-            self._port = listener.getsockname()[1]
+        with claim_port(self.port) as listener:
+            self.port = listener.getsockname()[1]
             self._start_server(listener)
         # Deploying spends its first seconds on imports, and then waits on the socket.
         self._start_deploying()
-        if self._while_starting is not None:
-            self._while_starting(self)
+        self.while_starting(self)
         self._await_server(deadline)
         with self.client() as client:
             make_work_pool(client)
-            if self._worker_wanted:
+            if self.worker:
                 self._start_worker()
         self._await_deployments(deadline)
         if self.site is not None:  # its block type is registered by now
@@ -280,8 +271,8 @@ class LocalStack:
 
     def _start_server(self, listener: socket.socket) -> None:
         private = {"PREFECT_SERVER_API_AUTH_STRING": self._auth} if self._auth else {}
-        if self._database:
-            private["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = self._database
+        if self.database:
+            private["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = self.database
         else:
             private |= ON_SQLITE
         self.run_beside(
@@ -291,8 +282,8 @@ class LocalStack:
             settings=private
             | {
                 "PREFECT_SERVER_API_HOST": HOST,
-                "PREFECT_SERVER_API_PORT": str(self._port),
-                "PREFECT_SERVER_UI_ENABLED": str(self._ui).lower(),
+                "PREFECT_SERVER_API_PORT": str(self.port),
+                "PREFECT_SERVER_UI_ENABLED": str(self.ui).lower(),
                 "PREFECT_UI_STATIC_DIRECTORY": str(self.home / "prefect" / "ui"),
             },
         )

@@ -125,47 +125,42 @@ def create_app(
 
 
 def _add_lookup(app: FastAPI, services: Services) -> None:
-    responses: dict[int | str, dict[str, Any]] = {
-        404: {"model": Problem, "description": "Nothing is known by this name"}
-    }
     options: dict[str, Any] = {
         "tags": ["lookup"],
-        "responses": responses,
+        "responses": {404: {"model": Problem, "description": "Nothing is known by this name"}},
         "response_model_exclude_none": True,
     }
 
-    def answer(wanted: LookupRequest) -> LookupAnswer:
+    @app.get("/lookup-field", **options)
+    def lookup(wanted: Annotated[LookupRequest, Query()]) -> LookupAnswer:
+        """Where something is: a name, or coordinates in any notation."""
         found = resolve_name(
             wanted.search_string, moment=wanted.time, sesame=services.sesame, known=services.known
         )
         return LookupAnswer(**found.model_dump())
 
-    @app.get("/lookup-field", **options)
-    def lookup(wanted: Annotated[LookupRequest, Query()]) -> LookupAnswer:
-        """Where something is: a name, or coordinates in any notation."""
-        return answer(wanted)
-
     @app.post("/lookup-field", **options)
     def lookup_posted(wanted: LookupRequest) -> LookupAnswer:
         """The same, of a JSON body."""
-        return answer(wanted)
+        return lookup(wanted)
 
 
 def _add_header(app: FastAPI, services: Services) -> None:
-    responses: dict[int | str, dict[str, Any]] = {
-        400: {"model": Problem, "description": "This names no file"},
-        403: {"model": Problem, "description": "Only with a token"},
-        404: {"model": Problem, "description": "There is no such file in this network"},
-        422: {"model": Problem, "description": "The file is no FITS file, or damaged"},
-    }
     options: dict[str, Any] = {
         "tags": ["header"],
-        "responses": responses,
+        "responses": {
+            400: {"model": Problem, "description": "This names no file"},
+            403: {"model": Problem, "description": "Only with a token"},
+            404: {"model": Problem, "description": "There is no such file in this network"},
+            422: {"model": Problem, "description": "The file is no FITS file, or damaged"},
+        },
         "response_model": HeaderAnswer,
         "response_model_exclude_unset": True,
     }
 
-    def answer(wanted: HeaderRequest, request: Request) -> dict[str, Any]:
+    @app.get("/get-fits-header", **options)
+    def header(wanted: Annotated[HeaderRequest, Query()], request: Request) -> dict[str, Any]:
+        """The header of a stored FITS file, read without its pixels."""
         return stored_header(
             services.site,
             wanted.bucket_path,
@@ -175,15 +170,10 @@ def _add_header(app: FastAPI, services: Services) -> None:
             services.settings.hidden,
         )
 
-    @app.get("/get-fits-header", **options)
-    def header(wanted: Annotated[HeaderRequest, Query()], request: Request) -> dict[str, Any]:
-        """The header of a stored FITS file, read without its pixels."""
-        return answer(wanted, request)
-
     @app.post("/get-fits-header", **options)
     def header_posted(wanted: HeaderRequest, request: Request) -> dict[str, Any]:
         """The same, of a JSON body."""
-        return answer(wanted, request)
+        return header(wanted, request)
 
 
 def _answer_problems(app: FastAPI) -> None:
