@@ -41,12 +41,12 @@ def receiver(
     """
     from deployments.receiver.app import create_app
     from deployments.receiver.settings import ReceiverSettings
-    from deployments.services.listening import answer, listen
+    from deployments.services.listening import listen, server
 
     log_to_stderr(verbose=verbose)
     settings = ReceiverSettings.given(host=host, port=port, open=open_, incoming=incoming)
     web = create_app(settings)
-    answer(web, listen(settings.host, settings.port), access_log=False)
+    server(web).run(sockets=[listen(settings.host, settings.port)])
     return OK
 
 

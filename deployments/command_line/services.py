@@ -70,7 +70,7 @@ def serve(
     answered, unless reads are opened. Stays until Ctrl-C.
     """
     from deployments.services.app import create_app
-    from deployments.services.listening import answer, listen
+    from deployments.services.listening import listen, server
     from deployments.services.settings import ServiceSettings
 
     log_to_stderr()
@@ -88,7 +88,7 @@ def serve(
     shown = f"[{address}]" if ":" in address else address
     sys.stdout.write(f"http://{shown}:{bound} answers; its OpenAPI page is /docs. Ctrl-C stops.\n")
     sys.stdout.flush()
-    answer(web, listener, access_log=True)
+    server(web, access_log=True).run(sockets=[listener])
     return OK
 
 

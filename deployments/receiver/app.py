@@ -26,8 +26,7 @@ from starlette.routing import Route
 from deployments.receiver.announcements import UNROUTABLE, Incoming, announce
 from deployments.receiver.authentication import Guard, Refused, header_bytes
 from deployments.receiver.health_monitor import HealthMonitor
-from deployments.receiver.prefect_api import Prefect, PrefectAway
-from deployments.receiver.sending import Announcer
+from deployments.receiver.prefect_api import Announcer, Prefect, PrefectAway
 from deployments.receiver.settings import ReceiverSettings
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.events import FileArrived, MalformedEvent, OtherEvent, parse_event

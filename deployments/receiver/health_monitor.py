@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -65,15 +65,8 @@ class Report:
 class HealthMonitor:
     """Looks at Prefect now and then, and remembers what was wrong."""
 
-    def __init__(
-        self,
-        prefect: Prefect,
-        *,
-        sweep: str = SWEEP,
-        look_seconds: float = 30.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._prefect, self._clock = prefect, clock
+    def __init__(self, prefect: Prefect, *, sweep: str = SWEEP, look_seconds: float = 30.0) -> None:
+        self._prefect = prefect
         self._sweep, self._look_seconds, self._without_sweep = sweep, look_seconds, 0
         self._concerns: dict[str, Concern] = {}
         self._told: dict[str, Concern] = {}
@@ -99,9 +92,9 @@ class HealthMonitor:
     async def report(self) -> Report:
         """The present state; asks Prefect at most every two seconds."""
         async with self._lock:
-            if self._clock() - self._checked >= FRESH_SECONDS:
+            if time.monotonic() - self._checked >= FRESH_SECONDS:
                 self._obstacle = await self._find_obstacle()
-                self._checked = self._clock()
+                self._checked = time.monotonic()
         concerns = [*self._concerns.values(), *([self._blind] if self._blind else [])]
         return Report(self._obstacle, tuple(concerns))
 

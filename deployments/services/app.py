@@ -18,7 +18,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
-from deployments.receiver.authentication import Guard
 from deployments.services.access import Admission, BrowserRules
 from deployments.services.file_routes import file_router
 from deployments.services.models import (
@@ -66,24 +65,14 @@ _STATUS: dict[type[Exception], int] = {
 }
 
 
-def create_app(
-    site: Site,
-    settings: ServiceSettings,
-    *,
-    guard: Guard | None = None,
-    sesame: Sesame | None = None,
-) -> FastAPI:
+def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None = None) -> FastAPI:
     """The ASGI application. Raises ConfigurationError where the settings cannot work.
 
-    `guard` and `sesame` take the place of those that the settings ask for.
+    `sesame` takes the place of the one that the environment names.
     """
-    services = Services(
-        site,
-        settings,
-        guard or settings.guard(),
-        sesame or Sesame.from_environment(),
-        KnownNames(site.catalog),
-    )
+    guard = settings.guard()
+    known = KnownNames(site.catalog)
+    services = Services(site, settings, sesame or Sesame.from_environment(), known)
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
@@ -100,7 +89,7 @@ def create_app(
     )
     # The last one added is asked first.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
-    app.add_middleware(Admission, guard=services.guard, most=settings.max_body_bytes)
+    app.add_middleware(Admission, guard=guard, most=settings.max_body_bytes)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.origins,
