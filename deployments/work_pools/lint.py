@@ -25,13 +25,7 @@ from prefect.cli.deploy._models import (
     WorkPoolConfig,
 )
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy
-from prefect.events.schemas.automations import MetricTriggerQuery
-from prefect.events.schemas.deployment_triggers import (
-    DeploymentCompoundTrigger,
-    DeploymentEventTrigger,
-    DeploymentMetricTrigger,
-    DeploymentTriggerTypes,
-)
+from prefect.events.schemas.deployment_triggers import DeploymentTriggerTypes
 from prefect.exceptions import MissingFlowError, ScriptError
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.importtools import import_object
@@ -96,6 +90,9 @@ def _document(document: Mapping[str, Any]) -> Problems:
 
 def _invalid(document: Mapping[str, Any], named: list[str]) -> Problems:
     """What the models do not take, keys that they would ignore among it."""
+    schema = PrefectYaml.model_json_schema()
+    models = [schema, *schema["$defs"].values()]
+    fields = {name for model in models for name in model.get("properties", ())}
     try:
         PrefectYaml.model_validate(document, extra="forbid")
     except ValidationError as error:
@@ -107,27 +104,13 @@ def _invalid(document: Mapping[str, Any], named: list[str]) -> Problems:
             where = ", ".join([where, *above])
             match each["type"]:
                 case "extra_forbidden":
-                    yield f"{where}: {_unknown(key, _FIELDS)}"
+                    yield f"{where}: {_unknown(key, fields)}"
                 case "missing":
                     yield f"{where}: has no {key}."
                 case "enum":
                     yield f"{where}: {key} {each['input']!r} is unknown."
                 case _:
                     yield f"{where}, {key}: {each['msg']}."
-
-
-_MODELS = (
-    PrefectYaml,
-    Deployment,
-    WorkPoolConfig,
-    Limit,
-    RawScheduleConfig,
-    DeploymentEventTrigger,
-    DeploymentMetricTrigger,
-    DeploymentCompoundTrigger,
-    MetricTriggerQuery,
-)
-_FIELDS = {name for model in _MODELS for name in model.model_fields}
 
 
 def _unknown(key: str, known: Collection[str]) -> str:
