@@ -163,11 +163,11 @@ def test_a_worker_reaches_emulated_buckets_and_database_by_the_block_alone(
     on_google: Site, tmp_path: Path
 ) -> None:
     """The worker shares nothing with this process but the server's API and the stores."""
-    from deployments.local_stack.stack import local_stack
+    from deployments.local_stack.stack import LocalStack
 
     sent = send(on_google)
     sequence_id = next(s.sequence_id for s in sent if s.sequence_id)
-    with local_stack(tmp_path / "stack", site=on_google) as stack:
+    with LocalStack(tmp_path / "stack", site=on_google) as stack:
         run = _run(stack, sequence_id)
         assert run == "Completed"
     left = {info.name for info in on_google.store("incoming").list()}
