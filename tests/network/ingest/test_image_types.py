@@ -34,7 +34,7 @@ CCD_CARDS: dict[str, Any] = {
     "CAM-NAME": "Cam01",
     "CAM-MOD": "ZWO ASI294MM Pro",
     "CAM-ID": CCD,
-    "IS_PRIMARY": True,
+    "HIERARCH IS_PRIMARY": True,
     "FOC-POS": 20010,
     "INSTRUME": CCD,
     "TAGS": "exoplanet,tabby_star",
@@ -72,7 +72,7 @@ def test_only_lights_count_and_are_found_unless_one_asks_for_more(site: Site) ->
     upload(site, "Polaralignment/14d3bd/20260612T040000", "040000")
     focus = f"PAN001/focus/{CCD}/20260612T050000/19960-00.fits"
     place(sites.incoming(site), focus, tiny_fits(seed=9))
-    assert {r.outcome for r in sites.run(site).values()} == {"catalogued"}
+    assert {r.became for r in sites.run(site).values()} == {"catalogued"}
 
     assert of_type(site) == {
         "light": 2, "pointing": 1, "dark": 1, "bias": 1, "flat": 1, "alignment": 1, "focus": 1,
@@ -206,6 +206,6 @@ def test_a_picture_of_a_focus_run_is_filed(site: Site) -> None:
     cut = f"PAN001/focus/14d3bd/{SEQ}/coarse-focus.png"
     place(sites.incoming(site), cut, buffer.getvalue()[:-20])
     results = sites.run(site)
-    assert results[name].outcome == "filed"
+    assert results[name].became == "filed"
     assert results[name].path == f"PAN001/14d3bd/{SEQ}/fine-focus.png"
     assert sites.outcomes(results)[cut] == "quarantined: truncated-file"
