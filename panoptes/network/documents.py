@@ -127,7 +127,8 @@ class Observation(Document):
     """A camera's images during one continuous tracking movement, by ``sequence_id``.
 
     Where its images differ, the earliest that says a thing describes the observation:
-    `described_by` holds, for each such field, the time of the image that it came from.
+    `described_by` holds, for each such field, the rank of the image that it came from: its time,
+    and what makes lights come before others, and FITS files before raws.
     """
 
     collection = "observations"
@@ -148,7 +149,7 @@ class Observation(Document):
     iso: int | None = None
     project: str | None = None
     image_type: str | None = Field(
-        None, description="light if it has a light, else what its first exposure is for"
+        None, description="light if it has a light, else the first of its types by the alphabet"
     )
     timelapse_path: str | None = Field(None, description="the unit's own film, in timelapse")
     num_images: int | None = None

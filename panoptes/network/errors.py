@@ -103,7 +103,7 @@ ADVICE: dict[str, Advice] = {
         may_pass=True,
     ),
     "not-a-picture": Advice(
-        "The file is not the JPEG picture or MP4 video that its name says.",
+        "The file is not the picture (JPEG, PNG) or video (MP4) that its name says.",
         "Upload it again from the unit.",
         may_pass=True,
     ),

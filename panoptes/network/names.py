@@ -44,6 +44,9 @@ class FileType(StrEnum):
 
 IMAGES = frozenset({FileType.FITS, FileType.FITS_FZ, FileType.CR2})
 """The types that hold an exposure; the others are pictures and films of exposures."""
+RAWS = frozenset({FileType.CR2})
+"""Of these, those that come from the camera itself: where the image's FITS file says the same
+thing it has the last word, and the better picture."""
 
 
 class ImageType(StrEnum):

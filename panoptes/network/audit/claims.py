@@ -11,7 +11,7 @@ from panoptes.network.catalog.catalog import Fields
 from panoptes.network.documents import File, Location, Output
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.reading_back import read_back
-from panoptes.network.names import FileType
+from panoptes.network.names import RAWS
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
@@ -101,7 +101,7 @@ class ObjectChecks:
     def _is_of_lost_entry(self, claims: list[Claim]) -> bool:
         """Whether it is an image's picture whose FITS file the ledger has lost: said of that."""
         claim = claims[0]
-        if claim.output.role != "preview" or any(c.entry.file_type != FileType.CR2 for c in claims):
+        if claim.output.role != "preview" or any(c.entry.file_type not in RAWS for c in claims):
             return False
         return any(
             stored.key == claim.entry.image_id and "fits" in recorded_sources(stored.fields)
@@ -118,7 +118,7 @@ class ObjectChecks:
             if waits(each.entry.name):
                 claim, repair = each, Repair.INGEST
         if repair is None and claim.output.role in DERIVED:
-            for each in sorted(claims, key=lambda c: c.entry.file_type == FileType.CR2):
+            for each in sorted(claims, key=lambda c: c.entry.file_type in RAWS):
                 if record_of(each.entry) and each.entry.outcome in ("archived", "filed"):
                     claim, repair = each, Repair.REBUILD
                     break

@@ -14,8 +14,8 @@ from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.documents import IMAGE_STATUS, File, Image
 from panoptes.network.errors import first_fault
 from panoptes.network.ingest.provenance import recorded_sources
-from panoptes.network.ingest.settle import CALIBRATIONS, INGESTED
-from panoptes.network.names import FileType, parse_sequence_id
+from panoptes.network.ingest.settle import INGESTED, NOT_LIGHTS
+from panoptes.network.names import RAWS, FileType, parse_sequence_id
 from panoptes.network.site import Site
 
 
@@ -172,7 +172,7 @@ class DocumentChecks:
             s.fields
             for s in self._inventory.images
             if s.fields.get("status") in INGESTED
-            and s.fields.get("image_type") not in CALIBRATIONS
+            and s.fields.get("image_type") not in NOT_LIGHTS
             and (s.key in self._proper or not recorded_sources(s.fields))
         ]
         expected: dict[str, Any] = {
@@ -191,7 +191,7 @@ class DocumentChecks:
         archived = [
             e for e in self._entries.values() if e.outcome == "archived" and not e.duplicate_of
         ]
-        archived.sort(key=lambda e: (e.file_type == FileType.CR2, e.name))
+        archived.sort(key=lambda e: (e.file_type in RAWS, e.name))
         of_them = (e.name for image_id in images for e in archived if e.image_id == image_id)
         subject = next(of_them, None)
         return self._told(kind, name, sentence, Repair.REBUILD if subject else None, subject)

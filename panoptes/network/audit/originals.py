@@ -10,7 +10,7 @@ from panoptes.network.names import FileType
 def uploaded_bytes(file_type: str | None, archived: bytes) -> Iterator[bytes]:
     """What the upload can have been, byte for byte; the caller's checksum says which it was.
 
-    All but `.fits` is kept as it came. Raises BadInput as `fits.archive.decode` does.
+    All but `.fits` is kept as it came. Raises BadInput as `fits.content.decode` does.
     """
     yield archived
     if file_type == FileType.FITS:

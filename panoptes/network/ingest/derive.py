@@ -156,7 +156,12 @@ def make_rgb(site: Site, source: Source) -> Derived:
         planes = plane_fits(frame, provenance)
     else:
         try:
-            planes = processed_planes(data, site.settings.rawpy_options, provenance=provenance)
+            planes = processed_planes(
+                data,
+                site.settings.rawpy_options,
+                provenance=provenance,
+                max_pixels=site.settings.max_pixels,
+            )
         except ValueError as error:
             raise ConfigurationError(f"rawpy_options of the network: {error}") from error
     path = f"{source.upload.stem}.cr2"

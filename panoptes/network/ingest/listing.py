@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from panoptes.network.errors import BadInput
 from panoptes.network.names import (
-    FileType,
+    RAWS,
     ObservationName,
     field_prefixes,
     listing_prefixes,
@@ -78,4 +78,4 @@ def by_image(sources: Iterable[Source]) -> list[list[Source]]:
 
 def _order(source: Source) -> tuple[bool, str, str]:
     kind = source.upload.file_type if source.upload else None
-    return kind is FileType.CR2, kind.value if kind else "", source.name
+    return kind in RAWS, kind.value if kind else "", source.name

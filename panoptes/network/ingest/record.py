@@ -40,6 +40,7 @@ from panoptes.network.ingest.provenance import own_sequence, recorded_sources
 from panoptes.network.keywords import Described, describe
 from panoptes.network.names import (
     IMAGES,
+    RAWS,
     FileType,
     ImageType,
     UploadName,
@@ -169,7 +170,7 @@ class _Recording:
         """
         upload = self.upload
         time = upload.image_time or f"{upload.sequence.sequence_time}-{upload.leaf}"
-        raw = "~raw" if upload.file_type is FileType.CR2 else ""
+        raw = "~raw" if upload.file_type in RAWS else ""
         return f"{'' if self._image_type is ImageType.LIGHT else '~'}{time}{raw}"
 
     def _longitude(self, unit: Fields) -> float | None:
@@ -242,8 +243,12 @@ class _Recording:
         sources[kind] = self._provenance(earlier).model_dump()
         # The FITS file has the last word; what only an older generation said is unsaid.
         said: Fields = {}
-        for each in sorted(sources):
+        in_order = sorted(sources, key=lambda each: (each not in RAWS, each))
+        for each in in_order:
             said |= sources[each].get("said", {})
+        kinds = (sources[each].get("said", {}).get("image_type") for each in reversed(in_order))
+        light = ImageType.LIGHT.value  # what a file is that says nothing: the other may know
+        said["image_type"] = next((kind for kind in kinds if kind not in (None, light)), light)
         unsaid = dict.fromkeys((earlier or {}).get("said", {}).keys() - said.keys())
         merged = stored | unsaid | said
         moment = upload.time
@@ -262,7 +267,6 @@ class _Recording:
                 "unit_id": upload.sequence.unit_id,
                 "camera_id": upload.sequence.camera_id,
                 "uid": f"{upload.sequence_id}_{upload.leaf}",
-                "image_type": self._image_type.value,
                 "time": moment,
                 "exposure_end": end,
                 "night": night_of(moment, longitude),
@@ -275,7 +279,7 @@ class _Recording:
                 "sources": sources,
             }
         )
-        notes = dict.fromkeys(note for each in sorted(sources) for note in sources[each]["notes"])
+        notes = dict.fromkeys(note for each in in_order for note in sources[each]["notes"])
         derived = {"notes": list(notes) or None, "exposure_end": end, "healpix": image.healpix}
         derived["night_is_rough"] = image.night_is_rough
         return unsaid | image.fields() | derived
@@ -290,7 +294,7 @@ class _Recording:
             arrived=self.source.arrived,
             recorded=earlier["recorded"] if same and earlier else now(),
             code_version=code_version(),
-            said=self.said.image,
+            said={**self.said.image, "image_type": self._image_type.value},
             notes=self._notes(),
         )
 

@@ -1,4 +1,4 @@
-"""The one retry policy: passing trouble is tried again with exponential backoff and jitter.
+"""The retry policy of all steps: passing trouble is tried again with backoff and jitter.
 
 Prefect's tasks take its figures (`tasks.policies`); what runs outside of a task is called
 by `keep_trying`.

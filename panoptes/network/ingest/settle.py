@@ -11,7 +11,7 @@ from panoptes.network.names import ImageType, ObservationName
 from panoptes.network.site import Site
 
 INGESTED = ("received", "uploaded")
-CALIBRATIONS = [kind.value for kind in ImageType if kind is not ImageType.LIGHT]
+NOT_LIGHTS = [kind.value for kind in ImageType if kind is not ImageType.LIGHT]
 """Of older documents nothing says what they are for: they count as lights."""
 
 
@@ -53,9 +53,7 @@ def unit_totals(site: Site, unit_id: str) -> Fields:
     """What the counts of a unit are, by its images and observations."""
     own: Condition = ("unit_id", "==", unit_id)
     every = site.catalog.aggregate(Query("observations", [own]))
-    others = site.catalog.aggregate(
-        Query("observations", [own, ("image_type", "in", CALIBRATIONS)])
-    )
+    others = site.catalog.aggregate(Query("observations", [own, ("image_type", "in", NOT_LIGHTS)]))
     counted = int(every["count"] - others["count"])
     return _totals(site, own) | {"num_observations": counted}
 
@@ -86,7 +84,7 @@ def _totals(site: Site, own: Condition) -> Fields:
     ingested: Condition = ("status", "in", list(INGESTED))
     every, others = (
         site.catalog.aggregate(Query("images", where), sums=["exptime"])
-        for where in ([own, ingested], [own, ("image_type", "in", CALIBRATIONS), ingested])
+        for where in ([own, ingested], [own, ("image_type", "in", NOT_LIGHTS), ingested])
     )
     return {
         "num_images": int(every["count"] - others["count"]),

@@ -116,6 +116,19 @@ def test_the_folder_the_card_and_the_field_say_what_it_is_for(
     assert of_type(site) == {kind: 1}
 
 
+@pytest.mark.parametrize("raw_first", [True, False])
+def test_a_camera_raw_that_says_nothing_does_not_make_a_dark_a_light(
+    site: Site, raw_first: bool
+) -> None:
+    stem = f"PAN001/14d3bd/{SEQ}/20260612T083214"
+    files = {f"{stem}.cr2": tiny_cr2(), f"{stem}.fits": tiny_fits({"FIELD": "dark"})}
+    for name in sorted(files, reverse=not raw_first):
+        place(sites.incoming(site), name, files[name])
+        sites.run(site)
+    assert of_type(site) == {"dark": 1}
+    assert sites.document(site, "observations", f"PAN001_14d3bd_{SEQ}")["num_images"] == 0
+
+
 def test_the_cards_of_a_ccd_camera_are_in_the_documents(site: Site) -> None:
     upload(site, f"Hd189733/{CCD}/{SEQ}", "083214", **CCD_CARDS)
     sites.run(site)
