@@ -29,6 +29,7 @@ LOOKUPS: tuple[Index, ...] = (
     Index("images", ("sequence_id", "time")),
     Index("images", ("sequence_id", "status", "exptime")),
     Index("images", ("unit_id", "status", "exptime")),
+    Index("images", ("unit_id", "time desc")),
     Index("observations", ("sequence_id",)),
     Index("observations", ("unit_id", "time")),
     Index("observations", ("unit_id", "time desc")),
@@ -40,10 +41,12 @@ LOOKUPS: tuple[Index, ...] = (
     Index("observations", ("time",)),
     Index("observations", ("healpix",)),
     Index("files", ("sequence_id", "arrived desc")),
+    Index("files", ("unit_id", "arrived desc")),
+    Index("files", ("unit_id", "taken_on", "taken_bytes")),
     Index("files", ("path",)),
     Index("files", ("outcome", "name")),
     Index("files", ("code",)),
     Index("files", ("case_id",)),
     Index("leases", ("expires",)),
 )
-"""Where ``exptime`` is the last field, it is summed where the others are equal."""
+"""Where ``exptime`` or ``taken_bytes`` is the last, it is summed where the others are equal."""

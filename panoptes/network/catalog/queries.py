@@ -32,6 +32,8 @@ FIELDS: Mapping[str, type] = {
     "returns": int,
     "sequence_id": str,
     "status": str,
+    "taken_bytes": int,
+    "taken_on": str,
     "time": datetime,
     "unit_id": str,
 }
