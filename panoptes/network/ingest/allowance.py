@@ -72,7 +72,7 @@ def within_allowance(
 def _waits(source: Source, unit_id: str, most: int) -> FileResult:
     return FileResult(
         name=display_name(source.name),
-        outcome=Became.WAITING,
+        became=Became.WAITING,
         code=OVER,
         reason=f"{unit_id} has sent what it may send a day, {most:,} bytes.",
         next_step="It stays where it is, and is taken from midnight UTC on, or once an operator "
