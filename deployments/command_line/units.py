@@ -54,6 +54,9 @@ def add(
     daily_bytes: Annotated[
         int | None, typer.Option(min=0, help="That it may send a UTC day; 0: no limit.")
     ] = None,
+    status: Annotated[
+        str | None, typer.Option(help="active, or resting: it may be silent.")
+    ] = None,
     dry_run: DryRun = False,
     data: Data = None,
     network: Network = None,
@@ -70,7 +73,13 @@ def add(
     site = choose_network(data, network)
     with closing(site.catalog):
         fields = register(
-            site, unit, name=name, place=place, daily_bytes=daily_bytes, dry_run=dry_run
+            site,
+            unit,
+            name=name,
+            place=place,
+            daily_bytes=daily_bytes,
+            status=status,
+            dry_run=dry_run,
         )
         folder = None if dry_run else make_folder(site, unit)
     shown = {"unit_id": unit, **{key: to_json(value) for key, value in fields.items()}}
@@ -85,7 +94,7 @@ def add(
     return OK
 
 
-_ENTERED = ("name", "location", "elevation", "daily_bytes", "registered")
+_ENTERED = ("name", "location", "elevation", "status", "daily_bytes", "registered")
 
 
 @app.command("list")

@@ -20,6 +20,9 @@ FOLDER_MODE = 0o2770
 """The unit's user and the network's group write there, others do not look in; what is made
 within belongs to the same group."""
 
+ACTIVE, RESTING = "active", "resting"
+"""What a unit's status says; one that rests may be silent."""
+
 _UNIT_ID = re.compile(r"PAN\d{3}", re.ASCII)
 
 
@@ -61,6 +64,7 @@ def register(
     name: str | None = None,
     place: Place | None = None,
     daily_bytes: int | None = None,
+    status: str | None = None,
     dry_run: bool = False,
 ) -> Fields:
     """Enter a unit, or change what is given of one; gives its document as it then is.
@@ -71,7 +75,9 @@ def register(
     checked_unit_id(unit_id)
     if name is not None and not name.strip():
         raise ConfigurationError("a unit's name is not empty: leave --name out to keep its name")
-    said: Fields = {"name": name, "daily_bytes": daily_bytes}
+    if status not in (None, ACTIVE, RESTING):
+        raise ConfigurationError(f"a unit is {ACTIVE} or {RESTING}, not {status[:40]!r}")
+    said: Fields = {"name": name, "daily_bytes": daily_bytes, "status": status}
     if place is not None:
         said |= {
             "location": GeoPoint(place.latitude, place.longitude),
