@@ -41,6 +41,7 @@ from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import take_all
 from panoptes.network.ingest.watchdog import ended_when_stalled, progressing
 from panoptes.network.site import Site
+from panoptes.network.units.health import health_of
 from tasks.ingest_image import AsTasks
 
 SWEEPING = "sweep-incoming"
@@ -111,13 +112,16 @@ def _sweep(
     emit_event(
         SWEPT,
         resource={"prefect.resource.id": f"panoptes.network.{network}"},
-        payload=backlog.model_dump(),
+        payload=backlog.model_dump() | health_of(site).model_dump(),
     )
     message = f"{summary(results)}; {started} runs started"
     if left:
         message += f", {left} more observations wait for the next sweep"
     if backlog.overdue:
         message += f"; {backlog.sentence}"
+    if backlog.over_limit:
+        units = ", ".join(sorted(found.spent))
+        message += f"; {backlog.over_limit} files of {units} wait: they have sent enough for a day"
     if backlog.passing:
         message += (
             f"; {backlog.passing} files under passing names (NAME.part, .NAME.XXXXXX) have not "

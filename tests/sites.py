@@ -24,7 +24,7 @@ from panoptes.network.storage.store import ObjectStore
 from panoptes.network.upload import Source
 
 COLLECTIONS = ("units", "cameras", "observations", "images", "files", "leases")
-VOLATILE = {"attempts", "returns", "opened", "closed", "recorded"}
+VOLATILE = {"attempts", "returns", "opened", "closed", "recorded", "taken_on"}
 """Fields that say when and how often, not what."""
 
 AT_ONCE: dict[str, Any] = {"rest_seconds": 0, "incomplete_seconds": 0}

@@ -21,6 +21,7 @@ MODULES = {
     "receiver": "events",
     "watch": "events",
     "quarantine": "quarantine",
+    "unit": "units",
     "serve": "services",
     "lookup": "services",
     "header": "services",

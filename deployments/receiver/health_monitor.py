@@ -21,9 +21,12 @@ from flows.announcing import prefect_event
 from flows.starting import SWEEP
 from panoptes.network.ingest.backlog import SWEPT, Backlog, is_growing
 from panoptes.network.safe_text import one_line, safe_log
+from panoptes.network.units.health import Health
 
 CONCERN = "panoptes.concern.noticed"
 SETTLED = "panoptes.concern.settled"
+SILENT, NEARLY_FULL = "unit-silent.", "disk-nearly-full"
+"""Kinds of concerns that a sweep sees; the first goes on with the unit's id."""
 PAST = timedelta(hours=1)
 """For so long a single failure is held up."""
 OVERDUE = timedelta(seconds=30)
@@ -70,6 +73,7 @@ class HealthMonitor:
         self._sweep, self._look_seconds, self._without_sweep = sweep, look_seconds, 0
         self._concerns: dict[str, Concern] = {}
         self._told: dict[str, Concern] = {}
+        self._health = Health()
         self._blind: Concern | None = None
         self._obstacle: str | None = None
         self._checked = -float("inf")
@@ -176,9 +180,15 @@ class HealthMonitor:
                 "workers, or none",
             )
         sweeps = await self._events(SWEPT, limit=5)
+        if sweeps:  # what the last one saw holds until the next
+            self._health = Health.model_validate(sweeps[0]["payload"])
         reports = [Backlog.model_validate(event["payload"]) for event in sweeps]
         if is_growing(reports):
             yield Concern("backlog", reports[0].sentence)
+        for unit_id, sentence in self._health.silent.items():
+            yield Concern(f"{SILENT}{unit_id}", sentence)
+        if self._health.nearly_full:
+            yield Concern(NEARLY_FULL, "; ".join(self._health.nearly_full))
 
     async def _no_sweep(self) -> AsyncIterator[Concern]:
         """Its schedule is off; or is on, and nothing comes of it, as when Prefect's own

@@ -70,11 +70,15 @@ def _as_listed(address: str, port: int) -> str:
 class Admission:
     """Asks who a caller is before anything of the request's body is read.
 
-    What is announced as longer than `most` bytes is not read either.
+    What is announced as longer than `most` bytes is not read either. What is posted to a path
+    of `own_secrets` is admitted there, by a secret in its body.
     """
 
-    def __init__(self, app: ASGIApp, *, guard: Guard, most: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, guard: Guard, most: int, own_secrets: frozenset[str] = frozenset()
+    ) -> None:
         self._app, self._guard, self._most = app, guard, most
+        self._own_secrets = own_secrets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -82,7 +86,7 @@ class Admission:
             if header_bytes(request) > MOST_HEADER_BYTES:
                 await refusal(431, "the URL or the headers are too long")(scope, receive, send)
                 return
-            if scope["path"] not in PUBLIC or scope["method"] not in ("GET", "HEAD"):
+            if not self._is_open(scope["method"], scope["path"]):
                 try:
                     await self._guard.admit(request)
                 except Refused as refused:
@@ -97,6 +101,10 @@ class Admission:
                 await refusal(413, too_much)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _is_open(self, method: str, path: str) -> bool:
+        own = method == "POST" and path in self._own_secrets
+        return own or (method in ("GET", "HEAD") and path in PUBLIC)
 
 
 class BrowserRules:

@@ -1,8 +1,8 @@
 """The network's HTTP services: lookup-field, get-fits-header, the search, and files.
 
-They only read, and are an application of their own beside the receiver: the two have
-other callers, other secrets and other needs for Prefect (these need none). Blocking work
-runs in the framework's threads.
+They only read, but for giving units their keys, and are an application of their own beside the
+receiver: the two have other callers, other secrets and other needs for Prefect (these need
+none). Blocking work runs in the framework's threads.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from deployments.services.access import Admission, BrowserRules
 from deployments.services.file_routes import file_router
+from deployments.services.key_routes import KEY_PATH, key_router
 from deployments.services.models import (
     HeaderAnswer,
     HeaderRequest,
@@ -42,6 +43,7 @@ from panoptes.network.search import BadCursor, TooMany
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 from panoptes.network.stored_header import stored_header
+from panoptes.network.units.keys import AlreadyGiven, KeyFolder, TooManyTries, WrongSecret
 
 RETRY_SECONDS = "30"
 log = safe_log(__name__)
@@ -59,6 +61,8 @@ _STATUS: dict[type[Exception], int] = {
     NotOurs: 404,
     Hidden: 403,
     NoSuchHdu: 404,
+    WrongSecret: 403,
+    AlreadyGiven: 409,
     BadPath: 400,
     BadCursor: 400,
     TooMany: 400,
@@ -89,7 +93,12 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     )
     # The last one added is asked first.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
-    app.add_middleware(Admission, guard=guard, most=settings.max_body_bytes)
+    app.add_middleware(
+        Admission,
+        guard=guard,
+        most=settings.max_body_bytes,
+        own_secrets=frozenset({KEY_PATH} if settings.keys else ()),
+    )
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.origins,
@@ -102,6 +111,8 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     _answer_problems(app)
     app.include_router(search_router(services))
     app.include_router(file_router(services))
+    if settings.keys is not None:
+        app.include_router(key_router(services, KeyFolder(settings.keys)))
     _add_lookup(app, services)
     _add_header(app, services)
 
@@ -175,6 +186,8 @@ def _answer_problems(app: FastAPI) -> None:
             case TransientError():
                 log.warning("%s", error)
                 return _problem(503, str(error), {"Retry-After": RETRY_SECONDS})
+            case TooManyTries():
+                return _problem(429, str(error), {"Retry-After": str(error.seconds)})
             case ConfigurationError():
                 log.error("%s", error)
                 return _problem(
@@ -195,7 +208,7 @@ def _answer_problems(app: FastAPI) -> None:
         return _problem(500, "an unexpected error; the operator sees it in the log")
 
     others = (BadInput, TransientError, ConfigurationError, RequestValidationError, HTTPException)
-    for kind in (*_STATUS, *others, Exception):
+    for kind in (*_STATUS, *others, TooManyTries, Exception):
         app.add_exception_handler(kind, answer)
 
 

@@ -27,6 +27,7 @@ from panoptes.network.document_json import (
     document_json,
     image_row,
     observation_row,
+    to_json,
 )
 from panoptes.network.lookup.resolve import resolve_name
 from panoptes.network.names import parse_sequence_id
@@ -35,11 +36,12 @@ from panoptes.network.search import (
     Wanted,
     all_images,
     all_observations,
-    all_units,
     find_images,
     find_observations,
 )
 from panoptes.network.storage.store import NotFound
+from panoptes.network.units.report import NOT_SHOWN, unit_reports
+from panoptes.network.units.telemetry import NoHistory, history
 
 CSV = "text/csv; charset=utf-8"
 _LINES_AT_ONCE = 200
@@ -52,6 +54,7 @@ SequenceId = Annotated[
         examples=["PAN001_14d3bd_20180216T110623"],
     ),
 ]
+UnitId = Annotated[str, Path(max_length=100, examples=["PAN001"])]
 _NONE_SUCH: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The cursor is none, or the search finds too much"},
     404: {"model": Problem, "description": "There is none, or nothing is known as `near`"},
@@ -145,8 +148,20 @@ def search_router(services: Services) -> APIRouter:
 
     @router.get("/units")
     def units() -> list[dict[str, Any]]:
-        """Every unit."""
-        return [document_json(each, "unit_id") for each in all_units(catalog)]
+        """Every unit: when it was last heard of, its last image, whether it is safe."""
+        return list(unit_reports(services.site))
+
+    @router.get("/units/{unit_id}/history", responses=_NONE_SUCH)
+    def unit_history(
+        unit_id: UnitId, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    ) -> list[dict[str, Any]]:
+        """What a unit said of itself, the newest first; where the catalogue keeps it."""
+        try:
+            found = history(catalog, unit_id, limit=limit)
+        except (NoHistory, ValueError) as error:
+            raise NotFound(str(error)) from None
+        shown = [each for each in found if each.get("record_type") not in NOT_SHOWN]
+        return [{name: to_json(value) for name, value in each.items()} for each in shown]
 
     @router.get(
         "/get-observation-info",

@@ -60,6 +60,11 @@ class ServiceSettings(EnvironmentSettings):
     public_url: str | None = Field(
         None, description="Where callers find the services, if not where they say themselves."
     )
+    keys: Path | None = Field(
+        None,
+        description="The folder of the upload keys that wait to be given to units, UNIT.json. "
+        "Empty: none are given.",
+    )
     max_body_bytes: int = Field(65_536, gt=0, description="Larger requests are refused.")
 
     @field_validator("public_url")

@@ -83,6 +83,7 @@ def main() -> None:
 
     from blocks.network import PanoptesNetwork
     from deployments.work_pools.lint import lint
+    from deployments.work_pools.notices import make_notices
     from deployments.work_pools.queues import make_queues
     from deployments.work_pools.zombies import HEARTBEAT_SECONDS, make_zombie_automation
 
@@ -95,6 +96,7 @@ def main() -> None:
         make_queues(client, WORK_POOL)
         beat = get_current_settings().flows.heartbeat_frequency
         make_zombie_automation(client, heartbeat_seconds=beat or HEARTBEAT_SECONDS)
+        make_notices(client)
     PanoptesNetwork.register_type_and_schema()
 
     os.chdir(project)

@@ -101,6 +101,8 @@ class Unit(Document):
     elevation: float | None = Field(None, description="metres above sea level")
     location: GeoPoint | None = None
     status: str = "active"
+    registered: AwareDatetime | None = Field(None, description="when an operator entered it")
+    daily_bytes: int | None = Field(None, description="that it may send a day; 0: no limit")
     num_observations: int | None = None
     num_images: int | None = None
     total_exptime: float | None = Field(None, description="seconds, to the millisecond")
@@ -310,6 +312,8 @@ class File(Document):
     crc32c: str | None = None
     size: int = Field(description="bytes")
     arrived: AwareDatetime
+    taken_on: str | None = Field(None, description="UTC date of the first attempt, YYYY-MM-DD")
+    taken_bytes: int | None = Field(None, description="of all its generations of that day")
     attempts: int = 0
     returns: int = 0
     failures: int = 0

@@ -102,6 +102,18 @@ class NetworkSettings(BaseModel):
     quiet_hours: float = Field(
         2.0, ge=0, description="An observation counts as received after this time without files."
     )
+    daily_bytes: int = Field(
+        0,
+        ge=0,
+        description="What a unit may send a UTC day, unless it is registered with a limit of its "
+        "own; what is over it waits in incoming and is taken later. Bytes; 0: no limit.",
+    )
+    silent_hours: float = Field(
+        48.0, gt=0, description="A unit that was not heard of for so long fell silent."
+    )
+    least_free_percent: float = Field(
+        10.0, ge=0, le=100, description="A disk of the network's folders with less is nearly full."
+    )
     failure_limit: int = Field(
         10, ge=1, description="A file that failed this often waits for an operator."
     )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,6 +17,7 @@ from panoptes.network.audit.scope import Scope
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File
 from panoptes.network.errors import BadInput
+from panoptes.network.ingest.allowance import is_spent
 from panoptes.network.ingest.lease import is_held
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import source_of
@@ -36,6 +38,7 @@ _KEPT = re.compile(r"(?P<name>.+)@\d+(-\d+)?", re.DOTALL)
 
 def waiting_findings(site: Site, scope: Scope, *, overdue_after: float) -> Iterator[Finding]:
     """Uploads that nobody took for so many seconds, or that were left behind when done."""
+    spent = cache(partial(is_spent, site))
     for info in site.store("incoming").list(scope.name_prefix):
         source = source_of(info)
         if not scope.holds(site, source.name):
@@ -43,6 +46,8 @@ def waiting_findings(site: Site, scope: Scope, *, overdue_after: float) -> Itera
         finding = waiting_finding(site, source, overdue_after)
         if finding is None or (finding.sequence_id and is_held(site.catalog, finding.sequence_id)):
             continue
+        if finding.kind is Kind.OVERDUE and source.upload and spent(source.upload.sequence.unit_id):
+            continue  # it waits for another day
         again = waiting_finding(site, source, overdue_after)
         if finding == again and stands(site, "incoming", source.name):
             yield finding

@@ -29,6 +29,7 @@ from panoptes.network.catalog.catalog import Conflict, Fields, Query, Stored, ch
 from panoptes.network.catalog.firestore_link import FirestoreLink
 from panoptes.network.catalog.firestore_wire import (
     from_document,
+    newest_query,
     timestamp_of,
     to_query,
     to_sum,
@@ -114,6 +115,19 @@ class FirestoreCatalog:
             found[field or "count"] = getattr(value, value.WhichOneof("value_type"))
             moment = response.read_time
         return found
+
+    def newest_below(
+        self, collection: str, key: str, below: str, *, order: str, limit: int
+    ) -> list[Stored]:
+        """Documents of a collection below a document, which other software writes.
+
+        The newest by a time that they hold come first; those without it are left out.
+        """
+        check_key(below, "any")
+        query = newest_query(below, order, limit)
+        request = RunQueryRequest(parent=self._name(collection, key), structured_query=query)
+        responses = self._link.run_query(request)
+        return [_stored(each.document) for each in responses if "document" in each]
 
     def check(self) -> None:
         try:

@@ -132,6 +132,20 @@ def to_query(plan: Plan, documents: str) -> StructuredQuery:
     return query
 
 
+def newest_query(collection: str, order: str, limit: int) -> StructuredQuery:
+    """The newest by one field, whatever else the documents hold."""
+    return StructuredQuery(
+        from_=[StructuredQuery.CollectionSelector(collection_id=collection)],
+        order_by=[
+            StructuredQuery.Order(
+                field=StructuredQuery.FieldReference(field_path=order),
+                direction=StructuredQuery.Direction.DESCENDING,
+            )
+        ],
+        limit=Int32Value(value=limit),
+    )
+
+
 def to_sum(plan: Plan, field: str | None) -> StructuredAggregationQuery:
     """The sum over what a plan finds, or their count. Its alias is ``answer``."""
     query = to_query(plan, "")

@@ -39,6 +39,8 @@ FIELDS: Mapping[str, type] = {
     "returns": int,
     "sequence_id": str,
     "status": str,
+    "taken_bytes": int,
+    "taken_on": str,
     "time": datetime,
     "unit_id": str,
 }
@@ -65,6 +67,7 @@ LOOKUPS: tuple[Index, ...] = (
     Index("images", ("sequence_id", "image_type", "status", "exptime")),
     Index("images", ("unit_id", "status", "exptime")),
     Index("images", ("unit_id", "image_type", "status", "exptime")),
+    Index("images", ("unit_id", "time desc")),
     Index("observations", ("unit_id", "image_type")),
     Index("observations", ("sequence_id",)),
     Index("observations", ("unit_id", "time")),
@@ -77,13 +80,15 @@ LOOKUPS: tuple[Index, ...] = (
     Index("observations", ("time",)),
     Index("observations", ("healpix",)),
     Index("files", ("sequence_id", "arrived desc")),
+    Index("files", ("unit_id", "arrived desc")),
+    Index("files", ("unit_id", "taken_on", "taken_bytes")),
     Index("files", ("path",)),
     Index("files", ("outcome", "name")),
     Index("files", ("code",)),
     Index("files", ("case_id",)),
     Index("leases", ("expires",)),
 )
-"""Where ``exptime`` is the last field, it is summed where the others are equal."""
+"""Where ``exptime`` or ``taken_bytes`` is the last, it is summed where the others are equal."""
 
 MAX_IN = 30
 _OPERATORS: tuple[str, ...] = get_args(Operator)

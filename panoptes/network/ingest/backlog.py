@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File, night_of
+from panoptes.network.ingest.allowance import is_spent
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
 from panoptes.network.ingest.rest import seconds_left
@@ -35,6 +36,7 @@ class Backlog(BaseModel):
     passing: int = Field(
         0, description="files under passing names such as NAME.part, unchanged for a day"
     )
+    over_limit: int = Field(0, description="files of units that have sent enough for a day")
     started: int = Field(0, description="runs that the sweep created")
     unroutable: int = Field(0, description="files that it took into quarantine")
 
@@ -87,6 +89,8 @@ class Survey:
     unroutable: list[Source]
     passing: int = 0
     """Files under passing names that have been unchanged for a day."""
+    spent: set[str] = field(default_factory=set)
+    """Units that have sent what they may send a day: what they sent beyond is not overdue."""
 
     def backlog(self, *, overdue_after: float, held: set[str]) -> Backlog:
         """The count; a file is overdue after so many seconds, unless a run is at work on it."""
@@ -95,7 +99,8 @@ class Survey:
         overdue = sum(
             source.arrived <= limit
             for source in everything
-            if source.upload is None or source.upload.sequence_id not in held
+            if source.upload is None
+            or not (source.upload.sequence_id in held or _unit(source) in self.spent)
         )
         oldest = min((source.arrived for source in everything), default=self.moment)
         return Backlog(
@@ -104,7 +109,12 @@ class Survey:
             overdue=overdue,
             oldest_seconds=max(0.0, round((self.moment - oldest).total_seconds(), 3)),
             passing=self.passing,
+            over_limit=sum(_unit(source) in self.spent for source in everything),
         )
+
+
+def _unit(source: Source) -> str | None:
+    return source.upload.sequence.unit_id if source.upload else None
 
 
 def survey(site: Site) -> Survey:
@@ -114,6 +124,7 @@ def survey(site: Site) -> Survey:
     it is done and kept) does not wait.
     """
     found = Survey(now(), {}, [], site.store("incoming").count_passing(FORGOTTEN_SECONDS))
+    spent = cache(partial(is_spent, site))
     for source in progressing(everything_waiting(site)):
         if is_settled(site, source):
             continue
@@ -122,7 +133,9 @@ def survey(site: Site) -> Survey:
         else:
             waiting = found.observations.setdefault(source.upload.sequence_id, Waiting())
             waiting.sources.append(source)
-            if not waiting.is_ready:
+            if spent(source.upload.sequence.unit_id):
+                found.spent.add(source.upload.sequence.unit_id)
+            elif not waiting.is_ready:
                 waiting.is_ready = seconds_left(site, source) == 0
     return found
 

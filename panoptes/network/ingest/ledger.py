@@ -130,7 +130,9 @@ def _decide(site: Site, source: Source, before: File | None) -> Opened:
         if _same_bytes(site, source, before) and _outputs_stand(site, before, closely=True):
             return Opened(Verdict.DONE, before)
         fresh = _new_entry(source)
+        sent_before = before.taken_bytes if before.taken_on == fresh.taken_on else None
         kept = {
+            "taken_bytes": source.size + (sent_before or 0),
             "outputs": before.outputs,
             "location": before.location,
             "path": before.path,
@@ -173,6 +175,8 @@ def _new_entry(source: Source) -> File:
         failures=0,
         code_version=code_version(),
         opened=now(),
+        taken_on=now().date().isoformat(),
+        taken_bytes=source.size,
     )
 
 

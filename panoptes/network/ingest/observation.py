@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from panoptes.network.ingest.allowance import within_allowance
 from panoptes.network.ingest.backlog import first_batch
 from panoptes.network.ingest.lease import Lease, take_when_free
 from panoptes.network.ingest.listing import waiting_for
@@ -52,7 +53,7 @@ def ingest_observation(
         while True:
             waiting = keep_trying(waiting_for, site, sequence)
             found = at_rest(site, (s for s in waiting if (s.name, s.generation) not in results))
-            new = found.ready
+            new, over = keep_trying(within_allowance, site, sequence.unit_id, found.ready)
             if max_files is not None:
                 new = keep_trying(first_batch, site, new, max_files)
             if new and not (max_files and results):
@@ -66,6 +67,6 @@ def ingest_observation(
             elif not keep_trying(lease.give_back):
                 continue
             last = {name: result for (name, _), result in results.items()}
-            last |= {result.name: result for result in found.results()}
+            last |= {result.name: result for result in (*found.results(), *over)}
             rows = list(last.values())
             return rows, bool(new) and any(r.became is not Became.FAILED for r in rows)

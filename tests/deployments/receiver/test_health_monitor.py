@@ -17,13 +17,16 @@ from deployments.local_stack.window import set_window
 from deployments.receiver.health_monitor import (
     CONCERN,
     LATE_RUNS,
+    NEARLY_FULL,
     SETTLED,
+    SILENT,
     Concern,
     HealthMonitor,
 )
 from deployments.receiver.prefect_api import Prefect, PrefectAway
 from deployments.work_pools.zombies import ZOMBIE_MESSAGE, ZOMBIES, make_zombie_automation
 from panoptes.network.ingest.backlog import SWEPT, Backlog, is_growing
+from panoptes.network.units.health import Health
 from tests.patience import PATIENT_SECONDS
 
 INGEST = "ingest-observation/local"
@@ -177,6 +180,23 @@ def test_a_growing_backlog_is_noticed_said_once_and_said_to_be_over(
             if len(said) >= 2:
                 break
     assert said == [SETTLED, CONCERN]
+
+
+def test_silent_units_and_full_disks_that_a_sweep_saw_are_noticed_until_a_later_one_sees_none(
+    prefect_stack: LocalStack,
+) -> None:
+    silent, full = "PAN042 was last heard of long ago", "the disk of images has 3 % free"
+
+    def swept(health: Health) -> None:
+        payload = counted(0)[0].model_dump() | health.model_dump()
+        post(prefect_stack, SWEPT, payload=payload)
+
+    kinds = {f"{SILENT}PAN042": silent, NEARLY_FULL: full}
+    swept(Health(silent={"PAN042": silent}, nearly_full=[full]))
+    found = look(prefect_stack, lambda found: kinds.keys() <= found.keys())
+    assert {kind: found[kind].sentence for kind in kinds} == kinds
+    swept(Health())
+    assert not kinds.keys() & look(prefect_stack, lambda found: not kinds.keys() & found).keys()
 
 
 def test_a_sweep_that_is_not_scheduled_is_noticed(prefect_stack: LocalStack) -> None:

@@ -28,20 +28,18 @@ BEYOND = [negative_data_rejection, positive_data_acceptance, unsupported_method]
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.schemas.BaseSchema]:
     site = small_archive(tmp_path_factory.mktemp("archive"))
+    keys = tmp_path_factory.mktemp("keys")
+    chosen = ServiceSettings(open=True, files="archive", keys=keys)
     with (
         sesame_server() as server,
-        serving(
-            lambda: create_app(
-                site, ServiceSettings(open=True, files="archive"), sesame=Sesame((server.url,))
-            )
-        ) as url,
+        serving(lambda: create_app(site, chosen, sesame=Sesame((server.url,)))) as url,
     ):
         yield schemathesis.openapi.from_url(f"{url}/openapi.json")
 
 
 def test_every_answer_is_as_promised(api: schemathesis.schemas.BaseSchema) -> None:
     operations = [found.ok() for found in api.get_all_operations() if isinstance(found, Ok)]
-    assert len(operations) >= 12
+    assert len(operations) >= 14
     for operation in operations:
 
         @given(case=operation.as_strategy())
