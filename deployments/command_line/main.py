@@ -11,6 +11,7 @@ import typer
 
 from deployments.command_line import audit as audit_commands
 from deployments.command_line import backfill as backfill_commands
+from deployments.command_line import deploy as deploy_commands
 from deployments.command_line import events as event_commands
 from deployments.command_line import quarantine as quarantine_commands
 from deployments.command_line import services as service_commands
@@ -156,6 +157,7 @@ def simulate(
 
 backfill_commands.add_to(app)
 audit_commands.add_to(app)
+deploy_commands.add_to(app)
 event_commands.add_to(app)
 quarantine_commands.add_to(app)
 service_commands.add_to(app)
