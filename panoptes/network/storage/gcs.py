@@ -53,6 +53,7 @@ _CONTENT_TYPES = {
     ".fits.fz": "application/fits",
     ".jpg": "image/jpeg",
     ".mp4": "video/mp4",
+    ".csv": "text/csv; charset=utf-8",
 }
 
 
