@@ -106,7 +106,7 @@ def _take(
     if upload.waits:
         progress = RunProgress(upload.sequence.sequence_id)
         result = take_one(block.site, upload.name, steps=steps, watch=progress)
-        if again is None or result.outcome is not Became.ALREADY:
+        if again is None or result.became is not Became.ALREADY:
             return result
     elif again is None:
         return was_archived(upload)
@@ -119,15 +119,15 @@ def _take(
 
 def _told(upload: Upload, result: FileResult, again: Again | None) -> State[Any]:
     kept = f"{result.location}/{result.path}"
-    match result.outcome:
+    match result.became:
         case Became.FAILED:
             return Failed(message=one_line(f"{upload.name} could not be taken: {result.told}"))
         case Became.QUARANTINED | Became.WAITING:
-            said = f"{upload.name}: {result.outcome.value}: {result.told}"
+            said = f"{upload.name}: {result.became.value}: {result.told}"
         case _ if again is not None and not upload.waits:
             said = f"{upload.name}: made again from {kept}, which stays as it is"
         case Became.ALREADY:
             said = f"{upload.name} is archived already, as {kept}: 'again' makes anew what can be"
         case _:
-            said = f"{upload.name}: {result.outcome.value}, in {kept}"
+            said = f"{upload.name}: {result.became.value}, in {kept}"
     return Completed(message=one_line(said))

@@ -10,8 +10,8 @@ from panoptes.network.audit import one_file, rebuilding
 from panoptes.network.audit.rebuilding import Archived
 from panoptes.network.documents import File
 from panoptes.network.ingest.outcome import Derived
-from panoptes.network.ingest.retries import JITTER, RETRIES
-from tasks.policies import BACKOFF, retry_if_transient
+from panoptes.network.ingest.retries import RETRIES
+from tasks.policies import BACKOFF
 from tasks.refusing import refusing
 
 
@@ -19,9 +19,7 @@ from tasks.refusing import refusing
     name="check archived",
     task_run_name="check archived {file.source.label}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
@@ -35,9 +33,7 @@ def check_archived(network: PanoptesNetwork, file: Archived) -> Derived:
     name="read again",
     task_run_name="read again {file.source.label}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

@@ -7,18 +7,16 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.network import PanoptesNetwork
 from panoptes.network import tables
-from panoptes.network.ingest.retries import JITTER, RETRIES
+from panoptes.network.ingest.retries import RETRIES
 from panoptes.network.tables import Exported, Table
-from tasks.policies import BACKOFF, retry_if_transient
+from tasks.policies import BACKOFF
 
 
 @task(
     name="export table",
     task_run_name="export {table.name}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

@@ -8,48 +8,50 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from deployments.command_line.exit_codes import FAILED, OK
+from deployments.command_line.telling import OK, complaining
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.safe_text import one_line
+
+app = typer.Typer()
 
 
-def add_to(app: typer.Typer) -> None:
-    """Give the command line this command."""
-    app.command()(deploy)
-
-
+@app.command()
+@complaining("deploy")
 def deploy(
     services: Annotated[
         list[str] | None,
         typer.Argument(metavar="SERVICE", help="compress-fits, ingest-observation/backfill, ..."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All services.")] = False,
-) -> None:
+) -> int:
     """Deploy services, or all, on the server that PREFECT_API_URL names.
 
     Makes the work pool, its queues and the automation that marks dead runs where they are
     missing. Safe to run again.
     """
+    from deployments.work_pools import deploy as pools
+
+    known = pools.read_deployments(pools.PROJECT)
+    names = _chosen(services or [], known, everything=everything)
     try:
-        for line in _deployed(services or [], everything=everything):
-            sys.stdout.write(f"{one_line(line)}\n")
+        made = _deploy(names)
     except httpx.HTTPError as error:
-        _complain(f"Prefect cannot be reached: {error}")
-    except ConfigurationError as error:
-        _complain(str(error))
-    sys.exit(OK)
+        raise ConfigurationError(f"Prefect cannot be reached: {error}") from error
+    pool = f"work pool {pools.WORK_POOL}, with queues live and backfill"
+    told = [f"{pool}: {'is made' if made else 'was there'}"]
+    told += [f"{name}: deployed{_when(known[name])}" for name in names]
+    told.append(f"a worker runs them: prefect worker start --pool {pools.WORK_POOL}")
+    sys.stdout.writelines(f"{line}\n" for line in told)
+    return OK
 
 
-def _deployed(services: list[str], *, everything: bool) -> list[str]:
-    """What was done, a line each. Raises ConfigurationError."""
+def _deploy(names: list[str]) -> bool:
+    """Whether the work pool was missing. Raises ConfigurationError."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
     from prefect.settings import get_current_settings
 
     from deployments.work_pools import deploy as pools
 
-    known = pools.read_deployments(pools.PROJECT)
-    names = _chosen(services, known, everything=everything)
     if not get_current_settings().api.url:
         raise ConfigurationError(
             "PREFECT_API_URL is not set: say where Prefect is, "
@@ -59,17 +61,13 @@ def _deployed(services: list[str], *, everything: bool) -> list[str]:
         before = {pool.name for pool in client.read_work_pools()}
     pools.prepare(pools.PROJECT)
     pools.deploy(pools.PROJECT, names)
-    made = "was there" if pools.WORK_POOL in before else "is made"
-    told = [f"work pool {pools.WORK_POOL}, with queues live and backfill: {made}"]
     with get_client(sync_client=True) as client:
         for name in names:
             try:
                 client.read_deployment_by_name(name)
             except ObjectNotFound as error:
                 raise ConfigurationError(f"Prefect has not taken {name}") from error
-            told.append(f"{name}: deployed{_when(known[name])}")
-    told.append(f"a worker runs them: prefect worker start --pool {pools.WORK_POOL}")
-    return told
+    return pools.WORK_POOL not in before
 
 
 def _chosen(
@@ -90,12 +88,5 @@ def _chosen(
 
 def _when(deployment: dict[str, Any]) -> str:
     for schedule in deployment.get("schedules") or []:
-        if "interval" in schedule:
-            return f", runs every {schedule['interval']} s"
-        return f", runs at {schedule['cron']}"
+        return f", runs every {schedule['interval']} s"
     return ", runs on events" if deployment.get("triggers") else ""
-
-
-def _complain(sentence: str) -> None:
-    sys.stderr.write(f"panoptes-network deploy: {one_line(sentence)}\n")
-    sys.exit(FAILED)

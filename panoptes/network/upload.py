@@ -9,16 +9,14 @@ from panoptes.network.names import UploadName
 from panoptes.network.safe_text import one_line
 
 
+@dataclass(slots=True, eq=False)
 class Memory:
     """What this process knows of an upload while it works on it; never travels to another."""
 
-    __slots__ = ("data", "decoded")
-
-    def __init__(self) -> None:
-        self.data: bytes | None = None
-        """The file's bytes."""
-        self.decoded: object | None = None
-        """What a derivation decoded and its verification compares."""
+    data: bytes | None = None
+    """The file's bytes."""
+    decoded: object | None = None
+    """What a derivation decoded and its verification compares."""
 
     def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
         return (Memory, ())

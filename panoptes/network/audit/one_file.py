@@ -6,11 +6,15 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from panoptes.network.audit.rebuilding import Archived, CannotMend, check_archived
+from panoptes.network.audit.rebuilding import (
+    Archived,
+    CannotMend,
+    check_archived,
+    entry_to_mend,
+)
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
 from panoptes.network.ingest.lease import Lease
-from panoptes.network.ingest.ledger import readable_entry
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.ingest.observation import AnotherRun
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
@@ -34,15 +38,15 @@ class Upload:
     waits: bool
     """Whether it lies in `incoming`."""
     entry: File | None
-    """The ledger's, where there is one that can be read."""
+    """The ledger's, where there is one."""
 
 
 def find_upload(site: Site, text: str, taken: Collection[FileType]) -> Upload:
     """The upload of one of the types `taken` that `text` means; one that waits comes first.
 
     It is an image's id, or a path as `object_paths.paths_meant` reads it: of the upload, or of
-    what was archived of it. Raises BadPath, NotOurs and NotFound, and BadInput for a name in
-    `incoming` that says nothing.
+    what was archived of it. Raises BadPath, NotOurs and NotFound, BadInput for a name in
+    `incoming` that says nothing, and CannotMend for an entry of the ledger that cannot be read.
     """
     paths = _files_of_image(site, text) or paths_meant(site, text)
     waiting = [path.name for path in paths if path.location == "incoming" and _waits(site, path)]
@@ -55,7 +59,7 @@ def find_upload(site: Site, text: str, taken: Collection[FileType]) -> Upload:
     if meant is None:
         wanted = " or ".join(f".{each.value}" for each in FileType if each in taken)
         raise BadPath(f"{names[0]!r} is a .{uploads[0].file_type.value}: name a {wanted}")
-    entry = readable_entry(site, meant.name)
+    entry = entry_to_mend(site, meant.name)
     return Upload(meant.name, meant.sequence, meant.name in waiting, entry)
 
 
@@ -90,13 +94,13 @@ def _entries(site: Site, paths: list[ObjectPath]) -> list[File]:
     for path in paths:
         # A name without a location may be that of any.
         locations = {path.location} if len(paths) == 1 else None
-        if path.location == "incoming" and (entry := readable_entry(site, path.name)):
+        if path.location == "incoming" and (entry := entry_to_mend(site, path.name)):
             found[entry.name] = entry
         for stored in site.catalog.query(Query("files", where=[("path", "==", path.name)])):
             name = stored.fields.get("name")
             if locations and stored.fields.get("location") not in locations:
                 continue
-            if isinstance(name, str) and (entry := readable_entry(site, name)):
+            if isinstance(name, str) and (entry := entry_to_mend(site, name)):
                 found[entry.name] = entry
     return sorted(found.values(), key=lambda entry: entry.duplicate_of is not None)
 
@@ -152,7 +156,7 @@ def read_again(site: Site, file: Archived, entry: File | None) -> Derived:
     Raises BadInput, and CannotMend where the ledger does not know what was made of a camera
     raw.
     """
-    from panoptes.network.cr2.planes import read_raw
+    from panoptes.network.cr2.frame import read_raw
 
     if not file.is_raw:
         return check_archived(site, file)
