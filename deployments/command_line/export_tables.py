@@ -10,10 +10,11 @@ import typer
 
 from deployments.command_line.choosing import Data, Network, choose_network
 from deployments.command_line.telling import OK, complaining
+from panoptes.network.addresses import checked_store
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.lease import alone
 from panoptes.network.ingest.retries import keep_trying
-from panoptes.network.tables import EXPORTING, TABLES, export_table, public_store
+from panoptes.network.tables import EXPORTING, export_table, public_store, tables
 
 app = typer.Typer()
 
@@ -33,15 +34,15 @@ def export_tables(
 ) -> int:
     """Write observations.csv, recent.csv and stats.csv, each in place of the one before.
 
-    Exits with 3 if another export is at work.
+    With pyarrow installed, images.parquet as well.
     """
     site = choose_network(data, network)
     if to is not None:
         try:
-            site = site.changed(tables=to)
-            site.check()
+            site = site.changed(tables=checked_store(to))
         except ValueError as error:
             raise ConfigurationError(f"--to: {error}") from error
+    site.check()
     public_store(site)
     with (
         closing(site.catalog),
@@ -49,6 +50,6 @@ def export_tables(
     ):
         if not is_alone:
             raise ConfigurationError("another export is at work")
-        for table in TABLES:
+        for table in tables():
             sys.stdout.write(f"{keep_trying(export_table, site, table)}\n")
     return OK

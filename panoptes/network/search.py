@@ -200,6 +200,11 @@ def all_images(catalog: Catalog, sequence_id: str) -> Iterator[Stored]:
     yield from _in_batches(catalog, query)
 
 
+def every_image(catalog: Catalog) -> Iterator[Stored]:
+    """Every image of the network, by its id, read in batches."""
+    yield from _in_batches(catalog, Query("images"))
+
+
 def all_units(catalog: Catalog) -> list[Stored]:
     """Every unit, by its id."""
     return list(catalog.query(Query("units")))

@@ -17,7 +17,7 @@ from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.settings import NetworkSettings
 from panoptes.network.site import Site
-from panoptes.network.tables import TABLES, Table, export_table
+from panoptes.network.tables import PARQUET, TABLES, Table, export_table
 from tests import sites
 from tests.archives import OTHER, SEQUENCE_ID, small_archive
 
@@ -173,6 +173,25 @@ def test_memory_does_not_grow_with_the_catalogue(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_images_are_published_as_parquet_with_the_types_of_their_fields(site: Site) -> None:
+    parquet = pytest.importorskip(
+        "pyarrow.parquet", reason="needs pyarrow: pip install 'panoptes-network[parquet]'"
+    )
+    foreign = {"sequence_id": SEQUENCE_ID, "exptime": "1/4000", "iso": 3, "airmass": 2}
+    site.catalog.create("images", "PAN099_14d3bd_20210101T000000", foreign)
+    assert site.settings.tables is not None
+    assert export_table(site, PARQUET[0]).rows == 4
+    table = parquet.read_table(Path(site.settings.tables) / "images.parquet")
+    kinds = {field.name: str(field.type) for field in table.schema}
+    assert kinds["time"] == "timestamp[us, tz=UTC]"
+    assert (kinds["exptime"], kinds["size"], kinds["uid"]) == ("double", "int64", "string")
+    first, *_, last = table.to_pylist()
+    assert first["uid"] == f"{SEQUENCE_ID}_20180216T112430"
+    assert first["exptime"] == 120.125
+    assert first["time"] == datetime(2018, 2, 16, 11, 24, 30, tzinfo=UTC)
+    assert (last["exptime"], last["airmass"]) == (None, 2.0)
 
 
 def test_where_there_is_no_place_nothing_is_written_and_a_sentence_says_so(site: Site) -> None:
