@@ -7,12 +7,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
-from pydantic import Field
 
 from blocks.network import load_network
 from panoptes.network.errors import ConfigurationError, TransientError
@@ -23,14 +22,13 @@ from tasks.export_table import export_table
 
 
 @flow(name="export-tables", flow_run_name="export tables", persist_result=False)
-def export_tables(
-    network: Annotated[
-        str, Field(description="Name of the 'PANOPTES network' block whose catalogue it is.")
-    ] = "default",
-) -> State[Any]:
+def export_tables(network: str = "default") -> State[Any]:
     """Write the tables to the network's `tables`. Safe to run at any time.
 
     Completes, doing nothing, where the network has no such place.
+
+    Args:
+        network: Name of the 'PANOPTES network' block whose catalogue it is.
     """
     try:
         block = load_network(network)

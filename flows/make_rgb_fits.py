@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
 from blocks.network import PanoptesNetwork
-from flows.one_file import BucketPath, Network, on_one_file
+from flows.one_file import on_one_file
 from panoptes.network.audit.one_file import Upload
 from panoptes.network.audit.rebuilding import Archived
 from panoptes.network.ingest.outcome import Derived
@@ -24,26 +23,23 @@ from tasks.naming import flow_run_named
     persist_result=False,
 )
 def make_rgb_fits(
-    bucket_path: BucketPath,
-    again: Annotated[
-        bool,
-        Field(
-            description="Also where it is archived already: make the planes anew from the kept "
-            "original, and replace those that differ."
-        ),
-    ] = False,
-    interpolated: Annotated[
-        bool | None,
-        Field(
-            description="LibRaw's interpolated planes in place of the raw samples, for looking at "
-            "and not for measuring; empty: as the network is set."
-        ),
-    ] = None,
-    network: Network = "default",
+    bucket_path: str,
+    again: bool = False,
+    interpolated: bool | None = None,
+    network: str = "default",
 ) -> State[Any]:
     """Take one `.cr2` as an ingest does, whatever else waits.
 
     Completes when the file is archived or in quarantine with a reason. Safe to run again.
+
+    Args:
+        bucket_path: A file that waits in incoming or was archived already: its path, such as
+            UNIT/CAMERA/SEQUENCE/IMAGE.fits, its gs:// or public URL, or an image's id.
+        again: Also where it is archived already: make the planes anew from the kept original, and
+            replace those that differ.
+        interpolated: LibRaw's interpolated planes in place of the raw samples, for looking at and
+            not for measuring; empty: as the network is set.
+        network: Name of the 'PANOPTES network' block to work on.
     """
     make = _make if again else None
     return on_one_file(network, bucket_path, (FileType.CR2,), make, interpolated=interpolated)

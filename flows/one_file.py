@@ -10,11 +10,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
-from pydantic import Field
 
 from blocks.network import PanoptesNetwork, load_network
 from flows.announcing import announce_cases
@@ -38,16 +37,6 @@ from panoptes.network.safe_text import one_line
 from panoptes.network.storage.store import NotFound
 from tasks.ingest_image import AsTasks
 
-BucketPath: TypeAlias = Annotated[
-    str,
-    Field(
-        description="A file that waits in incoming or was archived already: its path, such as "
-        "UNIT/CAMERA/SEQUENCE/IMAGE.fits, its gs:// or public URL, or an image's id."
-    ),
-]
-Network: TypeAlias = Annotated[
-    str, Field(description="Name of the 'PANOPTES network' block to work on.")
-]
 Again: TypeAlias = Callable[[PanoptesNetwork, Archived, Upload], Derived]
 """What is made again of an archived file. Raises BadInput."""
 _WRONG = (BadPath, NotOurs, NotFound, BadInput, CannotMend, ConfigurationError)

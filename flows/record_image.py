@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
 from blocks.network import PanoptesNetwork
-from flows.one_file import BucketPath, Network, on_one_file
+from flows.one_file import on_one_file
 from panoptes.network.audit.one_file import Upload
 from panoptes.network.audit.rebuilding import Archived
 from panoptes.network.ingest.outcome import Derived
@@ -25,19 +24,20 @@ from tasks.refusing import unless_refused
     persist_result=False,
 )
 def record_image(
-    bucket_path: BucketPath,
-    again: Annotated[
-        bool,
-        Field(
-            description="Also where it is recorded already, after a correction: read the archived "
-            "file's header anew and write what it says. The file and its colour planes stay."
-        ),
-    ] = False,
-    network: Network = "default",
+    bucket_path: str,
+    again: bool = False,
+    network: str = "default",
 ) -> State[Any]:
     """Catalogue one image; a file that still waits is archived first, as an ingest does.
 
     Completes when the file is archived or in quarantine with a reason. Safe to run again.
+
+    Args:
+        bucket_path: A file that waits in incoming or was archived already: its path, such as
+            UNIT/CAMERA/SEQUENCE/IMAGE.fits, its gs:// or public URL, or an image's id.
+        again: Also where it is recorded already, after a correction: read the archived file's
+            header anew and write what it says. The file and its colour planes stay.
+        network: Name of the 'PANOPTES network' block to work on.
     """
     return on_one_file(network, bucket_path, IMAGES, _read if again else None)
 

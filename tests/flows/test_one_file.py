@@ -77,9 +77,7 @@ def test_one_upload_is_taken_to_its_end_and_no_other(
     assert state.is_completed(), state.message
     assert "catalogued, in " in (state.message or "")
     assert sites.waiting(site) == [f"{LATER}.jpg"]
-    assert sites.document(site, "observations", SEQUENCE_ID)["num_images"] == (
-        0 if name.endswith("cr2") else 1
-    )
+    assert sites.document(site, "observations", SEQUENCE_ID)["num_images"] == 1
     assert {finding.kind.value for finding in audit(site, deep=True)} == {"overdue"}
     assert site.catalog.get("leases", SEQUENCE_ID) is None
 
@@ -156,7 +154,7 @@ def test_an_archive_that_is_damaged_is_told_of_and_nothing_is_written(
         (compress_fits, f"gs://elsewhere/{IMAGE}.fits", "holds none of this network's"),
         (make_rgb_fits, f"{IMAGE}.jpg", "name a .cr2"),
         (record_image, f"{IMAGE}.jpg", "name a .fits or .fits.fz or .cr2"),
-        (record_image, "my picture.fits", "unroutable-name"),
+        (record_image, "my picture.fits", "does not say which unit, camera and time"),
     ],
 )
 def test_what_is_wrong_in_the_form_ends_with_a_sentence(

@@ -65,7 +65,7 @@ def rebuild(site: Site, name: str, image_id: str | None) -> None:
         record_image_file(site, file.source, file.completed(derived))
 
 
-def archived(site: Site, name: str, image_id: str | None) -> Archived:
+def archived(site: Site, name: str, image_id: str | None = None) -> Archived:
     """What was archived of an upload, compared with its recorded checksum.
 
     Where the ledger has lost its entry, the image's document says what was uploaded. A camera
