@@ -30,6 +30,7 @@ FIELDS: Mapping[str, type] = {
     "expires": datetime,
     "exptime": float,
     "healpix": int,
+    "image_type": str,
     "location": str,
     "name": str,
     "night_is_rough": bool,
@@ -61,7 +62,10 @@ class Index:
 LOOKUPS: tuple[Index, ...] = (
     Index("images", ("sequence_id", "time")),
     Index("images", ("sequence_id", "status", "exptime")),
+    Index("images", ("sequence_id", "image_type", "status", "exptime")),
     Index("images", ("unit_id", "status", "exptime")),
+    Index("images", ("unit_id", "image_type", "status", "exptime")),
+    Index("observations", ("unit_id", "image_type")),
     Index("observations", ("sequence_id",)),
     Index("observations", ("unit_id", "time")),
     Index("observations", ("unit_id", "time desc")),

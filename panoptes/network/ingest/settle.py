@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from panoptes.network.catalog.catalog import Fields, Query, modify
+from panoptes.network.catalog.catalog import Condition, Fields, Query, modify
 from panoptes.network.documents import OBSERVATION_STATUS, Unit, forward, night_of
 from panoptes.network.ingest.ledger import now
-from panoptes.network.names import ObservationName
+from panoptes.network.names import ImageType, ObservationName
 from panoptes.network.site import Site
 
 INGESTED = ("received", "uploaded")
+CALIBRATIONS = [kind.value for kind in ImageType if kind is not ImageType.LIGHT]
+"""Of older documents nothing says what they are for: they count as lights."""
 
 
 def settle_observation(site: Site, sequence: ObservationName) -> Fields:
@@ -29,7 +31,11 @@ def settle_observation(site: Site, sequence: ObservationName) -> Fields:
         last = _last_arrival(site, sequence)
         quiet = last is not None and now() - last >= timedelta(hours=site.settings.quiet_hours)
         wanted = "received" if later or quiet else "receiving_files"
-        return _totals(site, ("sequence_id", sequence.sequence_id)) | {
+        found = _totals(site, ("sequence_id", "==", sequence.sequence_id))
+        film = f"{sequence.folder}/{sequence.sequence_time}.mp4"
+        if not (before or {}).get("timelapse_path") and site.stat("timelapse", film):
+            found["timelapse_path"] = film  # it came before anything that it could be linked from
+        return found | {
             "last_arrival": last,
             "status": forward(OBSERVATION_STATUS, (before or {}).get("status"), wanted),
         }
@@ -45,8 +51,13 @@ def settle_observation(site: Site, sequence: ObservationName) -> Fields:
 
 def unit_totals(site: Site, unit_id: str) -> Fields:
     """What the counts of a unit are, by its images and observations."""
-    counted = site.catalog.aggregate(Query("observations", where=[("unit_id", "==", unit_id)]))
-    return _totals(site, ("unit_id", unit_id)) | {"num_observations": int(counted["count"])}
+    own: Condition = ("unit_id", "==", unit_id)
+    every = site.catalog.aggregate(Query("observations", [own]))
+    others = site.catalog.aggregate(
+        Query("observations", [own, ("image_type", "in", CALIBRATIONS)])
+    )
+    counted = int(every["count"] - others["count"])
+    return _totals(site, own) | {"num_observations": counted}
 
 
 def _mend_nights(site: Site, sequence: ObservationName) -> None:
@@ -70,12 +81,16 @@ def _mend_nights(site: Site, sequence: ObservationName) -> None:
             modify(site.catalog, collection, stored.key, mend)
 
 
-def _totals(site: Site, owner: tuple[str, str]) -> Fields:
-    images = Query("images", where=[(owner[0], "==", owner[1]), ("status", "in", list(INGESTED))])
-    found = site.catalog.aggregate(images, sums=["exptime"])
+def _totals(site: Site, own: Condition) -> Fields:
+    """Of the lights: all images but the others, which few observations have."""
+    ingested: Condition = ("status", "in", list(INGESTED))
+    every, others = (
+        site.catalog.aggregate(Query("images", where), sums=["exptime"])
+        for where in ([own, ingested], [own, ("image_type", "in", CALIBRATIONS), ingested])
+    )
     return {
-        "num_images": int(found["count"]),
-        "total_exptime": round(float(found["exptime"]), 3),
+        "num_images": int(every["count"] - others["count"]),
+        "total_exptime": round(float(every["exptime"] - others["exptime"]), 3),
     }
 
 
