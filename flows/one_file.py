@@ -19,28 +19,25 @@ from blocks.network import PanoptesNetwork, load_network
 from flows.announcing import announce_cases
 from flows.progress import RunProgress
 from panoptes.network.audit.one_file import (
+    REFUSED,
     Upload,
     find_upload,
     held,
     take_one,
     was_archived,
 )
-from panoptes.network.audit.rebuilding import Archived, CannotMend, archived, mending
+from panoptes.network.audit.rebuilding import Archived, archived, mending
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.ingest.observation import AnotherRun
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.watchdog import ended_when_stalled
 from panoptes.network.names import FileType
-from panoptes.network.object_paths import BadPath, NotOurs
 from panoptes.network.safe_text import one_line
-from panoptes.network.storage.store import NotFound
 from tasks.ingest_image import AsTasks
 
 Again: TypeAlias = Callable[[PanoptesNetwork, Archived, Upload], Derived]
 """What is made again of an archived file. Raises BadInput."""
-_WRONG = (BadPath, NotOurs, NotFound, BadInput, CannotMend, ConfigurationError)
-"""What the form or the file is wrong in, each with a sentence."""
 
 
 def on_one_file(
@@ -64,7 +61,7 @@ def on_one_file(
         with ended_when_stalled(block.stall_seconds):
             block.site.check()
             return _in_turn(block, bucket_path, takes, again)
-    except _WRONG as error:
+    except (*REFUSED, ConfigurationError) as error:
         return Failed(message=one_line(error.reason if isinstance(error, BadInput) else error))
     except TransientError as away:
         return Failed(message=one_line(f"broken off, run it again: {away}"))

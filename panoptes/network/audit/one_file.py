@@ -14,6 +14,7 @@ from panoptes.network.audit.rebuilding import (
 )
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
+from panoptes.network.errors import BadInput
 from panoptes.network.ingest.lease import Lease
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.ingest.observation import AnotherRun
@@ -24,9 +25,12 @@ from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import Steps, Watch, take_all
 from panoptes.network.keywords import known_cards
 from panoptes.network.names import FileType, ObservationName, parse_upload
-from panoptes.network.object_paths import BadPath, ObjectPath, paths_meant
+from panoptes.network.object_paths import BadPath, NotOurs, ObjectPath, paths_meant
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
+
+REFUSED = (BadPath, NotOurs, NotFound, BadInput, CannotMend)
+"""What the caller or the file is wrong in, each with a sentence."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +122,17 @@ def held(
     lease = Lease(site.catalog, sequence.sequence_id, site.settings.lease_seconds)
     if not keep_trying(lease.take, leave_word=leave_word):
         raise AnotherRun
+    refused: Exception | None = None
     with lease.kept_alive():
-        yield
+        try:
+            yield
+        except REFUSED as error:  # an answer: nothing is broken off, and nothing owed
+            refused = error
         steps.settle(sequence)
         if not keep_trying(lease.give_back):
             keep_trying(lease.leave_owed)
+    if refused is not None:
+        raise refused
 
 
 def take_one(site: Site, name: str, *, steps: Steps, watch: Watch) -> FileResult:
