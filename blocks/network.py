@@ -37,6 +37,12 @@ class PanoptesNetwork(NetworkSettings, Block):
         """A block with the settings of `site`."""
         return cls(**site.settings.model_dump())
 
+    def changed(self, **policies: Any) -> Self:
+        """The same network under other settings, opened anew."""
+        changed = self.model_copy(update=policies)
+        changed._site = None
+        return changed
+
     @field_validator("gcp_credentials", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:

@@ -105,7 +105,7 @@ def _start(
             return wanted, runs.start(wanted[:most], key=uuid.uuid4().hex)
     except ObjectNotFound:
         raise ConfigurationError(
-            f"{deployment} is not deployed: run `python -m deployments.work_pools.deploy`"
+            f"{deployment} is not deployed: run `panoptes-network deploy ingest-observation`"
         ) from None
     except httpx.HTTPError as error:
         raise TransientError(f"Prefect cannot be reached: {error}") from error

@@ -18,6 +18,8 @@ MODULES = {
     "simulate": "simulate",
     "backfill": "backfill",
     "audit": "audit",
+    "export-tables": "export_tables",
+    "deploy": "deploy",
     "receiver": "events",
     "watch": "events",
     "quarantine": "quarantine",

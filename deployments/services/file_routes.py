@@ -37,6 +37,9 @@ def file_router(services: Services) -> APIRouter:
     """``/files/{location}/{path}``."""
     router = APIRouter(tags=["files"])
 
+    # panoptes-data joins base and bucket by nothing, where the base has a path and no slash.
+    @router.head("/files{location}/{path:path}", include_in_schema=False)
+    @router.get("/files{location}/{path:path}", include_in_schema=False)
     @router.head("/files/{location}/{path:path}", include_in_schema=False)
     @router.get(
         "/files/{location}/{path:path}",

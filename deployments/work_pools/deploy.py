@@ -7,11 +7,17 @@ of start-up.
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
+import tempfile
+from collections.abc import Collection
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from panoptes.network.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -75,9 +81,23 @@ def make_work_pool(client: SyncPrefectClient) -> None:
             client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=template))
 
 
-def main() -> None:
-    """``python -m deployments.work_pools.deploy [PROJECT]``, on PREFECT_API_URL's server."""
-    from prefect.cli import app
+def read_deployments(project: Path) -> dict[str, dict[str, Any]]:
+    """What prefect.yaml deploys, by FLOW/DEPLOYMENT; a flow has its function's name."""
+    import yaml
+
+    document = yaml.safe_load((project / "prefect.yaml").read_text())
+    found: dict[str, dict[str, Any]] = {}
+    for deployment in document["deployments"]:
+        flow = deployment["entrypoint"].rpartition(".")[2].replace("_", "-")
+        found[f"{flow}/{deployment['name']}"] = deployment
+    return found
+
+
+def prepare(project: Path) -> None:
+    """What a deployment needs: a sound prefect.yaml, the work pool, its queues, our blocks.
+
+    Raises ConfigurationError, with a line for each problem of the file.
+    """
     from prefect.client.orchestration import get_client
     from prefect.settings import get_current_settings
 
@@ -87,10 +107,9 @@ def main() -> None:
     from deployments.work_pools.queues import make_queues
     from deployments.work_pools.zombies import HEARTBEAT_SECONDS, make_zombie_automation
 
-    project = Path(sys.argv[1]) if len(sys.argv) > 1 else PROJECT
     # Prefect skips what it cannot validate, and reports success.
     if problems := lint(project / "prefect.yaml"):
-        sys.exit("\n".join(problems))
+        raise ConfigurationError("\n".join(problems))
     with get_client(sync_client=True) as client:
         make_work_pool(client)
         make_queues(client, WORK_POOL)
@@ -99,10 +118,51 @@ def main() -> None:
         make_notices(client)
     PanoptesNetwork.register_type_and_schema()
 
+
+def prefect_deploy(project: Path, file: Path) -> None:
+    """``prefect deploy --all`` of a prefect.yaml, in the project's folder. Raises SystemExit."""
+    from prefect.cli import app
+
     os.chdir(project)
     os.environ["PWD"] = str(project)  # which a pull step may name
-    sys.argv = ["prefect", "--no-prompt", "deploy", "--all"]
+    sys.argv = ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
     app()
+
+
+def deploy(project: Path, names: Collection[str]) -> str:
+    """Deploy some of what prefect.yaml has, by FLOW/DEPLOYMENT; gives what Prefect said.
+
+    Raises ConfigurationError where Prefect refused.
+    """
+    import yaml
+
+    # All of ours are named alike, by which alone Prefect could choose: its own names of flows
+    # are those of entrypoints in files.
+    document = yaml.safe_load((project / "prefect.yaml").read_text())
+    chosen = [each for name, each in read_deployments(project).items() if name in names]
+    said, before = io.StringIO(), Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "prefect.yaml"
+        file.write_text(yaml.safe_dump({**document, "deployments": chosen}))
+        try:
+            with redirect_stdout(said):
+                prefect_deploy(project, file)
+        except SystemExit as end:
+            if end.code:
+                raise ConfigurationError(said.getvalue().strip()) from end
+        finally:
+            os.chdir(before)
+    return said.getvalue()
+
+
+def main() -> None:
+    """``python -m deployments.work_pools.deploy [PROJECT]``, on PREFECT_API_URL's server."""
+    project = Path(sys.argv[1]) if len(sys.argv) > 1 else PROJECT
+    try:
+        prepare(project)
+    except ConfigurationError as error:
+        sys.exit(str(error))
+    prefect_deploy(project, project / "prefect.yaml")
 
 
 if __name__ == "__main__":

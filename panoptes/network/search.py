@@ -225,6 +225,11 @@ def _is_for(image_types: frozenset[str] | None, fields: Fields) -> bool:
     return image_types is None or (fields.get("image_type") or "light") in image_types
 
 
+def every_image(catalog: Catalog) -> Iterator[Stored]:
+    """Every image of the network, by its id, read in batches."""
+    yield from _in_batches(catalog, Query("images"))
+
+
 def all_units(catalog: Catalog) -> list[Stored]:
     """Every unit, by its id."""
     return list(catalog.query(Query("units")))

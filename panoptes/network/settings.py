@@ -38,6 +38,11 @@ class NetworkSettings(BaseModel):
         description="The documents: sqlite:///FOLDER/catalog.sqlite, or "
         "firestore://PROJECT or firestore://PROJECT/DATABASE."
     )
+    tables: str | None = Field(
+        None,
+        description="Where tables of the catalogue are put for everybody to read, such as "
+        f"observations.csv; empty: nowhere. {_WHERE}",
+    )
     compression: Compression = Field(
         "GZIP_2",
         description="How archived images are compressed, always without loss: GZIP_2 is "
@@ -122,6 +127,11 @@ class NetworkSettings(BaseModel):
     @classmethod
     def _is_a_place_of_files(cls, value: str) -> str:
         return checked_store(value)
+
+    @field_validator("tables")
+    @classmethod
+    def _is_a_place_or_none(cls, value: str | None) -> str | None:
+        return checked_store(value) if value else None
 
     @field_validator("catalog")
     @classmethod

@@ -65,6 +65,12 @@ class Site:
             return self._stores[location]
 
     @property
+    def tables(self) -> ObjectStore | None:
+        """Where tables of the catalogue are published, if anywhere."""
+        address = self.settings.tables
+        return open_store(address, credentials=self._credentials) if address else None
+
+    @property
     def catalog(self) -> Catalog:
         """The catalogue."""
         with self._lock:
@@ -77,7 +83,11 @@ class Site:
 
         Raises ConfigurationError, in one sentence.
         """
-        places = {name: place_of(getattr(self.settings, name)) for name in LOCATIONS}
+        places: dict[str, str] = {
+            name: place_of(getattr(self.settings, name)) for name in LOCATIONS
+        }
+        if self.settings.tables:
+            places["tables"] = place_of(self.settings.tables)
         for name, place in places.items():
             if list(places.values()).count(place) > 1:
                 raise ConfigurationError(
@@ -93,8 +103,9 @@ class Site:
         """What lies there is taken for an upload and removed."""
         settings = self.settings
         above = f"{place_of(settings.incoming)}/"
-        for name in (*LOCATIONS[1:], "catalog"):
-            if place_of(getattr(settings, name).removeprefix("sqlite:///")).startswith(above):
+        for name in (*LOCATIONS[1:], "catalog", "tables"):
+            place = (getattr(settings, name) or "").removeprefix("sqlite:///")
+            if place and place_of(place).startswith(above):
                 raise ConfigurationError(
                     f"{name} lies in incoming, {settings.incoming}, which is drained: "
                     "give it a place of its own"

@@ -10,13 +10,18 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from deployments.services.app import create_app
 from deployments.services.settings import ServiceSettings
 from panoptes.network.site import Site
+from panoptes.network.tables import TABLES, export_table
 from tests.archives import IMAGE, LATER, SEQUENCE_ID, small_archive
 from tests.local_http import serving
 
@@ -73,14 +78,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 @pytest.fixture
 def environment(site: Site, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The client's settings, and a home of its own for its caches."""
-    with serving(lambda: create_app(site, ServiceSettings())) as url:
+    settings = ServiceSettings(files=frozenset({"images"}))
+    with serving(lambda: create_app(site, settings)) as url:
         yield {
             "HOME": str(tmp_path),
             "PATH": os.environ["PATH"],
             "COLUMNS": "300",
             "PANOPTES_OBSERVATIONS_URL": f"{url}/observations.csv",
             "PANOPTES_IMG_METADATA_URL": f"{url}/get-observation-info",
-            "PANOPTES_ARCHIVE_ROOT": site.settings.images,
         }
 
 
@@ -110,20 +115,68 @@ def test_its_get_metadata_saves_the_images_of_an_observation(
     assert saved.count("\n2018-02-16 11:2") == 2
 
 
-def test_its_image_list_and_image_data_come_from_our_archive(
-    client: Path, environment: dict[str, str], site: Site
-) -> None:
-    script = f"""
+FRAME = f"""
 from panoptes.data.observations import ObservationInfo
 info = ObservationInfo(sequence_id="{SEQUENCE_ID}")
 print(*info.get_image_list(), sep="\\n")
 image = info.get_image_data(1)
 print(image.shape, image.meta["FIELD"], int(image.data.sum()))
 """
-    *paths, image = run(environment, str(client / "python"), "-c", script).splitlines()
-    assert paths == [f"{site.settings.images}/{each}.fits.fz" for each in (IMAGE, LATER)]
 
+
+def frame(site: Site) -> str:
+    """What the client is to say of the later image."""
     from astropy.io import fits
 
     with fits.open(Path(site.settings.images) / f"{LATER}.fits.fz") as hdus:
-        assert image == f"(12, 16) M42 {int(hdus[1].data.astype(int).sum())}"
+        return f"(12, 16) M42 {int(hdus[1].data.astype(int).sum())}"
+
+
+def test_its_image_list_and_image_data_come_from_our_archive(
+    client: Path, environment: dict[str, str], site: Site
+) -> None:
+    environment["PANOPTES_ARCHIVE_ROOT"] = site.settings.images
+    *paths, image = run(environment, str(client / "python"), "-c", FRAME).splitlines()
+    assert paths == [f"{site.settings.images}/{each}.fits.fz" for each in (IMAGE, LATER)]
+    assert image == frame(site)
+
+
+@pytest.mark.parametrize(
+    ("base", "bucket"),
+    [("/files/", "images"), ("/files", "images"), ("", "files/images")],
+    ids=["with a slash", "without the slash", "the services' own address"],
+)
+def test_its_image_data_come_over_http(
+    client: Path, environment: dict[str, str], site: Site, base: str, bucket: str
+) -> None:
+    services = environment["PANOPTES_OBSERVATIONS_URL"].removesuffix("/observations.csv")
+    environment |= {
+        "PANOPTES_IMG_BASE_URL": f"{services}{base}",
+        "PANOPTES_IMG_BUCKET": bucket,
+    }
+    *urls, image = run(environment, str(client / "python"), "-c", FRAME).splitlines()
+    assert all(url.startswith(f"{services}/files") for url in urls)
+    assert image == frame(site)
+
+
+def test_its_search_reads_the_table_that_is_published_as_a_file(
+    client: Path, environment: dict[str, str], site: Site, tmp_path: Path
+) -> None:
+    place = tmp_path / "public"
+    export_table(site.changed(tables=str(place)), TABLES[0])
+    with files_of(place) as url:
+        environment["PANOPTES_OBSERVATIONS_URL"] = f"{url}/observations.csv"
+        search = [str(client / "panoptes-data"), "search", "--start-date", "2018-01-01"]
+        near_m42 = run(environment, *search, "--ra", "83.8", "--dec", "-5.4")
+    assert SEQUENCE_ID in near_m42
+    assert "Found 1 observations." in near_m42
+
+
+@contextmanager
+def files_of(folder: Path) -> Iterator[str]:
+    """A web server that knows nothing but files."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

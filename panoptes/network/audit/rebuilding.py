@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 from pydantic import ValidationError
 
 from panoptes.network.audit.claims import record_of
@@ -25,12 +29,47 @@ class CannotMend(Exception):
     """A person has to decide; the message says why."""
 
 
+@dataclass(frozen=True)
+class Archived:
+    """An upload that has left `incoming`, and what was archived of it."""
+
+    source: Source
+    record: Output
+    duplicate_of: str | None
+    data: bytes
+    """The archived object's."""
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the archived object is the upload itself, a camera raw."""
+        return self.record.role == "original"
+
+    def completed(self, derived: Derived) -> Derived:
+        """What was made of it again, as of the upload."""
+        known = {"crc32c": self.source.crc32c, "duplicate_of": self.duplicate_of}
+        return derived.model_copy(update=known)
+
+
 def rebuild(site: Site, name: str, image_id: str | None) -> None:
     """Writes the documents of an uploaded file again, and makes what is derived from it.
 
-    The archived object is compared with its recorded checksum first and is never written.
-    Where the ledger has lost its entry, the image's document says what was uploaded.
-    Raises CannotMend.
+    The archived object is never written. Raises CannotMend.
+    """
+    file = archived(site, name, image_id)
+    with mending(file):
+        if file.is_raw:
+            derived = make_rgb(site, file.source)
+            verify(site, file.source, derived)
+        else:
+            derived = check_archived(site, file)
+        record_image_file(site, file.source, file.completed(derived))
+
+
+def archived(site: Site, name: str, image_id: str | None = None) -> Archived:
+    """What was archived of an upload, compared with its recorded checksum.
+
+    Where the ledger has lost its entry, the image's document says what was uploaded. A camera
+    raw's source holds its bytes, as if it still lay in `incoming`. Raises CannotMend.
     """
     source, record, duplicate_of = _recorded(site, name, image_id)
     try:
@@ -39,15 +78,20 @@ def rebuild(site: Site, name: str, image_id: str | None) -> None:
         raise CannotMend(f"{record.path} in {record.location} cannot be read: {error}") from error
     if crc32c(data) != record.crc32c:
         raise CannotMend(f"{record.path} in {record.location} is damaged itself")
-    known = {"crc32c": source.crc32c, "duplicate_of": duplicate_of}
+    file = Archived(source, record, duplicate_of, data)
+    if file.is_raw:
+        source.memory.data = data
+    return file
+
+
+@contextmanager
+def mending(file: Archived) -> Iterator[None]:
+    """Where what is made again cannot be, raises CannotMend."""
     try:
-        if record.role == "original":
-            derived = _from_raw(site, source, data)
-        else:
-            derived = _from_archive(site, source, record, data)
-        record_image_file(site, source, derived.model_copy(update=known))
+        yield
     except BadInput as error:
-        raise CannotMend(f"{record.path} in {record.location}: {error}") from error
+        where = f"{file.record.path} in {file.record.location}"
+        raise CannotMend(f"{where}: {error}") from error
     except (OutputLost, PreconditionFailed) as error:
         raise CannotMend(f"somebody else has just written {error}") from error
 
@@ -112,18 +156,23 @@ def _from_image(site: Site, name: str, image_id: str | None) -> tuple[Source, Ou
     raise CannotMend(f"neither ledger nor image says what was archived of {display_name(name)}")
 
 
-def _from_archive(site: Site, source: Source, record: Output, data: bytes) -> Derived:
+def check_archived(site: Site, file: Archived) -> Derived:
+    """Decodes an archived FITS image whole, reads its header and makes its picture again.
+
+    Raises BadInput.
+    """
     from panoptes.network.fits.content import check_compressed, check_source
 
     limits = {
         "max_pixels": site.settings.max_pixels,
         "max_decoded": site.settings.max_decoded_bytes,
     }
-    content = check_compressed(data, **limits)
+    source, record = file.source, file.record
+    content = check_compressed(file.data, **limits)
     checksums = content.checksums
     assert source.upload is not None
     if source.upload.file_type is FileType.FITS:
-        for candidate in uploaded_bytes(source.upload.file_type, data):
+        for candidate in uploaded_bytes(source.upload.file_type, file.data):
             if crc32c(candidate) == source.crc32c:
                 checksums = check_source(candidate, **limits).checksums
     info = site.store(record.location).stat(record.path)
@@ -134,11 +183,3 @@ def _from_archive(site: Site, source: Source, record: Output, data: bytes) -> De
         header=known_cards(content.header.mapping()),
         checksums=checksums,
     )
-
-
-def _from_raw(site: Site, source: Source, data: bytes) -> Derived:
-    """As it was uploaded: the kept original is the upload."""
-    source.memory.data = data
-    derived = make_rgb(site, source)
-    verify(site, source, derived)
-    return derived

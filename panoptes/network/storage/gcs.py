@@ -53,6 +53,7 @@ _CONTENT_TYPES = {
     ".jpg": "image/jpeg",
     ".png": "image/png",
     ".mp4": "video/mp4",
+    ".csv": "text/csv; charset=utf-8",
 }
 
 

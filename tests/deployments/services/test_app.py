@@ -303,6 +303,8 @@ def test_files_are_served_whole_and_in_parts(site: Site, client: httpx.Client) -
     data = (Path(site.settings.images) / f"{IMAGE}.fits.fz").read_bytes()
     whole = client.get(FILE)
     assert (whole.content, whole.headers["content-type"]) == (data, "application/fits")
+    run_together = client.get(FILE.replace("/files/", "/files"))  # as panoptes-data may ask
+    assert run_together.content == data
     part = client.get(FILE, headers={"Range": "bytes=2880-2889"})
     assert (part.status_code, part.content) == (206, data[2880:2890])
     assert part.headers["content-range"] == f"bytes 2880-2889/{len(data)}"
@@ -342,6 +344,8 @@ def test_a_file_that_is_replaced_while_it_is_sent_breaks_off(site: Site) -> None
     [
         f"/files/incoming/{IMAGE}.fits.fz",
         "/files/quarantine/a",
+        f"/filesincoming/{IMAGE}.fits.fz",
+        "/filesimages/..%2f..%2fcatalog.sqlite",
         "/files/nowhere/a",
         "/files/images/",
         "/files/images/PAN001",

@@ -1,0 +1,92 @@
+"""`panoptes-network deploy`: services onto a Prefect server, in one command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from deployments.command_line.telling import OK, complaining
+from panoptes.network.errors import ConfigurationError
+
+app = typer.Typer()
+
+
+@app.command()
+@complaining("deploy")
+def deploy(
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SERVICE", help="compress-fits, ingest-observation/backfill, ..."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All services.")] = False,
+) -> int:
+    """Deploy services, or all, on the server that PREFECT_API_URL names.
+
+    Makes the work pool, its queues and the automation that marks dead runs where they are
+    missing. Safe to run again.
+    """
+    from deployments.work_pools import deploy as pools
+
+    known = pools.read_deployments(pools.PROJECT)
+    names = _chosen(services or [], known, everything=everything)
+    try:
+        made = _deploy(names)
+    except httpx.HTTPError as error:
+        raise ConfigurationError(f"Prefect cannot be reached: {error}") from error
+    pool = f"work pool {pools.WORK_POOL}, with queues live and backfill"
+    told = [f"{pool}: {'is made' if made else 'was there'}"]
+    told += [f"{name}: deployed{_when(known[name])}" for name in names]
+    told.append(f"a worker runs them: prefect worker start --pool {pools.WORK_POOL}")
+    sys.stdout.writelines(f"{line}\n" for line in told)
+    return OK
+
+
+def _deploy(names: list[str]) -> bool:
+    """Whether the work pool was missing. Raises ConfigurationError."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+    from prefect.settings import get_current_settings
+
+    from deployments.work_pools import deploy as pools
+
+    if not get_current_settings().api.url:
+        raise ConfigurationError(
+            "PREFECT_API_URL is not set: say where Prefect is, "
+            "for example http://127.0.0.1:4200/api"
+        )
+    with get_client(sync_client=True) as client:
+        before = {pool.name for pool in client.read_work_pools()}
+    pools.prepare(pools.PROJECT)
+    pools.deploy(pools.PROJECT, names)
+    with get_client(sync_client=True) as client:
+        for name in names:
+            try:
+                client.read_deployment_by_name(name)
+            except ObjectNotFound as error:
+                raise ConfigurationError(f"Prefect has not taken {name}") from error
+    return pools.WORK_POOL not in before
+
+
+def _chosen(
+    services: list[str], known: dict[str, dict[str, Any]], *, everything: bool
+) -> list[str]:
+    """The deployments that are meant; a service may have several."""
+    every = ", ".join(dict.fromkeys(name.partition("/")[0] for name in known))
+    if everything == bool(services):
+        raise ConfigurationError(f"name one or more services, or --all; there are: {every}")
+    chosen: list[str] = []
+    for service in services or known:
+        found = [name for name in known if service in (name, name.partition("/")[0])]
+        if not found:
+            raise ConfigurationError(f"there is no service {service!r}; there are: {every}")
+        chosen += found
+    return list(dict.fromkeys(chosen))
+
+
+def _when(deployment: dict[str, Any]) -> str:
+    for schedule in deployment.get("schedules") or []:
+        return f", runs every {schedule['interval']} s"
+    return ", runs on events" if deployment.get("triggers") else ""

@@ -1,0 +1,55 @@
+"""`panoptes-network export-tables`: the catalogue's tables as files that everybody reads."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from deployments.command_line.choosing import Data, Network, choose_network
+from deployments.command_line.telling import OK, complaining
+from panoptes.network.addresses import checked_store
+from panoptes.network.errors import ConfigurationError
+from panoptes.network.ingest.lease import alone
+from panoptes.network.ingest.retries import keep_trying
+from panoptes.network.tables import EXPORTING, export_table, public_store, tables
+
+app = typer.Typer()
+
+
+@app.command("export-tables")
+@complaining("export-tables")
+def export_tables(
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="A folder, or gs://BUCKET/PREFIX; by default the network's `tables`.",
+        ),
+    ] = None,
+    data: Data = None,
+    network: Network = None,
+) -> int:
+    """Write observations.csv, recent.csv and stats.csv, each in place of the one before.
+
+    With pyarrow installed, images.parquet as well.
+    """
+    site = choose_network(data, network)
+    if to is not None:
+        try:
+            site = site.changed(tables=checked_store(to))
+        except ValueError as error:
+            raise ConfigurationError(f"--to: {error}") from error
+    site.check()
+    public_store(site)
+    with (
+        closing(site.catalog),
+        alone(site.catalog, EXPORTING, site.settings.lease_seconds) as is_alone,
+    ):
+        if not is_alone:
+            raise ConfigurationError("another export is at work")
+        for table in tables():
+            sys.stdout.write(f"{keep_trying(export_table, site, table)}\n")
+    return OK
