@@ -104,6 +104,7 @@ class Wanted:
     unit_ids: frozenset[str] = field(default=frozenset())
     camera_ids: frozenset[str] = field(default=frozenset())
     statuses: frozenset[str] = field(default=frozenset())
+    """In any case: earlier software writes capitals."""
     field_name: str | None = None
     """In any case; ``*`` stands for any text."""
     start: datetime | None = None
@@ -123,7 +124,13 @@ class Wanted:
             isinstance(time, datetime)
             and (not self.unit_ids or fields.get("unit_id") in self.unit_ids)
             and (not self.camera_ids or fields.get("camera_id") in self.camera_ids)
-            and (not self.statuses or (isinstance(status, str) and status in self.statuses))
+            and (
+                not self.statuses
+                or (
+                    isinstance(status, str)
+                    and status.casefold() in map(str.casefold, self.statuses)
+                )
+            )
             and (self.field_name is None or _is_like(fields.get("field_name"), self.field_name))
             and (self.start is None or time >= self.start)
             and (self.end is None or time <= self.end)

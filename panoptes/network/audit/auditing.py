@@ -22,6 +22,7 @@ from panoptes.network.audit.truth import read_truth, truth_findings
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import Location
 from panoptes.network.ingest.backlog import held
+from panoptes.network.ingest.ledger import readable_entry
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.settle import INGESTED
 from panoptes.network.site import Site
@@ -96,7 +97,7 @@ def _observations(
         strays: list[tuple[Location, ObjectInfo]] = []
         for inventory in walk(site, stretch, strays):
             watch(inventory.sequence_id)
-            yield from _stray(strays)
+            yield from _stray(site, strays)
             sequence = inventory.sequence
             if sequence is not None and (inventory.observations or sequence.unit_id not in units):
                 units[sequence.unit_id] = inventory.sequence_id
@@ -108,14 +109,23 @@ def _observations(
                         continue
                     told.add(finding.name)
                 yield finding
-        yield from _stray(strays)
+        yield from _stray(site, strays)
 
 
-def _stray(strays: list[tuple[Location, ObjectInfo]]) -> Iterator[Finding]:
+def _stray(site: Site, strays: list[tuple[Location, ObjectInfo]]) -> Iterator[Finding]:
     for location, info in strays:
+        if is_entered(site, location, info.name):
+            continue
         sentence = f"{info.name} lies in {location}, and its name belongs to no observation."
         yield Finding(Kind.OBJECT_ORPHANED, location, info.name, sentence)
     strays.clear()
+
+
+def is_entered(site: Site, location: Location, path: str) -> bool:
+    """Whether the ledger has an object of an older archive, which lies where it always did."""
+    entry = readable_entry(site, path)
+    outputs = (entry and entry.outputs) or ()
+    return any((output.location, output.path) == (location, path) for output in outputs)
 
 
 def unit_findings(site: Site, unit_id: str, sequence_id: str) -> list[Finding]:

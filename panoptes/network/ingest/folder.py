@@ -140,7 +140,7 @@ def _foresee(site: Site, source: Source) -> FileResult:
     if source.size == 0 or source.size > site.settings.max_file_bytes:
         unfit = BadInput("too-large" if source.size else "empty-file")
         return FileResult(name, Became.QUARANTINED, code=unfit.code, reason=unfit.reason)
-    image_id = None if upload.is_pointing else upload.image_id
+    image_id = upload.image_id
     makes_image = upload.file_type in (FileType.FITS, FileType.FITS_FZ, FileType.CR2)
     planned = FileResult(name, Became.FILED, image_id=image_id)
     return replace(planned, outcome=Became.CATALOGUED) if makes_image and image_id else planned

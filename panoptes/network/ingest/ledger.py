@@ -163,7 +163,7 @@ def _new_entry(source: Source) -> File:
         unit_id=upload.sequence.unit_id if upload else None,
         camera_id=upload.sequence.camera_id if upload else None,
         sequence_id=upload.sequence_id if upload else None,
-        image_id=upload.image_id if upload and not upload.is_pointing else None,
+        image_id=upload.image_id if upload else None,
         generation=source.generation,
         crc32c=source.crc32c,
         size=source.size,

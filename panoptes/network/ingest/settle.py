@@ -10,7 +10,12 @@ from panoptes.network.ingest.ledger import now
 from panoptes.network.names import ObservationName
 from panoptes.network.site import Site
 
-INGESTED = ("received", "uploaded")
+_WORDS = (
+    *("received", "uploaded", "calibrating", "calibrated", "solving", "solved", "matching"),
+    *("matched", "error"),
+)
+INGESTED = (*_WORDS, *(word.upper() for word in _WORDS))
+"""Words of an image whose file has been here: ours, and what panoptes-pipeline goes on to."""
 
 
 def settle_observation(site: Site, sequence: ObservationName) -> Fields:
