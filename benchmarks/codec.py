@@ -15,7 +15,7 @@ from benchmarks.measure import Medians, require
 from benchmarks.report import Report
 
 if TYPE_CHECKING:
-    from panoptes.network.fits.archive import Method
+    from panoptes.network.fits.tiles import Method
 
 
 def run(report: Report, frames: tuple[Frame, Frame], folder: Path, repeats: int) -> None:

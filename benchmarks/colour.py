@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from panoptes.network.fits.archive import Method
+    from panoptes.network.fits.tiles import Method
 
 
 def run(report: Report, frames: tuple[Frame, Frame], folder: Path, repeats: int) -> None:
@@ -62,7 +62,8 @@ def original(cr2: Path, folder: Path) -> None:
 
 def ours(cr2: Path, folder: Path, *, verified: bool = True, method: Method | None = None) -> None:
     """What the two tasks do between the stores; `method` None: without compressing the planes."""
-    from panoptes.network.cr2.planes import Provenance, plane_fits, read_raw, verify_planes
+    from panoptes.network.cr2.frame import read_raw
+    from panoptes.network.cr2.planes import Provenance, plane_fits, verify_planes
     from panoptes.network.fits.archive import compress_fits
 
     data = cr2.read_bytes()

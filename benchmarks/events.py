@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 
-from deployments.local_stack.stack import LocalStack, local_stack
+from deployments.local_stack.stack import LocalStack
 from panoptes.network.site import Site
 
 SECRET = "only for this measurement"
@@ -167,7 +167,7 @@ def main() -> None:
         home = Path(folder)
         site = Site.in_folder(home / "data", rest_seconds=0)
         site.check()
-        with local_stack(
+        with LocalStack(
             home / "prefect", site=site, worker=False, database=given.database
         ) as stack:
             measure(stack, site, given)

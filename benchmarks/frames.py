@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panoptes.network.simulator.canon_writer import Settings, cr2_bytes
-from panoptes.network.simulator.headers import SITES, TARGETS, CardTuple, Exposure, header_cards
+from panoptes.network.simulator.headers import SITES, TARGETS, Exposure, header_cards
 from panoptes.network.simulator.sensor import GEOMETRIES, FrameSize, StarField
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from panoptes.network.fits.plain import CardTuple
 
     Samples = NDArray[np.uint16]
 

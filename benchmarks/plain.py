@@ -18,7 +18,7 @@ def main() -> None:
     began = time.perf_counter()
     results = ingest_observation(site, parse_sequence_id(sys.argv[2]))[0]
     took = time.perf_counter() - began
-    if {result.outcome for result in results} != {Became.CATALOGUED}:
+    if {result.became for result in results} != {Became.CATALOGUED}:
         sys.exit(f"not everything was catalogued: {results}")
     print(took)
 

@@ -18,7 +18,7 @@ from benchmarks.measure import cost_of
 from benchmarks.observations import Observations, steady_rate
 from benchmarks.report import Report
 from blocks.network import PanoptesNetwork
-from deployments.local_stack.stack import LocalStack, local_stack
+from deployments.local_stack.stack import LocalStack
 
 
 @dataclass
@@ -47,7 +47,7 @@ def run(
 ) -> None:
     site = Observations(scratch / "data", previews_wanted=True)
     rice = Observations(scratch / "rice", compression="RICE_1")
-    with local_stack(scratch / "stack", site=site.site) as stack:
+    with LocalStack(scratch / "stack", site=site.site) as stack:
         with stack.settings():
             PanoptesNetwork.of(rice.site).save("rice", overwrite=True)
         bench = Bench(report, stack, site, rice, pair, scratch, quick)

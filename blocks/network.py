@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Self
 
 from google.auth.credentials import Credentials
@@ -57,26 +58,22 @@ class PanoptesNetwork(NetworkSettings, Block):
                 **{name: getattr(self, name) for name in NetworkSettings.model_fields}
             )
             given = self.gcp_credentials
-            self._site = Site(settings, credentials=None if given is None else Given(given))
+            credentials = None if given is None else partial(credentials_of, given)
+            self._site = Site(settings, credentials=credentials)
         return self._site
 
 
-class Given:
-    """Gives the credentials of a block."""
-
-    def __init__(self, block: GcpCredentials) -> None:
-        self.block = block
-
-    def __call__(self) -> Credentials:
-        try:
-            credentials: Credentials = self.block.get_credentials_from_service_account()
-        except (ValueError, GoogleAuthError) as error:
-            raise ConfigurationError(
-                f"the Google credentials of the network cannot be used: {_first_line(error)}; "
-                "mend them in the Prefect UI under Blocks, or leave the field empty to use the "
-                "machine's own credentials"
-            ) from error
-        return credentials
+def credentials_of(block: GcpCredentials) -> Credentials:
+    """Those that the block holds. Raises ConfigurationError."""
+    try:
+        credentials: Credentials = block.get_credentials_from_service_account()
+    except (ValueError, GoogleAuthError) as error:
+        raise ConfigurationError(
+            f"the Google credentials of the network cannot be used: {_first_line(error)}; "
+            "mend them in the Prefect UI under Blocks, or leave the field empty to use the "
+            "machine's own credentials"
+        ) from error
+    return credentials
 
 
 def load_network(name: str) -> PanoptesNetwork:

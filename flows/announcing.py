@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
-from panoptes.network.cases import QUARANTINED, event_id, report_case
 from panoptes.network.catalog.catalog import Fields, Operator, Query, Stored, modify
 from panoptes.network.documents import File
 from panoptes.network.errors import ADVICE
+from panoptes.network.ingest.cases import QUARANTINED, event_id, report_case
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.site import Site
 
@@ -62,16 +63,12 @@ def announce_cases(site: Site, *, sequence_id: str | None = None) -> int:
 
 
 def _event_of(stored: Stored) -> dict[str, Any] | None:
+    """The event about a file in quarantine; None where its entry cannot be read."""
     try:
-        return case_event(stored)
+        entry = File.model_validate(stored.fields)
     except ValidationError as error:
         log.warning("the ledger's entry %s cannot be read: %s", stored.key, error)
         return None
-
-
-def case_event(stored: Stored) -> dict[str, Any]:
-    """The event about a file in quarantine, as ``POST /events`` takes it."""
-    entry = File.model_validate(stored.fields)
     report = report_case(stored.key, entry)
     labels = {
         "panoptes.case.id": report.id,
@@ -82,33 +79,52 @@ def case_event(stored: Stored) -> dict[str, Any]:
     }
     owners = (("observation", entry.sequence_id), ("unit", entry.unit_id))
     advice = ADVICE.get(report.code or "")
+    resource = {
+        "prefect.resource.id": f"panoptes.case.{report.id}",
+        "prefect.resource.name": one_line(report.file),
+        **{label: value for label, value in labels.items() if value},
+    }
+    related = [
+        {"prefect.resource.id": f"panoptes.{role}.{name}", "prefect.resource.role": role}
+        for role, name in owners
+        if name
+    ]
+    payload = {
+        "case": report.id,
+        "file": one_line(report.file),
+        "code": report.code,
+        "sentence": advice.sentence if advice else report.sentence,
+        "reason": one_line(report.sentence),
+        "advice": report.next_step,
+        "unit": entry.unit_id,
+        "observation": entry.sequence_id,
+        "kept_as": one_line(report.kept_as) if report.kept_as else None,
+        "size": entry.size,
+        "judged_before": len(report.history),
+    }
+    id_ = event_id(stored.key, entry)
+    return prefect_event(QUARANTINED, resource, payload, id_=id_) | {"related": related}
+
+
+def prefect_event(
+    name: str,
+    resource: dict[str, str],
+    payload: dict[str, Any],
+    *,
+    id_: UUID | None = None,
+    occurred: datetime | None = None,
+) -> dict[str, Any]:
+    """As Prefect's ``POST /events`` takes it; of now, and with an id of its own by default.
+
+    Prefect lets no event of an id that it has just seen trigger anything again.
+    """
     return {
-        "id": str(event_id(stored.key, entry)),
-        "occurred": datetime.now(UTC).isoformat(),
-        "event": QUARANTINED,
-        "resource": {
-            "prefect.resource.id": f"panoptes.case.{report.id}",
-            "prefect.resource.name": one_line(report.file),
-            **{label: value for label, value in labels.items() if value},
-        },
-        "related": [
-            {"prefect.resource.id": f"panoptes.{role}.{name}", "prefect.resource.role": role}
-            for role, name in owners
-            if name
-        ],
-        "payload": {
-            "case": report.id,
-            "file": one_line(report.file),
-            "code": report.code,
-            "sentence": advice.sentence if advice else report.sentence,
-            "reason": one_line(report.sentence),
-            "advice": report.next_step,
-            "unit": entry.unit_id,
-            "observation": entry.sequence_id,
-            "kept_as": one_line(report.kept_as) if report.kept_as else None,
-            "size": entry.size,
-            "judged_before": len(report.history),
-        },
+        "id": str(id_ or uuid4()),
+        "occurred": (occurred or datetime.now(UTC)).isoformat(),
+        "event": name,
+        "resource": resource,
+        "related": [],
+        "payload": payload,
     }
 
 

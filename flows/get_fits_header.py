@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from blocks.network import load_network
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
@@ -23,28 +22,22 @@ from tasks.naming import flow_run_named
     persist_result=True,
 )
 def get_fits_header(
-    bucket_path: Annotated[
-        str,
-        Field(
-            description="A file's path, such as UNIT/CAMERA/SEQUENCE/IMAGE.fits.fz, or its "
-            "gs:// or public URL."
-        ),
-    ],
-    hdu: Annotated[
-        int | str | None,
-        Field(description="An HDU by number or name, or 'all'; empty: the image's own header."),
-    ] = None,
-    bucket_name: Annotated[
-        str | None, Field(description="A bucket, or a location such as images or rgb.")
-    ] = None,
-    network: Annotated[
-        str, Field(description="Name of the 'PANOPTES network' block to look in.")
-    ] = "default",
+    bucket_path: str,
+    hdu: int | str | None = None,
+    bucket_name: str | None = None,
+    network: str = "default",
 ) -> State[Any]:
     """Answer ``{success, header, ...}``.
 
     That there is no such file, or that it is no FITS file, is an answer, too: ``success``
     is false and the message says why. The run fails only when the store cannot be reached.
+
+    Args:
+        bucket_path: A file's path, such as UNIT/CAMERA/SEQUENCE/IMAGE.fits.fz, or its gs:// or
+            public URL.
+        hdu: An HDU by number or name, or 'all'; empty: the image's own header.
+        bucket_name: A bucket, or a location such as images or rgb.
+        network: Name of the 'PANOPTES network' block to look in.
     """
     try:
         answer = header(load_network(network), bucket_path, hdu, bucket_name)

@@ -79,12 +79,10 @@ def _ingest(
     progress.finish(results)
     keep_trying(announce_cases, block.site, sequence_id=sequence.sequence_id)
     message = summary(results)
-    if more and _queue_rest(sequence, network, most_files):
+    if more and start_next(
+        sequence_id=sequence.sequence_id, network=network, most_files=most_files
+    ):
         message += "; the rest is queued again"
-    if any(result.outcome is Became.FAILED for result in results):
+    if any(result.became is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)
-
-
-def _queue_rest(sequence: ObservationName, network: str, most_files: int | None) -> bool:
-    return start_next(sequence_id=sequence.sequence_id, network=network, most_files=most_files)

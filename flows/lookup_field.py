@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.lookup.resolved import NoSuchName
@@ -20,23 +19,16 @@ from tasks.resolve import resolve
 @flow(
     name="lookup-field", flow_run_name=flow_run_named("lookup {search_string}"), persist_result=True
 )
-def lookup_field(
-    search_string: Annotated[
-        str,
-        Field(
-            description="A name (M42, Andromeda Galaxy, HD 189733, Moon) or coordinates "
-            "(05h35m17.3s -05d23m28s, 83.82 -5.39, J05351730-0523280)."
-        ),
-    ],
-    time: Annotated[
-        datetime | None,
-        Field(description="When, for the Sun, the Moon and planets; UTC; empty: now."),
-    ] = None,
-) -> State[Any]:
+def lookup_field(search_string: str, time: datetime | None = None) -> State[Any]:
     """Answer ``{success, ra, dec, search_string, ...}`` with degrees (ICRS).
 
     That there is no such name is an answer, too: ``success`` is false and the message
     says why. The run fails only when the name resolver cannot be reached.
+
+    Args:
+        search_string: A name (M42, Andromeda Galaxy, HD 189733, Moon) or coordinates
+            (05h35m17.3s -05d23m28s, 83.82 -5.39, J05351730-0523280).
+        time: When, for the Sun, the Moon and planets; UTC; empty: now.
     """
     try:
         # What is cached may have been asked for with other blanks.

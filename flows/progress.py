@@ -45,10 +45,10 @@ class RunProgress(Watch):
     def taken(self, result: FileResult) -> None:
         progressed()
         self._taken += 1
-        away = result.outcome is Became.FAILED and result.code == "passing-trouble"
+        away = result.became is Became.FAILED and result.code == "passing-trouble"
         self._in_vain = self._in_vain + 1 if away else 0
-        if result.outcome in (Became.QUARANTINED, Became.FAILED):
-            told = one_line(f"{result.name}: {result.outcome.value}: {result.reason}")
+        if result.became in (Became.QUARANTINED, Became.FAILED):
+            told = one_line(f"{result.name}: {result.became.value}: {result.reason}")
             self._log.warning("%s", told)
         self._show(force=self._taken == self._planned)
         if self._in_vain >= IN_VAIN:
@@ -78,10 +78,10 @@ class RunProgress(Watch):
         rows = [
             {
                 "file": markdown(r.name),
-                "became": r.outcome.value,
+                "became": r.became.value,
                 "in, or why not": markdown(r.told),
             }
-            for r in sorted(results, key=lambda r: (r.outcome not in TROUBLE, r.name))
+            for r in sorted(results, key=lambda r: (r.became not in TROUBLE, r.name))
         ]
         create_table_artifact(
             rows,

@@ -58,24 +58,16 @@ class Runs:
         return started
 
     def _not_begun(self) -> Iterator[FlowRun]:
-        from prefect.client.schemas.filters import (
-            DeploymentFilter,
-            DeploymentFilterId,
-            FlowRunFilter,
-            FlowRunFilterState,
-            FlowRunFilterStateType,
-        )
-        from prefect.client.schemas.objects import StateType
+        from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
         from prefect.client.schemas.sorting import FlowRunSort
 
-        states = [StateType.SCHEDULED, StateType.PENDING]
+        deployment = {"id": {"any_": [self._deployment]}}
+        not_begun = {"state": {"type": {"any_": ["SCHEDULED", "PENDING"]}}}
         offset = 0
         while True:
             page = self._client.read_flow_runs(
-                deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[self._deployment])),
-                flow_run_filter=FlowRunFilter(
-                    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
-                ),
+                deployment_filter=DeploymentFilter.model_validate(deployment),
+                flow_run_filter=FlowRunFilter.model_validate(not_begun),
                 sort=FlowRunSort.ID_DESC,
                 limit=PAGE,
                 offset=offset,

@@ -35,7 +35,7 @@ from panoptes.network.ingest.backlog import (
     survey,
 )
 from panoptes.network.ingest.lease import alone
-from panoptes.network.ingest.outcome import Became, FileResult, summary
+from panoptes.network.ingest.outcome import Became, summary
 from panoptes.network.ingest.rest import at_rest
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import take_all
@@ -94,7 +94,11 @@ def _sweep(
 ) -> State[Any]:
     site, steps = block.site, AsTasks(block)
     found = survey(site)
-    results = take_unroutable(site, steps, found)
+    # Their names say nothing: they go aside once nobody writes them any more.
+    progress = RunProgress("sweep-incoming")
+    ripe = at_rest(site, found.unroutable).ready
+    results = list(take_all(ripe, steps=steps, watch=progress).values())
+    progress.finish(results)
     keep_trying(announce_cases, site)
     busy = held(site)
     for sequence in progressing(fallen_quiet(site, busy=busy | found.observations.keys())):
@@ -119,18 +123,9 @@ def _sweep(
             f"; {backlog.passing} files under passing names (NAME.part, .NAME.XXXXXX) have not "
             "changed for a day: rename or remove them"
         )
-    if any(result.outcome is Became.FAILED for result in results):
+    if any(result.became is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)
-
-
-def take_unroutable(site: Site, steps: AsTasks, found: Survey) -> list[FileResult]:
-    """Put files aside whose names say nothing, once nobody writes them any more."""
-    ripe = at_rest(site, found.unroutable).ready
-    progress = RunProgress("sweep-incoming")
-    results = list(take_all(ripe, steps=steps, watch=progress).values())
-    progress.finish(results)
-    return results
 
 
 def start_waiting(

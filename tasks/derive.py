@@ -8,9 +8,9 @@ from prefect.cache_policies import NO_CACHE
 from blocks.network import PanoptesNetwork
 from panoptes.network.ingest import derive
 from panoptes.network.ingest.outcome import Derived
-from panoptes.network.ingest.retries import JITTER, RETRIES
+from panoptes.network.ingest.retries import RETRIES
 from panoptes.network.upload import Source
-from tasks.policies import BACKOFF, DerivationKey, retry_if_transient
+from tasks.policies import BACKOFF, DerivationKey
 from tasks.refusing import refusing
 
 
@@ -18,9 +18,7 @@ from tasks.refusing import refusing
     name="compress",
     task_run_name="compress {source.label}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=DerivationKey(version="2"),
     persist_result=True,
     result_serializer="json",
@@ -35,9 +33,7 @@ def compress(network: PanoptesNetwork, source: Source) -> Derived:
     name="check and keep",
     task_run_name="check and keep {source.label}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=DerivationKey(version="1"),
     persist_result=True,
     result_serializer="json",
@@ -52,9 +48,7 @@ def keep_compressed(network: PanoptesNetwork, source: Source) -> Derived:
     name="make rgb",
     task_run_name="make rgb {source.label}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=DerivationKey(version="2"),
     persist_result=True,
     result_serializer="json",
@@ -69,9 +63,7 @@ def make_rgb(network: PanoptesNetwork, source: Source) -> Derived:
     name="keep",
     task_run_name="keep {source.label}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=DerivationKey(version="1"),
     persist_result=True,
     result_serializer="json",
@@ -86,9 +78,7 @@ def keep_media(network: PanoptesNetwork, source: Source) -> Derived:
     name="verify",
     task_run_name="verify {source.label}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

@@ -7,19 +7,17 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.network import PanoptesNetwork
 from panoptes.network.fits.header_json import Json
-from panoptes.network.ingest.retries import JITTER, RETRIES
+from panoptes.network.ingest.retries import RETRIES
 from panoptes.network.stored_header import stored_header
 from tasks.naming import task_run_named
-from tasks.policies import BACKOFF, retry_if_transient
+from tasks.policies import BACKOFF
 
 
 @task(
     name="header",
     task_run_name=task_run_named("header {bucket_path}"),
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture, as_completed, wait
 from prefect.states import Completed, Failed
 from prefect.transactions import CommitMode, transaction
+from prefect.utilities.annotations import quote
 
 from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput
@@ -47,7 +48,7 @@ def ingest_image(network: PanoptesNetwork, files: list[Source]) -> State[list[Ta
         steps = AsTasks(network)
         taken = [(source, take(network.site, source, steps)) for source in files]
     results = [result for _, result in taken]
-    became = {result.outcome for result in results}
+    became = {result.became for result in results}
     message = one_line("; ".join(filter(None, (summary(results), *map(_trouble, results)))))
     if Became.FAILED in became:
         return Failed(message=message, data=taken)
@@ -56,11 +57,14 @@ def ingest_image(network: PanoptesNetwork, files: list[Source]) -> State[list[Ta
 
 
 def _trouble(result: FileResult) -> str:
-    return result.told if result.outcome in TROUBLE else ""
+    return result.told if result.became in TROUBLE else ""
 
 
 class AsTasks:
-    """The steps of an ingest as Prefect tasks, see `panoptes.network.ingest.take.Steps`."""
+    """The steps of an ingest as Prefect tasks, see `panoptes.network.ingest.take.Steps`.
+
+    Their arguments are quoted: Prefect would look for futures in every field of each.
+    """
 
     def __init__(self, network: PanoptesNetwork) -> None:
         self.network = network
@@ -69,19 +73,19 @@ class AsTasks:
         derivation = DERIVING[file_type]
         if fresh:
             derivation = derivation.with_options(refresh_cache=True)
-        return unless_refused(derivation(self.network, source))
+        return unless_refused(derivation(*_quoted(self.network, source)))
 
     def verify(self, source: Source, derived: Derived) -> None:
-        unless_refused(verify(self.network, source, derived))
+        unless_refused(verify(*_quoted(self.network, source, derived)))
 
     def record(self, source: Source, derived: Derived) -> FileResult:
-        return unless_refused(record(self.network, source, derived))
+        return unless_refused(record(*_quoted(self.network, source, derived)))
 
     def quarantine(self, source: Source, bad: BadInput) -> FileResult:
-        return quarantine(self.network, source, bad)
+        return quarantine(*_quoted(self.network, source, bad))
 
     def settle(self, sequence: ObservationName) -> None:
-        settle(self.network, sequence)
+        settle(*_quoted(self.network, sequence))
 
     def images(self, groups: Iterable[list[Source]]) -> Generator[list[Taken], None, None]:
         """On the flow's task runner, no more at a time than the network's `workers`."""
@@ -91,11 +95,15 @@ class AsTasks:
             for group in groups:
                 if len(pending) >= room:
                     yield _next(pending)
-                pending.add(ingest_image.submit(self.network, group))
+                pending.add(ingest_image.submit(*_quoted(self.network, group)))
             while pending:
                 yield _next(pending)
         finally:  # interrupted: what is in the works ends, nothing more begins
             wait(list(pending))
+
+
+def _quoted(*arguments: Any) -> tuple[Any, ...]:
+    return tuple(quote(argument) for argument in arguments)
 
 
 def _next(pending: set[PrefectFuture[State[list[Taken]]]]) -> list[Taken]:

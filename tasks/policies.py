@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from prefect import Task
 from prefect.cache_policies import CachePolicy
@@ -21,10 +22,16 @@ from prefect.tasks import exponential_backoff
 
 from blocks.network import PanoptesNetwork
 from panoptes.network.errors import is_transient
-from panoptes.network.ingest.retries import BACKOFF_SECONDS, PATIENCE_SECONDS
+from panoptes.network.ingest.retries import BACKOFF_SECONDS, JITTER, PATIENCE_SECONDS
 from panoptes.network.upload import Source
 
-BACKOFF = exponential_backoff(backoff_factor=BACKOFF_SECONDS)
+
+class Backoff(TypedDict):
+    """Options of ``@task`` beside `retries`: when is tried again, and what."""
+
+    retry_delay_seconds: Callable[[int], list[float]]
+    retry_jitter_factor: float
+    retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], bool]
 
 
 def retry_if_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
@@ -37,14 +44,25 @@ def retry_if_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) ->
     return isinstance(error, BaseException) and is_transient(error)
 
 
-@dataclass
-class DerivationKey(CachePolicy):
-    """The identity of a derivation: task and version, file version, options, destination.
+BACKOFF: Backoff = {
+    "retry_delay_seconds": exponential_backoff(backoff_factor=BACKOFF_SECONDS),
+    "retry_jitter_factor": JITTER,
+    "retry_condition_fn": retry_if_transient,
+}
 
-    Give a new `version` whenever the derivation changes what it makes.
+
+@dataclass
+class VersionedKey(CachePolicy):
+    """A key of task and version, and of what the task is about.
+
+    Give a new `version` whenever the task changes what it makes.
     """
 
     version: str = "1"
+
+    def identity(self, task: str, inputs: Mapping[str, Any]) -> str | None:
+        """What a task of this name is about, given its arguments; None is not cached."""
+        raise NotImplementedError
 
     def compute_key(
         self,
@@ -53,11 +71,23 @@ class DerivationKey(CachePolicy):
         flow_parameters: dict[str, Any],
         **kwargs: Any,
     ) -> str | None:
+        task = task_ctx.task.name
+        identity = self.identity(task, inputs)
+        if identity is None:
+            return None
+        return f"{task}-{self.version}-{hashlib.sha256(identity.encode()).hexdigest()[:40]}"
+
+
+@dataclass
+class DerivationKey(VersionedKey):
+    """The identity of a derivation: task and version, file version, options, destination."""
+
+    def identity(self, task: str, inputs: Mapping[str, Any]) -> str:
         network, source = inputs.get("network"), inputs.get("source")
         if not isinstance(network, PanoptesNetwork) or not isinstance(source, Source):
             raise TypeError("a derivation takes a network and a source")
-        identity = [
-            task_ctx.task.name,
+        about = [
+            task,
             self.version,
             network.incoming,
             source.name,
@@ -69,5 +99,4 @@ class DerivationKey(CachePolicy):
             network.previews_wanted,
             [network.images, network.originals, network.rgb, network.previews],
         ]
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        return f"{task_ctx.task.name}-{self.version}-{digest[:40]}"
+        return json.dumps(about, sort_keys=True)

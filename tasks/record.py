@@ -10,11 +10,11 @@ from panoptes.network.errors import BadInput
 from panoptes.network.ingest.outcome import Derived, FileResult
 from panoptes.network.ingest.quarantine import quarantine_file
 from panoptes.network.ingest.record import record_image_file
-from panoptes.network.ingest.retries import JITTER, RETRIES
+from panoptes.network.ingest.retries import RETRIES
 from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.names import ObservationName
 from panoptes.network.upload import Source
-from tasks.policies import BACKOFF, retry_if_transient
+from tasks.policies import BACKOFF
 from tasks.refusing import refusing
 
 
@@ -22,9 +22,7 @@ from tasks.refusing import refusing
     name="record",
     task_run_name="record {source.label}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
@@ -38,9 +36,7 @@ def record(network: PanoptesNetwork, source: Source, derived: Derived) -> FileRe
     name="quarantine",
     task_run_name="quarantine {source.label}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
@@ -53,9 +49,7 @@ def quarantine(network: PanoptesNetwork, source: Source, bad: BadInput) -> FileR
     name="settle",
     task_run_name="settle {sequence.sequence_id}",
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

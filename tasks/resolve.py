@@ -2,59 +2,44 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from prefect import task
-from prefect.cache_policies import CachePolicy
-from prefect.context import TaskRunContext
 
-from panoptes.network.ingest.retries import JITTER, RETRIES
+from panoptes.network.ingest.retries import RETRIES
 from panoptes.network.lookup.resolve import resolve_name, utc
 from panoptes.network.lookup.resolved import NoSuchName, Resolved, tidy
 from panoptes.network.lookup.solar_system import body_named
 from tasks.naming import task_run_named
-from tasks.policies import BACKOFF, retry_if_transient
+from tasks.policies import BACKOFF, VersionedKey
 
 
 @dataclass
-class NameKey(CachePolicy):
+class NameKey(VersionedKey):
     """The identity of a lookup: task, version, the tidied name, and for what moves the time.
 
     What moves, now, has none: it is worked out anew each time.
     """
 
-    version: str = "1"
-
-    def compute_key(
-        self,
-        task_ctx: TaskRunContext,
-        inputs: dict[str, Any],
-        flow_parameters: dict[str, Any],
-        **kwargs: Any,
-    ) -> str | None:
+    def identity(self, task: str, inputs: Mapping[str, Any]) -> str | None:
         moment: datetime | None = inputs.get("moment")
         try:
             text = tidy(inputs["search_string"])
         except NoSuchName:
             return None
-        moves = body_named(text) is not None
-        if moves and moment is None:
-            return None
-        identity = text if moment is None or not moves else f"{text}@{utc(moment).isoformat()}"
-        digest = hashlib.sha256(identity.encode()).hexdigest()
-        return f"{task_ctx.task.name}-{self.version}-{digest[:40]}"
+        if body_named(text) is None:
+            return text
+        return None if moment is None else f"{text}@{utc(moment).isoformat()}"
 
 
 @task(
     name="resolve",
     task_run_name=task_run_named("resolve {search_string}"),
     retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=retry_if_transient,
+    **BACKOFF,
     cache_policy=NameKey(),
     cache_expiration=timedelta(days=30),
     persist_result=True,

@@ -99,9 +99,9 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def prefect_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A Prefect server and worker of their own, with everything in prefect.yaml deployed."""
-    from deployments.local_stack.stack import local_stack
+    from deployments.local_stack.stack import LocalStack
 
-    with local_stack(tmp_path_factory.mktemp("stack")) as stack:
+    with LocalStack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
 
 

@@ -20,7 +20,7 @@ def end_process(stack: LocalStack, name: str, *, with_signal: int = signal.SIGTE
 
 def start_server_again(stack: LocalStack) -> None:
     """Start the server where it was, on its database. Raises StackError."""
-    with claim_port(stack._port) as listener:
+    with claim_port(stack.port) as listener:
         stack._start_server(listener)
     stack._await_server(time.monotonic() + SECONDS)
 

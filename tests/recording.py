@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from panoptes.network.catalog.catalog import Query, Stored
-from panoptes.network.catalog.indexes import LOOKUPS, Index
-from panoptes.network.catalog.queries import plan
+from panoptes.network.catalog.queries import LOOKUPS, Index, plan
 from panoptes.network.catalog.sqlite import SqliteCatalog
 
 

@@ -73,7 +73,7 @@ def ingest_all(site: Site) -> list[FileResult]:
 
 def outcomes(results: dict[str, FileResult]) -> dict[str, str]:
     """Outcome by name, with the code where there is one."""
-    return {n: f"{r.outcome}: {r.code}" if r.code else r.outcome for n, r in results.items()}
+    return {n: f"{r.became}: {r.code}" if r.code else r.became for n, r in results.items()}
 
 
 def waiting(site: Site) -> list[str]:

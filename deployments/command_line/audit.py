@@ -1,28 +1,42 @@
-"""`panoptes-network audit`."""
+"""`panoptes-network audit`: findings as they come, progress, and the exit code."""
 
 from __future__ import annotations
 
+import json
+import logging
 import sys
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from deployments.command_line.choosing import AsJson, Data, Network
+from deployments.command_line.choosing import AsJson, Data, Network, Night, Unit, choose_network
+from deployments.command_line.tables import progress
+from deployments.command_line.telling import FAILED, NOT_ALL, OK, complain
+from panoptes.network import audit as auditing
+from panoptes.network.audit.asides import waiting_now
+from panoptes.network.audit.finding import Waiting
+from panoptes.network.audit.repair import Result, Tally, audit_and_repair
+from panoptes.network.audit.scope import Scope
+from panoptes.network.errors import ConfigurationError, TransientError
+from panoptes.network.ingest.take import Calls
+from panoptes.network.safe_text import one_line
+from panoptes.network.storage.store import Unreadable
+
+_STYLE = {"error": "bold red", "warning": "yellow"}
+
+app = typer.Typer()
 
 
-def add_to(app: typer.Typer) -> None:
-    """Give the command line this command."""
-    app.command()(audit)
-
-
+@app.command()
 def audit(
     data: Data = None,
     network: Network = None,
-    night: Annotated[
-        str | None, typer.Option(help="Only of this night, the date of its evening: 20180215.")
-    ] = None,
-    unit: Annotated[str | None, typer.Option(help="Only of this unit: PAN001.")] = None,
+    night: Night = None,
+    unit: Unit = None,
     deep: Annotated[
         bool, typer.Option("--deep", help="Read every object back and compare its checksum.")
     ] = False,
@@ -41,23 +55,99 @@ def audit(
         ),
     ] = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Compare buckets and catalogue in both directions, and list what is wrong.
 
     Safe to run at any time. Exits with 0 if nothing is wrong or all of it was mended, 3 if
     something is left, 1 if the audit could not be done.
     """
-    from deployments.command_line.audit_run import run
+    if as_json:
+        logging.disable(logging.CRITICAL)  # standard error is for one sentence, if any
+    tell: _Json | _Text = _Json() if as_json else _Text()
+    counts = Tally()
+    try:
+        uploads = truth.expanduser() if truth else None
+        if uploads is not None and not uploads.is_file():
+            raise ConfigurationError(f"there is no file {truth}")
+        scope = _scope(night, unit)
+        site = choose_network(data, network)
+        site.check()
+        with closing(site.catalog), progress(quiet=as_json, transient=True) as bar:
+            task = bar.add_task("", total=None)
+            findings = auditing.audit(
+                site,
+                night=night,
+                unit=unit,
+                deep=deep,
+                truth=uploads,
+                watch=lambda what: bar.update(task, advance=1, description=what),
+            )
+            results = (
+                audit_and_repair(site, findings, deep=deep, steps=Calls(site))
+                if repair
+                else map(Result, findings)
+            )
+            for result in results:
+                counts.add(result)
+                tell.result(result)
+            waiting = waiting_now(site, scope)
+    except (ConfigurationError, TransientError, Unreadable) as error:
+        tell.end(counts, None, error=str(error))
+        complain("audit", error)
+        return FAILED
+    finally:
+        logging.disable(logging.NOTSET)
+    tell.end(counts, waiting)
+    return NOT_ALL if counts.left else OK
 
-    sys.exit(
-        run(
-            data,
-            network,
-            night=night,
-            unit=unit,
-            deep=deep,
-            repair=repair,
-            truth=truth,
-            as_json=as_json,
-        )
-    )
+
+def _scope(night: str | None, unit: str | None) -> Scope:
+    try:
+        return Scope.of(night, unit)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+class _Json:
+    """One JSON object, written finding by finding: there may be many."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def result(self, result: Result) -> None:
+        sys.stdout.write(",\n" if self._begun else '{"findings": [\n')
+        self._begun = True
+        sys.stdout.write(" " + json.dumps(result.finding.row() | {"mended": result.mended}))
+
+    def end(self, counts: Tally, waiting: Waiting | None, error: str | None = None) -> None:
+        sys.stdout.write("\n]" if self._begun else '{"findings": []')
+        rest: dict[str, object] = {"counts": counts.as_json()}
+        if waiting:
+            rest["waiting"] = asdict(waiting)
+        if error:
+            rest["error"] = error
+        sys.stdout.write(f", {json.dumps(rest)[1:]}\n")
+
+
+class _Text:
+    """A few lines a finding, for people."""
+
+    def __init__(self) -> None:
+        self._console = Console(soft_wrap=True)
+
+    def result(self, result: Result) -> None:
+        finding = result.finding
+        self._print(f"{finding.severity}: {finding.kind.value}", _STYLE[finding.severity])
+        self._print(f"  {finding.location}: {finding.name}")
+        self._print(f"  {finding.sentence}")
+        if result.mended:
+            self._print("  Mended.", "green")
+        elif finding.does:
+            self._print(f"  --repair: {finding.does}", "dim")
+
+    def end(self, counts: Tally, waiting: Waiting | None, error: str | None = None) -> None:
+        if waiting is not None and error is None:
+            self._print(f"{counts.sentence}; {waiting.sentence}", "bold")
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        self._console.print(one_line(text), style=style, markup=False, highlight=False)

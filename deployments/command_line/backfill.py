@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import sys
+import uuid
+from collections.abc import Collection, Sequence
+from contextlib import closing, suppress
 from typing import Annotated
 
+import httpx
 import typer
 
-from deployments.command_line.choosing import AsJson
-from flows.starting import INGEST_BACKFILL
+from deployments.command_line.choosing import AsJson, Unit, as_night, choose_network
+from deployments.command_line.telling import NOT_ALL, OK, complaining, print_json
+from flows.starting import INGEST, INGEST_BACKFILL, Runs
+from panoptes.network.errors import ConfigurationError, TransientError
+from panoptes.network.ingest.backlog import held, waiting_of_nights
+from panoptes.network.safe_text import one_line
+from panoptes.network.site import Site
+
+app = typer.Typer()
 
 
-def add_to(app: typer.Typer) -> None:
-    """Give the command line this command."""
-    app.command()(backfill)
-
-
+@app.command()
+@complaining("backfill")
 def backfill(
     start: Annotated[
         str, typer.Option("--from", metavar="NIGHT", help="The first night: 2018-02-15.")
@@ -23,7 +31,7 @@ def backfill(
     end: Annotated[
         str | None, typer.Option("--to", metavar="NIGHT", help="The last night; that night alone.")
     ] = None,
-    unit: Annotated[str | None, typer.Option(help="Of this unit, PAN001; of all.")] = None,
+    unit: Unit = None,
     network: Annotated[str, typer.Option(help="The 'PANOPTES network' block.")] = "default",
     deployment: Annotated[
         str, typer.Option(help="The deployment to start, FLOW/DEPLOYMENT.")
@@ -33,24 +41,71 @@ def backfill(
         bool, typer.Option("--dry-run", help="Say what waits; start nothing.")
     ] = False,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Have what waits of old nights ingested, without holding up tonight's files.
 
     One run for each observation of these nights that has files in incoming, in the work queue
     'backfill': it takes one batch of files and queues the rest again. PREFECT_API_URL says
     where Prefect is. Exits with 3 if there are more observations than --most.
     """
-    from deployments.command_line.backfill_run import run
+    from prefect.settings import get_current_settings
 
-    sys.exit(
-        run(
-            start,
-            end or start,
-            unit=unit,
-            network=network,
-            deployment=deployment,
-            most=most,
-            dry_run=dry_run,
-            as_json=as_json,
+    first, last = as_night(start, "--from"), as_night(end or start, "--to")
+    if last < first:
+        raise ConfigurationError(f"--to {last} is before --from {first}")
+    if not get_current_settings().api.url:
+        raise ConfigurationError(
+            "PREFECT_API_URL is not set: say where Prefect is, "
+            "for example http://127.0.0.1:4200/api"
         )
-    )
+    site = choose_network(None, network)
+    with closing(site.catalog):
+        found = waiting_of_nights(site, first, last, unit=unit)
+        busy = held(site)
+    names = sorted(found, key=lambda name: (name.rpartition("_")[2], name))
+    wanted, started = _start(site, names, busy, network, deployment, 0 if dry_run else most)
+    left = len(wanted) - started
+    if as_json:
+        rows = [{"sequence_id": name, "files": len(found[name].sources)} for name in wanted]
+        print_json({"observations": rows, "waiting": len(found), "started": started, "left": left})
+        return OK if dry_run or not left else NOT_ALL
+    for name in wanted:
+        sys.stdout.write(f"{one_line(name)}: {len(found[name].sources)} files wait\n")
+    parts = [f"{len(wanted)} observations wait"]
+    if taken := len(found) - len(wanted):
+        parts.append(f"{taken} more have a run already")
+    if not dry_run:
+        parts.append(f"{started} runs created")
+        if left:
+            parts.append("run it again for the rest")
+    sys.stdout.write("; ".join(parts) + "\n")
+    return OK if dry_run or not left else NOT_ALL
+
+
+def _start(
+    site: Site,
+    names: Sequence[str],
+    busy: Collection[str],
+    network: str,
+    deployment: str,
+    most: int,
+) -> tuple[list[str], int]:
+    """Those that nobody is at work on or will be, and for how many a run was created."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        with get_client(sync_client=True) as client:
+            runs = Runs(client, deployment, network)
+            seconds = site.settings.lease_seconds
+            taken = {*busy, *runs.due(start_seconds=seconds)}
+            with suppress(ObjectNotFound):  # a network may have no live deployment of that name
+                taken |= Runs(client, INGEST, network).due(start_seconds=seconds)
+            wanted = [name for name in names if name not in taken]
+            return wanted, runs.start(wanted[:most], key=uuid.uuid4().hex)
+    except ObjectNotFound:
+        raise ConfigurationError(
+            f"{deployment} is not deployed: run `python -m deployments.work_pools.deploy`"
+        ) from None
+    except httpx.HTTPError as error:
+        raise TransientError(f"Prefect cannot be reached: {error}") from error

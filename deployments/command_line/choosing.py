@@ -21,13 +21,25 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="The network's folder; by default panoptes-data, or what PANOPTES_INCOMING and the "
-        "other variables describe.",
+        help="The network's folder; by default panoptes-data, or what the environment says.",
+        file_okay=False,
+    ),
+]
+DataFolder = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="The network's folder: the archive, its other locations and the catalogue.",
         file_okay=False,
     ),
 ]
 Network = Annotated[
     str | None, typer.Option(help="A 'PANOPTES network' block instead of a folder.")
+]
+Unit = Annotated[str | None, typer.Option(help="Only of this unit: PAN001.")]
+Night = Annotated[
+    str | None, typer.Option(help="Only of this night, the date of its evening: 2018-02-15.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -48,12 +60,21 @@ def choose_network(data: Path | None, network: str | None, *, incoming: Path | N
         return load_network(network).site
     if data is None and incoming is None and os.environ.get("PANOPTES_INCOMING"):
         return Site(NetworkSettings.from_environment())
-    folder = data or DATA
-    if not (folder.expanduser() / "catalog.sqlite").exists():
+    return network_in(data or DATA, incoming=incoming)
+
+
+def network_in(folder: Path, *, incoming: Path | None = None) -> Site:
+    """The network that is kept in a folder. Raises ConfigurationError where there is none."""
+    if not has_catalogue(folder):
         raise ConfigurationError(
             f"there is no catalogue in {folder}: name the network's folder with --data"
         )
     return Site.in_folder(folder, incoming=incoming)
+
+
+def has_catalogue(folder: Path) -> bool:
+    """Whether a network is kept there already: opening one would make it."""
+    return (folder.expanduser() / "catalog.sqlite").exists()
 
 
 def as_night(text: str, option: str = "--night") -> str:

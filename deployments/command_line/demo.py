@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from deployments.command_line.tables import files_table, observations_table
-from deployments.local_stack.stack import LocalStack, StackError, local_stack
+from deployments.command_line.tables import MOST_ROWS, files_table, observations_table
+from deployments.command_line.telling import FAILED, OK
+from deployments.local_stack.claims import StackError
+from deployments.local_stack.stack import LocalStack
 from flows.starting import INGEST, SWEEP
 from panoptes.network.catalog.catalog import Query
+from panoptes.network.document_json import document_json
 from panoptes.network.documents import File
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.outcome import FileResult, summary
 from panoptes.network.safe_text import one_line
 from panoptes.network.settings import LOCATIONS
-from panoptes.network.simulator.night import Sent, simulate_night
+from panoptes.network.simulator.night import Night, Sent
 from panoptes.network.site import Site
 
 if TYPE_CHECKING:
@@ -36,6 +40,20 @@ def in_folders(root: Path) -> AbstractContextManager[Site]:
     """An empty network on folders and SQLite."""
     # Its uploads are whole when they have their names.
     return nullcontext(Site.in_folder(root, rest_seconds=0, incomplete_seconds=0))
+
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path,
+        typer.Option("--data", metavar="DIR", help="Made anew by every demo.", file_okay=False),
+    ] = Path("demo-data"),
+) -> int:
+    """Run a simulated night through the whole stack on this machine, and show what became of it."""
+    return run(folder)
 
 
 def run(
@@ -53,7 +71,7 @@ def run(
             return _show(console, site, root)
     except (ConfigurationError, StackError) as error:
         console.print(Text(f"The demo could not go on: {one_line(error)}", "red"), soft_wrap=True)
-        return 1
+        return FAILED
 
 
 def _fresh(folder: Path) -> Path:
@@ -71,30 +89,24 @@ def _fresh(folder: Path) -> Path:
 def _show(console: Console, site: Site, root: Path) -> int:
     sent: list[Sent] = []
 
-    def observe(stack: LocalStack) -> None:
+    def upload(stack: LocalStack) -> None:
         console.print(f"Prefect's user interface, until the demo ends: {stack.url}")
-        sent.extend(simulate_night(site.store("incoming").put, seed=20180216, images=3))
-        console.print(
-            f"{len(sent)} simulated uploads lie in {site.settings.incoming}", soft_wrap=True
-        )
+        sent.extend(Night(seed=20180216, images=3).send(site.store("incoming").put))
+        told = f"{len(sent)} simulated uploads lie in {site.settings.incoming}"
+        console.print(told, soft_wrap=True)
 
-    with ExitStack() as stack:
-        console.print("Starting a Prefect server and a worker ...")
-        server = stack.enter_context(
-            local_stack(root / "prefect", site=site, ui=True, while_starting=observe)
-        )
-        runs = _ingest(console, server, site, sent)
+    console.print("Starting a Prefect server and a worker ...")
+    with LocalStack(root / "prefect", site=site, ui=True, while_starting=upload) as stack:
+        runs = _ingest(console, stack, site, sent)
         console.print("Stopping the worker and the server ...")
     return _report(console, site, root, sent, runs)
 
 
-def _ingest(
-    console: Console, server: LocalStack, site: Site, sent: Iterable[Sent]
-) -> list[FlowRun]:
+def _ingest(console: Console, stack: LocalStack, site: Site, sent: Sequence[Sent]) -> list[FlowRun]:
     """One work-pool job for each observation, and one for what belongs to none."""
     observations = sorted({s.sequence_id for s in sent if s.sequence_id})
-    ids = [server.run_deployment(INGEST, {"sequence_id": name}) for name in observations]
-    ids.append(server.run_deployment(SWEEP, {"start_runs": False}))
+    ids = [stack.run_deployment(INGEST, {"sequence_id": name}) for name in observations]
+    ids.append(stack.run_deployment(SWEEP, {"start_runs": False}))
     columns = (
         TextColumn("{task.description:<52}"),
         BarColumn(),
@@ -102,8 +114,7 @@ def _ingest(
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        total = len(list(sent))
-        task = bar.add_task("files", total=total)
+        task = bar.add_task("files", total=len(sent))
 
         def look(runs: Sequence[FlowRun]) -> None:
             closed = sum(e.outcome is not None for e in _entries(site))
@@ -112,12 +123,11 @@ def _ingest(
                 task, completed=closed, description=(running or ["waiting for the worker"])[0]
             )
 
-        runs = server.await_runs(ids, look, timeout=TIMEOUT_SECONDS)
-        bar.update(task, completed=total, description="done")
+        runs = stack.await_runs(ids, look, timeout=TIMEOUT_SECONDS)
+        bar.update(task, completed=len(sent), description="done")
     for run in runs:
-        state = run.state
-        assert state is not None
-        told = one_line(f"{run.name}: {state.name}: {state.message or ''}")
+        message = run.state.message if run.state else None
+        told = one_line(f"{run.name}: {run.state_name}: {message or ''}")
         console.print(f"  {told}", highlight=False, markup=False)
     return runs
 
@@ -138,24 +148,25 @@ def _report(
     entries = _entries(site)
     results = [FileResult.from_entry(entry) for entry in entries]
     console.print(files_table(results))
-    console.print(observations_table(site))
+    newest = Query("observations", order_by=[("time", "desc")], limit=MOST_ROWS)
+    observations = [document_json(each, "sequence_id") for each in site.catalog.query(newest)]
+    console.print(observations_table(observations))
     console.print(summary(results), style="bold", markup=False)
     console.print("Where to look:")
-    for location in LOCATIONS:
-        where = getattr(site.settings, location)
-        console.print(f"  {location:<10} {where}", highlight=False, soft_wrap=True)
-    console.print(f"  catalogue  {site.settings.catalog}", highlight=False, soft_wrap=True)
-    console.print(f"  logs       {root / 'prefect' / 'logs'}", highlight=False, soft_wrap=True)
+    places: dict[str, object] = {name: getattr(site.settings, name) for name in LOCATIONS}
+    places |= {"catalogue": site.settings.catalog, "logs": root / "prefect" / "logs"}
+    for name, place in places.items():
+        console.print(f"  {name:<10} {place}", highlight=False, soft_wrap=True)
     console.print("`make up` starts the same and stays, with Prefect's user interface.")
     wrong = _unexpected(entries, sent)
-    wrong += [f"{run.name} ended as {run.state_name}" for run in runs if not _completed(run)]
+    wrong += [
+        f"{run.name} ended as {run.state_name}"
+        for run in runs
+        if run.state is None or not run.state.is_completed()
+    ]
     for sentence in wrong:
         console.print(Text(one_line(sentence), "red"))
-    return 1 if wrong else 0
-
-
-def _completed(run: FlowRun) -> bool:
-    return run.state is not None and run.state.is_completed()
+    return FAILED if wrong else OK
 
 
 def _unexpected(entries: Iterable[File], sent: Iterable[Sent]) -> list[str]:

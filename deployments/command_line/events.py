@@ -1,20 +1,23 @@
-"""The command line's part in storage events: ``receiver`` and ``watch``."""
+"""`panoptes-network receiver` and `panoptes-network watch`: storage events."""
 
 from __future__ import annotations
 
-import sys
+import asyncio
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from deployments.command_line.telling import OK, complaining, log_to_stderr
+from panoptes.network.safe_text import safe_log
 
-def add_to(app: typer.Typer) -> None:
-    """Give the command line its commands about storage events."""
-    app.command()(receiver)
-    app.command()(watch)
+app = typer.Typer()
 
 
+@app.command()
+@complaining("receiver")
 def receiver(
     host: Annotated[str | None, typer.Option(help="The address to listen on [127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="The port [8400].")] = None,
@@ -29,19 +32,27 @@ def receiver(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Log what starts nothing, too.")
     ] = False,
-) -> None:
+) -> int:
     """Take storage events in and hand them to Prefect, until Ctrl-C.
 
     Who may send is set in the environment: PANOPTES_RECEIVER_SECRET, or
     PANOPTES_RECEIVER_AUDIENCE and PANOPTES_RECEIVER_SERVICE_ACCOUNTS. PREFECT_API_URL says
     where Prefect is. See docs/events.md.
     """
-    from deployments.command_line.events_run import run_receiver
+    from deployments.receiver.app import create_app
+    from deployments.receiver.settings import ReceiverSettings
+    from deployments.services.listening import listen, server
 
-    sys.exit(run_receiver(host=host, port=port, open=open_, incoming=incoming, verbose=verbose))
+    log_to_stderr(verbose=verbose)
+    settings = ReceiverSettings.given(host=host, port=port, open=open_, incoming=incoming)
+    web = create_app(settings)
+    server(web).run(sockets=[listen(settings.host, settings.port)])
+    return OK
 
 
-def watch(
+@app.command("watch")
+@complaining("watch")
+def watch_folder(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="The network's incoming folder.")
     ],
@@ -53,11 +64,22 @@ def watch(
         typer.Option(help="Look every so many seconds; for a folder on another machine."),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
-) -> None:
+) -> int:
     """Tell the receiver of each file that becomes complete in a folder, until Ctrl-C.
 
     The receiver's secret, if it has one, is read from PANOPTES_RECEIVER_SECRET.
     """
-    from deployments.command_line.events_run import run_watch
+    from deployments.receiver.watch import watch
 
-    sys.exit(run_watch(folder, to=to, poll=poll, verbose=verbose))
+    log_to_stderr(verbose=verbose)
+    log = safe_log(__name__)
+    watching = watch(
+        folder,
+        to,
+        secret=os.environ.get("PANOPTES_RECEIVER_SECRET"),
+        poll=poll,
+        on_start=lambda: log.info("watching %s for %s", folder, to),
+    )
+    with suppress(KeyboardInterrupt):
+        asyncio.run(watching)
+    return OK

@@ -2,77 +2,108 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
 
+import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
-from deployments.command_line.exit_codes import FAILED, NOT_ALL, OK
-from deployments.command_line.tables import files_table
+from deployments.command_line.choosing import DATA, AsJson, DataFolder, has_catalogue
+from deployments.command_line.tables import files_table, progress
+from deployments.command_line.telling import FAILED, NOT_ALL, OK, complain, print_json
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
 from panoptes.network.ingest.observation import AnotherRun
 from panoptes.network.ingest.outcome import Became, FileResult, count_outcomes, summary
 from panoptes.network.ingest.take import Watch
-from panoptes.network.safe_text import one_line
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
 
+app = typer.Typer()
 
-def run(
-    folder: Path,
-    data: Path,
-    *,
-    compression: str,
-    workers: int,
-    rest: float,
-    dry_run: bool,
-    as_json: bool,
+
+@app.command()
+def ingest(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Your files, named UNIT/CAMERA/SEQUENCE/IMAGE.suffix; read, and left as they are.",
+        ),
+    ],
+    data: DataFolder = DATA,
+    compression: Annotated[
+        str, typer.Option(help="GZIP_2 (smaller) or RICE_1 (as fpack); both without loss.")
+    ] = "GZIP_2",
+    workers: Annotated[int, typer.Option(min=0, help="Images at once; 0: one a core.")] = 0,
+    rest: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Seconds for which a file must not have changed; waited for once."
+        ),
+    ] = 10.0,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what would become of each file by its name and size; write nothing.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
 ) -> int:
-    """Ingest `folder` into `data`, tell the user, and give the exit code."""
+    """Archive and catalogue a folder of your own files.
+
+    Exits with 0 when every file is archived, 3 when some were quarantined or are still being
+    written, 1 when something failed.
+    """
     try:
-        if folder.expanduser().is_file():
-            raise ConfigurationError(f"{folder} is a file: name the folder that holds your files")
-        if not folder.expanduser().is_dir():
-            raise ConfigurationError(f"there is no folder {folder}: name one that holds your files")
-        if folder.expanduser().resolve() == data.expanduser().resolve():
-            raise ConfigurationError(
-                f"{folder} cannot hold both your files and the archive: "
-                "give --data a folder of its own"
-            )
         site = _site(folder, data, compression, workers, rest)
         if dry_run:
             results = _foresee(site, data)
         else:
             site.check()
             sources = files_in(site, data)
-            with closing(site.catalog), _progress(quiet=as_json) as bar:
+            with closing(site.catalog), progress(quiet=as_json) as bar:
                 watch = _Bar(bar, len(sources), quiet=as_json)
                 results = ingest_folder(site, sources, watch=watch)
-    except ConfigurationError as error:
-        return _complain(str(error), as_json=as_json)
-    except TransientError as error:
-        return _complain(f"{error}: run it again", as_json=as_json)
-    except AnotherRun:
-        return _complain(
-            "another run has been at work on these files for an hour: wait for it, or end it",
-            as_json=as_json,
-        )
+    except (ConfigurationError, TransientError, AnotherRun) as error:
+        sentence = str(error)
+        if isinstance(error, TransientError):
+            sentence += ": run it again"
+        elif isinstance(error, AnotherRun):
+            sentence = (
+                "another run has been at work on these files for an hour: wait for it, or end it"
+            )
+        if as_json:
+            print_json({"files": [], "counts": count_outcomes([]), "error": sentence})
+        complain("ingest", sentence)
+        return FAILED
     if as_json:
         report = {"files": [_row(r) for r in results], "counts": count_outcomes(results)}
-        sys.stdout.write(json.dumps(report, indent=1) + "\n")
+        print_json(report, indent=1)
     else:
         _tell(results, site, data, dry_run=dry_run)
-    return _exit_code(results)
+    outcomes = {result.became for result in results}
+    if Became.FAILED in outcomes:
+        return FAILED
+    return NOT_ALL if outcomes & {Became.QUARANTINED, Became.WAITING} else OK
 
 
 def _site(folder: Path, data: Path, compression: str, workers: int, rest: float) -> Site:
+    own = folder.expanduser()
+    if own.is_file():
+        raise ConfigurationError(f"{folder} is a file: name the folder that holds your files")
+    if not own.is_dir():
+        raise ConfigurationError(f"there is no folder {folder}: name one that holds your files")
+    if own.resolve() == data.expanduser().resolve():
+        raise ConfigurationError(
+            f"{folder} cannot hold both your files and the archive: give --data a folder of its own"
+        )
     try:
         return Site.in_folder(
             data,
@@ -89,11 +120,9 @@ def _site(folder: Path, data: Path, compression: str, workers: int, rest: float)
 
 def _foresee(site: Site, data: Path) -> list[FileResult]:
     """Look without touching: where there is no catalogue yet, none is made."""
-    if (data.expanduser() / "catalog.sqlite").exists():
+    if has_catalogue(data):
         with closing(site.catalog):
             return foresee(site, files_in(site, data))
-    from tempfile import TemporaryDirectory
-
     with TemporaryDirectory(prefix="panoptes-dry-run-") as nothing:
         empty = Site.in_folder(Path(nothing), incoming=Path(site.settings.incoming))
         empty.check()
@@ -102,25 +131,10 @@ def _foresee(site: Site, data: Path) -> list[FileResult]:
     return results
 
 
-def _exit_code(results: list[FileResult]) -> int:
-    outcomes = {result.outcome for result in results}
-    if Became.FAILED in outcomes:
-        return FAILED
-    return NOT_ALL if outcomes & {Became.QUARANTINED, Became.WAITING} else OK
-
-
 def _row(result: FileResult) -> dict[str, str | None]:
-    row = asdict(result) | {"outcome": result.outcome.value}
-    del row["next_step"]  # for people; the ledger has it
+    row = {"name": result.name, "outcome": result.became.value} | asdict(result)
+    del row["became"], row["next_step"]  # the step is for people; the ledger has it
     return row
-
-
-def _complain(sentence: str, *, as_json: bool) -> int:
-    if as_json:
-        report = {"files": [], "counts": count_outcomes([]), "error": sentence}
-        sys.stdout.write(json.dumps(report) + "\n")
-    sys.stderr.write(f"panoptes-network ingest: {one_line(sentence)}\n")
-    return FAILED
 
 
 def _tell(results: list[FileResult], site: Site, data: Path, *, dry_run: bool) -> None:
@@ -132,24 +146,11 @@ def _tell(results: list[FileResult], site: Site, data: Path, *, dry_run: bool) -
     console.print(summary(results), style="bold", markup=False)
     folders = ", ".join(name for name in LOCATIONS if name != "incoming")
     console.print(f"Folders in {data}: {folders}; catalogue: {data}/catalog.sqlite", markup=False)
-    if any(result.outcome is Became.QUARANTINED for result in results):
+    if any(result.became is Became.QUARANTINED for result in results):
         console.print(
             f"Your own files are untouched; copies of the bad ones: {site.settings.quarantine}",
             markup=False,
         )
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Progress]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
-        yield bar
 
 
 class _Bar(Watch):
@@ -163,7 +164,7 @@ class _Bar(Watch):
         """The number of files was known before."""
 
     def taken(self, result: FileResult) -> None:
-        self._bar.update(self._task, advance=1, description=result.outcome.value)
+        self._bar.update(self._task, advance=1, description=result.became.value)
 
     def resting(self, files: int, seconds: float) -> None:
         if not self._quiet:

@@ -4,161 +4,63 @@ from __future__ import annotations
 
 import errno
 import sys
-from pathlib import Path
-from typing import Annotated
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
-from deployments.command_line import audit as audit_commands
-from deployments.command_line import backfill as backfill_commands
-from deployments.command_line import events as event_commands
-from deployments.command_line import quarantine as quarantine_commands
-from deployments.command_line import services as service_commands
+MODULES = {
+    "ingest": "ingest",
+    "demo": "demo",
+    "up": "up",
+    "simulate": "simulate",
+    "backfill": "backfill",
+    "audit": "audit",
+    "receiver": "events",
+    "watch": "events",
+    "quarantine": "quarantine",
+    "serve": "services",
+    "lookup": "services",
+    "header": "services",
+    "search": "services",
+}
+"""Where each command is: in the `app` of a module beside this one."""
+
+
+class OnDemand(TyperGroup):
+    """Imports a command's module when it is asked for: most need much that others do not.
+
+    None of the modules imports Prefect, which takes a second: functions that need it do.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name) for name in MODULES}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, or the group of commands, of this name; None if there is none."""
+        if cmd_name not in MODULES:
+            return None
+        module = import_module(f"deployments.command_line.{MODULES[cmd_name]}")
+        group = get_group(module.app)
+        return group.commands.get(cmd_name, group)
+
 
 app = typer.Typer(
     name="panoptes-network",
-    help="Ties the units of the PANOPTES network together.",
+    cls=OnDemand,
+    result_callback=sys.exit,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-DataFolder = Annotated[
-    Path,
-    typer.Option(
-        "--data",
-        metavar="DIR",
-        help="Where the archive, its other locations and the catalogue are kept.",
-    ),
-]
 
-
-@app.command()
-def ingest(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FOLDER",
-            help="Your files, named UNIT/CAMERA/SEQUENCE/IMAGE.suffix; read, and left as they are.",
-        ),
-    ],
-    data: DataFolder = Path("panoptes-data"),
-    compression: Annotated[
-        str, typer.Option(help="GZIP_2 (smaller) or RICE_1 (as fpack); both without loss.")
-    ] = "GZIP_2",
-    workers: Annotated[int, typer.Option(min=0, help="Images at once; 0: one a core.")] = 0,
-    rest: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Seconds for which a file must not have changed; waited for once."
-        ),
-    ] = 10.0,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Say what would become of each file by its name and size; write nothing.",
-        ),
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
-) -> None:
-    """Archive and catalogue a folder of your own files.
-
-    Exits with 0 when every file is archived, 3 when some were quarantined or are still being
-    written, 1 when something failed.
-    """
-    from deployments.command_line.ingest import run
-
-    sys.exit(
-        run(
-            folder,
-            data,
-            compression=compression,
-            workers=workers,
-            rest=rest,
-            dry_run=dry_run,
-            as_json=as_json,
-        )
-    )
-
-
-@app.command()
-def demo(
-    folder: Annotated[
-        Path,
-        typer.Option("--data", metavar="DIR", help="Made anew by every demo.", file_okay=False),
-    ] = Path("demo-data"),
-) -> None:
-    """Run a simulated night through the whole stack on this machine, and show what became of it."""
-    from deployments.command_line.demo import run
-
-    sys.exit(run(folder))
-
-
-@app.command()
-def up(
-    data: DataFolder = Path("panoptes-data"),
-    port: Annotated[int, typer.Option(help="Of Prefect's server, on 127.0.0.1.")] = 4200,
-    receiver_port: Annotated[int, typer.Option(help="Of the receiver, on 127.0.0.1.")] = 8400,
-    window: Annotated[
-        float, typer.Option(min=10, help="Seconds from an observation's first file to its run.")
-    ] = 60.0,
-) -> None:
-    """Start the whole stack on this machine and stay until Ctrl-C."""
-    from deployments.local_stack.up import run
-
-    sys.exit(run(data, port=port, receiver_port=receiver_port, window=window))
-
-
-@app.command()
-def simulate(
-    to: Annotated[str, typer.Argument(metavar="WHERE", help="A folder, or gs://BUCKET/PREFIX.")],
-    seed: Annotated[int, typer.Option(help="The same seed uploads the same bytes.")] = 1,
-    units: Annotated[int, typer.Option(min=1, help="Units, each with its cameras.")] = 1,
-    cameras: Annotated[int, typer.Option(min=1, help="Cameras of a unit.")] = 2,
-    observations: Annotated[int, typer.Option(min=1, help="Observations of a camera.")] = 1,
-    images: Annotated[int, typer.Option(min=1, help="Images of an observation.")] = 3,
-    full: Annotated[bool, typer.Option("--full", help="Frames of full size.")] = False,
-    keywords: Annotated[
-        str, typer.Option(help="old, new, or both: every second unit writes the older ones.")
-    ] = "both",
-    pace: Annotated[
-        float, typer.Option(min=0, help="Files a second; 0: as fast as possible.")
-    ] = 0.0,
-    oddities: Annotated[
-        bool, typer.Option(help="Also an older path, a truncated file and an unroutable name.")
-    ] = True,
-    truth: Annotated[
-        Path | None,
-        typer.Option(dir_okay=False, help="Write here what was sent, a line of JSON a file."),
-    ] = None,
-) -> None:
-    """Upload the nights of simulated units, with what the network should make of each file."""
-    from deployments.command_line.simulate import GENERATIONS, run
-    from panoptes.network.simulator.night import Night
-
-    if keywords not in GENERATIONS:
-        raise typer.BadParameter(f"{keywords!r} is none of {', '.join(GENERATIONS)}")
-    night = Night(
-        seed=seed,
-        units=units,
-        cameras=cameras,
-        observations=observations,
-        images=images,
-        frame_size="full" if full else "small",
-        generation=GENERATIONS[keywords],
-        oddities=oddities,
-    )
-    sys.exit(run(to, night, files_per_second=pace, truth=truth))
-
-
-backfill_commands.add_to(app)
-audit_commands.add_to(app)
-event_commands.add_to(app)
-quarantine_commands.add_to(app)
-service_commands.add_to(app)
+@app.callback()
+def panoptes_network() -> None:
+    """Ties the units of the PANOPTES network together."""
 
 
 def run() -> None:

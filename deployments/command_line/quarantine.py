@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 import sys
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from deployments.command_line.choosing import AsJson, Data, Network
+from deployments.command_line.choosing import (
+    AsJson,
+    Data,
+    Network,
+    Night,
+    Unit,
+    as_night,
+    choose_network,
+)
+from deployments.command_line.tables import cell
+from deployments.command_line.telling import NOT_ALL, OK, complain, complaining, print_json
+from panoptes.network.documents import Rescue
+from panoptes.network.errors import ConfigurationError, TransientError
+from panoptes.network.ingest.cases import CaseReport, Found, NoSuchCase, cases, find_case
+from panoptes.network.ingest.rescue import CannotRescue, Rescued, rescue_case
+from panoptes.network.safe_text import one_line
+from panoptes.network.site import Site
 
-Unit = Annotated[str | None, typer.Option(help="Only of this unit: PAN001.")]
-Night = Annotated[
-    str | None, typer.Option(help="Only of this night, the date of its evening: 2018-02-15.")
-]
 Code = Annotated[str | None, typer.Option(help="Only with this code: truncated-file.")]
 
-_group = typer.Typer(
+app = typer.Typer(
     name="quarantine",
     help="Files that could not be taken: what is wrong with each, and what to do.",
     no_args_is_help=True,
 )
 
 
-def add_to(app: typer.Typer) -> None:
-    """Give the command line these commands."""
-    app.add_typer(_group)
-
-
-@_group.command("list")
+@app.command("list")
+@complaining("quarantine list")
 def list_(
     unit: Unit = None,
     night: Night = None,
@@ -36,29 +52,42 @@ def list_(
     data: Data = None,
     network: Network = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """List the files that wait for somebody: quarantined, or failed too often."""
-    from deployments.command_line.quarantine_run import run_list
+    chosen = choose_network(data, network)
+    with closing(chosen.catalog):
+        reports = [each.report for each in _cases(chosen, unit, night, code)]
+    reports.sort(key=lambda report: (report.night, report.file))
+    if as_json:
+        print_json({"cases": [report.model_dump(mode="json") for report in reports]})
+    else:
+        _show_list(reports, chosen=bool(unit or night or code))
+    return OK
 
-    sys.exit(run_list(data, network, unit=unit, night=night, code=code, as_json=as_json))
 
-
-@_group.command()
+@app.command()
+@complaining("quarantine show", nothing=(NoSuchCase,))
 def show(
     case: Annotated[str, typer.Argument(metavar="ID", help="A case's id, or the file's name.")],
     data: Data = None,
     network: Network = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Say everything about one case, with its history. Exits with 3 if there is none."""
-    from deployments.command_line.quarantine_run import run_show
+    chosen = choose_network(data, network)
+    with closing(chosen.catalog):
+        report = find_case(chosen, case).report
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        _show(report)
+    return OK
 
-    sys.exit(run_show(case, data, network, as_json=as_json))
 
-
-@_group.command()
+@app.command()
+@complaining("quarantine rescue")
 def rescue(
-    cases: Annotated[
+    wanted: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, or the files' names.")
     ] = None,
     every: Annotated[
@@ -81,25 +110,127 @@ def rescue(
     data: Data = None,
     network: Network = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Put files back into incoming, to be judged again by the next run.
 
     The copy in quarantine stays, and the file's history says who asked for it and when. Safe
     to repeat. Exits with 3 if some could not be put back.
     """
-    from deployments.command_line.quarantine_run import run_rescue
-
-    sys.exit(
-        run_rescue(
-            cases or [],
-            data,
-            network,
-            every=every,
-            unit=unit,
-            night=night,
-            code=code,
-            by=by,
-            incoming=incoming,
-            as_json=as_json,
+    if bool(wanted) == every:
+        raise ConfigurationError("name the cases, or say --all")
+    if wanted and (unit or night or code):
+        raise ConfigurationError("--unit, --night and --code choose among --all")
+    chosen = choose_network(data, network, incoming=incoming)
+    _require_incoming(chosen)
+    with closing(chosen.catalog):
+        # The whole list first: what is rescued changes what is listed.
+        found: list[Found | NoSuchCase] = (
+            [_find(chosen, each) for each in wanted]
+            if wanted
+            else list(_cases(chosen, unit, night, code))
         )
-    )
+        done, left = _rescue(chosen, found, by or _myself(), tell=not as_json)
+    if as_json:
+        print_json({"rescued": [asdict(each) for each in done], "left": left})
+    else:
+        sys.stdout.write(f"{len(done)} rescued, {len(left)} not\n")
+    return NOT_ALL if left else OK
+
+
+def _cases(site: Site, unit: str | None, night: str | None, code: str | None) -> Iterable[Found]:
+    return cases(site, unit=unit, night=as_night(night) if night else None, code=code)
+
+
+def _require_incoming(site: Site) -> None:
+    """Raises ConfigurationError where nothing would ever take up what is put back."""
+    if not site.settings.incoming.startswith("gs:") and not Path(site.settings.incoming).is_dir():
+        raise ConfigurationError(
+            "these files came from a folder of your own: name it with --incoming FOLDER, and "
+            "ingest it again afterwards"
+        )
+
+
+def _rescue(
+    site: Site, found: Iterable[Found | NoSuchCase], by: str, *, tell: bool
+) -> tuple[list[Rescued], list[str]]:
+    done: list[Rescued] = []
+    left: list[str] = []
+    for each in found:
+        try:
+            if isinstance(each, NoSuchCase):
+                raise each
+            rescued = rescue_case(site, each, by=by)
+        except (NoSuchCase, CannotRescue, TransientError) as error:
+            left.append(str(error))
+            if tell:
+                complain("quarantine rescue", error)
+            continue
+        done.append(rescued)
+        if tell:
+            told = one_line(f"{rescued.id} {rescued.file}: {rescued.sentence}")
+            sys.stdout.write(f"{told}\n")
+    return done, left
+
+
+def _find(site: Site, wanted: str) -> Found | NoSuchCase:
+    try:
+        return find_case(site, wanted)
+    except NoSuchCase as error:
+        return error
+
+
+def _myself() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _show_list(reports: Sequence[CaseReport], *, chosen: bool) -> None:
+    if not reports:
+        no_case = "no case in quarantine is like that" if chosen else "nothing waits in quarantine"
+        sys.stderr.write(f"{no_case}\n")
+        return
+    table = Table(header_style="bold", box=None, caption_justify="left")
+    for title in ("case", "night", "code"):
+        table.add_column(title, no_wrap=True)
+    for title in ("file", "what is wrong, and what to do"):
+        table.add_column(title, overflow="fold")
+    for report in reports:
+        told = [f"{report.sentence} {report.next_step}", *_told_of(report.rescue)]
+        cells = map(cell, (report.id, report.night, report.code or "", report.file))
+        table.add_row(*cells, Text("\n").join(map(cell, told)))
+    table.caption = "1 case" if len(reports) == 1 else f"{len(reports)} cases"
+    Console().print(table)
+
+
+def _told_of(rescue: Rescue | None) -> list[str]:
+    return [f"Put back {rescue.at:%Y-%m-%d %H:%M} UTC by {rescue.by}."] if rescue else []
+
+
+def _show(report: CaseReport) -> None:
+    rows = {
+        "case": report.id,
+        "file": report.file,
+        "became": report.kind,
+        "code": report.code,
+        "what is wrong": report.sentence,
+        "what to do": report.next_step,
+        "unit": report.unit_id,
+        "observation": report.sequence_id,
+        "night": report.night,
+        "arrived": f"{report.arrived:%Y-%m-%d %H:%M:%S} UTC",
+        "bytes": f"{report.size:,}",
+        "kept as": report.kept_as,
+        "rescue": "".join(_told_of(report.rescue)),
+    }
+    for name, value in rows.items():
+        if value:
+            sys.stdout.write(f"{name:14} {one_line(value)}\n")
+    for number, past in enumerate(report.history, 1):
+        closed = f"{past.closed:%Y-%m-%d %H:%M} UTC" if past.closed else "?"
+        judged = one_line(f"{past.outcome} {closed}: {past.code}: {past.reason}")
+        sys.stdout.write(f"history {number:<6} {judged}\n")
+        for told in _told_of(past.rescued) or ["A new upload took its place."]:
+            sys.stdout.write(f"{'':14} {one_line(told)}\n")

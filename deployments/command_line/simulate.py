@@ -8,51 +8,66 @@ import time
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TextIO
+from typing import Annotated, Literal
 
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+import typer
 
+from deployments.command_line.tables import progress
+from deployments.command_line.telling import OK, complaining
 from panoptes.network.addresses import open_store
-from panoptes.network.errors import ConfigurationError
-from panoptes.network.safe_text import one_line
-from panoptes.network.simulator.headers import Generation
-from panoptes.network.simulator.night import Night, Sent
+from panoptes.network.simulator.night import Night
 
-GENERATIONS: dict[str, Generation | None] = {"old": "old", "new": "new", "both": None}
-"""Of keywords, as the option names them."""
+app = typer.Typer()
 
 
-def run(to: str, night: Night, *, files_per_second: float, truth: Path | None) -> int:
-    """Upload a night; `truth` gets a line of JSON a file: what it is and what it should become.
-
-    `files_per_second` 0 uploads as fast as the store takes it.
-    """
-    try:
-        store = open_store(to)
-        store.check()
-    except ConfigurationError as error:
-        sys.stderr.write(f"panoptes-network simulate: {one_line(error)}\n")
-        return 1
-    console = Console(stderr=True)
-    columns = (TextColumn("uploading"), MofNCompleteColumn(), TimeElapsedColumn())
-    with (
-        truth.open("w", encoding="utf-8") if truth else nullcontext() as told,
-        Progress(*columns, console=console, disable=not console.is_terminal) as bar,
-    ):
+@app.command()
+@complaining("simulate")
+def simulate(
+    to: Annotated[str, typer.Argument(metavar="WHERE", help="A folder, or gs://BUCKET/PREFIX.")],
+    seed: Annotated[int, typer.Option(help="The same seed uploads the same bytes.")] = 1,
+    units: Annotated[int, typer.Option(min=1, help="Units, each with its cameras.")] = 1,
+    cameras: Annotated[int, typer.Option(min=1, help="Cameras of a unit.")] = 2,
+    observations: Annotated[int, typer.Option(min=1, help="Observations of a camera.")] = 1,
+    images: Annotated[int, typer.Option(min=1, help="Images of an observation.")] = 3,
+    full: Annotated[bool, typer.Option("--full", help="Frames of full size.")] = False,
+    keywords: Annotated[
+        Literal["old", "new", "both"],
+        typer.Option(help="old, new, or both: every second unit writes the older ones."),
+    ] = "both",
+    pace: Annotated[
+        float, typer.Option(min=0, help="Files a second; 0: as fast as possible.")
+    ] = 0.0,
+    oddities: Annotated[
+        bool, typer.Option(help="Also an older path, a truncated file and an unroutable name.")
+    ] = True,
+    truth: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Write here what was sent, a line of JSON a file."),
+    ] = None,
+) -> int:
+    """Upload the nights of simulated units, with what the network should make of each file."""
+    night = Night(
+        seed=seed,
+        units=units,
+        cameras=cameras,
+        observations=observations,
+        images=images,
+        frame_size="full" if full else "small",
+        generation=None if keywords == "both" else keywords,
+        oddities=oddities,
+    )
+    store = open_store(to)
+    store.check()
+    with truth.open("w", encoding="utf-8") if truth else nullcontext() as told, progress() as bar:
         task = bar.add_task("uploading", total=None)
         began, count = time.monotonic(), 0
         for count, (sent, data) in enumerate(night.uploads(), start=1):
-            if files_per_second:
-                time.sleep(max(0.0, began + (count - 1) / files_per_second - time.monotonic()))
+            if pace:
+                time.sleep(max(0.0, began + (count - 1) / pace - time.monotonic()))
             store.put(sent.name, data)
-            _tell(told, sent)
+            if told is not None:
+                told.write(json.dumps(asdict(sent), default=str) + "\n")
+                told.flush()
             bar.advance(task)
     sys.stdout.write(f"{count} files uploaded to {to}\n")
-    return 0
-
-
-def _tell(told: TextIO | None, sent: Sent) -> None:
-    if told is not None:
-        told.write(json.dumps(asdict(sent), default=str) + "\n")
-        told.flush()
+    return OK

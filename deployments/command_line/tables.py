@@ -1,16 +1,16 @@
-"""Tables for people at a terminal."""
+"""Tables and progress for people at a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from panoptes.network.catalog.catalog import Query
-from panoptes.network.ingest.outcome import Became, FileResult
+from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult
 from panoptes.network.safe_text import one_line
-from panoptes.network.site import Site
 
 STYLE = {
     Became.CATALOGUED: "green",
@@ -20,7 +20,6 @@ STYLE = {
     Became.WAITING: "cyan",
     Became.FAILED: "bold red",
 }
-TROUBLE = (Became.QUARANTINED, Became.WAITING, Became.FAILED)
 MOST_ROWS = 60
 """More files than this, and only those in trouble get a row each."""
 
@@ -34,7 +33,7 @@ def files_table(results: Sequence[FileResult]) -> Table:
     """What became of each file and in which location it is; of many, only those in trouble."""
     shown = list(results)
     if len(shown) > MOST_ROWS:
-        shown = [r for r in results if r.outcome in TROUBLE][:MOST_ROWS]
+        shown = [r for r in results if r.became in TROUBLE][:MOST_ROWS]
     table = Table(header_style="bold", caption_justify="left")
     table.add_column("file", overflow="fold")
     table.add_column("became", no_wrap=True)
@@ -48,7 +47,7 @@ def files_table(results: Sequence[FileResult]) -> Table:
             table.add_row(cell(folder or ".", style="bold"))
         table.add_row(
             cell(f"  {leaf}"),
-            Text(result.outcome.value, style=STYLE[result.outcome]),
+            Text(result.became.value, style=STYLE[result.became]),
             cell(result.told),
         )
     if len(shown) < len(results):
@@ -61,22 +60,45 @@ def _split(name: str) -> tuple[str, str]:
     return folder, leaf
 
 
-def observations_table(site: Site) -> Table:
-    """The catalogue's observations, the newest first."""
-    table = Table(header_style="bold")
-    table.add_column("observation", no_wrap=True)
-    for column in ("field", "status"):
-        table.add_column(column, overflow="fold")
-    table.add_column("images", justify="right")
-    table.add_column("exposure, s", justify="right")
-    newest = Query("observations", order_by=[("time", "desc")], limit=MOST_ROWS)
-    for stored in site.catalog.query(newest):
-        known = stored.fields
-        table.add_row(
-            cell(stored.key),
-            cell(known.get("field_name", "")),
-            cell(known.get("status", "")),
-            cell(known.get("num_images", "")),
-            cell(known.get("total_exptime", "")),
+OBSERVATION = {
+    "observation": "sequence_id",
+    "field": "field_name",
+    "RA": "ra",
+    "Dec": "dec",
+    "images": "num_images",
+    "seconds": "total_exptime",
+    "status": "status",
+}
+"""The columns of a table of observations, and the field that each shows."""
+
+
+def observations_table(rows: Sequence[Mapping[str, object]]) -> Table:
+    """Observations as `document_json` gives them."""
+    table = Table(header_style="bold", box=None)
+    for title, name in OBSERVATION.items():
+        is_number = name in ("ra", "dec", "num_images", "total_exptime")
+        table.add_column(
+            title,
+            overflow="fold",
+            no_wrap=is_number or name == "sequence_id",
+            justify="right" if is_number else "left",
         )
+    for row in rows:
+        values = (row.get(name) for name in OBSERVATION.values())
+        shown = (f"{x:.2f}" if isinstance(x, float) else "" if x is None else x for x in values)
+        table.add_row(*map(cell, shown))
     return table
+
+
+def progress(*, quiet: bool = False, transient: bool = False) -> Progress:
+    """What is being done, how much of it and for how long, where somebody looks on."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=transient,
+    )

@@ -18,14 +18,14 @@ class StackError(Exception):
     """The local stack did not start or has broken down; the message ends with its log."""
 
 
-def claim_home(home: Path, *, timeout: float = 3 * GRACE_SECONDS) -> IO[str]:
+def claim_home(home: Path) -> IO[str]:
     """Hold the home for this process, until the file that is given back is closed.
 
     Waits for the guard of a killed stack to clear up. Raises StackError if another stack
     is running there.
     """
     file = (home / "lock").open("a+")
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + 3 * GRACE_SECONDS
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,15 +61,10 @@ def claim_port(port: int | None) -> socket.socket:
 
     Raises StackError if another program has the port.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port or 0))
+        return socket.create_server((HOST, port or 0), backlog=128)
     except OSError as error:
-        listener.close()
         raise StackError(
             f"Port {port} cannot be used ({error.strerror}): stop what listens there, or choose "
             "another port."
         ) from error
-    listener.listen(128)
-    return listener

@@ -15,8 +15,9 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from deployments.local_stack.claims import GRACE_SECONDS, HOST, StackError, claim_home, claim_port
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
     from panoptes.network.site import Site
-
-__all__ = ["LocalStack", "StackError", "local_stack"]
 
 TUNING = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -52,42 +51,40 @@ ON_SQLITE = {
     "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
 }
 
+START_SECONDS = 240.0
+"""Until everything has to be ready."""
+
 # Settings of other installations that would reach our processes, and what slows them down.
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE")
 
 
+@dataclass(eq=False)
 class LocalStack:
     """A Prefect server, a process worker and our deployments, as child processes.
 
-    Prefer `local_stack`, which stops it again.
+    It runs in a ``with`` block.
     """
 
-    def __init__(
-        self,
-        home: Path,
-        *,
-        port: int | None = None,
-        site: Site | None = None,
-        worker: bool = True,
-        ui: bool = False,
-        project: Path = PROJECT,
-        database: str | None = None,
-    ) -> None:
-        """`port` None takes a free one. `site` is saved as the block ``default``.
+    home: Path
+    _: KW_ONLY
+    port: int | None = None
+    """None takes a free one."""
+    site: Site | None = None
+    """Saved as the block ``default``."""
+    worker: bool = True
+    """Without one, runs stay scheduled until another worker comes."""
+    ui: bool = False
+    """Whether Prefect's user interface is served."""
+    project: Path = PROJECT
+    """The folder whose prefect.yaml is deployed."""
+    database: str | None = None
+    """Where the server keeps its runs, ``postgresql+asyncpg://...``; None: SQLite in the home."""
+    while_starting: Callable[[LocalStack], None] = lambda stack: None
+    """Called as soon as the processes are on their way, for work that needs no server yet."""
 
-        `database` is where the server keeps its runs, such as ``postgresql+asyncpg://...``;
-        None for SQLite in the home.
-        `worker` False leaves runs scheduled until another worker comes. `ui` serves
-        Prefect's user interface. `project` is the folder whose prefect.yaml is deployed.
-        """
-        self.home = home.expanduser().resolve()
+    def __post_init__(self) -> None:
+        self.home = self.home.expanduser().resolve()
         self.logs = self.home / "logs"
-        self.site = site
-        self.project = project
-        self._database = database
-        self._worker_wanted = worker
-        self._ui = ui
-        self._port = port
         self._auth = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
         self._processes = Processes(self.logs, grace=GRACE_SECONDS, folder=self.home)
         self._lock: IO[str] | None = None
@@ -100,7 +97,7 @@ class LocalStack:
     @property
     def url(self) -> str:
         """Where the user interface is, if there is one."""
-        return f"http://{HOST}:{self._port}"
+        return f"http://{HOST}:{self.port}"
 
     @property
     def api_url(self) -> str:
@@ -120,29 +117,35 @@ class LocalStack:
 
     # -- start and stop -----------------------------------------------------------------
 
-    def start(
-        self, *, while_starting: Callable[[LocalStack], None] | None = None, timeout: float = 240.0
-    ) -> None:
-        """Start everything and wait until it is ready. Call `stop` whatever comes of it.
+    def __enter__(self) -> Self:
+        """Start everything and wait until it is ready. Raises StackError."""
+        try:
+            self._start(time.monotonic() + START_SECONDS)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
 
-        `while_starting` is called with this stack as soon as its processes are on their
-        way, for work of the caller's own that needs no server yet. Raises StackError.
-        """
+    def __exit__(self, *_: object) -> None:
+        """End everything that was started: runs and worker, then the server."""
+        self._processes.end_all(last="server")
+        if self._lock is not None:
+            self._lock.close()
+
+    def _start(self, deadline: float) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
         self._lock = claim_home(self.home)
         self._processes.begin(self._lock)
-        with claim_port(self._port) as listener:
-            self._port = listener.getsockname()[1]
+        with claim_port(self.port) as listener:
+            self.port = listener.getsockname()[1]
             self._start_server(listener)
         # Deploying spends its first seconds on imports, and then waits on the socket.
         self._start_deploying()
-        if while_starting is not None:
-            while_starting(self)
-        deadline = time.monotonic() + timeout
+        self.while_starting(self)
         self._await_server(deadline)
         with self.client() as client:
             make_work_pool(client)
-            if self._worker_wanted:
+            if self.worker:
                 self._start_worker()
         self._await_deployments(deadline)
         if self.site is not None:  # its block type is registered by now
@@ -151,12 +154,6 @@ class LocalStack:
             with self.settings():
                 PanoptesNetwork.of(self.site).save("default", overwrite=True)
 
-    def stop(self) -> None:
-        """End everything that was started: runs and worker, then the server. Idempotent."""
-        self._processes.end_all(last="server")
-        if self._lock is not None:
-            self._lock.close()
-
     def check(self) -> None:
         """Raises StackError if the server or the worker has ended."""
         for name, status in self._processes.ended().items():
@@ -164,10 +161,28 @@ class LocalStack:
                 raise self._failure(name, f"ended with status {status}")
 
     def run_beside(
-        self, name: str, arguments: Sequence[str], *, settings: dict[str, str] | None = None
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        settings: Mapping[str, str] | None = None,
+        pass_fds: Collection[int] = (),
     ) -> None:
-        """Run ``python ARGUMENTS`` as a part of this stack: reaches its server, ends with it."""
-        self._spawn(name, arguments, settings=settings)
+        """Run ``python ARGUMENTS`` as a part of this stack: reaches its server, ends with it.
+
+        Its output goes to logs/NAME.log.
+        """
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("PREFECT_") and key not in _FOREIGN
+        }
+        self._processes.start(
+            name,
+            [sys.executable, *arguments],
+            {**inherited, **self.environment, **(settings or {})},
+            pass_fds=pass_fds,
+        )
 
     def process_id(self, name: str) -> int:
         """Of ``server``, ``worker``, or what `run_beside` started."""
@@ -256,52 +271,31 @@ class LocalStack:
 
     def _start_server(self, listener: socket.socket) -> None:
         private = {"PREFECT_SERVER_API_AUTH_STRING": self._auth} if self._auth else {}
-        if self._database:
-            private["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = self._database
+        if self.database:
+            private["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = self.database
         else:
             private |= ON_SQLITE
-        self._spawn(
+        self.run_beside(
             "server",
             ["-m", "deployments.local_stack.serve", str(listener.fileno())],
             pass_fds=[listener.fileno()],
             settings=private
             | {
                 "PREFECT_SERVER_API_HOST": HOST,
-                "PREFECT_SERVER_API_PORT": str(self._port),
-                "PREFECT_SERVER_UI_ENABLED": str(self._ui).lower(),
+                "PREFECT_SERVER_API_PORT": str(self.port),
+                "PREFECT_SERVER_UI_ENABLED": str(self.ui).lower(),
                 "PREFECT_UI_STATIC_DIRECTORY": str(self.home / "prefect" / "ui"),
             },
         )
 
     def _start_deploying(self) -> None:
-        self._spawn("deploy", ["-m", "deployments.work_pools.deploy", str(self.project)])
+        self.run_beside("deploy", ["-m", "deployments.work_pools.deploy", str(self.project)])
 
     def _start_worker(self) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
         limit = str(cores or os.cpu_count() or 1)
         command = ["-m", "prefect", "worker", "start", "--pool", WORK_POOL, "--type", "process"]
-        self._spawn("worker", [*command, "--limit", limit])
-
-    def _spawn(
-        self,
-        name: str,
-        arguments: Sequence[str],
-        *,
-        settings: dict[str, str] | None = None,
-        pass_fds: Collection[int] = (),
-    ) -> None:
-        """Start a Python process of this stack; its output goes to logs/NAME.log."""
-        inherited = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith("PREFECT_") and key not in _FOREIGN
-        }
-        self._processes.start(
-            name,
-            [sys.executable, *arguments],
-            inherited | self.environment | (settings or {}),
-            pass_fds=pass_fds,
-        )
+        self.run_beside("worker", [*command, "--limit", limit])
 
     def _await_server(self, deadline: float) -> None:
         import httpx
@@ -330,46 +324,13 @@ class LocalStack:
         return StackError(f"The local stack's {name} {reason}. {self._processes.last_words(name)}")
 
 
-@contextmanager
-def local_stack(
-    home: Path,
-    *,
-    port: int | None = None,
-    site: Site | None = None,
-    worker: bool = True,
-    ui: bool = False,
-    project: Path = PROJECT,
-    database: str | None = None,
-    while_starting: Callable[[LocalStack], None] | None = None,
-) -> Iterator[LocalStack]:
-    """A running `LocalStack`, stopped at the end of the ``with`` block.
-
-    The arguments are those of `LocalStack` and its `start`. Raises StackError when it
-    cannot be started.
-    """
-    stack = LocalStack(
-        home,
-        port=port,
-        site=site,
-        worker=worker,
-        ui=ui,
-        project=project,
-        database=database,
-    )
-    try:
-        stack.start(while_starting=while_starting)
-        yield stack
-    finally:
-        stack.stop()
-
-
 def _read_runs(client: SyncPrefectClient, ids: Collection[UUID]) -> list[FlowRun]:
     """All runs in the order of `ids`; the server gives at most 200 at once."""
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.client.schemas.filters import FlowRunFilter
 
     wanted = list(ids)
     found: dict[UUID, FlowRun] = {}
     for start in range(0, len(wanted), 200):
-        chosen = FlowRunFilter(id=FlowRunFilterId(any_=wanted[start : start + 200]))
+        chosen = FlowRunFilter.model_validate({"id": {"any_": wanted[start : start + 200]}})
         found |= {run.id: run for run in client.read_flow_runs(flow_run_filter=chosen)}
     return [found[id_] for id_ in wanted]

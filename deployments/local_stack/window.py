@@ -24,8 +24,6 @@ def set_window(
     window: timedelta,
     *,
     margin: timedelta = timedelta(seconds=10),
-    ingest: str = INGEST,
-    sweep: str = SWEEP,
 ) -> None:
     """Gather files for `window`; runs are due `margin` later, by which clocks may differ.
 
@@ -36,7 +34,7 @@ def set_window(
     from prefect.events.actions import RunDeployment
     from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
-    deployment = client.read_deployment_by_name(ingest)
+    deployment = client.read_deployment_by_name(INGEST)
     related = client.read_resource_related_automations(f"prefect.deployment.{deployment.id}")
     changed = 0
     for automation in related:
@@ -50,10 +48,10 @@ def set_window(
             AutomationCore.model_validate(automation.model_dump(exclude={"id", "owner_resource"})),
         )
         changed += 1
-    sweeping = client.read_deployment_by_name(sweep)
+    sweeping = client.read_deployment_by_name(SWEEP)
     schedules = client.read_deployment_schedules(sweeping.id)
     if not changed or not schedules:
-        raise LookupError(f"{ingest} has no automation, or {sweep} no schedule: deploy first")
+        raise LookupError(f"{INGEST} has no automation, or {SWEEP} no schedule: deploy first")
     every = max(window, timedelta(seconds=LEAST_SWEEP_SECONDS))
     for schedule in schedules:
         client.update_deployment_schedule(

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from deployments.work_pools.queues import BACKFILL, LIVE
+from flows.announcing import prefect_event
 from panoptes.network.errors import BadInput
 from panoptes.network.events import FileArrived
-from panoptes.network.names import UploadName, parse_upload
+from panoptes.network.names import parse_upload
 from panoptes.network.safe_text import one_line
 
 ARRIVED = "panoptes.file.arrived"
@@ -63,10 +64,28 @@ def announce(arrived: FileArrived, name: str, *, received: datetime, live_nights
     before is left to the sweep, which queues it behind tonight's: a unit that was offline
     for weeks uploads thousands.
     """
+    payload: dict[str, Any] = {
+        "bucket": arrived.bucket,
+        "name": one_line(name, most=_MOST_SHOWN),
+        "generation": str(arrived.generation),
+        "size": arrived.size,
+        "file_type": None,
+        "image_id": None,
+        "stored": arrived.time.isoformat() if arrived.time else None,
+        "delivery": one_line(arrived.delivery, most=_MOST_SHOWN),
+    }
     try:
         upload = parse_upload(name)
     except BadInput as bad:
-        return _unroutable(arrived, name, bad, received)
+        payload["code"] = bad.code
+        payload["reason"] = one_line(bad.reason, most=_MOST_SHOWN)
+        payload["next_step"] = bad.next_step
+        resource = {
+            "prefect.resource.id": f"panoptes.file.{arrived.id}",
+            "prefect.resource.name": one_line(name, most=_MOST_SHOWN),
+        }
+        return prefect_event(UNROUTABLE, resource, payload, id_=arrived.id, occurred=received)
+    payload |= {"file_type": upload.file_type.value, "image_id": upload.image_id}
     sequence = upload.sequence
     is_live = received - sequence.time <= timedelta(days=live_nights)
     resource = {
@@ -77,48 +96,4 @@ def announce(arrived: FileArrived, name: str, *, received: datetime, live_nights
         "panoptes.camera.id": sequence.camera_id,
         "panoptes.queue": LIVE if is_live else BACKFILL,
     }
-    return _event(arrived, ARRIVED, resource, _payload(arrived, name, upload), received)
-
-
-def _unroutable(arrived: FileArrived, name: str, bad: BadInput, received: datetime) -> Event:
-    resource = {
-        "prefect.resource.id": f"panoptes.file.{arrived.id}",
-        "prefect.resource.name": one_line(name, most=_MOST_SHOWN),
-    }
-    payload = _payload(arrived, name, None) | {
-        "code": bad.code,
-        "reason": one_line(bad.reason, most=_MOST_SHOWN),
-        "next_step": bad.next_step,
-    }
-    return _event(arrived, UNROUTABLE, resource, payload, received)
-
-
-def _event(
-    arrived: FileArrived,
-    event: str,
-    resource: dict[str, str],
-    payload: dict[str, Any],
-    received: datetime,
-) -> Event:
-    return {
-        # Prefect lets no event of an id that it has just seen trigger anything again.
-        "id": str(arrived.id),
-        "occurred": received.isoformat(),
-        "event": event,
-        "resource": resource,
-        "related": [],
-        "payload": payload,
-    }
-
-
-def _payload(arrived: FileArrived, name: str, upload: UploadName | None) -> dict[str, Any]:
-    return {
-        "bucket": arrived.bucket,
-        "name": one_line(name, most=_MOST_SHOWN),
-        "generation": str(arrived.generation),
-        "size": arrived.size,
-        "file_type": upload.file_type.value if upload else None,
-        "image_id": upload.image_id if upload else None,
-        "stored": arrived.time.isoformat() if arrived.time else None,
-        "delivery": one_line(arrived.delivery, most=_MOST_SHOWN),
-    }
+    return prefect_event(ARRIVED, resource, payload, id_=arrived.id, occurred=received)

@@ -26,9 +26,8 @@ from starlette.routing import Route
 from deployments.receiver.announcements import UNROUTABLE, Incoming, announce
 from deployments.receiver.authentication import Guard, Refused, header_bytes
 from deployments.receiver.health_monitor import HealthMonitor
-from deployments.receiver.prefect_api import Prefect, PrefectAway
-from deployments.receiver.sending import Announcer
-from deployments.receiver.settings import ReceiverSettings, unknown_variables
+from deployments.receiver.prefect_api import Announcer, Prefect, PrefectAway
+from deployments.receiver.settings import ReceiverSettings
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.events import FileArrived, MalformedEvent, OtherEvent, parse_event
 from panoptes.network.safe_text import safe_log
@@ -149,7 +148,7 @@ def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starle
             "the receiver does not know where Prefect is: set PREFECT_API_URL, for example "
             "http://127.0.0.1:4200/api"
         )
-    if unknown := unknown_variables():
+    if unknown := settings.unknown_variables():
         log.warning("there are no such settings, so these are ignored: %s", ", ".join(unknown))
     receiver = Receiver(settings, guard or settings.guard())
     return Starlette(

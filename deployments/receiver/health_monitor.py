@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deployments.receiver.announcements import LABELS
 from deployments.receiver.prefect_api import Prefect, PrefectAway
 from deployments.work_pools.zombies import ZOMBIE_MESSAGE
+from flows.announcing import prefect_event
 from flows.starting import SWEEP
 from panoptes.network.ingest.backlog import SWEPT, Backlog, is_growing
 from panoptes.network.safe_text import one_line, safe_log
@@ -59,22 +59,14 @@ class Report:
         return self.obstacle is None
 
     def as_json(self) -> dict[str, Any]:
-        concerns = [{"kind": each.kind, "sentence": each.sentence} for each in self.concerns]
-        return {"ready": self.is_ready, "obstacle": self.obstacle, "concerns": concerns}
+        return {"ready": self.is_ready, **asdict(self)}
 
 
 class HealthMonitor:
     """Looks at Prefect now and then, and remembers what was wrong."""
 
-    def __init__(
-        self,
-        prefect: Prefect,
-        *,
-        sweep: str = SWEEP,
-        look_seconds: float = 30.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._prefect, self._clock = prefect, clock
+    def __init__(self, prefect: Prefect, *, sweep: str = SWEEP, look_seconds: float = 30.0) -> None:
+        self._prefect = prefect
         self._sweep, self._look_seconds, self._without_sweep = sweep, look_seconds, 0
         self._concerns: dict[str, Concern] = {}
         self._told: dict[str, Concern] = {}
@@ -100,9 +92,9 @@ class HealthMonitor:
     async def report(self) -> Report:
         """The present state; asks Prefect at most every two seconds."""
         async with self._lock:
-            if self._clock() - self._checked >= FRESH_SECONDS:
+            if time.monotonic() - self._checked >= FRESH_SECONDS:
                 self._obstacle = await self._find_obstacle()
-                self._checked = self._clock()
+                self._checked = time.monotonic()
         concerns = [*self._concerns.values(), *([self._blind] if self._blind else [])]
         return Report(self._obstacle, tuple(concerns))
 
@@ -111,12 +103,11 @@ class HealthMonitor:
 
         Raises PrefectAway.
         """
-        noticed = [
-            *await self._failures(),
-            *await self._backlog(),
-            *await self._no_sweep(),
-        ]
-        found = {each.kind: each for each in noticed}
+        found = {
+            each.kind: each
+            for noticed in (self._failures(), self._backlog(), self._no_sweep())
+            async for each in noticed
+        }
         for each in _only_in(found, self._concerns):
             log.error("%s", each.sentence)
         for each in _only_in(self._concerns, found):
@@ -144,48 +135,34 @@ class HealthMonitor:
             "version's prefect.yaml was not deployed"
         )
 
-    async def _failures(self) -> list[Concern]:
-        concerns = []
+    async def _failures(self) -> AsyncIterator[Concern]:
         failed = await self._events("prefect.automation.action.failed")
         failed = [event for event in failed if not _came_too_late(event)]
         no_runs = [each for each in failed if each["payload"].get("action_type") == RUNS]
-        others = [each for each in failed if each not in no_runs]
         if no_runs:
-            concerns.append(
-                Concern(
-                    "action-failed",
-                    f"an automation could not make a run {_times(no_runs)} in the last hour, so "
-                    f"runs are missing until the next sweep; the latest: {_reason(no_runs[0])}",
-                )
+            yield Concern(
+                "action-failed",
+                f"an automation could not make a run {_times(no_runs)} in the last hour, so "
+                f"runs are missing until the next sweep; the latest: {_reason(no_runs[0])}",
             )
+        others = [each for each in failed if each not in no_runs]
         if others:
-            name = others[0]["resource"].get("prefect.resource.name", "")
-            concerns.append(
-                Concern(
-                    "other-action-failed",
-                    f"the action of an automation failed {_times(others)} in the last hour, the "
-                    f"latest that of {one_line(name)}: {_reason(others[0])}",
-                )
+            yield Concern(
+                "other-action-failed",
+                f"the action of an automation failed {_times(others)} in the last hour, the "
+                f"latest that of {_name(others[0])}: {_reason(others[0])}",
             )
         crashed = await self._events("prefect.flow-run.Crashed")
-        zombies = [
-            event
-            for event in crashed
-            if event["resource"].get("prefect.state-message") == ZOMBIE_MESSAGE
-        ]
+        said = "prefect.state-message"
+        zombies = [each for each in crashed if each["resource"].get(said) == ZOMBIE_MESSAGE]
         if zombies:
-            name = zombies[0]["resource"].get("prefect.resource.name", "")
-            concerns.append(
-                Concern(
-                    "zombie-run",
-                    f"a run fell silent {_times(zombies)} in the last hour, the latest: "
-                    f"{one_line(name)}; the sweep takes up what it left",
-                )
+            yield Concern(
+                "zombie-run",
+                f"a run fell silent {_times(zombies)} in the last hour, the latest: "
+                f"{_name(zombies[0])}; the sweep takes up what it left",
             )
-        return concerns
 
-    async def _backlog(self) -> list[Concern]:
-        concerns = []
+    async def _backlog(self) -> AsyncIterator[Concern]:
         deployment = await self._prefect.read_deployment(self._prefect.deployment)
         # By their times: a server on SQLite does without the service that names them Late.
         before = {"before_": (datetime.now(UTC) - OVERDUE).isoformat()}
@@ -193,20 +170,17 @@ class HealthMonitor:
             deployment["id"], state=_of("SCHEDULED"), expected_start_time=before
         )
         if late >= LATE_RUNS:
-            concerns.append(
-                Concern(
-                    "late-runs",
-                    f"{late} runs of {self._prefect.deployment} are overdue: there are too few "
-                    "workers, or none",
-                )
+            yield Concern(
+                "late-runs",
+                f"{late} runs of {self._prefect.deployment} are overdue: there are too few "
+                "workers, or none",
             )
         sweeps = await self._events(SWEPT, limit=5)
         reports = [Backlog.model_validate(event["payload"]) for event in sweeps]
         if is_growing(reports):
-            concerns.append(Concern("backlog", reports[0].sentence))
-        return concerns
+            yield Concern("backlog", reports[0].sentence)
 
-    async def _no_sweep(self) -> list[Concern]:
+    async def _no_sweep(self) -> AsyncIterator[Concern]:
         """Its schedule is off; or is on, and nothing comes of it, as when Prefect's own
         scheduler fails."""
         deployment = await self._prefect.read_deployment(self._sweep)
@@ -214,15 +188,15 @@ class HealthMonitor:
             why = "is not scheduled"
         elif await self._count_runs(deployment["id"], state=_of("SCHEDULED", "PENDING", "RUNNING")):
             self._without_sweep = 0
-            return []
+            return
         else:
             # A new deployment's first run is scheduled within a minute.
             self._without_sweep += 1
             if self._without_sweep * self._look_seconds <= SCHEDULER_SECONDS:
-                return []
+                return
             why = "has a schedule, but no run comes of it: see the log of Prefect's server"
         sentence = f"{self._sweep} {why}; files whose event was lost wait for ever"
-        return [Concern("no-sweep", sentence)]
+        yield Concern("no-sweep", sentence)
 
     async def _count_runs(self, deployment_id: str, **wanted: Any) -> int:
         """Runs of a deployment, by a filter for flow runs of Prefect's API."""
@@ -232,14 +206,8 @@ class HealthMonitor:
     async def _events(self, name: str, *, limit: int = 50) -> list[dict[str, Any]]:
         """The last events of a name, newest first."""
         since = (datetime.now(UTC) - PAST).isoformat()
-        query = {
-            "filter": {
-                "event": {"name": [name]},
-                "occurred": {"since": since},
-                "order": "DESC",
-            },
-            "limit": limit,
-        }
+        wanted = {"event": {"name": [name]}, "occurred": {"since": since}, "order": "DESC"}
+        query = {"filter": wanted, "limit": limit}
         page = await self._prefect.call("POST", "/events/filter", json=query)
         return list(page["events"])
 
@@ -259,6 +227,10 @@ def _only_in(these: dict[str, Concern], others: dict[str, Concern]) -> list[Conc
     return [each for kind, each in these.items() if kind not in others]
 
 
+def _name(event: dict[str, Any]) -> str:
+    return one_line(event["resource"].get("prefect.resource.name", ""))
+
+
 def _reason(failed: dict[str, Any]) -> str:
     return one_line(failed["payload"].get("reason") or failed["payload"], most=300)
 
@@ -274,13 +246,8 @@ def _times(events: Sequence[Any]) -> str:
 
 
 def _event(name: str, concern: Concern) -> dict[str, Any]:
-    return {
-        "id": str(uuid.uuid4()),
-        "occurred": datetime.now(UTC).isoformat(),
-        "event": name,
-        "resource": {
-            "prefect.resource.id": f"panoptes.concern.{concern.kind}",
-            "prefect.resource.name": concern.kind,
-        },
-        "payload": {"sentence": concern.sentence},
+    resource = {
+        "prefect.resource.id": f"panoptes.concern.{concern.kind}",
+        "prefect.resource.name": concern.kind,
     }
+    return prefect_event(name, resource, {"sentence": concern.sentence})

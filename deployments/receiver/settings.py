@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from deployments.environment import EnvironmentSettings, separated
 from deployments.receiver.authentication import Guard, choose_guard
 from deployments.receiver.certificates import Certificates
 from flows.starting import INGEST, SWEEP
 
-PREFIX = "PANOPTES_RECEIVER_"
 
-
-class ReceiverSettings(BaseSettings):
+class ReceiverSettings(EnvironmentSettings):
     """Each is read from ``PANOPTES_RECEIVER_NAME`` where it is not given."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix="PANOPTES_RECEIVER_")
 
-    host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8400, ge=0, le=65535, description="The port; 0 takes a free one.")
     audience: str | None = Field(
         None,
         description="The audience of Google's tokens: the URL that the push subscription or "
         "the Eventarc trigger names.",
     )
-    service_accounts: Annotated[frozenset[str], NoDecode] = Field(
+    service_accounts: Annotated[frozenset[str], NoDecode, BeforeValidator(separated)] = Field(
         frozenset(), description="E-mail addresses of the service accounts that may push."
     )
     secret: SecretStr | None = Field(
@@ -57,19 +54,6 @@ class ReceiverSettings(BaseSettings):
         description="How often Prefect is looked at for what it does not say itself.",
     )
 
-    @field_validator("service_accounts", mode="before")
-    @classmethod
-    def _separated_by_commas(cls, value: object) -> object:
-        return (
-            [each for each in value.split(",") if each.strip()] if isinstance(value, str) else value
-        )
-
-    @field_validator("audience", "secret", "incoming", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        """As environment variables are often set to nothing to unset them."""
-        return None if isinstance(value, str) and not value.strip() else value
-
     def guard(self) -> Guard:
         """Raises ConfigurationError for settings that would accept everyone, or nobody."""
         return choose_guard(
@@ -79,11 +63,3 @@ class ReceiverSettings(BaseSettings):
             open_on=self.host if self.open else None,
             certificates=Certificates(),
         )
-
-
-def unknown_variables() -> list[str]:
-    """Environment variables that look like settings and are none, in any letter case."""
-    known = {f"{PREFIX}{name.upper()}" for name in ReceiverSettings.model_fields}
-    return sorted(
-        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
-    )

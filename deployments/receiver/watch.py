@@ -62,12 +62,15 @@ class Watcher:
         *,
         patience: Patience | None = None,
         poll: float | None = None,
+        on_start: Callable[[], None] = lambda: None,
     ) -> None:
         """`poll` looks every so many seconds instead of asking the system to be told, as is
-        needed for a folder on another machine (NFS, SMB)."""
+        needed for a folder on another machine (NFS, SMB). `on_start` is called once nothing
+        that becomes complete is missed."""
         self.folder = folder.expanduser().resolve()
         self.started = asyncio.Event()
         self._send, self._patience, self._poll = send, patience or Patience(), poll
+        self._on_start = on_start
         self._store = FolderStore(self.folder, read_only=True, follow_links=False, uploads=True)
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._told: dict[str, int] = {}
@@ -83,6 +86,7 @@ class Watcher:
         observer = self._observer(loop)
         try:
             self.started.set()
+            self._on_start()
             await self._failed
         finally:
             observer.stop()
@@ -249,15 +253,5 @@ async def watch(
     chosen = patience or Patience()
     async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
         receiver = ReceiverClient(client, url, secret=secret, patience=chosen)
-        watcher = Watcher(folder, receiver.send, patience=chosen, poll=poll)
-        running = asyncio.create_task(watcher.run())
-        started = asyncio.create_task(watcher.started.wait())
-        try:
-            await asyncio.wait([running, started], return_when=asyncio.FIRST_COMPLETED)
-            if started.done():
-                on_start()
-            await running
-        finally:
-            for task in (running, started):
-                task.cancel()
-            await asyncio.wait([running, started])
+        watcher = Watcher(folder, receiver.send, patience=chosen, poll=poll, on_start=on_start)
+        await watcher.run()

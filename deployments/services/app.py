@@ -18,7 +18,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
-from deployments.receiver.authentication import Guard
 from deployments.services.access import Admission, BrowserRules
 from deployments.services.file_routes import file_router
 from deployments.services.models import (
@@ -66,24 +65,14 @@ _STATUS: dict[type[Exception], int] = {
 }
 
 
-def create_app(
-    site: Site,
-    settings: ServiceSettings,
-    *,
-    guard: Guard | None = None,
-    sesame: Sesame | None = None,
-) -> FastAPI:
+def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None = None) -> FastAPI:
     """The ASGI application. Raises ConfigurationError where the settings cannot work.
 
-    `guard` and `sesame` take the place of those that the settings ask for.
+    `sesame` takes the place of the one that the environment names.
     """
-    services = Services(
-        site,
-        settings,
-        guard or settings.guard(),
-        sesame or Sesame.from_environment(),
-        KnownNames(site.catalog),
-    )
+    guard = settings.guard()
+    known = KnownNames(site.catalog)
+    services = Services(site, settings, sesame or Sesame.from_environment(), known)
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
@@ -100,7 +89,7 @@ def create_app(
     )
     # The last one added is asked first.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
-    app.add_middleware(Admission, guard=services.guard, most=settings.max_body_bytes)
+    app.add_middleware(Admission, guard=guard, most=settings.max_body_bytes)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.origins,
@@ -125,47 +114,42 @@ def create_app(
 
 
 def _add_lookup(app: FastAPI, services: Services) -> None:
-    responses: dict[int | str, dict[str, Any]] = {
-        404: {"model": Problem, "description": "Nothing is known by this name"}
-    }
     options: dict[str, Any] = {
         "tags": ["lookup"],
-        "responses": responses,
+        "responses": {404: {"model": Problem, "description": "Nothing is known by this name"}},
         "response_model_exclude_none": True,
     }
 
-    def answer(wanted: LookupRequest) -> LookupAnswer:
+    @app.get("/lookup-field", **options)
+    def lookup(wanted: Annotated[LookupRequest, Query()]) -> LookupAnswer:
+        """Where something is: a name, or coordinates in any notation."""
         found = resolve_name(
             wanted.search_string, moment=wanted.time, sesame=services.sesame, known=services.known
         )
         return LookupAnswer(**found.model_dump())
 
-    @app.get("/lookup-field", **options)
-    def lookup(wanted: Annotated[LookupRequest, Query()]) -> LookupAnswer:
-        """Where something is: a name, or coordinates in any notation."""
-        return answer(wanted)
-
     @app.post("/lookup-field", **options)
     def lookup_posted(wanted: LookupRequest) -> LookupAnswer:
         """The same, of a JSON body."""
-        return answer(wanted)
+        return lookup(wanted)
 
 
 def _add_header(app: FastAPI, services: Services) -> None:
-    responses: dict[int | str, dict[str, Any]] = {
-        400: {"model": Problem, "description": "This names no file"},
-        403: {"model": Problem, "description": "Only with a token"},
-        404: {"model": Problem, "description": "There is no such file in this network"},
-        422: {"model": Problem, "description": "The file is no FITS file, or damaged"},
-    }
     options: dict[str, Any] = {
         "tags": ["header"],
-        "responses": responses,
+        "responses": {
+            400: {"model": Problem, "description": "This names no file"},
+            403: {"model": Problem, "description": "Only with a token"},
+            404: {"model": Problem, "description": "There is no such file in this network"},
+            422: {"model": Problem, "description": "The file is no FITS file, or damaged"},
+        },
         "response_model": HeaderAnswer,
         "response_model_exclude_unset": True,
     }
 
-    def answer(wanted: HeaderRequest, request: Request) -> dict[str, Any]:
+    @app.get("/get-fits-header", **options)
+    def header(wanted: Annotated[HeaderRequest, Query()], request: Request) -> dict[str, Any]:
+        """The header of a stored FITS file, read without its pixels."""
         return stored_header(
             services.site,
             wanted.bucket_path,
@@ -175,62 +159,48 @@ def _add_header(app: FastAPI, services: Services) -> None:
             services.settings.hidden,
         )
 
-    @app.get("/get-fits-header", **options)
-    def header(wanted: Annotated[HeaderRequest, Query()], request: Request) -> dict[str, Any]:
-        """The header of a stored FITS file, read without its pixels."""
-        return answer(wanted, request)
-
     @app.post("/get-fits-header", **options)
     def header_posted(wanted: HeaderRequest, request: Request) -> dict[str, Any]:
         """The same, of a JSON body."""
-        return answer(wanted, request)
+        return header(wanted, request)
 
 
 def _answer_problems(app: FastAPI) -> None:
     """Every refusal is a `Problem` with a true status code."""
 
-    async def expected(request: Request, error: Exception) -> Response:
-        status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
-        return _problem(status, str(error))
-
-    async def bad_input(request: Request, error: Exception) -> Response:
-        assert isinstance(error, BadInput)
-        problem = Problem(message=error.reason, code=error.code, next_step=error.next_step)
-        return JSONResponse(problem.model_dump(), status_code=422)
-
-    async def away(request: Request, error: Exception) -> Response:
-        log.warning("%s", error)
-        return _problem(503, str(error), {"Retry-After": RETRY_SECONDS})
-
-    async def not_set_up(request: Request, error: Exception) -> Response:
-        log.error("%s", error)
-        return _problem(500, "the network is not set up rightly; its operator sees why in the log")
-
-    async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        sentences = [
-            f"{'.'.join(str(x)[:80] for x in each['loc'][1:]) or 'the request'}: "
-            f"{each['msg'][:200]}"
-            for each in error.errors()[:5]
-        ]
-        return _problem(422, "; ".join(sentences))
-
-    async def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _problem(error.status_code, error.detail, dict(error.headers or {}))
-
-    async def unexpected(request: Request, error: Exception) -> Response:
+    async def answer(request: Request, error: Exception) -> Response:
+        match error:
+            case BadInput():
+                return _problem(422, error.reason, code=error.code, next_step=error.next_step)
+            case TransientError():
+                log.warning("%s", error)
+                return _problem(503, str(error), {"Retry-After": RETRY_SECONDS})
+            case ConfigurationError():
+                log.error("%s", error)
+                return _problem(
+                    500, "the network is not set up rightly; its operator sees why in the log"
+                )
+            case RequestValidationError():
+                sentences = [
+                    f"{'.'.join(str(x)[:80] for x in each['loc'][1:]) or 'the request'}: "
+                    f"{each['msg'][:200]}"
+                    for each in error.errors()[:5]
+                ]
+                return _problem(422, "; ".join(sentences))
+            case HTTPException():
+                return _problem(error.status_code, error.detail, dict(error.headers or {}))
+        for kind, status in _STATUS.items():
+            if isinstance(error, kind):
+                return _problem(status, str(error))
         return _problem(500, "an unexpected error; the operator sees it in the log")
 
-    for kind in _STATUS:
-        app.add_exception_handler(kind, expected)
-    app.add_exception_handler(BadInput, bad_input)
-    app.add_exception_handler(TransientError, away)
-    app.add_exception_handler(ConfigurationError, not_set_up)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, unexpected)
+    others = (BadInput, TransientError, ConfigurationError, RequestValidationError, HTTPException)
+    for kind in (*_STATUS, *others, Exception):
+        app.add_exception_handler(kind, answer)
 
 
-def _problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"success": False, "message": message}, status_code=status, headers=headers)
+def _problem(
+    status: int, message: str, headers: dict[str, str] | None = None, **more: str
+) -> Response:
+    problem = {"success": False, "message": message, **more}
+    return JSONResponse(problem, status_code=status, headers=headers)

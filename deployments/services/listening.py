@@ -50,13 +50,8 @@ def _files() -> int:
     return wanted
 
 
-def answer(app: ASGIApp, listener: socket.socket, *, access_log: bool) -> None:
-    """Serve there until SIGINT or SIGTERM."""
-    server(app, access_log=access_log).run(sockets=[listener])
-
-
 def server(app: ASGIApp, *, access_log: bool = False) -> uvicorn.Server:
-    """How every service is served."""
+    """How every service is served: until SIGINT or SIGTERM, where it is run."""
     import uvicorn
 
     from deployments.services.punctual import LingeringClose, PatientServer, PunctualProtocol

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from deployments.environment import EnvironmentSettings, separated
 from deployments.receiver.authentication import Guard, SharedSecret, is_loopback
 from deployments.services.access import Everyone, OwnPrograms
 from panoptes.network.documents import Location
@@ -22,14 +23,17 @@ GUARDED: frozenset[Location] = frozenset({"incoming", "quarantine"})
 """What only callers with a token are shown anything of: nobody has looked at these files yet."""
 
 
-class ServiceSettings(BaseSettings):
+def _with_archive(names: object) -> object:
+    if not isinstance(names, list):
+        return names
+    return [x for each in names for x in (ARCHIVE if each == "archive" else (each,))]
+
+
+class ServiceSettings(EnvironmentSettings):
     """Each is read from ``PANOPTES_SERVICES_NAME`` where it is not given."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PANOPTES_SERVICES_", extra="forbid", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="PANOPTES_SERVICES_")
 
-    host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8500, ge=0, le=65535, description="The port; 0 takes a free one.")
     data: Path | None = Field(
         None, description="A network in a folder of this machine, as `ingest` makes it."
@@ -41,12 +45,14 @@ class ServiceSettings(BaseSettings):
         None, description="What callers put into Authorization: Bearer TOKEN."
     )
     open: bool = Field(False, description="Let everyone read who can reach the services.")
-    files: Annotated[frozenset[Location], NoDecode] = Field(
+    files: Annotated[
+        frozenset[Location], NoDecode, BeforeValidator(_with_archive), BeforeValidator(separated)
+    ] = Field(
         frozenset(),
         description="The locations whose files are served, separated by commas; 'archive' for "
         "all but incoming and quarantine. Empty: none.",
     )
-    origins: Annotated[frozenset[str], NoDecode] = Field(
+    origins: Annotated[frozenset[str], NoDecode, BeforeValidator(separated)] = Field(
         frozenset(),
         description="Origins of web pages that may read, separated by commas; * for all. "
         "Empty: none but the services' own.",
@@ -55,19 +61,6 @@ class ServiceSettings(BaseSettings):
         None, description="Where callers find the services, if not where they say themselves."
     )
     max_body_bytes: int = Field(65_536, gt=0, description="Larger requests are refused.")
-
-    @field_validator("files", "origins", mode="before")
-    @classmethod
-    def _separated_by_commas(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        names = [each.strip() for each in value.split(",") if each.strip()]
-        return [x for each in names for x in (ARCHIVE if each == "archive" else (each,))]
-
-    @field_validator("token", "data", "public_url", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if isinstance(value, str) and not value.strip() else value
 
     @field_validator("public_url")
     @classmethod

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from deployments.receiver.authentication import Guard
 from deployments.services.settings import ServiceSettings
 from panoptes.network.documents import Location
 from panoptes.network.lookup.known_names import KnownNames
@@ -20,7 +19,6 @@ class Services:
 
     site: Site
     settings: ServiceSettings
-    guard: Guard
     sesame: Sesame
     known: KnownNames
 

@@ -226,7 +226,13 @@ def _mapping(document: Document, key: str) -> Document:
 
 
 def _text(document: Document, key: str) -> str:
-    return _clean(_any_text(document, key), key)
+    """Text that a log, an answer and Prefect can hold: JSON may name half a character."""
+    text = _any_text(document, key)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise MalformedEvent(f"its {key} is broken text") from None
+    return text
 
 
 def _any_text(document: Document, key: str) -> str:
@@ -236,15 +242,6 @@ def _any_text(document: Document, key: str) -> str:
     if len(value) > _MOST_CHARACTERS:
         raise MalformedEvent(f"its {key} is longer than {_MOST_CHARACTERS} characters")
     return value
-
-
-def _clean(text: str, key: str) -> str:
-    """Text that a log, an answer and Prefect can hold: JSON may name half a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise MalformedEvent(f"its {key} is broken text") from None
-    return text
 
 
 def _bucket(bucket: str) -> str:

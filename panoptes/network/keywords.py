@@ -12,16 +12,17 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Literal, TypeAlias, TypeGuard
 
 CardValue: TypeAlias = str | int | float | bool | complex | None
 FieldValue: TypeAlias = str | int | float
 Reader: TypeAlias = Callable[[CardValue], FieldValue | None]
 DocumentName: TypeAlias = Literal["unit", "camera", "observation", "image"]
+Row: TypeAlias = tuple[str, tuple[str, ...], Reader, str, str]
+"""Of a `Keyword`, but for its document."""
 
 # Possessive: a page of digits or blanks is read once, and not cut in every way there is.
 _NUMBER = re.compile(
@@ -127,93 +128,63 @@ def read_right_ascension(value: CardValue) -> float | None:
 
 
 _RA, _DEC = read_right_ascension, between(-90, 90)
+_LONGITUDE, _SEPARATION, _SHARE = between(-180, 360), between(0, 180), between(0, 1)
+_CENTRE = "centre: solved, else of the field, else of the mount"
 
-KEYWORDS: tuple[Keyword, ...] = (
-    Keyword("unit", "name", ("OBSERVER",), read_text, "", "name of the unit"),
-    Keyword("unit", "latitude", ("LAT-OBS", "LATITUDE"), _DEC, "deg", "north positive; `location`"),
-    Keyword(
-        "unit",
-        "longitude",
-        ("LONG-OBS", "LONGITUDE"),
-        between(-180, 360),
-        "deg",
-        "east positive; `location`",
+ROWS: dict[DocumentName, tuple[Row, ...]] = {
+    "unit": (
+        ("name", ("OBSERVER",), read_text, "", "name of the unit"),
+        ("latitude", ("LAT-OBS", "LATITUDE"), _DEC, "deg", "north positive; `location`"),
+        ("longitude", ("LONG-OBS", "LONGITUDE"), _LONGITUDE, "deg", "east positive; `location`"),
+        ("elevation", ("ELEV-OBS", "ELEVATION"), read_float, "m", "above sea level"),
     ),
-    Keyword("unit", "elevation", ("ELEV-OBS", "ELEVATION"), read_float, "m", "above sea level"),
-    Keyword("camera", "model", ("CAMMODEL", "CAM-MOD"), read_text, "", "camera model"),
-    Keyword("camera", "serial_number", ("CAMSN",), read_text, "", "body serial number, a text"),
-    Keyword(
-        "camera", "internal_serial_number", ("INTSN",), read_text, "", "internal serial number"
+    "camera": (
+        ("model", ("CAMMODEL", "CAM-MOD"), read_text, "", "camera model"),
+        ("serial_number", ("CAMSN",), read_text, "", "body serial number, a text"),
+        ("internal_serial_number", ("INTSN",), read_text, "", "internal serial number"),
     ),
-    Keyword(
-        "observation", "software_version", ("CREATOR",), read_text, "", "control software's version"
+    "observation": (
+        ("software_version", ("CREATOR",), read_text, "", "control software's version"),
+        ("ra", ("CRVAL1", "FIELD_RA", "RA-MNT", "RA_MNT"), _RA, "deg", _CENTRE),
+        ("dec", ("CRVAL2", "FIELD_DEC", "DEC-MNT", "DEC_MNT"), _DEC, "deg", _CENTRE),
+        ("exptime", ("EXPTIME",), between(0, 1e6), "s", "exposure time"),
+        ("field_name", ("FIELD", "FIELD_NAME"), read_text, "", "target field"),
+        ("camera_filter", ("FILTER",), read_text, "", "filter or Bayer pattern"),
+        ("iso", ("ISO",), read_int, "", "ISO setting"),
+        ("project", ("ORIGIN",), read_text, "", "project"),
     ),
-    Keyword(
-        "observation",
-        "ra",
-        ("CRVAL1", "FIELD_RA", "RA-MNT", "RA_MNT"),
-        _RA,
-        "deg",
-        "centre: solved, else of the field, else of the mount",
+    "image": (
+        ("exptime", ("EXPTIME",), between(0, 1e6), "s", "exposure time"),
+        (
+            "ha_mnt",
+            ("HA-MNT", "HA_MNT"),
+            read_float,
+            "h",
+            "mount's hour angle (POCS writes hours and comments 'Degrees')",
+        ),
+        ("ra_mnt", ("RA-MNT", "RA_MNT"), _RA, "deg", "mount's right ascension"),
+        ("dec_mnt", ("DEC-MNT", "DEC_MNT"), _DEC, "deg", "mount's declination"),
+        ("ra_image", ("CRVAL1",), _RA, "deg", "from the plate solution"),
+        ("dec_image", ("CRVAL2",), _DEC, "deg", "from the plate solution"),
+        ("moonfrac", ("MOONFRAC", "MOON_FRACTION"), _SHARE, "", "illuminated fraction of the Moon"),
+        ("moonsep", ("MOONSEP", "MOON_SEPARATION"), _SEPARATION, "deg", "distance from the Moon"),
+        ("airmass", ("AIRMASS",), read_float, "", "sec(z)"),
+        ("measev", ("MEASEV",), read_float, "EV", "measured brightness"),
+        ("measev2", ("MEASEV2",), read_float, "EV", "measured brightness, second"),
+        ("measr", ("MEASRGGB",), nth_of_four(0), "", "measured red"),
+        ("measg", ("MEASRGGB",), nth_of_four(1), "", "measured first green"),
+        ("measg2", ("MEASRGGB",), nth_of_four(2), "", "measured second green"),
+        ("measb", ("MEASRGGB",), nth_of_four(3), "", "measured blue"),
+        ("camtemp", ("CAMTEMP",), read_float, "degC", "camera temperature"),
+        ("circconf", ("CIRCCONF",), read_float, "mm", "circle of confusion"),
+        ("colortmp", ("COLORTMP",), read_float, "K", "colour temperature"),
+        ("bluebal", ("BLUEBAL",), read_float, "", "blue balance"),
+        ("redbal", ("REDBAL",), read_float, "", "red balance"),
+        ("whtlvln", ("WHTLVLN",), read_int, "ADU", "normal white level"),
+        ("whtlvls", ("WHTLVLS",), read_int, "ADU", "specular white level"),
     ),
-    Keyword(
-        "observation",
-        "dec",
-        ("CRVAL2", "FIELD_DEC", "DEC-MNT", "DEC_MNT"),
-        _DEC,
-        "deg",
-        "centre: solved, else of the field, else of the mount",
-    ),
-    Keyword("observation", "exptime", ("EXPTIME",), between(0, 1e6), "s", "exposure time"),
-    Keyword("observation", "field_name", ("FIELD", "FIELD_NAME"), read_text, "", "target field"),
-    Keyword("observation", "camera_filter", ("FILTER",), read_text, "", "filter or Bayer pattern"),
-    Keyword("observation", "iso", ("ISO",), read_int, "", "ISO setting"),
-    Keyword("observation", "project", ("ORIGIN",), read_text, "", "project"),
-    Keyword("image", "exptime", ("EXPTIME",), between(0, 1e6), "s", "exposure time"),
-    Keyword(
-        "image",
-        "ha_mnt",
-        ("HA-MNT", "HA_MNT"),
-        read_float,
-        "h",
-        "mount's hour angle (POCS writes hours and comments 'Degrees')",
-    ),
-    Keyword("image", "ra_mnt", ("RA-MNT", "RA_MNT"), _RA, "deg", "mount's right ascension"),
-    Keyword("image", "dec_mnt", ("DEC-MNT", "DEC_MNT"), _DEC, "deg", "mount's declination"),
-    Keyword("image", "ra_image", ("CRVAL1",), _RA, "deg", "from the plate solution"),
-    Keyword("image", "dec_image", ("CRVAL2",), _DEC, "deg", "from the plate solution"),
-    Keyword(
-        "image",
-        "moonfrac",
-        ("MOONFRAC", "MOON_FRACTION"),
-        between(0, 1),
-        "",
-        "illuminated fraction of the Moon",
-    ),
-    Keyword(
-        "image",
-        "moonsep",
-        ("MOONSEP", "MOON_SEPARATION"),
-        between(0, 180),
-        "deg",
-        "distance from the Moon",
-    ),
-    Keyword("image", "airmass", ("AIRMASS",), read_float, "", "sec(z)"),
-    Keyword("image", "measev", ("MEASEV",), read_float, "EV", "measured brightness"),
-    Keyword("image", "measev2", ("MEASEV2",), read_float, "EV", "measured brightness, second"),
-    Keyword("image", "measr", ("MEASRGGB",), nth_of_four(0), "", "measured red"),
-    Keyword("image", "measg", ("MEASRGGB",), nth_of_four(1), "", "measured first green"),
-    Keyword("image", "measg2", ("MEASRGGB",), nth_of_four(2), "", "measured second green"),
-    Keyword("image", "measb", ("MEASRGGB",), nth_of_four(3), "", "measured blue"),
-    Keyword("image", "camtemp", ("CAMTEMP",), read_float, "degC", "camera temperature"),
-    Keyword("image", "circconf", ("CIRCCONF",), read_float, "mm", "circle of confusion"),
-    Keyword("image", "colortmp", ("COLORTMP",), read_float, "K", "colour temperature"),
-    Keyword("image", "bluebal", ("BLUEBAL",), read_float, "", "blue balance"),
-    Keyword("image", "redbal", ("REDBAL",), read_float, "", "red balance"),
-    Keyword("image", "whtlvln", ("WHTLVLN",), read_int, "ADU", "normal white level"),
-    Keyword("image", "whtlvls", ("WHTLVLS",), read_int, "ADU", "specular white level"),
-)
-
+}
+KEYWORDS = tuple(Keyword(document, *row) for document, rows in ROWS.items() for row in rows)
 
 _ALSO = ("CTYPE1", "CTYPE2", "SEQID", "SEQUENCE_ID", "IMAGEID", "IMAGE_ID")
 _KNOWN = frozenset((*_ALSO, *(card for keyword in KEYWORDS for card in keyword.cards)))
@@ -239,12 +210,7 @@ def describe(header: Mapping[str, object]) -> Described:
     """Read every known card of a header whose keywords are in upper case."""
     cards: dict[str, CardValue] = {k: v for k, v in header.items() if _is_card_value(v)}
     solved = _is_solved(cards)
-    filled: dict[str, dict[str, FieldValue]] = {
-        "unit": {},
-        "camera": {},
-        "observation": {},
-        "image": {},
-    }
+    filled: dict[str, dict[str, FieldValue]] = {document: {} for document in ROWS}
     notes: dict[str, None] = {}
     for keyword in KEYWORDS:
         for card in keyword.cards:
@@ -315,8 +281,7 @@ def table() -> str:
         "`notes` say which card was not understood. `CRVAL1` and `CRVAL2` count only where",
         "`CTYPE1`, if present, is a right ascension; a position is always one pair of cards.",
     ]
-    documents: Sequence[DocumentName] = ("unit", "camera", "observation", "image")
-    for document in documents:
+    for document in ROWS:
         lines += ["", f"## {document.capitalize()}", "", "| field | cards | unit | meaning |"]
         lines += ["|---|---|---|---|"]
         lines += [
@@ -327,21 +292,5 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print the page, or with ``--check FILE`` say whether the file is current."""
-    if not arguments:
-        sys.stdout.write(table())
-        return 0
-    if len(arguments) == 2 and arguments[0] == "--check":
-        if Path(arguments[1]).read_text(encoding="utf-8") == table():
-            return 0
-        sys.stderr.write(
-            f"{arguments[1]} is not current: python -m panoptes.network.keywords > {arguments[1]}\n"
-        )
-        return 1
-    sys.stderr.write("usage: python -m panoptes.network.keywords [--check FILE]\n")
-    return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.stdout.write(table())

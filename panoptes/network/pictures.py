@@ -48,7 +48,7 @@ def preview(
     plane = np.atleast_2d(plane)
     if not plane.size:
         raise ValueError("an image without pixels has no picture")
-    colours = _colours(plane, pattern, long_side, physical or _as_they_are)
+    colours = _colours(plane, pattern, long_side, physical or (lambda values: values))
     shown = np.stack([_stretched(colour) for colour in colours], axis=-1)
     if bottom_up:
         shown = shown[::-1]
@@ -56,10 +56,6 @@ def preview(
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=85)
     return out.getvalue()
-
-
-def _as_they_are(pixels: Pixels) -> Pixels:
-    return pixels
 
 
 def _colours(

@@ -1,6 +1,6 @@
 """Searches over the catalog: observations, their images, and units.
 
-Every query asks only for what `catalog.indexes` declares, and narrows down the rest while
+Every query asks only for what `catalog.queries` declares, and narrows down the rest while
 it reads, so that the same search runs on SQLite and on Firestore. One page looks at no
 more than `MAX_LOOKED_AT` documents, whatever was asked."""
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from panoptes.network.addresses import open_catalog, open_store, place_of
 from panoptes.network.catalog.catalog import Catalog
-from panoptes.network.documents import Location
+from panoptes.network.documents import GeoPoint, Location
 from panoptes.network.errors import BadInput, ConfigurationError
 from panoptes.network.settings import LOCATIONS, NetworkSettings
-from panoptes.network.storage.store import ObjectStore
+from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore
 from panoptes.network.upload import Source
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Site:
         self._catalog: Catalog | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened_anew, (type(self), self.settings, self._credentials)
+        return partial(type(self), self.settings, credentials=self._credentials), ()
 
     @classmethod
     def in_folder(cls, data: Path, *, incoming: Path | None = None, **policies: Any) -> Self:
@@ -99,6 +100,24 @@ class Site:
                     "give it a place of its own"
                 )
 
+    def stat(self, location: Location, path: str) -> ObjectInfo | None:
+        """What the store says of an object; None where there is none."""
+        try:
+            return self.store(location).stat(path)
+        except NotFound:
+            return None
+
+    def has(self, source: Source) -> bool:
+        """Whether `incoming` still holds this very generation of an uploaded file."""
+        found = self.stat("incoming", source.name)
+        return found is not None and found.generation == source.generation
+
+    def longitude(self, unit_id: str) -> float | None:
+        """Of a unit, in degrees, east positive; None where it is not known."""
+        unit = self.catalog.get("units", unit_id)
+        place = unit.fields.get("location") if unit else None
+        return place.longitude if isinstance(place, GeoPoint) else None
+
     def read(self, source: Source) -> bytes:
         """The bytes of exactly this generation of an uploaded file, kept in `source`.
 
@@ -115,9 +134,3 @@ class Site:
             raise BadInput("empty-file")
         source.memory.data = data
         return data
-
-
-def _opened_anew(
-    kind: type[Site], settings: NetworkSettings, credentials: Callable[[], Credentials] | None
-) -> Site:
-    return kind(settings, credentials=credentials)

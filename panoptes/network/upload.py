@@ -10,19 +10,17 @@ from panoptes.network.names import UploadName
 from panoptes.network.safe_text import one_line
 
 
+@dataclass(slots=True, eq=False)
 class Memory:
     """What this process knows of an upload while it works on it; never travels to another."""
 
-    __slots__ = ("data", "decoded", "kept")
-
-    def __init__(self) -> None:
-        self.data: bytes | None = None
-        """The file's bytes."""
-        self.decoded: object | None = None
-        """What a derivation decoded and its verification compares."""
-        self.kept: Output | None = None
-        """Where nothing was uploaded: the archived object that these are the bytes of, which
-        stays the image's whatever its path."""
+    data: bytes | None = None
+    """The file's bytes."""
+    decoded: object | None = None
+    """What a derivation decoded and its verification compares."""
+    kept: Output | None = None
+    """Where nothing was uploaded: the archived object that these are the bytes of, which stays
+    the image's whatever its path."""
 
     def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
         return (Memory, ())

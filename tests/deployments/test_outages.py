@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployments.local_stack.stack import LocalStack, local_stack
+from deployments.local_stack.stack import LocalStack
 from deployments.local_stack.window import set_window
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.simulator.night import Night, Sent
@@ -105,7 +105,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     site = Site.in_folder(Path(folder, "data"), **sites.AT_ONCE)
     site.check()
     with ExitStack() as open_:
-        stack = open_.enter_context(local_stack(folder / "prefect", site=site))
+        stack = open_.enter_context(LocalStack(folder / "prefect", site=site))
         receiver = open_.enter_context(receiving(stack.api_url, incoming=site.settings.incoming))
         keep_to_one_sweep(stack)
         yield Plant(site, stack, receiver)

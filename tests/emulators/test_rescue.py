@@ -20,7 +20,7 @@ def site(on_google: Site) -> Site:
 
 
 def outcomes(site: Site) -> dict[str, str | None]:
-    return {result.name: result.code or result.outcome for result in ingest_all(site)}
+    return {result.name: result.code or result.became for result in ingest_all(site)}
 
 
 def test_files_come_out_of_quarantine_with_their_history(site: Site) -> None:

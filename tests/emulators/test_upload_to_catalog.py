@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from deployments.local_stack.stack import LocalStack, local_stack
+from deployments.local_stack.stack import LocalStack
 from deployments.local_stack.window import set_window
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.errors import TransientError
@@ -135,7 +135,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
             patch.setenv(name, value)
         site = emulated_network(storage)
         home = tmp_path_factory.mktemp("stack")
-        stack = open_.enter_context(local_stack(home, site=site))
+        stack = open_.enter_context(LocalStack(home, site=site))
         with stack.client() as client:
             window, margin = timedelta(seconds=WINDOW), timedelta(seconds=MARGIN)
             set_window(client, window, margin=margin)

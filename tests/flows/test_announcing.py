@@ -10,9 +10,8 @@ import pytest
 
 from deployments.local_stack.stack import LocalStack
 from flows.announcing import announce_cases
-from panoptes.network.cases import QUARANTINED, case_id_of
 from panoptes.network.catalog.catalog import modify
-from panoptes.network.ingest.cases import find_case
+from panoptes.network.ingest.cases import QUARANTINED, case_id_of, find_case
 from panoptes.network.ingest.rescue import rescue_case
 from panoptes.network.names import document_key
 from panoptes.network.site import Site

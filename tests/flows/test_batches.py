@@ -94,7 +94,7 @@ def test_files_that_keep_failing_hold_up_no_other_and_end_the_chain(
     # They fail again, and go on waiting for a later sweep.
     monkeypatch.setattr("panoptes.network.storage.folder.FolderStore.read", _fails)
     results, more = batch(site, 1)
-    assert ([result.outcome for result in results], more) == (["failed"], False)
+    assert ([result.became for result in results], more) == (["failed"], False)
 
 
 def test_a_file_that_was_given_up_is_no_part_of_a_batch(tmp_path: Path) -> None:

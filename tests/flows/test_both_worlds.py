@@ -11,7 +11,7 @@ import pytest
 from deployments.local_stack.stack import LocalStack
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.settings import LOCATIONS
-from panoptes.network.simulator.night import Sent, simulate_night
+from panoptes.network.simulator.night import Night, Sent
 from panoptes.network.site import Site
 from tests import sites
 from tests.recording import Recording
@@ -75,7 +75,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 def send(site: Site, images: int = 2) -> list[Sent]:
     site.check()
-    return simulate_night(site.store("incoming").put, seed=11, images=images)
+    return Night(seed=11, images=images).send(site.store("incoming").put)
 
 
 def test_every_file_of_a_night_ends_where_it_should(site: Site) -> None:
@@ -163,11 +163,11 @@ def test_a_worker_reaches_emulated_buckets_and_database_by_the_block_alone(
     on_google: Site, tmp_path: Path
 ) -> None:
     """The worker shares nothing with this process but the server's API and the stores."""
-    from deployments.local_stack.stack import local_stack
+    from deployments.local_stack.stack import LocalStack
 
     sent = send(on_google)
     sequence_id = next(s.sequence_id for s in sent if s.sequence_id)
-    with local_stack(tmp_path / "stack", site=on_google) as stack:
+    with LocalStack(tmp_path / "stack", site=on_google) as stack:
         run = _run(stack, sequence_id)
         assert run == "Completed"
     left = {info.name for info in on_google.store("incoming").list()}

@@ -20,7 +20,7 @@ from panoptes.network.documents import File
 from panoptes.network.ingest.lease import Lease
 from panoptes.network.ingest.listing import waiting_for
 from panoptes.network.names import parse_sequence_id
-from panoptes.network.simulator.night import Sent, simulate_night
+from panoptes.network.simulator.night import Night, Sent
 from panoptes.network.site import Site
 from tasks.derive import compress
 from tasks.refusing import unless_refused
@@ -39,7 +39,7 @@ class Plant:
         self.site = Site.in_folder(root, lease_seconds=5.0, **sites.AT_ONCE)
         self.site.check()
         self.incoming = root / "incoming"
-        self.sent: list[Sent] = simulate_night(self.incoming, images=images, seed=7)
+        self.sent: list[Sent] = Night(images=images, seed=7).send(self.incoming)
         with stack.settings():
             PanoptesNetwork.of(self.site).save(self.name)
 

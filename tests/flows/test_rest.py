@@ -96,8 +96,8 @@ def test_an_upload_that_is_written_slowly_is_taken_whole(site: Site, writer: Wri
     while writing.is_alive() or sites.waiting(site):
         assert time.monotonic() < deadline
         results += sites.ingest_all(site)
-    assert {result.outcome for result in results} <= {"waiting", "catalogued"}
-    assert [result.outcome.value for result in results].count("catalogued") == 1
+    assert {result.became for result in results} <= {"waiting", "catalogued"}
+    assert [result.became.value for result in results].count("catalogued") == 1
     assert sites.objects(site, "quarantine") == {}
     verify_archive(DATA, site.store("images").read(f"{FITS}.fz")[0])
 
@@ -110,7 +110,7 @@ def test_what_stays_incomplete_is_judged_once_it_has_long_been_unchanged(
     began = time.monotonic()
     results = {result.name: result for result in _one_by_one(site)}
     first = results[FITS]
-    assert first.outcome == "waiting"
+    assert first.became == "waiting"
     assert "ends too early" in first.told
     entry = sites.entry_of(site, FITS)
     assert (entry.outcome, entry.code, entry.attempts) == (None, "truncated-file", entry.returns)
@@ -122,7 +122,7 @@ def test_what_stays_incomplete_is_judged_once_it_has_long_been_unchanged(
     assert {name: result.code for name, result in results.items()} == {
         FITS: "truncated-file", "notes.txt": "unknown-suffix", f"{LATER}.fits": "empty-file",
     }  # fmt: skip
-    assert {result.outcome for result in results.values()} == {"quarantined"}
+    assert {result.became for result in results.values()} == {"quarantined"}
     assert sites.entry_of(site, FITS).attempts == 2
 
 
@@ -142,7 +142,7 @@ def test_a_run_waits_once_for_what_has_just_come(site: Site) -> None:
     began = time.monotonic()
     sequence = parse_sequence_id(SEQUENCE_ID)
     results, _ = ingest_observation(site, sequence, watch=Listening())
-    assert {result.outcome for result in results} == {"catalogued"}
+    assert {result.became for result in results} == {"catalogued"}
     assert heard[0] == 2
     assert time.monotonic() - began >= REST
 
@@ -155,7 +155,7 @@ def test_the_sweep_starts_no_run_for_what_is_being_written(site: Site) -> None:
         assert found.backlog(overdue_after=0, held=set()).files == 1
         assert not found.observations[SEQUENCE_ID].is_ready
         (result,) = _one_by_one(site)
-        assert (result.outcome, result.reason) == ("waiting", "Somebody is still writing it.")
+        assert (result.became, result.reason) == ("waiting", "Somebody is still writing it.")
     deadline = time.monotonic() + 20
     while not survey(site).observations[SEQUENCE_ID].is_ready:
         assert time.monotonic() < deadline
@@ -191,8 +191,8 @@ def test_a_folder_that_is_swapped_for_a_link_holds_up_no_other(tmp_path: Path) -
     swapped.rename(tmp_path / "away")
     swapped.symlink_to(tmp_path / "away")
     became = {result.name: result for result in ingest_folder(site, sources, watch=Watch())}
-    assert became[other].outcome == "catalogued"
-    assert became[FITS].outcome == "failed"
+    assert became[other].became == "catalogued"
+    assert became[FITS].became == "failed"
 
 
 def test_what_may_not_be_read_is_said_with_what_to_do(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import BLOCK, CARD, padded
-from panoptes.network.fits.checksum import sealed_header
-from panoptes.network.fits.structure import checksum, walk_hdus
+from panoptes.network.fits.checksum import checksum, sealed_header
+from panoptes.network.fits.structure import walk_hdus
 from panoptes.network.keywords import KEYWORDS
 from tests.fuzz.seeds import SUFFIXES, choose
 

@@ -16,13 +16,9 @@ from PIL import Image
 
 from panoptes.network.cr2.frame import read_raw
 from panoptes.network.errors import BadInput
-from panoptes.network.fits.archive import (
-    check_compressed,
-    check_source,
-    compress_fits,
-    verify_archive,
-)
+from panoptes.network.fits.archive import compress_fits, verify_archive
 from panoptes.network.fits.cards import Value, format_card, header_bytes
+from panoptes.network.fits.content import check_compressed, check_source
 from panoptes.network.media import check_jpeg
 from tests.conftest import REPOSITORY
 from tests.fits_samples import UNSIGNED, card, frame, image, noise, primary

@@ -110,9 +110,9 @@ class Bench:
         return Source(name, info.generation, info.size, info.updated, info.crc32c, upload)
 
     def _verdict(self, result: FileResult) -> tuple[str, str]:
-        if result.outcome not in ALLOWED:
-            return "failed", self._errors.last or f"{result.outcome}: {result.reason}"
-        if result.outcome is not Became.QUARANTINED:
+        if result.became not in ALLOWED:
+            return "failed", self._errors.last or f"{result.became}: {result.reason}"
+        if result.became is not Became.QUARANTINED:
             return "taken", ""
         if result.code not in ADVICE or result.code == "decoder-crash" or not result.reason:
             return "failed", f"quarantined as {result.code}, {result.reason}"

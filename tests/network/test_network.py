@@ -16,7 +16,7 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 from prefect_gcp.credentials import GcpCredentials
 from pydantic import ValidationError
 
-from blocks.network import Given, PanoptesNetwork, load_network
+from blocks.network import PanoptesNetwork, credentials_of, load_network
 from deployments.local_stack.stack import LocalStack
 from panoptes.network.addresses import open_store
 from panoptes.network.errors import ConfigurationError
@@ -209,7 +209,7 @@ def test_a_block_that_was_saved_when_the_field_held_a_name_still_loads(
         found = load_network("old-form")
     assert found.gcp_credentials is not None
     assert found.site.settings == site.settings
-    given = Given(found.gcp_credentials)()
+    given = credentials_of(found.gcp_credentials)
     assert getattr(given, "service_account_email", None) == "panoptes@example.invalid"
 
 

@@ -17,10 +17,9 @@ from panoptes.network.cr2.frame import read_raw
 from panoptes.network.errors import BadInput
 from panoptes.network.keywords import describe
 from panoptes.network.names import FileType, parse_upload
-from panoptes.network.simulator import Sent, simulate_night
+from panoptes.network.simulator.canon_writer import lossless_jpeg
 from panoptes.network.simulator.headers import SITES, TARGETS, moment
-from panoptes.network.simulator.ljpeg_writer import encode
-from panoptes.network.simulator.night import START
+from panoptes.network.simulator.night import START, Night, Sent
 from panoptes.network.simulator.sensor import BIAS, GEOMETRIES, SATURATION, StarField
 
 
@@ -35,7 +34,7 @@ class Uploads(dict[str, bytes]):
 @pytest.fixture(scope="module")
 def night() -> tuple[list[Sent], Uploads]:
     uploads = Uploads()
-    return simulate_night(uploads, units=2, images=2), uploads
+    return Night(units=2, images=2).send(uploads), uploads
 
 
 def of_type(night: tuple[list[Sent], Uploads], file_type: FileType) -> list[bytes]:
@@ -58,7 +57,7 @@ def test_the_list_says_exactly_what_was_sent(night: tuple[list[Sent], Uploads]) 
 
 def test_the_same_seed_sends_the_same_night_and_another_does_not() -> None:
     def names_and_sums(seed: int) -> list[tuple[str, str]]:
-        sent = simulate_night(lambda *_: None, seed=seed, images=1)
+        sent = Night(seed=seed, images=1).send(lambda *_: None)
         return [(upload.name, upload.sha256) for upload in sent]
 
     assert names_and_sums(3) == names_and_sums(3)
@@ -89,7 +88,7 @@ def test_every_kind_of_upload_is_among_them(night: tuple[list[Sent], Uploads]) -
 
 
 def test_a_night_without_oddities_is_archived_whole() -> None:
-    sent = simulate_night(lambda *_: None, images=1, observations=2, oddities=False)
+    sent = Night(images=1, observations=2, oddities=False).send(lambda *_: None)
     assert {upload.fate for upload in sent} == {"archived", "filed"}
     assert len({upload.sequence_id for upload in sent}) == 4
 
@@ -171,7 +170,7 @@ def test_any_samples_survive_the_lossless_coding(kind: str) -> None:
         "extremes": np.tile([0, 0, 16383, 16383], (16, 8)),
         "ramp": np.arange(512).reshape(16, 32) ** 2 % 16384,
     }[kind].astype(np.uint16)
-    decoded = imagecodecs.ljpeg_decode(encode(samples))
+    decoded = imagecodecs.ljpeg_decode(lossless_jpeg(samples))
     assert np.array_equal(decoded.reshape(16, 32), samples)
 
 
@@ -192,7 +191,7 @@ def test_pictures_and_videos_are_what_their_suffix_says(
 
 
 def test_a_folder_holds_what_was_sent(tmp_path: Path) -> None:
-    sent = simulate_night(tmp_path, cameras=1, images=1, oddities=False)
+    sent = Night(cameras=1, images=1, oddities=False).send(tmp_path)
     for upload in sent:
         assert hashlib.sha256((tmp_path / upload.name).read_bytes()).hexdigest() == upload.sha256
 

@@ -135,7 +135,8 @@ def _lost(site: Site, each: Upload, entry: File | None, is_waiting: bool) -> Ite
 
 def _wrong_bytes(site: Site, each: Upload, entry: File) -> Iterator[str]:
     from panoptes.network.cr2.planes import verify_planes
-    from panoptes.network.fits.archive import same_image, verify_archive
+    from panoptes.network.fits.archive import verify_archive
+    from panoptes.network.fits.content import same_image
 
     def stored(location: Location, path: str) -> bytes:
         return site.store(location).read(path)[0]

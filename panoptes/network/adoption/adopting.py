@@ -16,7 +16,7 @@ from panoptes.network.adoption.archived import Archive
 from panoptes.network.adoption.catalogued import Documents
 from panoptes.network.adoption.taken import Became, Taken
 from panoptes.network.audit.auditing import unit_findings
-from panoptes.network.audit.paging import pages
+from panoptes.network.audit.inventory import pages
 from panoptes.network.audit.scope import Scope
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.ingest.lease import alone

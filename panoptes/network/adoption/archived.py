@@ -13,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 from panoptes.network.adoption.taken import Became, Taken
-from panoptes.network.audit.auditing import is_entered
+from panoptes.network.audit.auditing import findings_in, is_entered
 from panoptes.network.audit.finding import Kind
 from panoptes.network.audit.inventory import Inventory, walk
-from panoptes.network.audit.observation import findings_in
 from panoptes.network.audit.scope import KEPT, Scope, sequence_of
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import Location, Output
@@ -111,7 +110,7 @@ class Archive:
             objects = [
                 (location, info)
                 for info in infos
-                if not keep_trying(is_entered, self._site, location, info.name)
+                if not keep_trying(is_entered, self._site, location, info)
             ]
             if sequence_id is not None and objects:
                 yield from self._enter_all(pool, parse_sequence_id(sequence_id), objects)
@@ -214,16 +213,12 @@ class Archive:
                     return path
         proper = f"{upload.stem}.{upload.file_type.value}"
         if proper != source.name:
-            try:
-                keep_trying(site.store(location).stat, proper)
-            except NotFound:
-                return None
-            return proper
+            return proper if keep_trying(site.stat, location, proper) is not None else None
         return None
 
     def _second(self, source: Source, found: Output, data: bytes, first: str) -> Derived:
         """A second file of an image is entered if it is the same image. Raises Left."""
-        from panoptes.network.fits.archive import same_image
+        from panoptes.network.fits.content import same_image
 
         stored, _ = keep_trying(self._site.store(found.location).read, first)
         is_same = data == stored or (found.role == "archive" and same_image(data, stored))

@@ -25,7 +25,7 @@ from panoptes.network.adoption.said import (
     said_in,
 )
 from panoptes.network.adoption.taken import Became, Taken
-from panoptes.network.audit.paging import PAGE, pages
+from panoptes.network.audit.inventory import PAGE, pages
 from panoptes.network.catalog.catalog import Catalog, Fields, Query, Stored, modify
 from panoptes.network.documents import (
     IMAGE_STATUS,

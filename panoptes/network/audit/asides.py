@@ -9,16 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
-from pydantic import ValidationError
-
-from panoptes.network.audit.entries import entry_findings, is_reopened
+from panoptes.network.audit.entries import as_entry, entry_findings, is_reopened
 from panoptes.network.audit.finding import Finding, Kind, Repair, Waiting
-from panoptes.network.audit.observation import is_held, is_waiting
-from panoptes.network.audit.paging import pages
+from panoptes.network.audit.inventory import pages, stands
 from panoptes.network.audit.scope import Scope
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File
-from panoptes.network.errors import BadInput, first_fault
+from panoptes.network.errors import BadInput
+from panoptes.network.ingest.lease import is_held
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.names import display_name, document_key, parse_sequence_id, parse_upload
@@ -43,15 +41,16 @@ def waiting_findings(site: Site, scope: Scope, *, overdue_after: float) -> Itera
         if not scope.holds(site, source.name):
             continue
         finding = waiting_finding(site, source, overdue_after)
-        if finding is None or (finding.sequence_id and is_held(site, finding.sequence_id)):
+        if finding is None or (finding.sequence_id and is_held(site.catalog, finding.sequence_id)):
             continue
-        if finding == waiting_finding(site, source, overdue_after) and _is_there(site, source):
+        again = waiting_finding(site, source, overdue_after)
+        if finding == again and stands(site, "incoming", source.name):
             yield finding
 
 
 def waiting_finding(site: Site, source: Source, overdue_after: float) -> Finding | None:
     """What is wrong with a file that lies in `incoming`."""
-    entry = readable_entry(site, source.name)
+    entry = readable_entry(site, source)
     name, age = display_name(source.name), now() - source.arrived
     if entry is not None and entry.generation == source.generation:
         if entry.outcome in _CLOSED:
@@ -89,7 +88,7 @@ def waiting_now(site: Site, scope: Scope) -> Waiting:
         if not scope.holds(site, info.name):
             continue
         if site.settings.keep_incoming:
-            entry = readable_entry(site, info.name)
+            entry = readable_entry(site, source_of(info))
             if entry and entry.generation == info.generation and entry.outcome in _CLOSED:
                 continue
         age = max(0.0, (now() - info.updated).total_seconds())
@@ -111,10 +110,6 @@ def lease_findings(site: Site, scope: Scope, *, overdue_after: float) -> Iterato
                 f"A run of {stored.key} died, and no other has settled it since.",
                 stored.key, Repair.SETTLE,
             )  # fmt: skip
-
-
-def _is_there(site: Site, source: Source) -> bool:
-    return is_waiting(site, source.name)
 
 
 def _told(kind: Kind, source: Source, sentence: str) -> Finding:
@@ -163,15 +158,11 @@ def unroutable_findings(site: Site, scope: Scope, *, deep: bool) -> Iterator[Fin
                 continue
             if query in _OPEN and not _is_left_open(site, scope, stored):
                 continue
-            try:
-                entry = File.model_validate(stored.fields)
-            except ValidationError as error:
-                fault = first_fault(error)
-                sentence = f"The ledger's entry {stored.key} cannot be read: {fault}."
-                name = f"files/{stored.key}"
-                yield Finding(Kind.DOCUMENT_UNREADABLE, "catalog", name, sentence)
-                continue
-            yield from lone_entry_findings(site, stored.key, entry, deep=deep)
+            entry = as_entry(stored)
+            if isinstance(entry, Finding):
+                yield entry
+            else:
+                yield from lone_entry_findings(site, stored.key, entry, deep=deep)
 
 
 def _queries(scope: Scope) -> Iterator[Query]:
@@ -193,7 +184,7 @@ def _is_left_open(site: Site, scope: Scope, stored: Stored) -> bool:
     if stored.fields.get("outcome") is not None:
         return False
     name = str(stored.fields.get("name"))
-    if not name.startswith(scope.name_prefix) or is_waiting(site, _raw(stored.key, name)):
+    if not name.startswith(scope.name_prefix) or stands(site, "incoming", _raw(stored.key, name)):
         return False
     still = site.catalog.get("files", stored.key)
     return still is not None and still.fields.get("outcome") is None
@@ -208,7 +199,7 @@ def _raw(key: str, name: str) -> str:
 def lone_entry_findings(site: Site, key: str, entry: File, *, deep: bool) -> list[Finding]:
     """What is wrong with an entry that belongs to no observation."""
     name = _raw(key, entry.name)
-    found = entry_findings(site, entry, lambda _: is_waiting(site, name), deep=deep)
+    found = entry_findings(site, entry, lambda _: stands(site, "incoming", name), deep=deep)
     return [
         replace(
             finding,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from functools import cache, partial
 from pathlib import Path
 
 from panoptes.network.audit.asides import (
@@ -12,19 +13,22 @@ from panoptes.network.audit.asides import (
     unroutable_findings,
     waiting_findings,
 )
-from panoptes.network.audit.counts import wrong_counts
-from panoptes.network.audit.finding import Finding, Kind, Uploaded
-from panoptes.network.audit.inventory import walk
-from panoptes.network.audit.observation import findings_in, is_held, look_again
-from panoptes.network.audit.paging import pages
+from panoptes.network.audit.claims import ObjectChecks
+from panoptes.network.audit.entries import as_entry, entry_findings
+from panoptes.network.audit.finding import Finding, Kind, Repair, Uploaded
+from panoptes.network.audit.images import DocumentChecks, wrong_counts
+from panoptes.network.audit.inventory import Inventory, inventory_of, pages, stands, walk
 from panoptes.network.audit.scope import Scope
 from panoptes.network.audit.truth import read_truth, truth_findings
 from panoptes.network.catalog.catalog import Query
-from panoptes.network.documents import Location
+from panoptes.network.documents import File, Location
 from panoptes.network.ingest.backlog import held
+from panoptes.network.ingest.lease import is_held
 from panoptes.network.ingest.ledger import readable_entry
+from panoptes.network.ingest.listing import source_of
 from panoptes.network.ingest.retries import keep_trying
-from panoptes.network.ingest.settle import INGESTED
+from panoptes.network.ingest.settle import unit_totals
+from panoptes.network.names import document_key
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
@@ -112,20 +116,78 @@ def _observations(
         yield from _stray(site, strays)
 
 
+def findings_in(site: Site, inventory: Inventory, *, deep: bool, known: set[str]) -> list[Finding]:
+    """Compares what bucket and catalogue hold of an observation.
+
+    `known` remembers units and cameras that have a document, from one call to the next.
+    """
+    if inventory.sequence is None:
+        return []  # another program's documents
+    waits = cache(partial(stands, site, "incoming"))
+    entries, found = _entries(inventory)
+    objects = ObjectChecks(site, inventory, list(entries.values()), deep=deep)
+    for entry in entries.values():
+        found += entry_findings(site, entry, waits, deep=deep)
+    found += objects.findings(waits)
+    found += DocumentChecks(site, inventory, entries, objects.claims, known).findings()
+    return found
+
+
+def look_again(site: Site, sequence_id: str, *, deep: bool) -> list[Finding]:
+    """What is wrong with an observation just now; nothing while a run is at work on it.
+
+    Looks twice: a run may begin and end while documents and objects are being read.
+    """
+    found = _look(site, sequence_id, deep=deep)
+    return [each for each in _look(site, sequence_id, deep=deep) if each in found] if found else []
+
+
+def _look(site: Site, sequence_id: str, *, deep: bool) -> list[Finding]:
+    if is_held(site.catalog, sequence_id):
+        return []
+    found = findings_in(site, inventory_of(site, sequence_id), deep=deep, known=set())
+    return [] if found and is_held(site.catalog, sequence_id) else found
+
+
+def _entries(inventory: Inventory) -> tuple[dict[str, File], list[Finding]]:
+    """The ledger's entries by name, and those that cannot be read or are copies."""
+    entries: dict[str, File] = {}
+    found = []
+    keys = {stored.key: stored for stored in inventory.files}
+    for stored in inventory.files:
+        entry = as_entry(stored)
+        if isinstance(entry, Finding):
+            found.append(entry)
+            continue
+        proper = document_key(entry.name)
+        if stored.key != proper:
+            twin = proper in keys and keys[proper].fields == stored.fields
+            sentence = f"{entry.name} is in the ledger a second time, as {stored.key}."
+            found.append(
+                Finding(
+                    Kind.CATALOGUED_TWICE, "catalog", f"files/{stored.key}", sentence,
+                    inventory.sequence_id, Repair.DROP if twin else None,
+                )
+            )  # fmt: skip
+            continue
+        entries[entry.name] = entry
+    return entries, found
+
+
 def _stray(site: Site, strays: list[tuple[Location, ObjectInfo]]) -> Iterator[Finding]:
     for location, info in strays:
-        if is_entered(site, location, info.name):
+        if is_entered(site, location, info):
             continue
         sentence = f"{info.name} lies in {location}, and its name belongs to no observation."
         yield Finding(Kind.OBJECT_ORPHANED, location, info.name, sentence)
     strays.clear()
 
 
-def is_entered(site: Site, location: Location, path: str) -> bool:
+def is_entered(site: Site, location: Location, info: ObjectInfo) -> bool:
     """Whether the ledger has an object of an older archive, which lies where it always did."""
-    entry = readable_entry(site, path)
+    entry = readable_entry(site, source_of(info))
     outputs = (entry and entry.outputs) or ()
-    return any((output.location, output.path) == (location, path) for output in outputs)
+    return any((output.location, output.path) == (location, info.name) for output in outputs)
 
 
 def unit_findings(site: Site, unit_id: str, sequence_id: str) -> list[Finding]:
@@ -145,24 +207,16 @@ def unit_findings(site: Site, unit_id: str, sequence_id: str) -> list[Finding]:
 
 def _is_at_work(site: Site, unit_id: str) -> bool:
     return any(
-        sequence_id.startswith(f"{unit_id}_") and is_held(site, sequence_id)
+        sequence_id.startswith(f"{unit_id}_") and is_held(site.catalog, sequence_id)
         for sequence_id in held(site)
     )
 
 
 def _unit(site: Site, unit_id: str, sequence_id: str) -> list[Finding]:
-    catalog = site.catalog
-    stored = catalog.get("units", unit_id)
+    stored = site.catalog.get("units", unit_id)
     if stored is None:
         return []  # said of its observations
-    images = Query("images", where=[("unit_id", "==", unit_id), ("status", "in", list(INGESTED))])
-    totals = catalog.aggregate(images, sums=["exptime"])
-    observations = catalog.aggregate(Query("observations", where=[("unit_id", "==", unit_id)]))
-    expected = {
-        "num_images": int(totals["count"]),
-        "total_exptime": round(float(totals["exptime"]), 3),
-        "num_observations": int(observations["count"]),
-    }
+    expected = unit_totals(site, unit_id)
     if "num_images" not in stored.fields and not expected["num_images"]:
         return []  # another program's unit, or all its files are in quarantine
     return list(wrong_counts("units", unit_id, stored.fields, expected, sequence_id or None))

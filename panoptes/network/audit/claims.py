@@ -13,7 +13,7 @@ from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.names import FileType
 from panoptes.network.site import Site
-from panoptes.network.storage.store import NotFound, ObjectInfo
+from panoptes.network.storage.store import ObjectInfo
 
 DERIVED = ("preview", "rgb-r", "rgb-g", "rgb-b")
 """Roles of outputs that can be made again from another output."""
@@ -54,13 +54,12 @@ class ObjectChecks:
         self.claims = claims_of(entries)
 
     def findings(self, waits: Waits) -> list[Finding]:
-        found = []
-        for place, claims in self.claims.items():
-            finding = self._claimed(place, claims, waits)
-            if finding is not None:
-                found.append(finding)
+        claimed = (self._claimed(place, claims, waits) for place, claims in self.claims.items())
+        found = [finding for finding in claimed if finding is not None]
         open_stems = {_stem(e.image_id or e.name) for e in self._entries if e.outcome is None}
-        named = _named_by(self._inventory)
+        # Should the ledger have lost what an image names, that is said of the image.
+        ours = (s.fields for s in self._inventory.images if recorded_sources(s.fields))
+        named = {place for fields in ours for place in places_of(fields)}
         for place in self._inventory.objects:
             # What a broken run put there is claimed once its upload is taken again.
             is_open = _stem(place[1]) in open_stems
@@ -72,7 +71,7 @@ class ObjectChecks:
         location, path = place
         info = self._inventory.objects.get(place)
         if info is None:
-            info = _stat(self._site, location, path)  # under another observation's prefix
+            info = self._site.stat(location, path)  # under another observation's prefix
         if info is None:
             return self._lost(
                 Kind.OBJECT_MISSING, place, claims, waits,
@@ -104,11 +103,10 @@ class ObjectChecks:
         claim = claims[0]
         if claim.output.role != "preview" or any(c.entry.file_type != FileType.CR2 for c in claims):
             return False
-        for stored in self._inventory.images:
-            sources = recorded_sources(stored.fields) if stored.key == claim.entry.image_id else {}
-            if "fits" in sources:
-                return True
-        return False
+        return any(
+            stored.key == claim.entry.image_id and "fits" in recorded_sources(stored.fields)
+            for stored in self._inventory.images
+        )
 
     def _lost(
         self, kind: Kind, place: Place, claims: list[Claim], waits: Waits, sentence: str
@@ -141,15 +139,6 @@ class ObjectChecks:
         )  # fmt: skip
 
 
-def _named_by(inventory: Inventory) -> set[Place]:
-    """Objects that an image names: should the ledger have lost them, that is said of the image."""
-    named: set[Place] = set()
-    for stored in inventory.images:
-        if recorded_sources(stored.fields):
-            named.update(places_of(stored.fields))
-    return named
-
-
 def places_of(image: Fields) -> list[Place]:
     """The objects that an image's document names."""
     planes = image.get("rgb_paths")
@@ -176,13 +165,6 @@ def uploaded_as(location: str, path: str) -> str | None:
     if location == "previews" and path.endswith(".jpg") and ".preview-" not in leaf:
         return path
     return None
-
-
-def _stat(site: Site, location: Location, path: str) -> ObjectInfo | None:
-    try:
-        return site.store(location).stat(path)
-    except NotFound:
-        return None
 
 
 def _is(output: Output, info: ObjectInfo) -> bool:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from panoptes.network.audit.claims import Waits
 from panoptes.network.audit.finding import Finding, Kind, Repair
+from panoptes.network.catalog.catalog import Stored
 from panoptes.network.documents import File
-from panoptes.network.errors import ADVICE
+from panoptes.network.errors import ADVICE, first_fault
 from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
-from panoptes.network.storage.store import NotFound
+
+
+def as_entry(stored: Stored) -> File | Finding:
+    """An entry of the ledger, or the finding that it cannot be read."""
+    try:
+        return File.model_validate(stored.fields)
+    except ValidationError as error:
+        sentence = f"The ledger's entry {stored.key} cannot be read: {first_fault(error)}."
+        return Finding(
+            Kind.DOCUMENT_UNREADABLE, "catalog", f"files/{stored.key}", sentence,
+            stored.fields.get("sequence_id"),
+        )  # fmt: skip
 
 
 def entry_findings(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[Finding]:
@@ -81,10 +95,8 @@ def _is_kept(site: Site, entry: File) -> bool:
     """
     if entry.code not in ADVICE or entry.location != "quarantine" or entry.path is None:
         return False
-    try:
-        return site.store("quarantine").stat(entry.path).size == entry.size
-    except NotFound:
-        return False
+    kept = site.stat("quarantine", entry.path)
+    return kept is not None and kept.size == entry.size
 
 
 def _failed(site: Site, entry: File, waits: Waits) -> list[Finding]:
@@ -116,15 +128,10 @@ def _quarantined(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[F
     assert entry.path is not None
     again = Repair.INGEST if waits(entry.name) else None
     step = "" if again else " Upload the file again from the unit, or restore it from a backup."
-    try:
-        info = site.store("quarantine").stat(entry.path)
-    except NotFound:
+    info = site.stat("quarantine", entry.path)
+    if info is None:
         sentence = f"{entry.name} was put into quarantine, but it is not there.{step}"
-        lost = Finding(
-            Kind.QUARANTINE_MISSING, "quarantine", entry.path, sentence,
-            entry.sequence_id, again, entry.name,
-        )  # fmt: skip
-        return [lost]
+        return [_finding(entry, Kind.QUARANTINE_MISSING, sentence, again, kept=entry.path)]
     checksum = read_back(site, "quarantine", info) if deep else info.crc32c
     if info.size != entry.size or (
         None not in (checksum, entry.crc32c) and checksum != entry.crc32c
@@ -132,17 +139,16 @@ def _quarantined(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[F
         sentence = (
             f"The bytes of {entry.path} in quarantine are not those that were put there.{step}"
         )
-        found.append(
-            Finding(
-                Kind.OBJECT_DAMAGED, "quarantine", entry.path, sentence,
-                entry.sequence_id, again, entry.name,
-            )
-        )  # fmt: skip
+        found.append(_finding(entry, Kind.OBJECT_DAMAGED, sentence, again, kept=entry.path))
     return found
 
 
-def _finding(entry: File, kind: Kind, sentence: str, repair: Repair | None = None) -> Finding:
+def _finding(
+    entry: File, kind: Kind, sentence: str, repair: Repair | None = None, *, kept: str | None = None
+) -> Finding:
+    """About the entry, or the copy `kept` in quarantine."""
+    name = kept or f"files/{document_key(entry.name)}"
     return Finding(
-        kind, "catalog", f"files/{document_key(entry.name)}", sentence,
+        kind, "quarantine" if kept else "catalog", name, sentence,
         entry.sequence_id, repair, entry.name,
     )  # fmt: skip

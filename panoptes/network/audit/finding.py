@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
+from panoptes.network.documents import Location
 from panoptes.network.names import display_name
 
 Severity = Literal["error", "warning"]
@@ -57,14 +58,17 @@ WARNINGS = {
 
 
 class Repair(StrEnum):
-    """What ``--repair`` does about a finding. Nothing is ever removed that is not replaced."""
+    """What ``--repair`` does about a finding, in the order in which it is done.
 
-    SETTLE = "settle"
-    REBUILD = "rebuild"
+    Nothing is ever removed that is not replaced.
+    """
+
+    DROP = "drop"
     NOTE = "note"
+    REBUILD = "rebuild"
     RETURN = "return"
     INGEST = "ingest"
-    DROP = "drop"
+    SETTLE = "settle"
 
 
 DOES: dict[Repair, str] = {
@@ -84,8 +88,8 @@ class Finding:
     """One thing that is wrong."""
 
     kind: Kind
-    location: str
-    """Of the network's locations the one it is about, or ``catalog``."""
+    location: Location | Literal["catalog"]
+    """What it is about lies there."""
     name: str
     """An object's path; ``COLLECTION/KEY`` in the catalogue."""
     sentence: str

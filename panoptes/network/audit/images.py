@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from panoptes.network.audit.claims import Claim, places_of
-from panoptes.network.audit.counts import number, wrong_counts
 from panoptes.network.audit.finding import Finding, Kind, Repair
-from panoptes.network.audit.inventory import Inventory, Place
+from panoptes.network.audit.inventory import Inventory, Place, stands
 from panoptes.network.catalog.catalog import Fields, Stored
-from panoptes.network.documents import IMAGE_STATUS, File, Image, Location
+from panoptes.network.documents import IMAGE_STATUS, File, Image
 from panoptes.network.errors import first_fault
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.settle import INGESTED
 from panoptes.network.names import FileType, parse_sequence_id
 from panoptes.network.site import Site
-from panoptes.network.storage.store import NotFound
 
 
 class DocumentChecks:
@@ -60,19 +58,13 @@ class DocumentChecks:
         try:
             image = Image.model_validate(fields)
         except ValidationError as error:
-            yield self._told(
-                Kind.DOCUMENT_UNREADABLE, f"images/{key}",
-                f"The image {key} cannot be read: {first_fault(error)}.",
-                self._rebuild(key) and Repair.REBUILD, self._rebuild(key),
-            )  # fmt: skip
+            sentence = f"The image {key} cannot be read: {first_fault(error)}."
+            yield self._rebuilt(Kind.DOCUMENT_UNREADABLE, f"images/{key}", sentence, [key])
             return
         yield from self._sources(image)
         if wrong := self._wrong(image):
-            subject = self._rebuild(key)
-            yield self._told(
-                Kind.IMAGE_WRONG, f"images/{key}", f"The image {key} {wrong}.",
-                Repair.REBUILD if subject else None, subject,
-            )  # fmt: skip
+            sentence = f"The image {key} {wrong}."
+            yield self._rebuilt(Kind.IMAGE_WRONG, f"images/{key}", sentence, [key])
         yield from self._paths(image)
 
     def _adopted(self, stored: Stored) -> Iterator[Finding]:
@@ -81,8 +73,11 @@ class DocumentChecks:
             return
         path = stored.fields.get("bucket_path")
         if not isinstance(path, str):
-            path = f"{str(stored.fields.get('uid')).replace('_', '/')}.fits.fz"
-        if not self._stands("images", path):
+            folder = parse_sequence_id(self._inventory.sequence_id).folder
+            path = f"{folder}/{stored.key.rpartition('_')[2]}.fits.fz"
+        if ("images", path) not in self._inventory.objects and not stands(
+            self._site, "images", path
+        ):
             yield Finding(
                 Kind.OBJECT_MISSING, "images", path,
                 f"The image {stored.key} was taken over from earlier software, and its file "
@@ -110,27 +105,27 @@ class DocumentChecks:
                 Repair.REBUILD if path else None, source.name,
             )  # fmt: skip
 
-    def _wrong(self, image: Image) -> tuple[str, str | None] | None:
-        """What contradicts the ledger, the image's id or itself, and which upload says better."""
+    def _wrong(self, image: Image) -> str | None:
+        """What contradicts the ledger, the image's id or itself."""
         sequence = parse_sequence_id(self._inventory.sequence_id)
         ids = {"unit_id": sequence.unit_id, "camera_id": sequence.camera_id}
         for name, meant in ids.items():
             if getattr(image, name) != meant:
-                return f"says {name} = {getattr(image, name)}, but belongs to {meant}", None
+                return f"says {name} = {getattr(image, name)}, but belongs to {meant}"
         if image.status in IMAGE_STATUS and image.status not in INGESTED:
-            return f"is said to be {image.status}, although a file of it is archived", None
+            return f"is said to be {image.status}, although a file of it is archived"
         for kind, source in (image.sources or {}).items():
             if kind == "fits" and not image.bucket_path:
-                return "does not say where its archived file is", source.name
+                return "does not say where its archived file is"
             if kind == "cr2" and not image.original_path:
-                return "does not say where its camera raw is", source.name
+                return "does not say where its camera raw is"
             entry = self._entries.get(source.name)
             if entry is None or entry.outcome != "archived" or entry.duplicate_of:
                 continue
             if entry.crc32c != source.crc32c:
-                return f"speaks of another version of {source.name} than the ledger", source.name
+                return f"speaks of another version of {source.name} than the ledger"
             if contradiction := _contradicted(image, entry):
-                return contradiction, source.name
+                return contradiction
         return None
 
     def _paths(self, image: Image) -> Iterator[Finding]:
@@ -138,26 +133,22 @@ class DocumentChecks:
         for location, path in places_of(image.model_dump()):
             if (location, path) in self._claims:
                 continue
-            if (location, path) not in self._inventory.objects and not self._stands(location, path):
+            if (location, path) not in self._inventory.objects and not stands(
+                self._site, location, path
+            ):
                 yield Finding(
                     Kind.OBJECT_MISSING, location, path,
                     f"The image {image.image_id} names {path}, and it is not in {location}.",
                     self._inventory.sequence_id,
                 )  # fmt: skip
 
-    def _stands(self, location: Location, path: str) -> bool:
-        try:
-            self._site.store(location).stat(path)
-        except (NotFound, ValueError):
-            return False
-        return True
-
     def _missing_images(self) -> Iterator[Finding]:
         for entry in self._entries.values():
             if entry.outcome != "archived" or entry.duplicate_of or entry.image_id is None:
                 continue
             stored = self._proper.get(entry.image_id)
-            if stored is None or _kind(entry) not in recorded_sources(stored.fields):
+            kind = "cr2" if entry.file_type == FileType.CR2 else "fits"
+            if stored is None or kind not in recorded_sources(stored.fields):
                 yield self._told(
                     Kind.IMAGE_MISSING, f"images/{entry.image_id}",
                     f"{entry.name} is archived, but its image {entry.image_id} "
@@ -167,10 +158,7 @@ class DocumentChecks:
 
     def _observation(self) -> Iterator[Finding]:
         sequence_id = self._inventory.sequence_id
-        proper = None
-        for stored in self._inventory.observations:
-            if stored.key == sequence_id:
-                proper = stored
+        proper = next((s for s in self._inventory.observations if s.key == sequence_id), None)
         for stored in self._inventory.observations:
             if stored.key != sequence_id:
                 twin = proper is not None and stored.fields == proper.fields
@@ -197,12 +185,8 @@ class DocumentChecks:
                 self._known.add(key)
 
     def _no_document(self, collection: str, key: str) -> Finding:
-        subject = next((s for i in self._proper if (s := self._rebuild(i))), None)
-        return self._told(
-            Kind.DOCUMENT_MISSING, f"{collection}/{key}",
-            f"There are images of {key}, but it is not in the catalogue.",
-            Repair.REBUILD if subject else None, subject,
-        )  # fmt: skip
+        sentence = f"There are images of {key}, but it is not in the catalogue."
+        return self._rebuilt(Kind.DOCUMENT_MISSING, f"{collection}/{key}", sentence, self._proper)
 
     def _counts(self, observation: Stored) -> Iterator[Finding]:
         counted = [
@@ -213,7 +197,7 @@ class DocumentChecks:
         ]
         expected: dict[str, Any] = {
             "num_images": len(counted),
-            "total_exptime": round(sum(number(f.get("exptime")) for f in counted), 3),
+            "total_exptime": round(sum(_number(f.get("exptime")) for f in counted), 3),
         }
         arrivals = [e.arrived for e in self._entries.values()]
         if arrivals:
@@ -222,23 +206,22 @@ class DocumentChecks:
             "observations", observation.key, observation.fields, expected, observation.key
         )
 
-    def _rebuild(self, image_id: str) -> str | None:
-        """The upload from which an image's documents can be written again."""
-        entries = [
-            e
-            for e in self._entries.values()
-            if e.image_id == image_id and e.outcome == "archived" and not e.duplicate_of
+    def _rebuilt(self, kind: Kind, name: str, sentence: str, images: Iterable[str]) -> Finding:
+        """Told with the upload from which the first of these images can be written again."""
+        archived = [
+            e for e in self._entries.values() if e.outcome == "archived" and not e.duplicate_of
         ]
-        entries.sort(key=lambda e: (e.file_type == FileType.CR2, e.name))
-        return entries[0].name if entries else None
+        archived.sort(key=lambda e: (e.file_type == FileType.CR2, e.name))
+        of_them = (e.name for image_id in images for e in archived if e.image_id == image_id)
+        subject = next(of_them, None)
+        return self._told(kind, name, sentence, Repair.REBUILD if subject else None, subject)
 
     def _told(
         self, kind: Kind, name: str, sentence: str,
-        repair: Repair | str | None = None, subject: str | None = None,
+        repair: Repair | None = None, subject: str | None = None,
     ) -> Finding:  # fmt: skip
-        chosen = Repair(repair) if repair else None
         return Finding(
-            kind, "catalog", name, sentence, self._inventory.sequence_id, chosen, subject
+            kind, "catalog", name, sentence, self._inventory.sequence_id, repair, subject
         )
 
 
@@ -261,5 +244,30 @@ def _contradicted(image: Image, entry: File) -> str | None:
     return None
 
 
-def _kind(entry: File) -> str:
-    return "cr2" if entry.file_type == FileType.CR2 else "fits"
+def wrong_counts(
+    collection: str, key: str, fields: Fields, expected: Fields, sequence_id: str | None
+) -> Iterator[Finding]:
+    """A finding where derived fields are not what the catalogue's documents give."""
+    wrong = [
+        f"{name} is {fields.get(name)} and should be {value}"
+        for name, value in expected.items()
+        if not _same(fields.get(name), value)
+    ]
+    if wrong:
+        yield Finding(
+            Kind.COUNT_WRONG, "catalog", f"{collection}/{key}",
+            f"Of {key}, {'; '.join(wrong)}.", sequence_id,
+            Repair.SETTLE if sequence_id else None,
+        )  # fmt: skip
+
+
+def _same(stored: object, expected: object) -> bool:
+    if isinstance(expected, float) and isinstance(stored, int | float):
+        # Sums are added in no certain order, and then rounded to the millisecond.
+        return abs(stored - expected) < 0.0015
+    return stored == expected
+
+
+def _number(value: object) -> float:
+    """A field as it adds to a sum; 0 where it is no number, as `Catalog.aggregate` has it."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

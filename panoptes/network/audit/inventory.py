@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from panoptes.network.audit.paging import pages
 from panoptes.network.audit.scope import KEPT, Stretch, sequence_of
-from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.catalog.catalog import Catalog, Query, Stored
 from panoptes.network.documents import Location
+from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
 Place = tuple[Location, str]
 """A location and a path in it."""
+PAGE = 300
 
 
 @dataclass
@@ -44,12 +45,7 @@ class Inventory:
 
     def add(self, item: _Item) -> None:
         if isinstance(item, Stored):
-            kinds = {
-                "files": self.files,
-                "images": self.images,
-                "observations": self.observations,
-            }
-            kinds[item.collection].append(item)
+            getattr(self, item.collection).append(item)
         else:
             location, info = item
             self.objects[location, info.name] = info
@@ -116,3 +112,31 @@ def _objects(
             strays.append((location, info))
         elif stretch.holds(sequence_id):
             yield sequence_id, (location, info)
+
+
+def stands(site: Site, location: Location, name: str) -> bool:
+    """Whether an object is there; False, too, for what is the name of none."""
+    try:
+        return site.stat(location, name) is not None
+    except ValueError:
+        return False
+
+
+def pages(catalog: Catalog, query: Query) -> Iterator[Stored]:
+    """What a query without a limit finds, however much that is, in constant memory.
+
+    A single query reads everything as it was at one moment, and Firestore forgets the past
+    after an hour (https://cloud.google.com/firestore/docs/pitr); here each page has a
+    moment of its own.
+    """
+    after: Stored | None = None
+    while True:
+        page = keep_trying(_read, catalog, replace(query, limit=PAGE, start_after=after))
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = page[-1]
+
+
+def _read(catalog: Catalog, query: Query) -> list[Stored]:
+    return list(catalog.query(query))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import ValidationError
-
+from panoptes.network.audit.entries import as_entry
 from panoptes.network.audit.finding import Finding, Kind, Repair
-from panoptes.network.audit.inventory import inventory_of
-from panoptes.network.audit.observation import is_waiting
-from panoptes.network.audit.rebuilding import CannotMend, readable_entry, rebuild
+from panoptes.network.audit.inventory import inventory_of, stands
+from panoptes.network.audit.rebuilding import CannotMend, entry_to_mend, rebuild
 from panoptes.network.catalog.catalog import Conflict, Fields, Stored, modify
 from panoptes.network.documents import File, Location
 from panoptes.network.errors import ADVICE, BadInput, ConfigurationError
@@ -19,20 +17,11 @@ from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.names import document_key, parse_sequence_id
 from panoptes.network.safe_text import safe_log
-from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, PreconditionFailed, Unreadable
 
 log = safe_log(__name__)
 
-_ORDER = (
-    Repair.DROP,
-    Repair.NOTE,
-    Repair.REBUILD,
-    Repair.RETURN,
-    Repair.INGEST,
-    Repair.SETTLE,
-)
 _REOPENED = (
     Kind.OBJECT_MISSING,
     Kind.OBJECT_DAMAGED,
@@ -50,9 +39,8 @@ def mend(site: Site, findings: Iterable[Finding]) -> bool:
     The observation's lease is held meanwhile; where a run has it, nothing is done. What
     cannot be mended after all is logged and left as it is.
     """
-    wanted = sorted(
-        (f for f in findings if f.repair is not None), key=lambda f: _ORDER.index(_repair(f))
-    )
+    found = list(findings)
+    wanted = [finding for each in Repair for finding in found if finding.repair is each]
     if not wanted:
         return False
     sequence_id = wanted[0].sequence_id
@@ -71,15 +59,8 @@ def mend(site: Site, findings: Iterable[Finding]) -> bool:
 
 
 def _mend_all(site: Site, findings: list[Finding]) -> bool:
-    ingest = False
-    for finding in findings:
-        ingest = _mend_one(site, finding) or ingest
-    return ingest
-
-
-def _repair(finding: Finding) -> Repair:
-    assert finding.repair is not None
-    return finding.repair
+    ingest = [_mend_one(site, finding) for finding in findings]
+    return any(ingest)
 
 
 def _mend_one(site: Site, finding: Finding) -> bool:
@@ -91,7 +72,8 @@ def _mend_one(site: Site, finding: Finding) -> bool:
             case Repair.NOTE:
                 _note(site, finding)
             case Repair.REBUILD:
-                rebuild(site, _subject(finding), _image_id(finding))
+                collection, _, key = finding.name.partition("/")
+                rebuild(site, _subject(finding), key if collection == "images" else None)
             case Repair.RETURN if _is_claimed(site, finding):
                 return False  # its entry has just been written again
             case Repair.RETURN:
@@ -108,11 +90,6 @@ def _subject(finding: Finding) -> str:
     if finding.subject is None:
         raise CannotMend("it is not known which upload this is about")
     return finding.subject
-
-
-def _image_id(finding: Finding) -> str | None:
-    collection, _, key = finding.name.partition("/")
-    return key if collection == "images" else None
 
 
 def _drop(site: Site, finding: Finding) -> None:
@@ -136,11 +113,11 @@ def _drop(site: Site, finding: Finding) -> None:
 
 def _note(site: Site, finding: Finding) -> None:
     """Write an object's present generation into the entries that name these very bytes."""
-    location = _known(finding.location)
-    try:
-        info = site.store(location).stat(finding.name)
-    except NotFound as error:
-        raise CannotMend("it has just gone") from error
+    location = finding.location
+    assert location != "catalog"
+    info = site.stat(location, finding.name)
+    if info is None:
+        raise CannotMend("it has just gone")
     checksum = read_back(site, location, info)
     assert finding.sequence_id is not None
 
@@ -160,26 +137,26 @@ def _note(site: Site, finding: Finding) -> None:
 
 
 def _names(stored: Stored, finding: Finding) -> bool:
-    try:
-        outputs = File.model_validate(stored.fields).outputs or ()
-    except ValidationError:  # a finding of its own
-        return False
-    return any((o.location, o.path) == (finding.location, finding.name) for o in outputs)
+    entry = as_entry(stored)
+    return isinstance(entry, File) and any(
+        (o.location, o.path) == (finding.location, finding.name) for o in entry.outputs or ()
+    )
 
 
 def _return(site: Site, finding: Finding) -> None:
     """Copy an object back to `incoming`, create-only and compared; it stays where it is too."""
     name = _subject(finding)
+    location: Location = "quarantine"
     if finding.location == "catalog":
-        entry = readable_entry(site, name)
-        location, path = "quarantine", entry.path if entry else None
+        entry = entry_to_mend(site, name)
+        path = entry.path if entry else None
     else:
         location, path = finding.location, finding.name
         if finding.kind == Kind.OBJECT_ORPHANED:
-            _refuse_what_is_judged(site, name, _known(location), path)
+            _refuse_what_is_judged(site, name, location, path)
     if path is None:
         raise CannotMend("there is no copy of it")
-    store, incoming = site.store(_known(location)), site.store("incoming")
+    store, incoming = site.store(location), site.store("incoming")
     try:
         store.copy_to(path, incoming, name, if_generation=0)
     except PreconditionFailed:
@@ -201,7 +178,7 @@ def _refuse_what_is_judged(site: Site, name: str, location: Location, path: str)
     if name.endswith(".fits.fz"):
         names.append(name.removesuffix(".fz"))
     for each in names:
-        entry = readable_entry(site, each)
+        entry = entry_to_mend(site, each)
         if entry is None or entry.outcome != "quarantined" or entry.code not in ADVICE:
             continue
         if entry.path is None or entry.location != "quarantine":
@@ -216,7 +193,7 @@ def _refuse_what_is_judged(site: Site, name: str, location: Location, path: str)
 def _holds_the_same(
     site: Site, kept: str, location: Location, path: str, *, bytewise: bool
 ) -> bool:
-    from panoptes.network.fits.archive import same_image
+    from panoptes.network.fits.content import same_image
 
     quarantine, store = site.store("quarantine"), site.store(location)
     if bytewise:
@@ -244,15 +221,8 @@ def _reopen(site: Site, name: str) -> None:
     """
 
     def change(fields: Fields | None) -> Fields | None:
-        if not is_waiting(site, name):
+        if not stands(site, "incoming", name):
             raise CannotMend("its upload is no longer in incoming")
         return {"outcome": None} if fields else None
 
     modify(site.catalog, "files", document_key(name), change)
-
-
-def _known(location: str) -> Location:
-    for each in LOCATIONS:
-        if each == location:
-            return each
-    raise CannotMend(f"{location} is none of the network's locations")

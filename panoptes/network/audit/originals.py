@@ -21,9 +21,8 @@ def uploaded_bytes(file_type: str | None, archived: bytes) -> Iterator[bytes]:
 def _unpacked(archived: bytes, *, own_primary: bool) -> bytes:
     """As funpack gives it back; the empty primary HDU before a table is left out unless it
     was the file's own."""
-    from panoptes.network.fits.archive import MAX_PIXELS
     from panoptes.network.fits.cards import padded
-    from panoptes.network.fits.decoding import decoded
+    from panoptes.network.fits.content import MAX_PIXELS, decoded
     from panoptes.network.fits.structure import walk_hdus
     from panoptes.network.fits.tile_keywords import image_cards
     from panoptes.network.fits.tile_reader import read_table

@@ -6,13 +6,12 @@ from pydantic import ValidationError
 
 from panoptes.network.audit.claims import record_of
 from panoptes.network.audit.originals import uploaded_bytes
-from panoptes.network.documents import File, Image, Location, Output
+from panoptes.network.documents import File, Image, Location, Output, Provenance
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import OutputLost, output_of
-from panoptes.network.ingest.derive import make_rgb, verify
+from panoptes.network.ingest.derive import make_rgb, preview_of_fits, verify
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.outcome import Derived
-from panoptes.network.ingest.preview import preview_of_fits
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.keywords import known_cards
 from panoptes.network.names import FileType, display_name, document_key, parse_upload
@@ -55,7 +54,7 @@ def rebuild(site: Site, name: str, image_id: str | None) -> None:
 
 def _recorded(site: Site, name: str, image_id: str | None) -> tuple[Source, Output, str | None]:
     """The upload, its output of record, and whose archive it equals."""
-    entry = readable_entry(site, name)
+    entry = entry_to_mend(site, name)
     if entry is None:
         return (*_from_image(site, name, image_id), None)
     record = record_of(entry)
@@ -64,7 +63,7 @@ def _recorded(site: Site, name: str, image_id: str | None) -> tuple[Source, Outp
     return _source(entry), record, entry.duplicate_of
 
 
-def readable_entry(site: Site, name: str) -> File | None:
+def entry_to_mend(site: Site, name: str) -> File | None:
     """The ledger's entry of an upload. Raises CannotMend for one that is none of ours."""
     try:
         return read_entry(site, name)
@@ -77,14 +76,14 @@ def _unreadable(document: str, error: ValidationError) -> str:
     return f"{document} cannot be read: correct {where} in it by hand"
 
 
-def _source(entry: File) -> Source:
+def _source(known: File | Provenance) -> Source:
     return Source(
-        name=entry.name,
-        generation=entry.generation,
-        size=entry.size,
-        arrived=entry.arrived,
-        crc32c=entry.crc32c,
-        upload=parse_upload(entry.name),
+        name=known.name,
+        generation=known.generation,
+        size=known.size,
+        arrived=known.arrived,
+        crc32c=known.crc32c,
+        upload=parse_upload(known.name),
     )
 
 
@@ -105,20 +104,16 @@ def _from_image(site: Site, name: str, image_id: str | None) -> tuple[Source, Ou
         if path is None or checksum is None:
             break
         location: Location = "originals" if is_raw else "images"
-        try:
-            info = site.store(location).stat(path)
-        except NotFound as error:
-            raise CannotMend(f"{path} is not in {location}") from error
+        info = site.stat(location, path)
+        if info is None:
+            raise CannotMend(f"{path} is not in {location}")
         role = "original" if is_raw else "archive"
-        upload = Source(
-            name, source.generation, source.size, source.arrived, source.crc32c, parse_upload(name)
-        )
-        return upload, output_of(role, location, info, checksum)
+        return _source(source), output_of(role, location, info, checksum)
     raise CannotMend(f"neither ledger nor image says what was archived of {display_name(name)}")
 
 
 def _from_archive(site: Site, source: Source, record: Output, data: bytes) -> Derived:
-    from panoptes.network.fits.archive import check_compressed, check_source
+    from panoptes.network.fits.content import check_compressed, check_source
 
     limits = {
         "max_pixels": site.settings.max_pixels,

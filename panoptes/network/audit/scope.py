@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from panoptes.network.catalog.catalog import Query
-from panoptes.network.documents import GeoPoint, Location, night_of
+from panoptes.network.documents import Location, night_of
 from panoptes.network.errors import BadInput
 from panoptes.network.names import parse_sequence_id, parse_upload
 from panoptes.network.site import Site
@@ -17,7 +17,6 @@ KEPT: tuple[Location, ...] = ("images", "originals", "rgb", "previews", "timelap
 """The locations whose objects lie under ``UNIT/CAMERA/SEQUENCE``."""
 
 _UNIT = re.compile(r"PAN\d{3}", re.ASCII)
-_UNIT_FOLDER = re.compile(r"PAN\d{3}/", re.ASCII)
 _NIGHT = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
 _OBJECT = re.compile(r"(PAN\d{3})/([0-9A-Za-z]{6})/(\d{8}T\d{6})(?=[/._]|$)", re.ASCII)
 _END = "~"
@@ -91,7 +90,7 @@ class Scope:
                 yield Stretch(f"{self.unit}/", f"{self.unit}_", f"{self.unit}_{_END}")
             return
         for unit in [self.unit] if self.unit else sorted(_units(site)):
-            begin, end = night_bounds(self.night, _longitude(site, unit))
+            begin, end = night_bounds(self.night, site.longitude(unit))
             for camera in sorted(_cameras(site, unit)):
                 for day in (begin.date(), end.date()):
                     low = max(begin, datetime.combine(day, datetime.min.time(), UTC))
@@ -115,7 +114,7 @@ class Scope:
             return False
         if abs(sequence.time.date() - self.night) > _DAY:
             return False
-        longitude = _longitude(site, sequence.unit_id)
+        longitude = site.longitude(sequence.unit_id)
         return night_of(sequence.time, longitude) == self.night.isoformat()
 
 
@@ -134,29 +133,18 @@ def night_bounds(night: date, longitude: float | None) -> tuple[datetime, dateti
     return noon, noon + _DAY
 
 
-def _longitude(site: Site, unit_id: str) -> float | None:
-    stored = site.catalog.get("units", unit_id)
-    place = stored.fields.get("location") if stored else None
-    return place.longitude if isinstance(place, GeoPoint) else None
-
-
 def _units(site: Site) -> set[str]:
     """Units that have objects or documents; at the cost of a few requests a unit."""
-    found: set[str] = set()
-    for location in KEPT:
-        for folder in site.store(location).folders(""):
-            if _UNIT_FOLDER.fullmatch(folder):
-                found.add(folder[:-1])
+    found = {folder[:-1] for location in KEPT for folder in site.store(location).folders("")}
     for collection in ("files", "images", "observations"):
         found |= {name[:6] for name in _leaps(site, collection, "", _END, 6)}
     return {unit for unit in found if _UNIT.fullmatch(unit)}
 
 
 def _cameras(site: Site, unit: str) -> set[str]:
-    found: set[str] = set()
-    for location in KEPT:
-        for folder in site.store(location).folders(f"{unit}/"):
-            found.add(folder.removeprefix(f"{unit}/")[:-1])
+    above = f"{unit}/"
+    folders = (each for location in KEPT for each in site.store(location).folders(above))
+    found = {folder.removeprefix(above)[:-1] for folder in folders}
     for collection in ("files", "images", "observations"):
         leaps = _leaps(site, collection, f"{unit}_", f"{unit}_{_END}", 13)
         found |= {name[7:13] for name in leaps}

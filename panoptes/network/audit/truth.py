@@ -86,11 +86,9 @@ def _quarantined(site: Site, upload: Uploaded, entry: File) -> Finding | None:
             f"{upload.name} should be quarantined as {upload.code}, and is as {entry.code}.",
             entry,
         )  # fmt: skip
-    if entry.path is None:
+    if entry.path is None or _has(site, "quarantine", entry.path, upload, entry):
         return None
-    return None if _has(site, "quarantine", entry.path, upload, entry) else _bytes(
-        upload, "in quarantine", entry
-    )  # fmt: skip
+    return _bytes(upload, "in quarantine", entry)
 
 
 def _kept(site: Site, upload: Uploaded, entry: File) -> Finding | None:

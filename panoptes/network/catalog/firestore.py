@@ -70,7 +70,6 @@ class FirestoreCatalog:
         return _stored(document) if document is not None else None
 
     def create(self, collection: str, key: str, fields: Fields) -> None:
-
         document = Document(
             name=self._name(collection, key), fields=to_values(clean_fields(fields))
         )
@@ -79,7 +78,6 @@ class FirestoreCatalog:
     def update(
         self, collection: str, key: str, fields: Fields, *, version: str, remove: Sequence[str] = ()
     ) -> None:
-
         fields, dropped = checked_update(collection, key, fields, remove)
         name = self._name(collection, key)
         # A field that the mask names and the document lacks is removed.
@@ -93,7 +91,6 @@ class FirestoreCatalog:
         )
 
     def delete(self, collection: str, key: str, *, version: str) -> None:
-
         name = self._name(collection, key)
         self._link.commit(Write(delete=name, current_document=_unchanged(name, version)))
 
@@ -101,7 +98,6 @@ class FirestoreCatalog:
         return self._pages(plan(query))
 
     def aggregate(self, query: Query, *, sums: Sequence[str] = ()) -> Mapping[str, float]:
-
         planned, found = plan_sums(query, sums), {}
         moment: Timestamp | None = None
         # One request a sum: together they would pass over the documents that lack one
@@ -148,7 +144,6 @@ class FirestoreCatalog:
 
     def _pages(self, planned: Plan) -> Iterator[Stored]:
         """All documents as they were when the first page was read."""
-
         moment: Timestamp | None = None
         left = planned.limit
         while left is None or left > 0:
@@ -181,7 +176,6 @@ def _nested(document: Document, root: str) -> Stored:
 
 
 def _unchanged(name: str, version: str) -> Precondition:
-
     timestamp = timestamp_of(version)
     if timestamp is None:
         raise Conflict(f"{name} never had the version {version!r}")

@@ -49,7 +49,6 @@ class FirestoreLink:
         self._process = 0
 
     def get(self, name: str) -> Document | None:
-
         def ask(api: FirestoreClient) -> Document | None:
             try:
                 return api.get_document({"name": name}, **self._options)
@@ -110,7 +109,6 @@ class FirestoreLink:
 
     def _call(self, call: Callable[[FirestoreClient], T]) -> T:
         """What `call` gives; Google's errors become ours."""
-
         try:
             api = self._api()
             return _retry()(lambda: call(api))()
@@ -146,7 +144,6 @@ def _lacks_database(error: Exception) -> bool:
 
 
 def _connect(credentials: Credentials | None, emulator: str | None) -> FirestoreClient:
-
     if emulator is None:
         return FirestoreClient(credentials=credentials)
 

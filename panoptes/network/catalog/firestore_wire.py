@@ -58,7 +58,6 @@ _LEAST = {
 
 def to_value(value: Any) -> Value:
     """A clean value (`panoptes.network.catalog.values`) as a message."""
-
     match value:
         case None:
             return Value(null_value=NULL_VALUE)
@@ -95,14 +94,12 @@ def version_of(timestamp: Timestamp) -> str:
 
 def timestamp_of(version: str) -> Timestamp | None:
     """The update time that a version stands for, None if it is not one of `version_of`."""
-
     found = _VERSION.fullmatch(version)
     return Timestamp(seconds=int(found[1]), nanos=int(found[2])) if found else None
 
 
 def to_query(plan: Plan, documents: str) -> StructuredQuery:
     """The query of a plan. `documents` is the parent's name."""
-
     direction = StructuredQuery.Direction
     query = StructuredQuery(
         from_=[StructuredQuery.CollectionSelector(collection_id=plan.collection)],
@@ -152,7 +149,6 @@ def to_group_query(collection: str, behind: str, limit: int) -> StructuredQuery:
 
 def to_sum(plan: Plan, field: str | None) -> StructuredAggregationQuery:
     """The sum over what a plan finds, or their count. Its alias is ``answer``."""
-
     query = to_query(plan, "")
     query.order_by = []  # the index of a sum has no key to go by
     aggregation = StructuredAggregationQuery.Aggregation
@@ -165,7 +161,6 @@ def to_sum(plan: Plan, field: str | None) -> StructuredAggregationQuery:
 
 
 def _filter(field: str, operator: Operator, value: Any) -> StructuredQuery.Filter:
-
     return StructuredQuery.Filter(
         field_filter=StructuredQuery.FieldFilter(
             field=StructuredQuery.FieldReference(field_path=field),

@@ -3,6 +3,12 @@
 The rules are Firestore's: an inequality orders by its field, ties go by the key in the same
 direction, and a document that lacks the field of the order is left out
 (https://cloud.google.com/firestore/docs/query-data/order-limit-data).
+
+SQLite indexes every line of `LOOKUPS`. Firestore indexes single fields by itself and
+refuses a query over several fields unless a composite index is declared
+(https://cloud.google.com/firestore/docs/query-data/indexing), so
+``deployments/cloud/firestore.indexes.json`` holds those. The emulator does not enforce
+this: `tests.recording` does.
 """
 
 from __future__ import annotations
@@ -37,6 +43,43 @@ FIELDS: Mapping[str, type] = {
 }
 """The fields that may be asked for, and their types: in SQLite each is a column. A value of
 another type, which only other software writes, is never found by such a field."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """Fields in order, each ``NAME`` or ``NAME desc``."""
+
+    collection: str
+    fields: tuple[str, ...]
+
+    @property
+    def ordered(self) -> tuple[tuple[str, bool], ...]:
+        """The names and whether each descends."""
+        return tuple((each.removesuffix(" desc"), each.endswith(" desc")) for each in self.fields)
+
+
+LOOKUPS: tuple[Index, ...] = (
+    Index("images", ("sequence_id", "time")),
+    Index("images", ("sequence_id", "status", "exptime")),
+    Index("images", ("unit_id", "status", "exptime")),
+    Index("observations", ("sequence_id",)),
+    Index("observations", ("unit_id", "time")),
+    Index("observations", ("unit_id", "time desc")),
+    Index("observations", ("camera_id", "time")),
+    Index("observations", ("camera_id", "time desc")),
+    Index("observations", ("unit_id", "camera_id", "time")),
+    Index("observations", ("unit_id", "camera_id", "status", "time")),
+    Index("observations", ("status", "time")),
+    Index("observations", ("time",)),
+    Index("observations", ("healpix",)),
+    Index("files", ("sequence_id", "arrived desc")),
+    Index("files", ("path",)),
+    Index("files", ("outcome", "name")),
+    Index("files", ("code",)),
+    Index("files", ("case_id",)),
+    Index("leases", ("expires",)),
+)
+"""Where ``exptime`` is the last field, it is summed where the others are equal."""
 
 MAX_IN = 30
 _OPERATORS: tuple[str, ...] = get_args(Operator)

@@ -19,8 +19,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from panoptes.network.catalog.indexes import LOOKUPS
-from panoptes.network.catalog.queries import FIELDS
+from panoptes.network.catalog.queries import FIELDS, LOOKUPS
 from panoptes.network.errors import ConfigurationError, TransientError
 
 SCHEMA_VERSION = 2
@@ -238,7 +237,7 @@ def _value(field: str, kind: type) -> str:
 
 @cache
 def _indexes() -> Mapping[str, str]:
-    """The indexes of `indexes.LOOKUPS`: names and the statements that make them.
+    """The indexes of `queries.LOOKUPS`: names and the statements that make them.
 
     SQLite reads an index in both directions, so one serves its mirror image, and a longer
     one serves those that it begins with.

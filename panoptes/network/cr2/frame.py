@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from panoptes.network.cr2.capture import Capture, read_capture
-from panoptes.network.cr2.color import Four
+from panoptes.network.cr2.capture import Capture, Four, read_capture
 from panoptes.network.cr2.ljpeg import ends_as_decoded, read_ljpeg_frame
 from panoptes.network.errors import BadInput, TransientError
 
@@ -52,10 +51,8 @@ class RawFrame:
     capture: Capture = field(default_factory=Capture)
 
 
-def read_raw(cr2: bytes, *, max_pixels: int = MAX_PIXELS, reference: bool = False) -> RawFrame:
+def read_raw(cr2: bytes, *, max_pixels: int = MAX_PIXELS) -> RawFrame:
     """Decode a camera raw of any format that LibRaw reads, whatever its suffix.
-
-    With `reference` LibRaw decodes everything, which takes twice the time for a CR2.
 
     Raises BadInput: ``empty-file``; ``not-a-raw`` when there are no samples in it;
     ``truncated-file`` when they end early; ``corrupt-data`` when they cannot be decoded;
@@ -64,38 +61,38 @@ def read_raw(cr2: bytes, *, max_pixels: int = MAX_PIXELS, reference: bool = Fals
     memory runs out. Damage that leaves the stream decodable is not seen: compare checksums
     of the file before.
     """
+    with opened_raw(cr2, max_pixels) as (raw, capture):
+        return _decode_known(cr2, capture, raw) or _decode_libraw(capture, raw)
+
+
+@contextmanager
+def opened_raw(data: bytes, max_pixels: int) -> Iterator[tuple[rawpy.RawPy, Capture]]:
+    """The file in LibRaw, nothing decoded yet, and what it says where it is TIFF-based.
+
+    Raises as `read_raw` does, for what is done with it, too.
+    """
     import rawpy
 
-    if not cr2:
-        raise BadInput("empty-file")
-    capture = capture_of(cr2)
-    with rawpy.RawPy() as raw:
-        open_raw(raw, cr2, capture, max_pixels)
-        with libraw_errors(cr2, capture):
-            known = None if reference else _decode_known(cr2, capture, raw)
-            return known or _decode_libraw(capture, raw)
-
-
-def open_raw(raw: rawpy.RawPy, data: bytes, capture: Capture, max_pixels: int) -> None:
-    """Open without decoding anything. Raises as `read_raw` does."""
-    with libraw_errors(data, capture, opening=True):
-        raw.open_buffer(io.BytesIO(data))
-    sizes = raw.sizes
-    if sizes.raw_width * sizes.raw_height > max_pixels:
-        raise BadInput("too-large", f"it claims {sizes.raw_width} x {sizes.raw_height} pixels")
-    _check_strip(data, capture)
-    strip, samples = capture.strip, sizes.raw_width * sizes.raw_height
-    # Lossless JPEG takes a bit or more a sample; decoders fill up what is not there.
-    if strip is not None and strip.compression == 6 and samples > 8 * strip.length:
-        raise BadInput("truncated-file", f"{samples} samples cannot be in {strip.length} bytes")
-
-
-def capture_of(data: bytes) -> Capture:
-    """What the file says where it is TIFF-based; other raws are left to LibRaw."""
     try:
-        return read_capture(data)
-    except BadInput:
-        return Capture()
+        capture = read_capture(data)
+    except BadInput as error:
+        if error.code != "not-a-raw":
+            raise
+        # Raws that are no TIFF are left to LibRaw.
+        capture = Capture()
+    with rawpy.RawPy() as raw:
+        with _libraw_errors(data, capture, opening=True):
+            raw.open_buffer(io.BytesIO(data))
+        sizes, strip = raw.sizes, capture.strip
+        samples = sizes.raw_width * sizes.raw_height
+        if samples > max_pixels:
+            raise BadInput("too-large", f"it claims {sizes.raw_width} x {sizes.raw_height} pixels")
+        _check_strip(data, capture)
+        # Lossless JPEG takes a bit or more a sample; decoders fill up what is not there.
+        if strip is not None and strip.compression == 6 and samples > 8 * strip.length:
+            raise BadInput("truncated-file", f"{samples} samples cannot be in {strip.length} bytes")
+        with _libraw_errors(data, capture):
+            yield raw, capture
 
 
 def _check_strip(data: bytes, capture: Capture) -> None:
@@ -106,7 +103,7 @@ def _check_strip(data: bytes, capture: Capture) -> None:
 
 
 @contextmanager
-def libraw_errors(data: bytes, capture: Capture, *, opening: bool = False) -> Iterator[None]:
+def _libraw_errors(data: bytes, capture: Capture, *, opening: bool = False) -> Iterator[None]:
     """Turn LibRaw's errors into what happens next."""
     import rawpy
 
@@ -128,21 +125,24 @@ def libraw_errors(data: bytes, capture: Capture, *, opening: bool = False) -> It
         raise BadInput(
             "truncated-file", f"its samples end early; {len(data)} bytes present"
         ) from error
-    except rawpy.LibRawTooBigError as error:
-        raise BadInput("too-large", _said(error)) from error
     except rawpy.LibRawUnsufficientMemoryError as error:
         raise TransientError(f"no memory to decode a raw: {_said(error)}") from error
-    except (
-        rawpy.LibRawBadCropError,
-        rawpy.LibRawUnspecifiedError,
-        rawpy.LibRawMemPoolOverflowError,
-    ) as error:
-        raise BadInput("corrupt-data", _said(error)) from error
-    except (
-        rawpy.LibRawNotImplementedError,
-        rawpy.LibRawRequestForNonexistentImageError,
-    ) as error:
-        raise BadInput("unsupported-format", _said(error)) from error
+    except rawpy.LibRawError as error:
+        code = _CODES.get(type(error).__name__)
+        if code is None:
+            raise
+        raise BadInput(code, _said(error)) from error
+
+
+_CODES = {
+    "LibRawTooBigError": "too-large",
+    "LibRawBadCropError": "corrupt-data",
+    "LibRawUnspecifiedError": "corrupt-data",
+    "LibRawMemPoolOverflowError": "corrupt-data",
+    "LibRawNotImplementedError": "unsupported-format",
+    "LibRawRequestForNonexistentImageError": "unsupported-format",
+}
+"""What LibRaw's errors about a file mean; its others are ours."""
 
 
 def _said(error: Exception) -> str:

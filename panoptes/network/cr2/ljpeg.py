@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 Codes: TypeAlias = Mapping[int, tuple[int, int]]
@@ -93,8 +93,7 @@ def _with_codes(frame: LjpegFrame, body: bytes, tables: Mapping[int, Codes]) -> 
     numbers = [selector >> 4 for selector in body[2 : 2 + 2 * count : 2]]
     if any(number not in tables for number in numbers):
         return None
-    codes = tuple(tables[number] for number in numbers)
-    return LjpegFrame(frame.bits, frame.rows, frame.columns, count, codes)
+    return replace(frame, codes=tuple(tables[number] for number in numbers))
 
 
 def ends_as_decoded(stream: bytes, frame: LjpegFrame, last: Sequence[int]) -> bool:

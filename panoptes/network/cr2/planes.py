@@ -25,19 +25,6 @@ if TYPE_CHECKING:
 
     from panoptes.network.fits.plain import Image
 
-__all__ = [
-    "COLOURS",
-    "Colour",
-    "Planes",
-    "PlanesMismatch",
-    "Provenance",
-    "RawFrame",
-    "plane_fits",
-    "plane_hdus",
-    "read_raw",
-    "split_planes",
-    "verify_planes",
-]
 
 Colour: TypeAlias = Literal["r", "g", "b"]
 COLOURS: tuple[Colour, ...] = ("r", "g", "b")
@@ -114,12 +101,24 @@ def split_planes(frame: RawFrame) -> Planes:
     return Planes(r=r, g1=g1, g2=g2, b=b, green_sum=green_sum)
 
 
-def plane_hdus(frame: RawFrame, provenance: Provenance) -> dict[Colour, tuple[FitsImage, ...]]:
-    """The images of the three files with their cards, before they are written."""
+def plane_fits(frame: RawFrame, provenance: Provenance) -> dict[Colour, bytes]:
+    """The three plain FITS files of a frame."""
     planes = split_planes(frame)
     places = _places(frame.pattern)
     black = dict(zip(((0, 0), (0, 1), (1, 0), (1, 1)), frame.black, strict=True))
-    about = (*provenance.cards(), *frame.capture.cards(), *_frame_cards(frame))
+    rows, columns = frame.pixels.shape
+    about: tuple[CardTuple, ...] = (
+        *provenance.cards(),
+        *frame.capture.cards(),
+        ("BUNIT", "adu", "unit of the pixels"),
+        ("RAWDATA", True, "the sensor's own samples, unscaled"),
+        ("BAYERPAT", frame.pattern, "colours of the mosaic's first cell, by rows"),
+        ("ROWORDER", "TOP-DOWN", "the first row is the sensor's top row"),
+        ("RAWNX", columns, "visible columns of the mosaic"),
+        ("RAWNY", rows, "visible rows of the mosaic"),
+        ("RAWLEFT", frame.left, "masked columns left of them on the sensor"),
+        ("RAWTOP", frame.top, "masked rows above them on the sensor"),
+    )
 
     def exact(name: str, colour: str, comment: str) -> tuple[CardTuple, ...]:
         place = places[name]
@@ -149,24 +148,10 @@ def plane_hdus(frame: RawFrame, provenance: Provenance) -> dict[Colour, tuple[Fi
     if planes.g1.shape != planes.green_sum.shape:
         greens.append(FitsImage(exact("g1", "G", "first green, whole"), planes.g1, "G1"))
     return {
-        "r": (FitsImage((*about, *exact("r", "R", "colour of this plane")), planes.r),),
-        "g": tuple(greens),
-        "b": (FitsImage((*about, *exact("b", "B", "colour of this plane")), planes.b),),
+        "r": fits_bytes([FitsImage((*about, *exact("r", "R", "colour of this plane")), planes.r)]),
+        "g": fits_bytes(greens),
+        "b": fits_bytes([FitsImage((*about, *exact("b", "B", "colour of this plane")), planes.b)]),
     }
-
-
-def _frame_cards(frame: RawFrame) -> tuple[CardTuple, ...]:
-    rows, columns = frame.pixels.shape
-    return (
-        ("BUNIT", "adu", "unit of the pixels"),
-        ("RAWDATA", True, "the sensor's own samples, unscaled"),
-        ("BAYERPAT", frame.pattern, "colours of the mosaic's first cell, by rows"),
-        ("ROWORDER", "TOP-DOWN", "the first row is the sensor's top row"),
-        ("RAWNX", columns, "visible columns of the mosaic"),
-        ("RAWNY", rows, "visible rows of the mosaic"),
-        ("RAWLEFT", frame.left, "masked columns left of them on the sensor"),
-        ("RAWTOP", frame.top, "masked rows above them on the sensor"),
-    )
 
 
 def _place_cards(places: Sequence[tuple[int, int]]) -> tuple[CardTuple, ...]:
@@ -181,11 +166,6 @@ def _place_cards(places: Sequence[tuple[int, int]]) -> tuple[CardTuple, ...]:
         ("LTV1", (1 - column) / 2, ""),
         ("LTV2", (1 - row) / 2, ""),
     )
-
-
-def plane_fits(frame: RawFrame, provenance: Provenance) -> dict[Colour, bytes]:
-    """The three plain FITS files of a frame."""
-    return {colour: fits_bytes(hdus) for colour, hdus in plane_hdus(frame, provenance).items()}
 
 
 def verify_planes(raw: RawFrame | bytes, files: Mapping[Colour, bytes]) -> None:

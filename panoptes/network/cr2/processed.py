@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from panoptes.network.cr2.frame import MAX_PIXELS, capture_of, libraw_errors, open_raw
+from panoptes.network.cr2.frame import MAX_PIXELS, opened_raw
 from panoptes.network.cr2.planes import COLOURS, Colour, Provenance
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.plain import CardTuple, FitsImage, fits_bytes
@@ -31,8 +31,6 @@ DEFAULTS: dict[str, OptionValue] = {
     "gamma": (1, 1),
 }
 """The first service's options. LibRaw ignores the algorithm at half size."""
-
-_REFUSED = {"bad_pixels_path": "it names a file on the machine that does the work"}
 
 _ALLOWED: dict[str, Sequence[OptionValue]] = {
     "output_bps": (8, 16),
@@ -53,15 +51,16 @@ def rawpy_params(options: Options | None = None) -> rawpy.Params:
     """
     import rawpy
 
-    known = set(inspect.signature(rawpy.Params.__init__).parameters) - {"self"}
+    known = set(inspect.signature(rawpy.Params.__init__).parameters) - {"self", "bad_pixels_path"}
     chosen: dict[str, object] = {}
     for name, value in {**DEFAULTS, **(options or {})}.items():
-        if name in _REFUSED:
-            raise ValueError(f"the rawpy option {name!r} is not allowed: {_REFUSED[name]}")
-        if name not in known:
+        if name == "bad_pixels_path":
             raise ValueError(
-                f"rawpy has no option {name!r}; it has {', '.join(sorted(known - set(_REFUSED)))}"
+                f"the rawpy option {name!r} is not allowed: "
+                "it names a file on the machine that does the work"
             )
+        if name not in known:
+            raise ValueError(f"rawpy has no option {name!r}; it has {', '.join(sorted(known))}")
         chosen[name] = _option_value(name, value)
     try:
         return rawpy.Params(**chosen)  # type: ignore[arg-type]
@@ -69,19 +68,16 @@ def rawpy_params(options: Options | None = None) -> rawpy.Params:
         raise ValueError(f"rawpy does not take these options: {error}") from error
 
 
-def _enumerations() -> dict[str, type[enum.Enum]]:
+def _option_value(name: str, value: OptionValue) -> object:
     import rawpy
 
-    return {
+    enumerations: dict[str, type[enum.Enum]] = {
         "demosaic_algorithm": rawpy.DemosaicAlgorithm,
         "fbdd_noise_reduction": rawpy.FBDDNoiseReductionMode,
         "output_color": rawpy.ColorSpace,
         "highlight_mode": rawpy.HighlightMode,
     }
-
-
-def _option_value(name: str, value: OptionValue) -> object:
-    kind = _enumerations().get(name)
+    kind = enumerations.get(name)
     if kind is not None and isinstance(value, str):
         members = {member.name.lower(): member for member in kind}
         if value.lower() not in members:
@@ -115,13 +111,8 @@ def processed_planes(
     import rawpy
 
     params = rawpy_params(rawpy_options)
-    if not cr2:
-        raise BadInput("empty-file")
-    capture = capture_of(cr2)
-    with rawpy.RawPy() as raw:
-        open_raw(raw, cr2, capture, max_pixels)
-        with libraw_errors(cr2, capture):
-            rgb = raw.postprocess(params)
+    with opened_raw(cr2, max_pixels) as (raw, capture):
+        rgb = raw.postprocess(params)
     if rgb.ndim != 3 or rgb.shape[2] != 3:
         raise BadInput("unsupported-format", "it has no three colours")
     stated = json.dumps({**DEFAULTS, **(rawpy_options or {})}, sort_keys=True, default=str)

@@ -31,10 +31,6 @@ class Tiff:
         order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
         return None if order is None or len(data) < 8 else cls(data, order)
 
-    @property
-    def first_ifd(self) -> int:
-        return self.long_at(4) or 0
-
     def long_at(self, offset: int) -> int | None:
         """The unsigned 32-bit number at `offset`, if the file has it."""
         if not 0 <= offset <= len(self.data) - 4:
@@ -105,9 +101,7 @@ class Ifd:
         """The IFD that `tag` points at, or (maker notes) whose bytes the tag holds; an empty
         one if there is none."""
         entry = self.entries.get(tag)
-        if entry is None:
-            return Ifd.empty(self.tiff)
-        offset = entry.offset if inline else self.integer(tag) or 0
+        offset = entry.offset if inline and entry else self.integer(tag) or 0
         return Ifd.read(self.tiff, offset) or Ifd.empty(self.tiff)
 
     def text(self, tag: int, *, skip: int = 0) -> str | None:
@@ -120,24 +114,17 @@ class Ifd:
         text = bytes(raw).split(b"\0", 1)[0].rstrip(b"\xff").decode("latin-1").strip()
         return text if text and text.isprintable() else None
 
-    def _integers(self, tag: int, kinds: str) -> tuple[int, ...]:
+    def shorts(self, tag: int, *, signed: bool = False) -> tuple[int, ...]:
+        """Whole numbers, 16-bit ones `signed` or not whatever the tag's type says; none if the
+        tag is absent or of another type."""
         entry = self.entries.get(tag)
-        if entry is None or entry.kind not in (1, 3, 4, 8, 9):
+        short = "h" if signed else "H"
+        code = {1: "B", 3: short, 4: "I", 8: short, 9: "i"}.get(entry.kind if entry else 0)
+        if entry is None or code is None:
             return ()
-        code = {1: "B", 3: "H", 4: "I", 8: "h", 9: "i"}[entry.kind]
-        if code in "Hh":
-            code = kinds
         return struct.unpack_from(
             f"{self.tiff.order}{entry.count}{code}", self.tiff.data, entry.offset
         )
-
-    def shorts(self, tag: int) -> tuple[int, ...]:
-        """Unsigned numbers; none if the tag is absent or of another type."""
-        return self._integers(tag, "H")
-
-    def signed_shorts(self, tag: int) -> tuple[int, ...]:
-        """16-bit values read as signed, whatever the tag's type says."""
-        return self._integers(tag, "h")
 
     def integer(self, tag: int) -> int | None:
         values = self.shorts(tag)

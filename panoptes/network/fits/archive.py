@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Literal, TypeAlias
 
 import numpy as np
 
 from panoptes.network.errors import BadInput
-from panoptes.network.fits.cards import format_card
-from panoptes.network.fits.checksum import sealed_header
-from panoptes.network.fits.content import (
-    MAX_PIXELS,
-    DecodedHdu,
-    ImageContent,
-    check_compressed,
-    check_source,
-    decode,
-    same_image,
-)
-from panoptes.network.fits.decoding import decoded
+from panoptes.network.fits.content import decoded
 from panoptes.network.fits.structure import Hdu, checksums_hold, walk_hdus
 from panoptes.network.fits.tile_keywords import image_cards
 from panoptes.network.fits.tile_reader import TileTable, read_table
-from panoptes.network.fits.tile_table import can_hold, write_table
-
-__all__ = [
-    "MAX_PIXELS",
-    "ArchiveMismatch",
-    "CompressedFits",
-    "DecodedHdu",
-    "ImageContent",
-    "Method",
-    "check_compressed",
-    "check_source",
-    "compress_fits",
-    "decode",
-    "same_image",
-    "verify_archive",
-]
-
-Method: TypeAlias = Literal["GZIP_2", "RICE_1"]
+from panoptes.network.fits.tile_table import can_hold, empty_primary, write_table
+from panoptes.network.fits.tiles import Method
 
 _MIN_TILE = {"GZIP_2": 16384, "RICE_1": 64}
 """Pixels below which a tile costs more than it holds."""
@@ -62,11 +33,7 @@ class CompressedFits:
 
 
 def compress_fits(
-    source: bytes,
-    *,
-    method: Method = "GZIP_2",
-    rows_per_tile: int | None = None,
-    threads: int = 1,
+    source: bytes, *, method: Method = "GZIP_2", rows_per_tile: int | None = None
 ) -> CompressedFits:
     """The file tile-compressed without loss (FITS Standard 4.0, section 10), as fpack does.
 
@@ -96,36 +63,23 @@ def compress_fits(
             continue
         coding = method if hdu.bitpix > 0 else "GZIP_2"
         if hdu.index == 0:
-            parts.append(_empty_primary())
+            parts.append(empty_primary())
         rows = rows_per_tile or (64 if coding == "GZIP_2" else 1)
         rows = max(rows, -(-_MIN_TILE[coding] // hdu.shape[-1]))
-        parts += write_table(source, hdu, method=coding, rows=rows, threads=threads)
+        parts += write_table(source, hdu, coding=coding, rows=rows)
         codings.append(coding)
     return CompressedFits(b"".join(parts), tuple(codings))
 
 
-def _as_it_is(source: bytes, hdu: Hdu) -> Iterable[bytes | memoryview]:
+def _as_it_is(source: bytes, hdu: Hdu) -> list[bytes | memoryview]:
     """The HDU's bytes; padding that the file has lost is put back."""
     view = memoryview(source)
-    header = view[hdu.offset : hdu.data_offset]
-    yield header
-    yield b" " * (hdu.header.length - len(header))
-    data = view[hdu.data_offset : hdu.end]
-    yield data
-    yield bytes(hdu.end - hdu.data_offset - len(data))
+    header, data = view[hdu.offset : hdu.data_offset], view[hdu.data_offset : hdu.end]
+    blanks = b" " * (hdu.header.length - len(header))
+    return [header, blanks, data, bytes(hdu.end - hdu.data_offset - len(data))]
 
 
-def _empty_primary() -> bytes:
-    cards = [
-        format_card("SIMPLE", True, "file does conform to FITS standard"),
-        format_card("BITPIX", 8, "number of bits per data pixel"),
-        format_card("NAXIS", 0, "number of data axes"),
-        format_card("EXTEND", True, "FITS dataset may contain extensions"),
-    ]
-    return sealed_header(cards, 0)
-
-
-def verify_archive(source: bytes, stored: bytes, *, threads: int = 1) -> None:
+def verify_archive(source: bytes, stored: bytes) -> None:
     """Every pixel and every card of `stored` equals `source`, HDU by HDU, to the byte.
 
     Only padding is not compared. Raises ArchiveMismatch with the first difference, and
@@ -135,17 +89,16 @@ def verify_archive(source: bytes, stored: bytes, *, threads: int = 1) -> None:
     try:
         kept = walk_hdus(stored)
         if hdus[0].pixels and not kept[0].pixels:
-            # A table cannot be the first HDU: an empty primary was put before it.
             kept = kept[1:]
         for mine, theirs in zip_longest(hdus, kept):
             if mine is None or theirs is None:
                 raise ArchiveMismatch(f"{len(hdus)} HDUs went in, {len(kept)} are stored")
-            _verify_hdu(source, mine, stored, theirs, threads)
+            _verify_hdu(source, mine, stored, theirs)
     except BadInput as error:
         raise ArchiveMismatch(f"what was stored cannot be read: {error}") from error
 
 
-def _verify_hdu(source: bytes, hdu: Hdu, stored: bytes, kept: Hdu, threads: int) -> None:
+def _verify_hdu(source: bytes, hdu: Hdu, stored: bytes, kept: Hdu) -> None:
     name = f"HDU {hdu.index}"
     if hdu.kind == "compressed-image" or kept.kind != "compressed-image":
         _same_cards(name, hdu.header.raw_cards(), kept.header.raw_cards())
@@ -156,7 +109,7 @@ def _verify_hdu(source: bytes, hdu: Hdu, stored: bytes, kept: Hdu, threads: int)
         raise ArchiveMismatch(f"{name}: the checksums of the table do not hold")
     table = read_table(stored, kept, max_pixels=hdu.pixels)
     _same_cards(name, hdu.header.raw_cards(), image_cards(kept.header))
-    _same_pixels(name, hdu, hdu.data(source), table, threads)
+    _same_pixels(name, hdu, hdu.data(source), table)
 
 
 def _same_cards(name: str, wanted: list[bytes], found: list[bytes]) -> None:
@@ -165,7 +118,7 @@ def _same_cards(name: str, wanted: list[bytes], found: list[bytes]) -> None:
             raise ArchiveMismatch(f"{name}, card {number}: {mine!r} is stored as {theirs!r}")
 
 
-def _same_pixels(name: str, hdu: Hdu, data: memoryview, table: TileTable, threads: int) -> None:
+def _same_pixels(name: str, hdu: Hdu, data: memoryview, table: TileTable) -> None:
     if (table.bitpix, table.shape) != (hdu.bitpix, hdu.shape):
         raise ArchiveMismatch(
             f"{name}: {hdu.shape} pixels of BITPIX {hdu.bitpix} are stored as "
@@ -173,7 +126,7 @@ def _same_pixels(name: str, hdu: Hdu, data: memoryview, table: TileTable, thread
         )
     kind = f"u{hdu.itemsize}"
     position = 0
-    for part in decoded(table, threads=threads):
+    for part in decoded(table):
         wanted = np.frombuffer(data[position : position + part.size], kind)
         if not np.array_equal(part.view(kind), wanted):
             pixel = position // hdu.itemsize + int(np.argmax(part.view(kind) != wanted))

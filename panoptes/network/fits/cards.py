@@ -87,18 +87,14 @@ class Header:
         place = self._parsed[2].get(keyword)
         return default if place is None else self.cards[place].value
 
-    def values(self, keyword: str) -> tuple[Value, ...]:
-        """All values of `keyword` in any case, in the order of the file."""
-        wanted = keyword.upper()
-        return tuple(card.value for card in self.cards if card.keyword.upper() == wanted)
-
     def mapping(self) -> dict[str, Value | list[str]]:
         """Upper-case keyword to first value; COMMENT, HISTORY and '' to lists of texts."""
         result: dict[str, Value | list[str]] = dict(self._first)
-        for keyword in COMMENTARY:
-            if keyword in result:
-                result[keyword] = [str(value) for value in self.values(keyword)]
-        return result
+        texts: dict[str, list[str]] = {keyword: [] for keyword in COMMENTARY & result.keys()}
+        for keyword, value, _ in self.cards:
+            if keyword.upper() in texts:
+                texts[keyword.upper()].append(str(value))
+        return result | texts
 
     def raw_cards(self) -> list[bytes]:
         """The cards as they stand in the file, 80 bytes each (the last may be shorter)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-from panoptes.network.fits.cards import CARD, Value, format_card, header_bytes
+from panoptes.network.fits.cards import format_card, header_bytes
 
 FULL = 0xFFFFFFFF
 State: TypeAlias = Literal["absent", "holds", "stale"]
@@ -21,18 +21,15 @@ def checksum(data: bytes | bytearray | memoryview) -> int:
     words = np.frombuffer(data, np.dtype(">u4"), len(data) // 4)
     rest = bytes(data[len(data) // 4 * 4 :]).ljust(4, b"\0")
     # No carry is lost in 64 bits, whatever fits into memory.
-    return _fold(int(words.sum(dtype=np.uint64)) + int.from_bytes(rest, "big"))
-
-
-def _fold(total: int) -> int:
-    while total > FULL:
-        total = (total >> 32) + (total & FULL)
-    return total
+    return add_checksums([int(words.sum(dtype=np.uint64)), int.from_bytes(rest, "big")])
 
 
 def add_checksums(parts: Iterable[int]) -> int:
     """The checksum of several runs of whole words, with the end-around carry."""
-    return _fold(sum(parts))
+    total = sum(parts)
+    while total > FULL:
+        total = (total >> 32) + (total & FULL)
+    return total
 
 
 def shift_checksum(value: int, offset: int) -> int:
@@ -87,21 +84,3 @@ class Checksums(NamedTuple):
         if "stale" in self:
             return "stale"
         return "holds" if "holds" in self else "absent"
-
-
-def judge_checksums(
-    header: bytes, data_sum: int, *, datasum_card: Value, checksum_card: Value
-) -> Checksums:
-    """Compare the cards' values (None or '' where undefined) with what the bytes sum up to."""
-    stated: State = "absent"
-    if datasum_card is not None and datasum_card != "":
-        try:
-            stated = "holds" if int(str(datasum_card)) == data_sum else "stale"
-        except ValueError:
-            stated = "stale"
-    whole: State = "absent"
-    if checksum_card is not None and checksum_card != "":
-        padding = b" " * (-len(header) % CARD)
-        total = add_checksums([checksum(header + padding), data_sum])
-        whole = "holds" if total in (0, FULL) else "stale"
-    return Checksums(stated, whole)

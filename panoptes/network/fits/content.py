@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import Header
 from panoptes.network.fits.checksum import add_checksums, checksum, shift_checksum
-from panoptes.network.fits.decoding import decoded
-from panoptes.network.fits.other_codings import ask_astropy
-from panoptes.network.fits.structure import Checksums, Hdu, Kind, checksums_hold, walk_hdus
+from panoptes.network.fits.other_codings import decode_by_astropy
+from panoptes.network.fits.structure import Hdu, checksums_hold, walk_hdus
+from panoptes.network.fits.tile_keywords import TO_Z
 from panoptes.network.fits.tile_reader import TileTable, read_table
+from panoptes.network.fits.tiles import Bytes, decode_runs
 
 Array: TypeAlias = NDArray[np.generic]
 ChecksumState: TypeAlias = Literal["absent", "hold", "stale"]
@@ -28,12 +29,7 @@ MAX_DECODED = 1 << 30
 MAX_HEADER = 1 << 21
 """Bytes of all headers of a file; more than 26,000 cards."""
 
-_STRUCTURE = frozenset(
-    {
-        *("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "BLOCKED", "PCOUNT", "GCOUNT"),
-        *("CHECKSUM", "DATASUM", "ZHECKSUM", "ZDATASUM"),
-    }
-)
+_STRUCTURE = frozenset({*TO_Z, "ZHECKSUM", "ZDATASUM"})
 _BOILERPLATE = (
     "  FITS (Flexible Image Transport System) format is",
     "  and Astrophysics', volume 376, page 359",
@@ -46,7 +42,6 @@ class DecodedHdu:
 
     index: int
     """In the file as stored."""
-    kind: Kind
     header: Header
     stored: Array | None
     """Pixels of an image as FITS stores them: big-endian, not scaled."""
@@ -65,23 +60,16 @@ class ImageContent:
     stored: Array
     """Pixels as FITS stores them: big-endian, not scaled; in numpy's order of axes."""
     checksums: ChecksumState
-    hdus: int
-    """HDUs in the file."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.stored.shape
 
-    @property
-    def pixels(self) -> Array:
-        """All physical values, see `physical`; may take four times the room of `stored`."""
-        return self.physical(self.stored)
-
     def physical(self, stored: Array) -> Array:
         """Physical values of some `stored` ones: BZERO + BSCALE x stored (section 4.4.2.5).
 
         In native byte order. Unsigned integers where the header follows their convention,
-        the stored kind where it scales nothing, else float64.
+        the stored kind where it scales nothing, else float64: up to four times the room.
         """
         scale, zero = _number(self.header, "BSCALE", 1), _number(self.header, "BZERO", 0)
         dtype: np.dtype[np.generic] = stored.dtype.newbyteorder("=")
@@ -112,6 +100,8 @@ def _dtype(bitpix: int) -> np.dtype[np.generic]:
 
 def check_source(
     fits: bytes,
+    strict: bool = False,
+    /,
     *,
     max_pixels: int = MAX_PIXELS,
     max_decoded: int = MAX_DECODED,
@@ -120,20 +110,45 @@ def check_source(
     """Read a `.fits` whole: its structure, its image, its checksums.
 
     Stale checksums are reported, not refused: real frames carry them, edited by software
-    that did not renew them. Raises BadInput as `walk_hdus` does, ``no-image``,
-    ``too-large``, ``unsupported-format`` and, for an HDU compressed inside,
+    that did not renew them. `strict` is for `check_compressed`. Raises BadInput as `walk_hdus`
+    does, ``no-image``, ``too-large``, ``unsupported-format`` and, for an HDU compressed inside,
     ``corrupt-data``.
     """
-    return _content(fits, max_pixels, max_decoded, max_header, strict=False)
+    hdus = _walk(fits, max_pixels, max_header)
+    left, room = max_pixels - sum(hdu.pixels for hdu in hdus), max_decoded
+    image: tuple[Header, Array] | None = None
+    states: list[str] = []
+    for hdu in hdus:
+        checks = checksums_hold(fits, hdu)
+        states += checks
+        if hdu.kind == "compressed-image":
+            if strict and checks.state == "stale":
+                which = [n.upper() for n, state in checks._asdict().items() if state == "stale"]
+                raise BadInput("checksum-mismatch", f"HDU {hdu.index}: {' and '.join(which)}")
+            table = read_table(fits, hdu, max_pixels=left)
+            left -= table.pixels
+            room -= table.room
+            if room < 0:
+                raise BadInput("too-large", f"more than {max_decoded} bytes, once decoded")
+            stored, source_sum = _decoded(table)
+            if strict and checks.state == "absent" and table.decoder is not None:
+                # Ours takes a damaged Rice stream that ends early or late; astropy's says so.
+                decode_by_astropy(table)
+            states.append(source_sum)
+            if strict and source_sum == "stale" and checks.state == "absent":
+                raise BadInput("checksum-mismatch", f"HDU {hdu.index}: ZDATASUM")
+            image = image or (table.header, stored)
+        elif hdu.pixels and image is None:
+            image = hdu.header, _plain(fits, hdu)
+    if image is None:
+        raise BadInput("no-image", f"none of its {len(hdus)} HDUs has pixels")
+    state: ChecksumState = (
+        "stale" if "stale" in states else "hold" if "holds" in states else "absent"
+    )
+    return ImageContent(image[0], image[1], state)
 
 
-def check_compressed(
-    fz: bytes,
-    *,
-    max_pixels: int = MAX_PIXELS,
-    max_decoded: int = MAX_DECODED,
-    max_header: int = MAX_HEADER,
-) -> ImageContent:
+def check_compressed(fz: bytes, **limits: int) -> ImageContent:
     """Read a `.fits.fz` whole: every tile decoded, the checksums of what is stored held.
 
     A wrong CHECKSUM or DATASUM of a compressed image means that the file was damaged:
@@ -141,53 +156,10 @@ def check_compressed(
     the decoded pixels counts as damage only where the table has no checksum of its own;
     where that one holds, the source's was stale before it was compressed, and that is
     reported as for a `.fits`. Checksums of HDUs that are not compressed are reported,
-    too. A file that is plain FITS is taken for what it is. Raises BadInput as
-    `check_source` does.
+    too. A file that is plain FITS is taken for what it is. Has the limits of `check_source`,
+    and raises BadInput as that does.
     """
-    return _content(fz, max_pixels, max_decoded, max_header, strict=True)
-
-
-def _content(
-    file: bytes, max_pixels: int, max_decoded: int, max_header: int, *, strict: bool
-) -> ImageContent:
-    hdus = _walk(file, max_pixels, max_header)
-    left, room = max_pixels - sum(hdu.pixels for hdu in hdus), max_decoded
-    image: tuple[Header, Array] | None = None
-    states: list[str] = []
-    for hdu in hdus:
-        checks = checksums_hold(file, hdu)
-        states += checks
-        if hdu.kind == "compressed-image":
-            if strict and checks.state == "stale":
-                raise BadInput("checksum-mismatch", f"HDU {hdu.index}: {_which(checks)}")
-            table = read_table(file, hdu, max_pixels=left)
-            left -= table.pixels
-            room -= table.room
-            if room < 0:
-                raise BadInput("too-large", f"more than {max_decoded} bytes, once decoded")
-            stored, source_sum = _decoded(table)
-            if strict and checks.state == "absent" and table.decoder is not None:
-                ask_astropy(table)
-            states.append(source_sum)
-            if strict and source_sum == "stale" and checks.state == "absent":
-                raise BadInput("checksum-mismatch", f"HDU {hdu.index}: ZDATASUM")
-            image = image or (table.header, stored)
-        elif hdu.pixels and image is None:
-            image = hdu.header, _plain(file, hdu)
-    if image is None:
-        raise BadInput("no-image", f"none of its {len(hdus)} HDUs has pixels")
-    state: ChecksumState = (
-        "stale" if "stale" in states else "hold" if "holds" in states else "absent"
-    )
-    return ImageContent(image[0], image[1], state, len(hdus))
-
-
-def _which(checks: Checksums) -> str:
-    return " and ".join(
-        name
-        for name, state in zip(("DATASUM", "CHECKSUM"), checks, strict=True)
-        if state == "stale"
-    )
+    return check_source(fz, True, **limits)
 
 
 def _walk(file: bytes, max_pixels: int, max_header: int | None = None) -> list[Hdu]:
@@ -202,6 +174,28 @@ def _walk(file: bytes, max_pixels: int, max_header: int | None = None) -> list[H
 
 def _plain(file: bytes, hdu: Hdu) -> Array:
     return np.frombuffer(hdu.data(file), _dtype(hdu.bitpix)).reshape(hdu.shape)
+
+
+def decoded(table: TileTable) -> Iterable[Bytes]:
+    """A tiled image's bytes as FITS stores them, in order, piece by piece, whatever its coding.
+
+    Raises BadInput ``corrupt-data``.
+    """
+    decoder = table.decoder
+    if decoder is None:
+        return [decode_by_astropy(table)]
+    parts = decode_runs(decoder, table.coded, table.counts)
+    if table.in_order:
+        return parts
+    image = np.empty(table.shape, f">u{table.itemsize}")
+    places = zip(table.blocks(), table.counts, strict=True)
+    for part in parts:
+        values = part.view(image.dtype)
+        while values.size:
+            block, count = next(places)
+            image[block] = values[:count].reshape(image[block].shape)
+            values = values[count:]
+    return [image.reshape(-1).view(np.uint8)]
 
 
 def _decoded(table: TileTable) -> tuple[Array, str]:
@@ -227,7 +221,7 @@ def decode(fz: bytes, *, max_pixels: int = MAX_PIXELS) -> list[DecodedHdu]:
     `max_pixels` bounds all images together. Raises BadInput as `check_source` does, but
     not ``no-image``.
     """
-    decoded = []
+    found = []
     hdus = _walk(fz, max_pixels)
     left = max_pixels - sum(hdu.pixels for hdu in hdus)
     for hdu in hdus:
@@ -240,19 +234,18 @@ def decode(fz: bytes, *, max_pixels: int = MAX_PIXELS) -> list[DecodedHdu]:
             stored = _plain(fz, hdu)
         else:
             data = hdu.data(fz)
-        decoded.append(DecodedHdu(hdu.index, hdu.kind, header, stored, data, lossless))
-    return decoded
+        found.append(DecodedHdu(hdu.index, header, stored, data, lossless))
+    return found
 
 
-def same_image(a: bytes, b: bytes, *, max_pixels: int = MAX_PIXELS) -> bool:
+def same_image(a: bytes, b: bytes) -> bool:
     """Whether two FITS files, compressed in whatever coding or not, hold the same.
 
     The same pixels to the bit, the same data of other HDUs, and the same cards (keyword,
     value and comment) but for their order, those of the structure and the checksums. HDUs
     that say nothing else are passed over. Raises BadInput if either cannot be read.
     """
-    left, right = (_telling(decode(file, max_pixels=max_pixels)) for file in (a, b))
-    mine, theirs = list(left), list(right)
+    mine, theirs = (list(_telling(decode(file))) for file in (a, b))
     return len(mine) == len(theirs) and all(map(_equal, mine, theirs))
 
 
@@ -294,8 +287,6 @@ def _equal(a: _Telling, b: _Telling) -> bool:
     if mine.stored is None or theirs.stored is None:
         return mine.stored is theirs.stored
     left, right = mine.stored, theirs.stored
-    if left.dtype != right.dtype or left.shape != right.shape:
-        return False
     bits = f"u{left.dtype.itemsize}"
     # As bits: NaN equals itself, and -0.0 is not 0.0.
-    return np.array_equal(left.view(bits), right.view(bits))
+    return left.dtype == right.dtype and np.array_equal(left.view(bits), right.view(bits))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from panoptes.network.fits.cards import COMMENTARY, Header, Value
+from panoptes.network.fits.cards import COMMENTARY, Header
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -35,8 +35,10 @@ def header_json(header: Header) -> dict[str, Json]:
     found: dict[str, list[Json]] = {}
     for card in header.cards:
         values = found.setdefault(card.keyword, [])
-        value = _value(card.value)
-        if value or card.keyword not in COMMENTARY:
+        value = card.value
+        if isinstance(value, complex):
+            values.append({"real": value.real, "imag": value.imag})
+        elif value or card.keyword not in COMMENTARY:
             values.append(value)
     result: dict[str, Json] = {}
     for keyword, values in found.items():
@@ -58,9 +60,3 @@ def hdu_json(hdu: HduHeader) -> dict[str, Json]:
         "header": header_json(hdu.header),
         "problems": problems,
     }
-
-
-def _value(value: Value) -> Json:
-    if isinstance(value, complex):
-        return {"real": value.real, "imag": value.imag}
-    return value

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.cards import format_card, header_bytes, keyword_of, padded
 from panoptes.network.fits.tile_keywords import convention_cards
+from panoptes.network.fits.tile_table import empty_primary
 from panoptes.network.fits.tiles import TileDecoder
 
 if TYPE_CHECKING:
@@ -85,25 +86,11 @@ def _check_hcompress(table: TileTable, tile: memoryview, count: int, number: int
 
 
 def _check_plio(table: TileTable, tile: memoryview, count: int, number: int) -> None:
-    if len(tile) < 14 or _plio_words(bytes(tile[:14])) not in range(7, len(tile) // 2 + 1):
+    """The header says how many 16-bit words there are (IRAF pixel list interface)."""
+    head = struct.unpack(">7h", tile[:14].tobytes().ljust(14, b"\0"))
+    words = head[2] if head[2] > 0 else (head[4] << 15) + head[3]
+    if words not in range(7, len(tile) // 2 + 1):
         raise _refuse(number, "is no PLIO_1 stream")
-
-
-def _plio_words(tile: bytes) -> int:
-    """16-bit words of a PLIO stream, by its header (IRAF pixel list interface)."""
-    head = struct.unpack(">7h", tile)
-    if head[2] > 0:
-        return int(head[2])
-    return int((head[4] << 15) + head[3])
-
-
-def ask_astropy(table: TileTable) -> None:
-    """Where no checksum speaks for a table, astropy's decoder must read it, too.
-
-    Ours takes a damaged Rice stream that ends early or late; astropy's says so. Raises
-    BadInput ``corrupt-data`` and ``bad-header``.
-    """
-    _astropys_image(table)
 
 
 def decode_by_astropy(table: TileTable) -> Bytes:
@@ -111,32 +98,22 @@ def decode_by_astropy(table: TileTable) -> Bytes:
 
     Raises BadInput ``corrupt-data`` and ``bad-header``.
     """
-    image = _astropys_image(table)
+    _check_streams(table)
+    # astropy is given the convention's own cards alone.
+    cards, data = convention_cards(table.hdu.header), bytes(table.data)
+    if table.coding == "HCOMPRESS_1":
+        cards, data = _with_room_behind(table, cards)
+    data = data.ljust(padded(len(data)), b"\0")
+    file = empty_primary() + header_bytes(cards) + data
+    image = _read_by_astropy(file, table.hdu.index)
+    if image.shape != table.shape:
+        raise BadInput("corrupt-data", f"HDU {table.hdu.index} decodes to {image.shape}")
     if table.coding == "PLIO_1" and table.bitpix == 16 and table.header.get("BZERO") == 32768:
         # PLIO codes no negative numbers, so CFITSIO adds BZERO before it; astropy leaves it in.
         image = image.astype(np.int32) - 32768
     kind = "f" if table.bitpix < 0 else "i" if table.bitpix > 8 else "u"
     stored = np.ascontiguousarray(image, dtype=f">{kind}{table.itemsize}")
     return stored.reshape(-1).view(np.uint8)
-
-
-def _astropys_image(table: TileTable) -> NDArray[np.generic]:
-    """What astropy makes of the table, given the convention's own cards alone."""
-    _check_streams(table)
-    cards, data = convention_cards(table.hdu.header), bytes(table.data)
-    if table.coding == "HCOMPRESS_1":
-        cards, data = _with_room_behind(table, cards)
-    primary = [format_card("SIMPLE", True), format_card("BITPIX", 8), format_card("NAXIS", 0)]
-    parts = [
-        header_bytes([*primary, format_card("EXTEND", True)]),
-        header_bytes(cards),
-        data,
-        bytes(padded(len(data)) - len(data)),
-    ]
-    image = _read_by_astropy(b"".join(parts), table.hdu.index)
-    if image.shape != table.shape:
-        raise BadInput("corrupt-data", f"HDU {table.hdu.index} decodes to {image.shape}")
-    return image
 
 
 _BEYOND = 20

@@ -6,7 +6,7 @@ import re
 
 from panoptes.network.fits.cards import Header, keyword_of
 
-_TO_Z = {
+TO_Z = {
     "SIMPLE": "ZSIMPLE",
     "XTENSION": "ZTENSION",
     "BITPIX": "ZBITPIX",
@@ -18,7 +18,7 @@ _TO_Z = {
     "CHECKSUM": "ZHECKSUM",
     "DATASUM": "ZDATASUM",
 }
-_FROM_Z = {z: plain for plain, z in _TO_Z.items()}
+_FROM_Z = {z: plain for plain, z in TO_Z.items()}
 _AXIS = re.compile(r"NAXIS([1-9]\d*)")
 _Z_AXIS = re.compile(r"ZNAXIS([1-9]\d*)")
 OF_TABLE = re.compile(
@@ -31,7 +31,7 @@ OF_TABLE = re.compile(
 
 def to_z(keyword: str) -> str:
     """An image's keyword as the table has it."""
-    return f"Z{keyword}" if _AXIS.fullmatch(keyword) else _TO_Z.get(keyword, keyword)
+    return f"Z{keyword}" if _AXIS.fullmatch(keyword) else TO_Z.get(keyword, keyword)
 
 
 def renamed(card: bytes, keyword: str) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from panoptes.network.fits.cards import Header, format_card, keyword_of
 from panoptes.network.fits.checksum import add_checksums, checksum, sealed_header, shift_checksum
 from panoptes.network.fits.structure import Hdu
 from panoptes.network.fits.tile_keywords import OF_TABLE, renamed, to_z
-from panoptes.network.fits.tiles import RICE_BLOCK, encode_tiles
+from panoptes.network.fits.tiles import RICE_BLOCK, Method, encode_tiles
 
 MAX_DIMENSIONS = 3
 """More are legal, but CFITSIO reads sections of compressed images of at most three."""
@@ -29,7 +28,6 @@ _TAKEN = re.compile(
     r"|T(?:BCOL|CTYP|CUNI|CRPX|CRVL|CDLT|RPOS)\d+"
     rf"|Z(?:SIMPLE|TENSION|BITPIX|NAXIS\d*|EXTEND|BLOCKED|PCOUNT|GCOUNT|HECKSUM|DATASUM)"
 )
-_EXTNAME = format_card("EXTNAME", "COMPRESSED_IMAGE")
 _READ_BY_ALL: dict[str, type | tuple[type, ...]] = {
     "CHECKSUM": str,
     "DATASUM": str,
@@ -97,19 +95,22 @@ def _only_looks_taken(card: bytes) -> bool:
     return meant in _READ_BY_ALL or _TAKEN.fullmatch(meant) is not None
 
 
-def write_table(
-    file: bytes | memoryview,
-    hdu: Hdu,
-    *,
-    method: Literal["GZIP_2", "RICE_1"],
-    rows: int,
-    threads: int,
-) -> list[bytes]:
+def empty_primary() -> bytes:
+    """The HDU before the table of a file's first image: a table cannot be the first."""
+    cards = [
+        format_card("SIMPLE", True, "file does conform to FITS standard"),
+        format_card("BITPIX", 8, "number of bits per data pixel"),
+        format_card("NAXIS", 0, "number of data axes"),
+        format_card("EXTEND", True, "FITS dataset may contain extensions"),
+    ]
+    return sealed_header(cards, 0)
+
+
+def write_table(file: bytes | memoryview, hdu: Hdu, *, coding: Method, rows: int) -> list[bytes]:
     """The parts of the table HDU, in order, that holds the image `hdu`.
 
-    A tile is `rows` whole rows of one plane. Floating-point pixels are always GZIP_2.
+    A tile is `rows` whole rows of one plane. RICE_1 takes integers only.
     """
-    coding = method if hdu.bitpix > 0 else "GZIP_2"
     height = hdu.shape[-2] if len(hdu.shape) > 1 else 1
     width = hdu.shape[-1]
     rows = min(rows, height)
@@ -118,7 +119,7 @@ def write_table(
         plane.append(height % rows * width)
     lengths = plane * (hdu.pixels // (width * height))
 
-    runs = list(encode_tiles(hdu.data(file), hdu.itemsize, lengths, coding, threads=threads))
+    runs = list(encode_tiles(hdu.data(file), hdu.itemsize, lengths, coding))
     sizes = np.array([size for run in runs for size in run.sizes], np.int64)
     heap = int(sizes.sum())
     wide = heap > MAX_SHORT_HEAP
@@ -174,5 +175,5 @@ def _table_cards(
         cards.append(format_card("ZQUANTIZ", "NONE", "lossless compression"))
     own = hdu.header.raw_cards()
     if not any(keyword_of(card) == "EXTNAME" for card in own):
-        cards.append(_EXTNAME)
+        cards.append(format_card("EXTNAME", "COMPRESSED_IMAGE"))
     return cards + [renamed(card, to_z(keyword_of(card))) for card in own]

@@ -2,17 +2,15 @@
 
 Pixels come and go as FITS stores them: big-endian, unscaled. Neighbouring tiles are taken
 together in runs of a few hundred kilobytes, which stay in the processor's cache; the
-codecs release the GIL, so runs may be spread over threads.
+codecs release the GIL.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +20,8 @@ from panoptes.network.fits.checksum import checksum
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Coding: TypeAlias = Literal["RICE_1", "GZIP_1", "GZIP_2", "NOCOMPRESS"]
+Method: TypeAlias = Literal["GZIP_2", "RICE_1"]
+"""Of the codings, those that we write."""
 
 RICE_BLOCK = 32
 """Pixels a Rice block, as fpack has it."""
@@ -31,12 +31,8 @@ _GZIP_WINDOW = 9
 are in high bytes."""
 RUN_BYTES = 1 << 19
 
-if TYPE_CHECKING:
-    # The library takes any buffer; its stubs name only some.
-    _Codec: TypeAlias = Callable[..., memoryview]
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
+# The library takes any buffer; its stubs name only some.
+_Codec: TypeAlias = Callable[..., memoryview]
 
 
 @dataclass(frozen=True)
@@ -50,50 +46,34 @@ class Run:
 
 
 def encode_tiles(
-    pixels: memoryview,
-    itemsize: int,
-    lengths: Sequence[int],
-    method: Literal["GZIP_2", "RICE_1"],
-    *,
-    threads: int = 1,
+    pixels: memoryview, itemsize: int, lengths: Sequence[int], method: Method
 ) -> Iterator[Run]:
     """Code `pixels`, cut into tiles of `lengths` pixels one behind the other.
 
     `itemsize` is bytes a pixel; RICE_1 takes integers of 1, 2 or 4 bytes.
     """
     encode = _encode_rice if method == "RICE_1" else _encode_gzip
-
-    def job(span: tuple[int, int, Sequence[int]]) -> Run:
-        start, end, counts = span
-        part = np.frombuffer(pixels[start * itemsize : end * itemsize], np.uint8)
-        return encode(part, itemsize, counts)
-
-    return _spread(job, list(_runs(lengths, itemsize)), threads)
+    position = 0
+    for first, end, size in _runs(lengths, itemsize):
+        part = np.frombuffer(pixels[position : position + size], np.uint8)
+        yield encode(part, itemsize, lengths[first:end])
+        position += size
 
 
-def _runs(lengths: Sequence[int], itemsize: int) -> Iterator[tuple[int, int, Sequence[int]]]:
-    """First pixel, end and tile lengths of each run."""
-    starts = [0, *accumulate(lengths)]
-    first = 0
-    for tile in range(len(lengths)):
-        size = (starts[tile + 1] - starts[first]) * itemsize
-        if size >= RUN_BYTES or tile + 1 == len(lengths):
-            yield starts[first], starts[tile + 1], lengths[first : tile + 1]
-            first = tile + 1
-
-
-def _spread(job: Callable[[_T], _R], work: Sequence[_T], threads: int) -> Iterator[_R]:
-    if threads <= 1 or len(work) < 2:
-        yield from map(job, work)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(job, work)
+def _runs(lengths: Sequence[int], itemsize: int) -> Iterator[tuple[int, int, int]]:
+    """Tile numbers from and to (exclusive) of each run, and its bytes as pixels."""
+    first = size = 0
+    for end, length in enumerate(lengths, 1):
+        size += length * itemsize
+        if size >= RUN_BYTES or end == len(lengths):
+            yield first, end, size
+            first, size = end, 0
 
 
 def _encode_rice(part: Bytes, itemsize: int, counts: Sequence[int]) -> Run:
     import imagecodecs
 
-    rcomp_encode = cast("_Codec", imagecodecs.rcomp_encode)
+    rcomp_encode = cast(_Codec, imagecodecs.rcomp_encode)
     native = part.view(f">i{itemsize}").astype(f"i{itemsize}")
     # Worst case: five bits of overhead a block, and the first pixel.
     buffer = np.empty(part.size + part.size // 8 + 64 * len(counts), np.uint8)
@@ -207,7 +187,7 @@ class TileDecoder:
     ) -> Bytes:
         import imagecodecs
 
-        rcomp_decode = cast("_Codec", imagecodecs.rcomp_decode)
+        rcomp_decode = cast(_Codec, imagecodecs.rcomp_decode)
         # The decoder looks at the end only between blocks. What it may read beyond it is
         # filled with ones that end every run of zeros, so a block reads at most 4 bytes a
         # pixel there.
@@ -262,7 +242,7 @@ class TileDecoder:
     def _inflate_pixels(self, tile: memoryview, itemsize: int, out: Bytes, number: int) -> None:
         import imagecodecs
 
-        gzip_decode = cast("_Codec", imagecodecs.gzip_decode)
+        gzip_decode = cast(_Codec, imagecodecs.gzip_decode)
         shuffled = self.coding == "GZIP_2" and itemsize > 1
         target = np.empty(out.size, np.uint8) if shuffled else out
         try:
@@ -292,23 +272,10 @@ def _inflate(tile: memoryview, target: Bytes, number: int) -> int:
     return len(data)
 
 
-def runs_of(counts: Sequence[int], itemsize: int) -> list[tuple[int, int]]:
-    """Tile numbers from and to (exclusive) of runs to decode together."""
-    ends = accumulate(len(run[2]) for run in _runs(counts, itemsize))
-    return list(pairwise([0, *ends]))
-
-
 def decode_runs(
-    decoder: TileDecoder,
-    tile: Callable[[int], memoryview],
-    counts: Sequence[int],
-    *,
-    threads: int = 1,
-) -> Iterable[Bytes]:
+    decoder: TileDecoder, tile: Callable[[int], memoryview], counts: Sequence[int]
+) -> Iterator[Bytes]:
     """The image's bytes run by run, from `tile`, which gives the coded tile of a number."""
-
-    def job(run: tuple[int, int]) -> Bytes:
-        first, end = run
-        return decoder.decode([tile(i) for i in range(first, end)], counts[first:end], first=first)
-
-    return _spread(job, runs_of(counts, decoder.itemsize), threads)
+    for first, end, _ in _runs(counts, decoder.itemsize):
+        tiles = [tile(number) for number in range(first, end)]
+        yield decoder.decode(tiles, counts[first:end], first=first)

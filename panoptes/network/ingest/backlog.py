@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from panoptes.network.catalog.catalog import Query, Stored
-from panoptes.network.documents import File, GeoPoint, night_of
+from panoptes.network.documents import File, night_of
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
 from panoptes.network.ingest.rest import seconds_left
@@ -135,31 +136,22 @@ def waiting_of_nights(
     Greenwich's where its longitude is not known.
     """
     found: dict[str, Waiting] = {}
-    longitudes: dict[str, float | None] = {}
+    longitude = cache(site.longitude)
     store = site.store("incoming")
     prefixes = [""] if unit is None else [f"{unit}/", f"{unit}_"]
     for source in (source_of(info) for prefix in prefixes for info in store.list(prefix)):
         if source.upload is None:
             continue
         sequence = source.upload.sequence
-        if sequence.unit_id not in longitudes:
-            longitudes[sequence.unit_id] = longitude_of(site, sequence.unit_id)
-        night = night_of(sequence.time, longitudes[sequence.unit_id])
+        night = night_of(sequence.time, longitude(sequence.unit_id))
         if first <= night <= last and not is_settled(site, source):
             found.setdefault(sequence.sequence_id, Waiting()).sources.append(source)
     return found
 
 
-def longitude_of(site: Site, unit_id: str) -> float | None:
-    """Of a unit, in degrees, east positive; None where it is not known."""
-    unit = site.catalog.get("units", unit_id)
-    place = unit.fields.get("location") if unit else None
-    return place.longitude if isinstance(place, GeoPoint) else None
-
-
 def is_settled(site: Site, source: Source) -> bool:
     """Whether another run would do nothing for this generation of a file."""
-    return _settles(site, source, readable_entry(site, source.name, label=source.label))
+    return _settles(site, source, readable_entry(site, source))
 
 
 def _settles(site: Site, source: Source, entry: File | None) -> bool:
@@ -181,7 +173,7 @@ def first_batch(site: Site, sources: Iterable[Source], most_files: int) -> list[
     failed: list[Source] = []
     for group in by_image(sources):
         for source in group:
-            entry = readable_entry(site, source.name, label=source.label)
+            entry = readable_entry(site, source)
             if not _settles(site, source, entry):
                 tried = entry is not None and entry.outcome == "failed"
                 (failed if tried else batch).append(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 
 from pydantic import ValidationError
@@ -63,9 +64,8 @@ def deposit(
         return source.memory.kept, None
     store, checksum = site.store(location), crc32c(data)
     for _ in range(5):
-        try:
-            present = store.stat(path)
-        except NotFound:
+        present = site.stat(location, path)
+        if present is None:
             try:
                 info = store.put(path, data, if_generation=0)
             except PreconditionFailed:
@@ -74,6 +74,7 @@ def deposit(
         own = read_entry(site, source.name)
         owner = owner_of(site, own, location, path, present)
         ours = owner is None or (own is not None and owner.name == own.name)
+        lender = None if ours or owner is None else owner.name
         try:
             stored, present = store.read(path, generation=present.generation)
         except NotFound:
@@ -84,7 +85,7 @@ def deposit(
                 raise OutputLost(f"{location}/{path}: {damage}") from damage
             stored = b""
         if stored == data:
-            return output_of(role, location, present, checksum), None if ours else _name(owner)
+            return output_of(role, location, present, checksum), lender
         equal = _equal(same, stored)
         # What was made of this source, and is no longer what was made, has been damaged.
         damaged = not equal and owner is None and _was_made_of(own, source, location, path)
@@ -101,10 +102,7 @@ def deposit(
         if equal:
             if owner is None and (maker := _unfinished_maker(site, source, present)):
                 raise TransientError(f"{location}/{path} is being made of {maker}")
-            return (
-                output_of(role, location, present, crc32c(stored)),
-                None if ours else _name(owner),
-            )
+            return output_of(role, location, present, crc32c(stored)), lender
         there = {"location": location, "path": path, "generation": present.generation}
         raise BadInput("conflicts-with-archive", f"{location}/{path}", conflicts_with=there)
     raise TransientError(f"{location}/{path} kept changing")
@@ -231,10 +229,6 @@ def owner_of(
     return None
 
 
-def _name(owner: File | None) -> str | None:
-    return owner.name if owner else None
-
-
 def _may_replace(own: File | None, source: Source, owner: File | None) -> bool:
     """Whether what stands there came from an older generation of this very source."""
     if own is None or own.generation != source.generation:
@@ -253,15 +247,14 @@ def renew(site: Site, source: Source, location: Location, path: str, data: bytes
     makes of an older one must not cover what was made of it.
     """
     store = site.store(location)
-    try:
-        present = store.stat(path)
-    except NotFound:
+    present = site.stat(location, path)
+    if present is None:
         return store.put(path, data, if_generation=0)
     same = present.size == len(data) and present.crc32c == crc32c(data)
     if same and _reads_as(store, present, data):
         return present
     # Asked after the look: who takes up a newer generation from now on replaces what we write.
-    entry = readable_entry(site, source.name, label=source.label)
+    entry = readable_entry(site, source)
     if entry is not None and entry.generation != source.generation:
         raise NotFound(f"{source.label} has been replaced by a newer upload")
     return store.put(path, data, if_generation=present.generation)
@@ -291,10 +284,8 @@ def require(site: Site, output: Output) -> bytes:
 
 def roll_back(site: Site, output: Output) -> None:
     """Take away an output that proved wrong, unless somebody has replaced it."""
-    try:
+    with suppress(NotFound, PreconditionFailed):
         site.store(output.location).delete(output.path, if_generation=output.generation)
-    except (NotFound, PreconditionFailed):
-        return
 
 
 def roll_back_unclaimed(site: Site, source: Source, outputs: Iterable[Output]) -> None:
@@ -306,10 +297,7 @@ def roll_back_unclaimed(site: Site, source: Source, outputs: Iterable[Output]) -
     """
     upload = source.upload
     assert upload is not None
-    try:
-        if site.store("incoming").stat(source.name).generation != source.generation:
-            return
-    except NotFound:
+    if not site.has(source):
         return
     query = Query("files", where=[("sequence_id", "==", upload.sequence_id)])
     claimed: set[str] = set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from panoptes.network.documents import Location, Output
@@ -16,17 +17,19 @@ from panoptes.network.ingest.deposit import deposit, output_of, renew, require, 
 from panoptes.network.ingest.isolation import guarded
 from panoptes.network.ingest.ledger import code_version
 from panoptes.network.ingest.outcome import Derived
-from panoptes.network.ingest.preview import preview_of_fits, preview_of_raw
+from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.keywords import known_cards
 from panoptes.network.media import check_jpeg, check_mp4
 from panoptes.network.names import FileType
+from panoptes.network.pictures import LONG_SIDE, preview
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.upload import Source
 
 if TYPE_CHECKING:
+    from panoptes.network.cr2.frame import RawFrame
     from panoptes.network.cr2.planes import Colour, Provenance
-    from panoptes.network.fits.archive import ImageContent
+    from panoptes.network.fits.content import ImageContent
 
 
 @guarded
@@ -36,7 +39,8 @@ def compress(site: Site, source: Source) -> Derived:
     Raises BadInput if it is no FITS image, or if another file's archive of the same image
     differs from it.
     """
-    from panoptes.network.fits.archive import check_source, compress_fits
+    from panoptes.network.fits.archive import compress_fits
+    from panoptes.network.fits.content import check_source
 
     data = site.read(source)
     content = check_source(
@@ -54,7 +58,8 @@ def _verify_compressed(site: Site, source: Source, derived: Derived) -> None:
 
     An archive that differs is rolled back before the error is raised.
     """
-    from panoptes.network.fits.archive import ArchiveMismatch, same_image, verify_archive
+    from panoptes.network.fits.archive import ArchiveMismatch, verify_archive
+    from panoptes.network.fits.content import same_image
 
     archive = derived.outputs[0]
     stored, data = require(site, archive), site.read(source)
@@ -75,7 +80,7 @@ def keep_compressed(site: Site, source: Source) -> Derived:
 
     Raises BadInput if it is damaged, or if another file's archive of the same image differs.
     """
-    from panoptes.network.fits.archive import check_compressed
+    from panoptes.network.fits.content import check_compressed
 
     data = site.read(source)
     content = check_compressed(
@@ -103,15 +108,8 @@ def keep_media(site: Site, source: Source) -> Derived:
     else:
         check_jpeg(data, max_pixels=site.settings.max_pixels)
         role, location = "picture", "previews"
-    kept, duplicate_of = deposit(
-        site,
-        source,
-        role,
-        location,
-        f"{source.upload.stem}.{source.upload.file_type.value}",
-        data,
-        same=data.__eq__,
-    )
+    path = f"{source.upload.stem}.{source.upload.file_type.value}"
+    kept, duplicate_of = deposit(site, source, role, location, path, data, same=data.__eq__)
     return Derived(crc32c=crc32c(data), outputs=(kept,), duplicate_of=duplicate_of)
 
 
@@ -120,7 +118,8 @@ def _verify_kept(site: Site, source: Source, derived: Derived) -> None:
 
     Where the file is a duplicate of another's archive, their images are compared instead.
     """
-    from panoptes.network.fits.archive import ArchiveMismatch, same_image
+    from panoptes.network.fits.archive import ArchiveMismatch
+    from panoptes.network.fits.content import same_image
 
     kept = derived.outputs[0]
     stored, data = require(site, kept), site.read(source)
@@ -140,7 +139,8 @@ def make_rgb(site: Site, source: Source) -> Derived:
     The planes hold the raw samples, unless `rawpy_options` ask for LibRaw's picture.
     Raises BadInput if it is no camera raw, or if another file of the same image differs.
     """
-    from panoptes.network.cr2.planes import plane_fits, read_raw
+    from panoptes.network.cr2.frame import read_raw
+    from panoptes.network.cr2.planes import plane_fits
     from panoptes.network.cr2.processed import processed_planes
     from panoptes.network.fits.archive import compress_fits
 
@@ -158,14 +158,9 @@ def make_rgb(site: Site, source: Source) -> Derived:
             planes = processed_planes(data, site.settings.rawpy_options, provenance=provenance)
         except ValueError as error:
             raise ConfigurationError(f"rawpy_options of the network: {error}") from error
+    path = f"{source.upload.stem}.cr2"
     original, duplicate_of = deposit(
-        site,
-        source,
-        "original",
-        "originals",
-        f"{source.upload.stem}.cr2",
-        data,
-        same=lambda stored: stored == data,
+        site, source, "original", "originals", path, data, same=data.__eq__
     )
     if duplicate_of is not None:
         # The planes name the file that they were made from: they are the other's.
@@ -179,7 +174,7 @@ def make_rgb(site: Site, source: Source) -> Derived:
         made.append(output_of(f"rgb-{colour}", "rgb", written, crc32c(packed)))
     return Derived(
         crc32c=crc32c(data),
-        outputs=(original, *made, *preview_of_raw(site, source, frame)),
+        outputs=(original, *made, *_preview_of_raw(site, source, frame)),
         header=known_cards({keyword: value for keyword, value, _ in frame.capture.cards()}),
     )
 
@@ -191,8 +186,9 @@ def _verify_rgb(site: Site, source: Source, derived: Derived) -> None:
     them; else the raw is decoded again. What differs is rolled back before the error is
     raised. Planes that LibRaw processed have no samples to compare; they are decoded whole.
     """
-    from panoptes.network.cr2.planes import PlanesMismatch, RawFrame, verify_planes
-    from panoptes.network.fits.archive import check_compressed
+    from panoptes.network.cr2.frame import RawFrame
+    from panoptes.network.cr2.planes import PlanesMismatch, verify_planes
+    from panoptes.network.fits.content import check_compressed
 
     data = site.read(source)
     original = derived.outputs[0]
@@ -242,17 +238,12 @@ def _archive(
     Raises BadInput ``conflicts-with-archive`` if another file's archive of the same image
     differs from it in a pixel or a card.
     """
-    from panoptes.network.fits.archive import same_image
+    from panoptes.network.fits.content import same_image
 
     assert source.upload is not None
+    path = f"{source.upload.stem}.fits.fz"
     archive, duplicate_of = deposit(
-        site,
-        source,
-        "archive",
-        "images",
-        f"{source.upload.stem}.fits.fz",
-        archived,
-        same=lambda stored: same_image(data, stored),
+        site, source, "archive", "images", path, archived, same=partial(same_image, data)
     )
     return Derived(
         crc32c=crc32c(data),
@@ -261,6 +252,39 @@ def _archive(
         checksums=content.checksums,
         duplicate_of=duplicate_of,
     )
+
+
+def preview_of_fits(site: Site, source: Source, content: ImageContent) -> tuple[Output, ...]:
+    """Make and store the picture of a FITS image; nothing where none is wanted."""
+    if not site.settings.previews_wanted:
+        return ()
+    # POCS turns the frame upside down and keeps the camera's word: RGGB is GBRG in array order.
+    pattern = "GBRG" if content.header.get("FILTER") == "RGGB" else None
+    jpeg = preview(content.stored, pattern=pattern, bottom_up=True, physical=content.physical)
+    return (_store_preview(site, source, jpeg),)
+
+
+def _preview_of_raw(site: Site, source: Source, frame: RawFrame) -> tuple[Output, ...]:
+    """Make and store the picture of a camera raw; nothing where none is wanted.
+
+    Where the image's FITS file is archived, the picture is that one's.
+    """
+    assert source.upload is not None
+    image_id = source.upload.image_id
+    if not site.settings.previews_wanted:
+        return ()
+    image = site.catalog.get("images", image_id) if image_id else None
+    if image is not None and "fits" in recorded_sources(image.fields):
+        return ()
+    return (_store_preview(site, source, preview(frame.pixels, pattern=frame.pattern)),)
+
+
+def _store_preview(site: Site, source: Source, jpeg: bytes) -> Output:
+    """Write an image's picture under a name that no upload can have."""
+    assert source.upload is not None
+    path = f"{source.upload.stem}.preview-{LONG_SIDE}.jpg"
+    written = renew(site, source, "previews", path, jpeg)
+    return output_of("preview", "previews", written, crc32c(jpeg))
 
 
 @dataclass(frozen=True)

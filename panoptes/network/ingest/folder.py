@@ -7,7 +7,6 @@ The folder is a kept source: read, and left as it is. The steps are those of
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from panoptes.network.errors import BadInput, TransientError
@@ -30,13 +29,9 @@ PATIENCE_SECONDS = 3600.0
 
 def files_in(site: Site, data: Path) -> list[Source]:
     """Every file of the kept source but those of the data folder, if that lies within."""
-    inside = _inside(Path(site.settings.incoming), data)
+    folder, data = Path(site.settings.incoming), data.expanduser().resolve()
+    inside = f"{data.relative_to(folder)}/" if data.is_relative_to(folder) else None
     return [s for s in everything_waiting(site) if not inside or not s.name.startswith(inside)]
-
-
-def _inside(folder: Path, data: Path) -> str | None:
-    data = data.expanduser().resolve()
-    return f"{data.relative_to(folder)}/" if data.is_relative_to(folder) else None
 
 
 def ingest_folder(site: Site, sources: Iterable[Source], *, watch: Watch) -> list[FileResult]:
@@ -65,7 +60,8 @@ def ingest_folder(site: Site, sources: Iterable[Source], *, watch: Watch) -> lis
             log.warning("%s was broken off: %s", sequence_id, error)
             results += seen.results.values()
             left = [s for s in waiting if display_name(s.name) not in seen.results]
-            results += [_broken_off(source, error) for source in left]
+            reason = str(error) or "another run has been at work on its observation for an hour"
+            results += [_not_taken(source, reason) for source in left]
     unroutable = [source for source in sources if source.upload is None]
     results += _take_unroutable(site, unroutable, watch)
     return sorted(results, key=lambda result: result.name)
@@ -99,27 +95,18 @@ class _Seen(Watch):
 
 def _not_met(site: Site, source: Source) -> FileResult:
     """The row of a file that was listed, and that the run of its observation did not find."""
-    entry = readable_entry(site, source.name)
+    entry = readable_entry(site, source)
     if entry is not None and entry.outcome is not None:  # another run has taken it meanwhile
         done = entry.outcome in ("archived", "filed")
         return FileResult.from_entry(entry, Became.ALREADY if done else None)
-    return FileResult(
-        display_name(source.name),
-        Became.FAILED,
-        code="passing-trouble",
-        reason="it was there when the folder was listed, and not when it was to be taken",
-        next_step="Run it again.",
+    return _not_taken(
+        source, "it was there when the folder was listed, and not when it was to be taken"
     )
 
 
-def _broken_off(source: Source, error: Exception) -> FileResult:
-    return FileResult(
-        display_name(source.name),
-        Became.FAILED,
-        code="passing-trouble",
-        reason=str(error) or "another run has been at work on its observation for an hour",
-        next_step="Run it again.",
-    )
+def _not_taken(source: Source, reason: str) -> FileResult:
+    name, step = display_name(source.name), "Run it again."
+    return FileResult(name, Became.FAILED, code="passing-trouble", reason=reason, next_step=step)
 
 
 def foresee(site: Site, sources: Iterable[Source]) -> list[FileResult]:
@@ -129,7 +116,7 @@ def foresee(site: Site, sources: Iterable[Source]) -> list[FileResult]:
 
 def _foresee(site: Site, source: Source) -> FileResult:
     name = display_name(source.name)
-    entry = readable_entry(site, source.name)
+    entry = readable_entry(site, source)
     if entry is not None and entry.generation == source.generation and entry.outcome:
         done = entry.outcome in ("archived", "filed")
         return FileResult.from_entry(entry, Became.ALREADY if done else None)
@@ -142,5 +129,5 @@ def _foresee(site: Site, source: Source) -> FileResult:
         return FileResult(name, Became.QUARANTINED, code=unfit.code, reason=unfit.reason)
     image_id = upload.image_id
     makes_image = upload.file_type in (FileType.FITS, FileType.FITS_FZ, FileType.CR2)
-    planned = FileResult(name, Became.FILED, image_id=image_id)
-    return replace(planned, outcome=Became.CATALOGUED) if makes_image and image_id else planned
+    outcome = Became.CATALOGUED if makes_image and image_id else Became.FILED
+    return FileResult(name, outcome, image_id=image_id)

@@ -9,12 +9,10 @@ from __future__ import annotations
 import functools
 import os
 import pickle
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,19 +72,18 @@ def call_in_child(
     if that is not the function's fault: it did not begin, or there is no room for its answer.
     """
     inner = getattr(function, "__wrapped__", function)
-    with _scratch() as folder:
-        call, answer = folder / "call", folder / "answer"
+    try:
+        scratch = tempfile.TemporaryDirectory(prefix="panoptes-child-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise TransientError(f"no scratch folder can be made: {error.strerror}") from error
+    with scratch as folder:
+        call, answer = Path(folder) / "call", Path(folder) / "answer"
         try:
             call.write_bytes(cloudpickle.dumps((inner, arguments, memory_bytes)))
         except OSError as error:
             raise TransientError(f"the scratch folder {folder}: {error.strerror}") from error
-        command = [
-            sys.executable,
-            "-m",
-            "panoptes.network.ingest.isolation",
-            str(call),
-            str(answer),
-        ]
+        module = "panoptes.network.ingest.isolation"
+        command = [sys.executable, "-m", module, str(call), str(answer)]
         try:
             ended = subprocess.run(
                 command,
@@ -113,19 +110,6 @@ def call_in_child(
     if isinstance(value, MemoryError):
         raise ChildDied(f"decoding it needs more than {memory_bytes >> 30} GB of memory")
     raise value
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A temporary folder. Raises TransientError where none can be made."""
-    try:
-        folder = tempfile.mkdtemp(prefix="panoptes-child-")
-    except OSError as error:
-        raise TransientError(f"no scratch folder can be made: {error.strerror}") from error
-    try:
-        yield Path(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main(call: Path, answer: Path) -> None:

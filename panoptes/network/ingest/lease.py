@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from panoptes.network.catalog.catalog import Catalog, Conflict, Fields, modify
@@ -49,6 +49,15 @@ def has_died(holder: str) -> bool:
     return _started(int(pid)) != started
 
 
+def is_held(catalog: Catalog, key: str) -> bool:
+    """Whether a live run holds a lease."""
+    stored = catalog.get("leases", key)
+    if stored is None or has_died(str(stored.fields.get("holder", ""))):
+        return False
+    expires = stored.fields.get("expires")
+    return isinstance(expires, datetime) and expires > now()
+
+
 def _machine() -> str:
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
@@ -72,7 +81,7 @@ class Lease:
     def __init__(self, catalog: Catalog, key: str, seconds: float) -> None:
         self.catalog, self.key, self.seconds = catalog, key, seconds
         self.holder = process_identity()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._is_over = False
         """Not to be renewed any more."""
 
@@ -125,28 +134,24 @@ class Lease:
     def give_back(self) -> bool:
         """Whether the lease is given back; if not, somebody asked us to look again."""
         with self._lock:
-            return self._give_back()
+            while True:
+                stored = self.catalog.get("leases", self.key)
+                with suppress(Conflict):
+                    if stored is not None and stored.fields.get("holder") == self.holder:
+                        if stored.fields.get("again"):
+                            self.catalog.update(
+                                "leases", self.key, {"again": False}, version=stored.version
+                            )
+                            return False
+                        self.catalog.delete("leases", self.key, version=stored.version)
+                    self._is_over = True
+                    return True
 
     def drop(self) -> None:
         """Give the lease back whatever was asked: nothing is owed, or a run is to come anyway."""
         with self._lock:
-            while not self._give_back():
+            while not self.give_back():
                 pass
-
-    def _give_back(self) -> bool:
-        while True:
-            stored = self.catalog.get("leases", self.key)
-            is_ours = stored is not None and stored.fields.get("holder") == self.holder
-            with suppress(Conflict):
-                if stored is not None and is_ours and stored.fields.get("again"):
-                    self.catalog.update(
-                        "leases", self.key, {"again": False}, version=stored.version
-                    )
-                    return False
-                if stored is not None and is_ours:
-                    self.catalog.delete("leases", self.key, version=stored.version)
-                self._is_over = True
-                return True
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:

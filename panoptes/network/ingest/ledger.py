@@ -16,21 +16,23 @@ from functools import cache
 
 from pydantic import ValidationError
 
-from panoptes.network.cases import case_id_of, with_history
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Outcome
 from panoptes.network.errors import BadInput
+from panoptes.network.ingest.cases import case_id_of, with_history
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.reading_back import checksum_of, holds
 from panoptes.network.names import display_name, document_key
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
-from panoptes.network.storage.store import NotFound, Unreadable
+from panoptes.network.storage.store import Unreadable
 from panoptes.network.upload import Source
 
 log = safe_log(__name__)
 
+JUDGEMENT = ("code", "reason", "next_step", "conflicts_with", "announced", "rescue")
+"""The fields that say why a file could not be taken, and what was done about it."""
 READABLE = "Let the network's user read the file and the folders above it; it is then taken."
 
 
@@ -73,17 +75,15 @@ def read_entry(site: Site, name: str) -> File | None:
     return None if stored is None else File.model_validate(stored.fields)
 
 
-def readable_entry(site: Site, name: str, *, label: str | None = None) -> File | None:
+def readable_entry(site: Site, source: Source) -> File | None:
     """The ledger's entry; where it cannot be read, none, and word in the log.
 
-    One bad entry must not hold up every other file of a sweep or a backfill. `label` is what
-    the log calls the file, instead of its name.
+    One bad entry must not hold up every other file of a sweep or a backfill.
     """
     try:
-        return read_entry(site, name)
+        return read_entry(site, source.name)
     except ValidationError as error:
-        shown = label or display_name(name)
-        log.warning("the ledger's entry of %s cannot be read: %s", shown, error)
+        log.warning("the ledger's entry of %s cannot be read: %s", source.label, error)
         return None
 
 
@@ -125,7 +125,7 @@ def _decide(site: Site, source: Source, before: File | None) -> Opened:
     if before is None:
         return Opened(Verdict.WORK, _new_entry(source))
     if before.generation != source.generation:
-        if not _is_current(site, source):
+        if not site.has(source):  # a stalled run may have listed it long ago
             return Opened(Verdict.GONE, before)
         if _same_bytes(site, source, before) and _outputs_stand(site, before, closely=True):
             return Opened(Verdict.DONE, before)
@@ -176,14 +176,6 @@ def _new_entry(source: Source) -> File:
     )
 
 
-def _is_current(site: Site, source: Source) -> bool:
-    """Whether `incoming` still holds this generation: a stalled run may have listed it long ago."""
-    try:
-        return site.store("incoming").stat(source.name).generation == source.generation
-    except NotFound:
-        return False
-
-
 def _same_bytes(site: Site, source: Source, before: File) -> bool:
     """Whether a newer generation is but the same file once more."""
     if before.outcome not in ("archived", "filed") or before.size != source.size:
@@ -197,9 +189,8 @@ def _outputs_stand(site: Site, entry: File, *, closely: bool) -> bool:
     `closely`: by their very bytes, for an upload that will be removed because of them.
     """
     for output in entry.outputs or ():
-        try:
-            found = site.store(output.location).stat(output.path)
-        except NotFound:
+        found = site.stat(output.location, output.path)
+        if found is None:
             return False
         if output.role == "preview":
             continue  # another file of the image may have made a better one
@@ -216,17 +207,13 @@ def _quarantine_stands(site: Site, entry: File, *, closely: bool) -> bool:
     `closely`: by its very bytes, for an upload that will be removed because of the copy.
     """
     if entry.conflicts_with is not None:
-        try:
-            found = site.store(entry.conflicts_with.location).stat(entry.conflicts_with.path)
-        except NotFound:
-            return False
-        if found.generation != entry.conflicts_with.generation:
+        found = site.stat(entry.conflicts_with.location, entry.conflicts_with.path)
+        if found is None or found.generation != entry.conflicts_with.generation:
             return False
     if entry.path is None:
         return True
-    try:
-        found = site.store("quarantine").stat(entry.path)
-    except NotFound:
+    found = site.stat("quarantine", entry.path)
+    if found is None:
         return False
     written = found.crc32c or entry.crc32c
     return not closely or written in (None, checksum_of(site, "quarantine", found))
@@ -250,26 +237,17 @@ def count_attempt(site: Site, source: Source) -> int:
 def close_entry(site: Site, source: Source, outcome: Outcome, derived: Derived) -> File:
     """Write down what was made of a file."""
     first = derived.outputs[0]
-    return _close(
-        site,
-        source,
-        lambda before: {
-            "outcome": outcome,
-            "location": first.location,
-            "path": first.path,
-            "outputs": [output.model_dump() for output in derived.outputs],
-            "duplicate_of": derived.duplicate_of,
-            "crc32c": derived.crc32c,
-            "failures": 0,
-            "unfinished": None,
-            "code": None,
-            "reason": None,
-            "next_step": None,
-            "conflicts_with": None,
-            "announced": None,
-            "rescue": None,
-        },
-    )
+    made = {
+        "outcome": outcome,
+        "location": first.location,
+        "path": first.path,
+        "outputs": [output.model_dump() for output in derived.outputs],
+        "duplicate_of": derived.duplicate_of,
+        "crc32c": derived.crc32c,
+        "failures": 0,
+        "unfinished": None,
+    }
+    return _close(site, source, lambda before: dict.fromkeys(JUDGEMENT) | made)
 
 
 def close_quarantined(
@@ -305,26 +283,21 @@ def close_failed(site: Site, source: Source, error: BaseException, *, passing: b
     another run, or this one before the trouble, brought to its end stays as it is.
     """
 
+    unreadable = isinstance(error, Unreadable)
+    code = "unreadable" if unreadable else "unexpected-error"
+
     def outcome(before: Fields) -> Fields | None:
         if before.get("outcome") in ("archived", "filed", "quarantined"):
             return None
         return {
             "outcome": "failed",
-            "code": _code_of(error, passing=passing),
-            "reason": str(error)
-            if isinstance(error, Unreadable)
-            else f"{type(error).__name__}: {error}",
-            "next_step": READABLE if isinstance(error, Unreadable) else None,
+            "code": "passing-trouble" if passing else code,
+            "reason": str(error) if unreadable else f"{type(error).__name__}: {error}",
+            "next_step": READABLE if unreadable else None,
             "failures": before.get("failures", 0) + (0 if passing else 1),
         }
 
     return _close(site, source, outcome)
-
-
-def _code_of(error: BaseException, *, passing: bool) -> str:
-    if passing:
-        return "passing-trouble"
-    return "unreadable" if isinstance(error, Unreadable) else "unexpected-error"
 
 
 def close_unfinished(site: Site, source: Source, bad: BadInput | None = None) -> File:
@@ -332,16 +305,13 @@ def close_unfinished(site: Site, source: Source, bad: BadInput | None = None) ->
     judged = (
         f"It is judged once it has not changed for {site.settings.incomplete_seconds:g} seconds."
     )
-    return _close(
-        site,
-        source,
-        lambda before: {
-            "outcome": None,
-            "code": bad and bad.code,
-            "reason": bad and bad.reason,
-            "next_step": bad and judged,
-        },
-    )
+    seen = {
+        "outcome": None,
+        "code": bad and bad.code,
+        "reason": bad and bad.reason,
+        "next_step": bad and judged,
+    }
+    return _close(site, source, lambda before: seen)
 
 
 def _close(site: Site, source: Source, outcome: Callable[[Fields], Fields | None]) -> File:

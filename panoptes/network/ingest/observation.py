@@ -50,14 +50,8 @@ def ingest_observation(
     moving = Patience(site.settings.rest_seconds)
     with lease.kept_alive():
         while True:
-            found = at_rest(
-                site,
-                (
-                    source
-                    for source in keep_trying(waiting_for, site, sequence)
-                    if (source.name, source.generation) not in results
-                ),
-            )
+            waiting = keep_trying(waiting_for, site, sequence)
+            found = at_rest(site, (s for s in waiting if (s.name, s.generation) not in results))
             new = found.ready
             if max_files is not None:
                 new = keep_trying(first_batch, site, new, max_files)
@@ -74,4 +68,4 @@ def ingest_observation(
             last = {name: result for (name, _), result in results.items()}
             last |= {result.name: result for result in found.results()}
             rows = list(last.values())
-            return rows, bool(new) and any(r.outcome is not Became.FAILED for r in rows)
+            return rows, bool(new) and any(r.became is not Became.FAILED for r in rows)

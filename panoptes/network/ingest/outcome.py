@@ -45,7 +45,7 @@ class FileResult:
     """One row of the summary."""
 
     name: str
-    outcome: Became
+    became: Became
     image_id: str | None = None
     location: str | None = None
     path: str | None = None
@@ -56,22 +56,22 @@ class FileResult:
     @property
     def told(self) -> str:
         """For people: the location that has the file; of trouble, why and what to do."""
-        if self.outcome not in TROUBLE:
+        if self.became not in TROUBLE:
             return self.location or ""
         return " ".join(filter(None, (self.reason, self.next_step)))
 
     @classmethod
-    def from_entry(cls, entry: File, outcome: Became | None = None) -> FileResult:
+    def from_entry(cls, entry: File, became: Became | None = None) -> FileResult:
         """The row of a closed ledger entry."""
-        if outcome is None:
-            outcome = {
+        if became is None:
+            became = {
                 "archived": Became.CATALOGUED,
                 "filed": Became.FILED,
                 "quarantined": Became.QUARANTINED,
             }.get(entry.outcome or "", Became.FAILED)
         return cls(
             name=entry.name,
-            outcome=outcome,
+            became=became,
             image_id=entry.image_id,
             location=entry.location,
             path=entry.path,
@@ -82,14 +82,14 @@ class FileResult:
 
 
 def count_outcomes(results: list[FileResult]) -> dict[str, int]:
-    """How many files became what, every outcome named."""
-    return {o.value: sum(r.outcome is o for r in results) for o in Became}
+    """How many files became what, every word named."""
+    return {o.value: sum(r.became is o for r in results) for o in Became}
 
 
 def summary(results: list[FileResult]) -> str:
     """One line for people: ``12 catalogued, 2 filed, 1 quarantined (empty-file)``."""
     counts = {o: n for o, n in count_outcomes(results).items() if n}
-    codes = sorted({r.code for r in results if r.outcome is Became.QUARANTINED and r.code})
+    codes = sorted({r.code for r in results if r.became is Became.QUARANTINED and r.code})
     parts = [
         f"{n} {o}" + (f" ({', '.join(codes)})" if o == "quarantined" and codes else "")
         for o, n in counts.items()

@@ -111,7 +111,6 @@ def remove_if_judged(site: Site, source: Source, entry: File) -> bool:
 
 
 def _was_judged(site: Site, source: Source, entry: File) -> bool:
-    incoming = site.store("incoming")
     if entry.outcome == "quarantined" and entry.path is not None:
         if _is_kept_as(site, source, entry.path):
             return True
@@ -122,10 +121,7 @@ def _was_judged(site: Site, source: Source, entry: File) -> bool:
             return False
         except NotFound:
             return True
-    try:
-        return incoming.stat(source.name).generation != source.generation
-    except NotFound:
-        return True  # it has gone
+    return not site.has(source)
 
 
 def same_object(

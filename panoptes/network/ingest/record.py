@@ -3,13 +3,19 @@
 Documents may exist before us: they are completed, never replaced. The path says which
 unit, camera and times an image has; where its header says otherwise the path wins and the
 image's notes say so.
+
+Unit, camera and observation are described by the earliest image that says a thing, so that any
+order and any overlap of runs ends in the same document. `described_by` holds, for each such
+field, which image that was. A value that nobody of ours wrote is somebody else's, and is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import (
@@ -28,7 +34,6 @@ from panoptes.network.documents import (
 )
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import roll_back_unclaimed
-from panoptes.network.ingest.first_writer import merge_first_writer, rank
 from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import own_sequence, recorded_sources
@@ -67,10 +72,9 @@ def remove_from_incoming(site: Site, source: Source) -> None:
     """Take a finished file away, unless it is to be kept or has changed meanwhile."""
     if site.settings.keep_incoming:
         return
-    try:
+    # It may have gone already, or be a newer generation that the next listing finds.
+    with suppress(NotFound, PreconditionFailed):
         site.store("incoming").delete(source.name, if_generation=source.generation)
-    except (NotFound, PreconditionFailed):
-        return  # gone already, or a newer generation that the next listing finds
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ class _Recording:
             together=[("ra", "dec")],  # one image's position, never half of each of two
         )
         merged = stored | fields
-        cell = _cell(_number(merged.get("ra")), _number(merged.get("dec")))
+        cell = _cell(merged, ("ra", "dec"))
         if cell is not None:
             fields["healpix"] = cell
         observation = Observation.model_validate(
@@ -165,7 +169,10 @@ class _Recording:
                 "status": forward(OBSERVATION_STATUS, stored.get("status"), "receiving_files"),
             }
         )
-        return _keep_foreign(observation.fields(), stored, ("time", "night", "night_is_rough"))
+        foreign = {n for n in ("time", "night", "night_is_rough") if stored.get(n) is not None}
+        if "night" in foreign:
+            foreign.add("night_is_rough")
+        return {k: v for k, v in observation.fields().items() if k not in foreign}
 
     def _image(self, before: Fields | None, longitude: float | None) -> Fields:
         """This file's part of the image."""
@@ -181,7 +188,8 @@ class _Recording:
             said |= sources[each].get("said", {})
         unsaid = dict.fromkeys((earlier or {}).get("said", {}).keys() - said.keys())
         merged = stored | unsaid | said
-        moment = _time_of(upload)
+        assert upload.image_time is not None
+        moment = parse_time(upload.image_time)
         exptime = merged.get("exptime")
         end = moment + timedelta(seconds=exptime) if isinstance(exptime, int | float) else None
         image = Image.model_validate(
@@ -200,7 +208,8 @@ class _Recording:
                 "status": forward(
                     IMAGE_STATUS, stored.get("status"), "uploaded" if kind == "fits" else "received"
                 ),
-                "healpix": _cell(*_position(merged)),
+                # The image's centre: solved if it is, else the mount's.
+                "healpix": _cell(merged, ("ra_image", "dec_image"), ("ra_mnt", "dec_mnt")),
                 "sources": sources,
             }
         )
@@ -254,38 +263,59 @@ class _Recording:
         return list(notes)
 
 
+def rank(upload: UploadName) -> str:
+    """Sorts as images do by time, and the FITS file of an image before its camera raw."""
+    assert upload.image_time is not None
+    return f"{upload.image_time}~raw" if upload.file_type is FileType.CR2 else upload.image_time
+
+
+def merge_first_writer(
+    said: Mapping[str, Any],
+    stored: Fields,
+    by: str,
+    *,
+    together: Sequence[Sequence[str]] = (),
+    placeholders: Mapping[str, Any] | None = None,
+) -> Fields:
+    """The fields that an image of rank `by` gives to a document.
+
+    Fields `together` are taken from one image or not at all. A stored value that is its
+    `placeholders` entry counts as none.
+    """
+    by_image = stored.get("described_by")
+    described: dict[str, str] = {}
+    if isinstance(by_image, dict):  # else a field of another program
+        described = {k: v for k, v in by_image.items() if isinstance(v, str)}
+    empty = placeholders or {}
+    fields: Fields = {}
+    joined = {name for names in together for name in names}
+    for names in (*together, *((name,) for name in said if name not in joined)):
+        if any(said.get(name) is None for name in names):
+            continue
+        earlier = described.get(names[0])
+        if earlier is None:
+            if any(stored.get(n) not in (None, "", empty.get(n)) for n in names):
+                continue  # theirs
+        elif by > earlier:
+            continue
+        fields |= {name: said[name] for name in names}
+        described |= dict.fromkeys(names, by)
+    return fields | ({"described_by": described} if described else {})
+
+
 def only_missing(fields: Fields, before: Fields | None) -> Fields:
     """The fields that the stored document has not, or has empty."""
     return {k: v for k, v in fields.items() if (before or {}).get(k) in (None, "")}
 
 
-def _keep_foreign(fields: Fields, stored: Fields, names: tuple[str, ...]) -> Fields:
-    known = {name for name in names if stored.get(name) is not None}
-    if "night" in known:
-        known.add("night_is_rough")
-    return {k: v for k, v in fields.items() if k not in known}
+def _cell(fields: Fields, *positions: tuple[str, str]) -> int | None:
+    """The HEALPix cell of the first of these positions (degrees) that a document has.
 
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _cell(ra: float | None, dec: float | None) -> int | None:
-    """The HEALPix cell; None where others' documents hold no place of the sky."""
-    if ra is None or dec is None or not (0 <= ra <= 360 and -90 <= dec <= 90):
-        return None
-    return healpix_of(ra, dec)
-
-
-def _time_of(upload: UploadName) -> datetime:
-    assert upload.image_time is not None
-    return parse_time(upload.image_time)
-
-
-def _position(fields: Fields) -> tuple[float | None, float | None]:
-    """The image's centre in degrees: solved if it is, else the mount's."""
-    for ra, dec in (("ra_image", "dec_image"), ("ra_mnt", "dec_mnt")):
-        east, north = _number(fields.get(ra)), _number(fields.get(dec))
-        if east is not None and north is not None:
-            return east, north
-    return None, None
+    None where others' documents hold no place of the sky.
+    """
+    for names in positions:
+        ra, dec = map(fields.get, names)
+        if isinstance(ra, int | float) and isinstance(dec, int | float):
+            is_on_sky = 0 <= ra <= 360 and -90 <= dec <= 90
+            return healpix_of(float(ra), float(dec)) if is_on_sky else None
+    return None

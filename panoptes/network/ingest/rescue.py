@@ -9,23 +9,21 @@ failures) and moves the old judgement into the entry's history.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from panoptes.network.cases import with_history
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Rescue
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
-from panoptes.network.ingest.cases import Found
-from panoptes.network.ingest.ledger import now
+from panoptes.network.ingest.cases import Found, with_history
+from panoptes.network.ingest.ledger import JUDGEMENT, now
 from panoptes.network.ingest.listing import source_of
-from panoptes.network.ingest.quarantine import same_object
-from panoptes.network.ingest.record import remove_from_incoming
+from panoptes.network.ingest.quarantine import remove_if_judged, same_object
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.names import display_name, document_key
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed, Unreadable
-from panoptes.network.upload import Source
 
 
 class CannotRescue(Exception):
@@ -60,7 +58,7 @@ def rescue_case(site: Site, found: Found, *, by: str) -> Rescued:
     ):
         if waiting is not None and unmoved:
             # The run that quarantined it was killed before it took the upload away.
-            keep_trying(_finish_removal, site, waiting, entry.path)
+            keep_trying(remove_if_judged, site, source_of(waiting), entry)
         return _put_back(site, found, name, rescue)
     if waiting is None:
         raise CannotRescue(_is_gone(site, entry))
@@ -114,9 +112,7 @@ def _reopen(site: Site, found: Found, rescue: Rescue) -> Rescued:
     """The file lies in `incoming` as it was: have the ledger forget the judgement."""
     history = with_history(found.entry, rescue)
     assert history is not None
-    forgotten = dict.fromkeys(
-        ("outcome", "code", "reason", "next_step", "conflicts_with", "announced", "rescue")
-    )
+    forgotten = dict.fromkeys(("outcome", *JUDGEMENT))
     clean: Fields = {"attempts": 0, "returns": 0, "failures": 0}
     kept: Fields = {"history": [case.model_dump(exclude_none=True) for case in history]}
     if not _still(site, found, forgotten | clean | kept | {"case_id": found.report.id}):
@@ -152,16 +148,9 @@ def _name_of(key: str, entry: File) -> str:
 
 
 def _stat(site: Site, name: str) -> ObjectInfo | None:
-    try:
-        return keep_trying(site.store("incoming").stat, name)
-    except (NotFound, ValueError):
-        return None
-
-
-def _finish_removal(site: Site, waiting: ObjectInfo, path: str) -> None:
-    source: Source = source_of(waiting)
-    if same_object(site.store("incoming"), source.name, site.store("quarantine"), path):
-        remove_from_incoming(site, source)
+    with suppress(ValueError):  # it is the name of nothing
+        return keep_trying(site.stat, "incoming", name)
+    return None
 
 
 def _is_gone(site: Site, entry: File) -> str:

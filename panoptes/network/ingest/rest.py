@@ -109,10 +109,8 @@ def may_come(site: Site, source: Source, bad: BadInput) -> bool:
 
 def was_replaced(site: Site, source: Source) -> bool:
     """Whether another generation of a file lies in `incoming`: somebody is writing it."""
-    try:
-        return site.store("incoming").stat(source.name).generation != source.generation
-    except NotFound:
-        return False
+    found = site.stat("incoming", source.name)
+    return found is not None and found.generation != source.generation
 
 
 def _left(site: Site, source: Source, seconds: float) -> float:
@@ -121,7 +119,7 @@ def _left(site: Site, source: Source, seconds: float) -> float:
 
 
 def _looked_incomplete(site: Site, source: Source) -> bool:
-    entry = readable_entry(site, source.name, label=source.label)
+    entry = readable_entry(site, source)
     return (
         entry is not None
         and entry.generation == source.generation
@@ -137,7 +135,7 @@ def waits(source: Source, seconds: float) -> FileResult:
         when = "It changed a moment ago, and may not be whole yet."
     return FileResult(
         name=display_name(source.name),
-        outcome=Became.WAITING,
+        became=Became.WAITING,
         reason=when,
         next_step="It stays where it is, and is taken once it no longer changes.",
     )

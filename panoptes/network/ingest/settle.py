@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from panoptes.network.catalog.catalog import Fields, Query, modify
-from panoptes.network.documents import OBSERVATION_STATUS, GeoPoint, Unit, forward, night_of
+from panoptes.network.documents import OBSERVATION_STATUS, Unit, forward, night_of
 from panoptes.network.ingest.ledger import now
 from panoptes.network.names import ObservationName
 from panoptes.network.site import Site
@@ -40,33 +40,31 @@ def settle_observation(site: Site, sequence: ObservationName) -> Fields:
         }
 
     def unit(before: Fields | None) -> Fields:
-        counted = catalog.aggregate(
-            Query("observations", where=[("unit_id", "==", sequence.unit_id)])
-        )
         made = Unit(name=sequence.unit_id).fields() if before is None else {}
-        return (
-            made
-            | _totals(site, ("unit_id", sequence.unit_id))
-            | {"num_observations": int(counted["count"])}
-        )
+        return made | unit_totals(site, sequence.unit_id)
 
     modify(catalog, "units", sequence.unit_id, unit)
     _mend_nights(site, sequence)
     return modify(catalog, "observations", sequence.sequence_id, observation)
 
 
+def unit_totals(site: Site, unit_id: str) -> Fields:
+    """What the counts of a unit are, by its images and observations."""
+    counted = site.catalog.aggregate(Query("observations", where=[("unit_id", "==", unit_id)]))
+    return _totals(site, ("unit_id", unit_id)) | {"num_observations": int(counted["count"])}
+
+
 def _mend_nights(site: Site, sequence: ObservationName) -> None:
     """Nights that were counted from Greenwich, now that the unit's longitude is known."""
-    unit = site.catalog.get("units", sequence.unit_id)
-    place = unit.fields.get("location") if unit else None
-    if not isinstance(place, GeoPoint):
+    longitude = site.longitude(sequence.unit_id)
+    if longitude is None:
         return
 
     def mend(before: Fields | None) -> Fields | None:
         moment = (before or {}).get("time")
         if not (before or {}).get("night_is_rough") or not isinstance(moment, datetime):
             return None
-        return {"night": night_of(moment, place.longitude), "night_is_rough": None}
+        return {"night": night_of(moment, longitude), "night_is_rough": None}
 
     for collection in ("images", "observations"):
         rough = Query(
@@ -93,10 +91,8 @@ def _last_arrival(site: Site, sequence: ObservationName) -> datetime | None:
         order_by=[("arrived", "desc")],
         limit=1,
     )
-    for stored in site.catalog.query(newest):
-        arrived: datetime = stored.fields["arrived"]
-        return arrived
-    return None
+    last = next(iter(site.catalog.query(newest)), None)
+    return last.fields["arrived"] if last else None
 
 
 def _next_begun(site: Site, sequence: ObservationName) -> bool:

@@ -200,7 +200,7 @@ def _changed_unseen(source: Source) -> FileResult:
     """The folder's times and sizes say that it was judged, its bytes say otherwise: it stays."""
     return FileResult(
         name=display_name(source.name),
-        outcome=Became.FAILED,
+        became=Became.FAILED,
         code="changed-unseen",
         reason="Its bytes are not those that were judged before, though the folder gives the "
         "same time and size.",
@@ -220,7 +220,7 @@ def _report_failure(site: Site, source: Source, error: Exception) -> FileResult:
         log.exception("the failure of %s could not be written down", source.label)
         return FileResult(
             name=display_name(source.name),
-            outcome=Became.FAILED,
+            became=Became.FAILED,
             code="unexpected-error",
             reason=f"{type(error).__name__}: {error} (and then {type(second).__name__}: {second})",
         )

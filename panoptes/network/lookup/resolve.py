@@ -38,23 +38,34 @@ def resolve_name(
     and TransientError when only Sesame could tell and is away.
     """
     text = tidy(search_string)
+    time = known_since = None
     if (written := read_coordinates(text)) is not None:
-        return _resolved(search_string, Found(text, *written, "coordinates"))
-    if (body := body_named(text)) is not None:
-        seen = utc(moment)
-        found = Found(body.capitalize(), *position_of(body, seen), "ephemeris")
-        return _resolved(search_string, found, time=seen)
-    if (catalogued := deep_sky_object(text)) is not None:
-        return _resolved(search_string, catalogued)
-    return _ask_sesame(
-        search_string, text, sesame or Sesame.from_environment(), known or KnownNames(None)
+        found = Found(text, *written, "coordinates")
+    elif (body := body_named(text)) is not None:
+        time = utc(moment)
+        found = Found(body.capitalize(), *position_of(body, time), "ephemeris")
+    elif (catalogued := deep_sky_object(text)) is not None:
+        found = catalogued
+    else:
+        found, known_since = _ask_sesame(
+            text, sesame or Sesame.from_environment(), known or KnownNames(None)
+        )
+    return Resolved(
+        search_string=search_string,
+        ra=found.ra,
+        dec=found.dec,
+        name=found.name,
+        source=found.catalogue,
+        time=time,
+        known_since=known_since,
     )
 
 
-def _ask_sesame(search_string: str, text: str, sesame: Sesame, known: KnownNames) -> Resolved:
+def _ask_sesame(text: str, sesame: Sesame, known: KnownNames) -> tuple[Found, datetime | None]:
+    """Where Sesame has it, and since when that is known if it was not asked now."""
     before = known.get(text)
     if before is not None and before.is_fresh:
-        return _by_sesame(search_string, before.found, before.resolved)
+        return _by_sesame(before.found), before.resolved
     if known.is_unknown(text):
         raise NoSuchName(_nobody_knows(text))
     answer, outage = None, None
@@ -62,17 +73,16 @@ def _ask_sesame(search_string: str, text: str, sesame: Sesame, known: KnownNames
         answer = sesame.ask(text)
     except TransientError as error:
         if before is not None:
-            return _by_sesame(search_string, before.found, before.resolved)
+            return _by_sesame(before.found), before.resolved
         outage = error
     if answer is not None:
         try:
             known.keep(text, answer)
         except (TransientError, ConfigurationError) as error:
             log.warning("%r was found but cannot be kept: %s", text, error)
-        return _by_sesame(search_string, answer, None)
+        return _by_sesame(answer), None
     if (designated := read_designation(text)) is not None:
-        found = Found(text, *designated, "coordinates in the designation")
-        return _resolved(search_string, found)
+        return Found(text, *designated, "coordinates in the designation"), None
     if outage is not None:
         raise outage
     known.keep_unknown(text)
@@ -86,27 +96,8 @@ def _nobody_knows(text: str) -> str:
     )
 
 
-def _by_sesame(search_string: str, found: Found, since: datetime | None) -> Resolved:
-    named = replace(found, catalogue=f"Sesame ({found.catalogue})")
-    return _resolved(search_string, named, known_since=since)
-
-
-def _resolved(
-    search_string: str,
-    found: Found,
-    *,
-    time: datetime | None = None,
-    known_since: datetime | None = None,
-) -> Resolved:
-    return Resolved(
-        search_string=search_string,
-        ra=found.ra,
-        dec=found.dec,
-        name=found.name,
-        source=found.catalogue,
-        time=time,
-        known_since=known_since,
-    )
+def _by_sesame(found: Found) -> Found:
+    return replace(found, catalogue=f"Sesame ({found.catalogue})")
 
 
 def utc(moment: datetime | None) -> datetime:

@@ -26,12 +26,13 @@ class NoSuchName(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """Where a catalogue has an object: degrees, ICRS (FK5 J2000 to its accuracy)."""
+    """Where something is: degrees, ICRS (by Sesame, FK5 J2000 to its accuracy)."""
 
     name: str
     ra: float
     dec: float
     catalogue: str
+    """Or what else says so."""
 
 
 class Resolved(BaseModel):

@@ -35,8 +35,9 @@ _NAME = re.compile(r"^%I\.0[ \t]++([^=\n]++)", re.MULTILINE)
 _CATALOGUE = re.compile(r"^#=[^=\n]*+=([A-Za-z]++)", re.MULTILINE)
 _COMPLAINT = re.compile(r"^#!(.*)$", re.MULTILINE)
 _AT_ONCE = 8
+"""Questions at the same time; more wait for their turn."""
 _TURN_SECONDS = 2.0
-"""A service has few threads: they must not all wait for Sesame, nor long for their turn."""
+"""A service has few threads: they must not all wait for Sesame."""
 _MAX_ANSWER = 1 << 18
 """Bytes; a real answer has a few thousand."""
 

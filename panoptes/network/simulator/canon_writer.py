@@ -6,16 +6,15 @@ the maker note). LibRaw and dcraw read the samples back bit for bit.
 
 from __future__ import annotations
 
-import io
 import itertools
 import struct
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
-from panoptes.network.simulator.ljpeg_writer import encode
 from panoptes.network.simulator.sensor import BIAS
 
 if TYPE_CHECKING:
@@ -77,17 +76,8 @@ def _longs(number: int, *values: int) -> _Tag:
     return _Tag(number, 4, len(values), struct.pack(f"<{len(values)}I", *values))
 
 
-def _rational(number: int, value: float) -> _Tag:
-    fraction = Fraction(value).limit_denominator(10_000)
-    return _Tag(number, 5, 1, struct.pack("<II", fraction.numerator, fraction.denominator))
-
-
 def _fraction(number: int, numerator: int, denominator: int) -> _Tag:
     return _Tag(number, 5, 1, struct.pack("<II", numerator, denominator))
-
-
-def _bytes(number: int, data: bytes) -> _Tag:
-    return _Tag(number, 7, len(data), data)
 
 
 def _ifd(tags: Sequence[_Tag], place: int, following: int = 0) -> bytes:
@@ -146,11 +136,12 @@ def _maker_note(settings: Settings, width: int, height: int) -> list[_Tag]:
 
 def _exif(settings: Settings, note: tuple[int, int], width: int, height: int) -> list[_Tag]:
     when = settings.taken.strftime("%Y:%m:%d %H:%M:%S")
+    exposure = Fraction(settings.exposure).limit_denominator(10_000)
     tags = [
-        _rational(0x829A, settings.exposure),
+        _fraction(0x829A, exposure.numerator, exposure.denominator),
         _fraction(0x829D, 14, 10),
         _shorts(0x8827, settings.iso),
-        _bytes(0x9000, b"0230"),
+        _Tag(0x9000, 7, 4, b"0230"),
         _ascii(0x9003, when),
         _ascii(0x9004, when),
         _fraction(0x920A, 85, 1),
@@ -171,17 +162,15 @@ def _exif(settings: Settings, note: tuple[int, int], width: int, height: int) ->
     return [*tags, _Tag(0x927C, 7, size, struct.pack("<I", place))]
 
 
-def picture_of(samples: NDArray[np.uint16], *, long_side: int = 640) -> bytes:
-    """The JPEG preview that a camera embeds: grey, from every n-th cell."""
-    import numpy as np
-    from PIL import Image
+def lossless_jpeg(samples: NDArray[np.uint16], *, components: int = 2) -> bytes:
+    """A JPEG stream of 14 bits (ITU-T T.81, process 14, predictor 1), as Canon cameras write it.
 
-    step = 2 * max(1, max(samples.shape) // (2 * long_side))
-    cells = samples[::step, 1::step].astype(np.float32)
-    grey = np.clip((cells - (BIAS - 100)) / 1500 * 255, 0, 255).astype(np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(grey).convert("RGB").save(out, "JPEG", quality=80)
-    return out.getvalue()
+    `samples` are (rows, columns) in the order of the scan, with a multiple of `components` columns.
+    """
+    import imagecodecs
+
+    scan = samples.reshape(len(samples), -1, components)
+    return bytes(imagecodecs.jpeg8_encode(scan, lossless=True, predictor=1, bitspersample=14))
 
 
 def cr2_bytes(samples: NDArray[np.uint16], settings: Settings) -> bytes:
@@ -191,18 +180,23 @@ def cr2_bytes(samples: NDArray[np.uint16], settings: Settings) -> bytes:
     """
     import numpy as np
 
+    from panoptes.network.pictures import preview
+
     height, width = samples.shape
     count, wide, last = settings.slices or (1, width // 2, width - width // 2)
     edges = [*range(0, count * wide + 1, wide), count * wide + last]
     pieces = [samples[:, a:b].reshape(-1) for a, b in itertools.pairwise(edges)]
-    stream = encode(np.concatenate(pieces).reshape(height, width), components=settings.components)
-    preview = picture_of(samples)
-    thumbnail = picture_of(samples, long_side=160)
+    scan = np.concatenate(pieces).reshape(height, width)
+    stream = lossless_jpeg(scan, components=settings.components)
+    picture = preview(samples, pattern="RGGB", long_side=640)
+    thumbnail = preview(samples, pattern="RGGB", long_side=160)
     tiny = bytes(4 * 4 * 3 * 2)
     note = _maker_note(settings, width, height)
     when = settings.taken.strftime("%Y:%m:%d %H:%M:%S")
 
-    def parts(at: Mapping[str, int], note_size: int) -> dict[str, bytes]:
+    note_size = len(_ifd(note, 0))
+
+    def parts(at: Mapping[str, int]) -> dict[str, bytes]:
         return {
             "ifd0": _ifd(
                 [
@@ -212,9 +206,9 @@ def cr2_bytes(samples: NDArray[np.uint16], settings: Settings) -> bytes:
                     _shorts(0x103, 6),
                     _ascii(0x10F, "Canon"),
                     _ascii(0x110, settings.model),
-                    _longs(0x111, at["preview"]),
+                    _longs(0x111, at["picture"]),
                     _shorts(0x112, settings.orientation),
-                    _longs(0x117, len(preview)),
+                    _longs(0x117, len(picture)),
                     _fraction(0x11A, 72, 1),
                     _fraction(0x11B, 72, 1),
                     _shorts(0x128, 2),
@@ -259,23 +253,15 @@ def cr2_bytes(samples: NDArray[np.uint16], settings: Settings) -> bytes:
                 ],
                 at["ifd3"],
             ),
-            "preview": preview,
+            "picture": picture,
             "thumbnail": thumbnail,
             "tiny": tiny,
             "raw": stream,
         }
 
-    note_size = len(_ifd(note, 0))
     # Sizes do not depend on places: a first round measures, the second writes.
-    names = ("ifd0", "exif", "note", "ifd1", "ifd2", "ifd3", "preview", "thumbnail", "tiny", "raw")
-    sizes = {
-        name: len(_even(part)) for name, part in parts(dict.fromkeys(names, 0), note_size).items()
-    }
-    at: dict[str, int] = {}
-    place = 16
-    for name in names:
-        at[name] = place
-        place += sizes[name]
+    measured = parts(defaultdict(int))
+    sizes = (len(_even(part)) for part in measured.values())
+    at = dict(zip(measured, itertools.accumulate(sizes, initial=16), strict=False))
     header = b"II*\0" + struct.pack("<I", 16) + b"CR\x02\0" + struct.pack("<I", at["ifd3"])
-    written = parts(at, note_size)
-    return header + b"".join(_even(written[name]) for name in names)
+    return header + b"".join(map(_even, parts(at).values()))

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from panoptes.network.fits.cards import Value
+from panoptes.network.fits.plain import CardTuple
 from panoptes.network.simulator.canon_writer import Settings
 
 Generation: TypeAlias = Literal["old", "new"]
-CardTuple: TypeAlias = tuple[str, Value, str]
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,17 @@ class Exposure:
         return f"{self.unit_id}_{self.camera_id}_{self.sequence_time}"
 
     @property
+    def folder(self) -> str:
+        return f"{self.unit_id}/{self.camera_id}/{self.sequence_time}"
+
+    @property
+    def older_name(self) -> str:
+        """Below a folder of the field's name, as older software filed images."""
+        field = "".join(part for part in self.target.name.title() if part.isalnum())
+        camera = f"{self.unit_id}/{field}/{self.camera_id}"
+        return f"{camera}/{self.sequence_time}/{self.image_time}"
+
+    @property
     def image_id(self) -> str:
         return f"{self.unit_id}_{self.camera_id}_{self.image_time}"
 
@@ -118,9 +128,7 @@ class Exposure:
 def header_cards(exposure: Exposure, generation: Generation) -> list[CardTuple]:
     """The cards of a unit's FITS file but for the structural ones."""
     sky = moment(exposure.site, exposure.target, exposure.settings.taken.replace(tzinfo=UTC))
-    if generation == "old":
-        return _old(exposure, sky)
-    return _new(exposure, sky)
+    return _old(exposure, sky) if generation == "old" else _new(exposure, sky)
 
 
 def _camera(exposure: Exposure) -> list[CardTuple]:
@@ -129,15 +137,12 @@ def _camera(exposure: Exposure) -> list[CardTuple]:
     said = "From CR2"
     rggb = settings.measured_rggb
     green = (settings.wb_rggb[1] + settings.wb_rggb[2]) / 2
+    temperature = "" if settings.temperature is None else f"{settings.temperature} C"
     return [
         ("FILTER", "RGGB", ""),
         ("ISO", settings.iso, ""),
         ("EXPTIME", settings.exposure, ""),
-        (
-            "CAMTEMP",
-            "" if settings.temperature is None else f"{settings.temperature} C",
-            f"Celsius - {said}",
-        ),
+        ("CAMTEMP", temperature, f"Celsius - {said}"),
         ("CIRCCONF", "0.019 mm", said),
         ("COLORTMP", settings.color_temperature, said),
         ("FILENAME", f"{exposure.image_time}.cr2", said),
@@ -188,7 +193,6 @@ def _old(exposure: Exposure, sky: Moment) -> list[CardTuple]:
 def _new(exposure: Exposure, sky: Moment) -> list[CardTuple]:
     site, target = exposure.site, exposure.target
     seconds = exposure.settings.exposure
-    folder = f"{exposure.unit_id}/{exposure.camera_id}/{exposure.sequence_time}"
     return [
         *_camera(exposure),
         ("IMAGETYP", "Light Frame", ""),
@@ -204,7 +208,7 @@ def _new(exposure: Exposure, sky: Moment) -> list[CardTuple]:
         ("field_name", target.name, ""),
         ("FIELD_RA", target.ra, ""),
         ("FIELD_DEC", target.dec, ""),
-        ("FILEPATH", f"/var/panoptes/images/{folder}/{exposure.image_time}.cr2", ""),
+        ("FILEPATH", f"/var/panoptes/images/{exposure.folder}/{exposure.image_time}.cr2", ""),
         ("IMAGE_ID", exposure.image_id, ""),
         ("sequence_id", exposure.sequence_id, ""),
         ("SEQ_TIME", exposure.sequence_time, ""),

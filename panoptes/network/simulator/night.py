@@ -67,8 +67,23 @@ class Night:
     """Seconds."""
     generation: Generation | None = None
     """None: the older keywords from every second unit."""
-    first_unit: int = 1
     oddities: bool = True
+
+    def send(self, sink: Sink | Path) -> list[Sent]:
+        """Send everything to a callable, or into a folder, whole under its final name.
+
+        Gives back what was sent, in that order; the same seed sends the same bytes.
+        """
+        sent: list[Sent] = []
+        for upload, data in self.uploads():
+            if isinstance(sink, Path):
+                path = sink / upload.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+            else:
+                sink(upload.name, data)
+            sent.append(upload)
+        return sent
 
     def uploads(self) -> Iterator[tuple[Sent, bytes]]:
         """File by file in the order in which the units send them; nothing is kept."""
@@ -80,6 +95,9 @@ class Night:
     def _observe(self, unit: int, observation: int, camera: int) -> Iterator[tuple[Sent, bytes]]:
         import numpy as np
 
+        from panoptes.network.fits.archive import compress_fits
+        from panoptes.network.pictures import preview
+
         geometry = GEOMETRIES[self.frame_size]
         # Both cameras of a unit look at one field, each with its own noise.
         sky = np.random.default_rng([self.seed, unit, observation])
@@ -90,24 +108,38 @@ class Night:
         for index in range(count):
             exposure = self._exposure(unit, observation, camera, index)
             samples = field.expose(noise, self.exposure, index)
-            files = _Files(self, unit, camera, exposure, samples)
+            visible = geometry.image(samples)
+            jpeg = preview(visible, pattern="RGGB")
+            fits = _fits(exposure, visible, self.generation or ("new", "old")[unit % 2])
+            file_type, suffix = FileType.FITS, ".fits"
+            if camera % 2 == 0:
+                fits = compress_fits(fits, method="RICE_1").data
+                file_type, suffix = FileType.FITS_FZ, ".fits.fz"
+            name = f"{exposure.folder}/{exposure.image_time}"
+            if index == 0:
+                cr2 = cr2_bytes(samples, exposure.settings)
+                yield _sent(exposure, f"{name}.cr2", cr2, FileType.CR2)
             if index < self.images:
-                yield from files.image()
+                yield _sent(exposure, f"{name}{suffix}", fits, file_type)
+                yield _sent(exposure, f"{name}.jpg", jpeg, FileType.JPG)
             elif index == self.images:
-                yield files.older_path()
+                yield _sent(exposure, f"{exposure.older_name}{suffix}", fits, file_type)
             else:
-                yield files.cut_short()
+                cut = fits[: len(fits) * 3 // 5]
+                yield _sent(exposure, f"{name}{suffix}", cut, file_type, "truncated-file")
             if index == 0 and odd:
-                yield files.unroutable()
+                dome = f"{exposure.unit_id}/{exposure.camera_id}/from the dome"
+                dome = f"{dome} {exposure.sequence_time}.jpg"
+                yield _sent(exposure, dome, jpeg, None, "unroutable-name")
             if index == count - 1:
-                yield files.timelapse()
+                yield _sent(exposure, f"{exposure.folder}.mp4", mp4_bytes(jpeg), FileType.MP4)
 
     def _exposure(self, unit: int, observation: int, camera: int, index: int) -> Exposure:
         step = self.exposure + _READOUT
         longest = (self.images + 2) * step + 60
         began = self.start + timedelta(seconds=observation * longest + 17 * unit)
         taken = began + timedelta(seconds=40 + index * step)
-        unit_id = f"PAN{self.first_unit + unit:03d}"
+        unit_id = f"PAN{1 + unit:03d}"
         digest = hashlib.sha256(f"{self.seed}/{unit_id}/{camera}".encode()).hexdigest()
         return Exposure(
             unit_id=unit_id,
@@ -129,96 +161,29 @@ class Night:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Files:
-    """The forms in which one exposure is sent."""
+def _sent(
+    exposure: Exposure, name: str, data: bytes, file_type: FileType | None, code: str | None = None
+) -> tuple[Sent, bytes]:
+    of_image = file_type not in (None, FileType.MP4)
+    taken: Fate = "filed" if file_type in (FileType.JPG, FileType.MP4) else "archived"
+    sent = Sent(
+        name=name,
+        file_type=file_type,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        image_id=exposure.image_id if of_image else None,
+        sequence_id=None if file_type is None else exposure.sequence_id,
+        fate="quarantined" if code else taken,
+        code=code,
+    )
+    return sent, data
 
-    night: Night
-    unit: int
-    camera: int
-    exposure: Exposure
-    samples: NDArray[np.uint16]
 
-    @property
-    def folder(self) -> str:
-        exposure = self.exposure
-        return f"{exposure.unit_id}/{exposure.camera_id}/{exposure.sequence_time}"
+def _fits(exposure: Exposure, visible: NDArray[np.uint16], generation: Generation) -> bytes:
+    """As the units' cr2_to_fits writes it: upside down, so that row 1 is the lowest."""
+    from panoptes.network.fits.plain import FitsImage, fits_bytes
 
-    @property
-    def visible(self) -> NDArray[np.uint16]:
-        return GEOMETRIES[self.night.frame_size].image(self.samples)
-
-    def image(self) -> Iterator[tuple[Sent, bytes]]:
-        name = f"{self.folder}/{self.exposure.image_time}"
-        if self.exposure.index == 0:
-            cr2 = cr2_bytes(self.samples, self.exposure.settings)
-            yield self._sent(f"{name}.cr2", cr2, FileType.CR2, "archived")
-        if self.camera % 2 == 0:
-            yield self._sent(f"{name}.fits.fz", self._fits_fz(), FileType.FITS_FZ, "archived")
-        else:
-            yield self._sent(f"{name}.fits", self._fits(), FileType.FITS, "archived")
-        yield self._sent(f"{name}.jpg", self._jpeg(), FileType.JPG, "filed")
-
-    def older_path(self) -> tuple[Sent, bytes]:
-        """An image below a folder of the field's name, as older software filed it."""
-        exposure = self.exposure
-        field = "".join(part for part in exposure.target.name.title() if part.isalnum())
-        camera_folder = f"{exposure.camera_id}/{exposure.sequence_time}/{exposure.image_time}"
-        name = f"{exposure.unit_id}/{field}/{camera_folder}.fits.fz"
-        return self._sent(name, self._fits_fz(), FileType.FITS_FZ, "archived")
-
-    def cut_short(self) -> tuple[Sent, bytes]:
-        whole = self._fits_fz()
-        name = f"{self.folder}/{self.exposure.image_time}.fits.fz"
-        data = whole[: len(whole) * 3 // 5]
-        return self._sent(name, data, FileType.FITS_FZ, "quarantined", "truncated-file")
-
-    def unroutable(self) -> tuple[Sent, bytes]:
-        exposure = self.exposure
-        name = f"{exposure.unit_id}/{exposure.camera_id}/from the dome {exposure.sequence_time}.jpg"
-        return self._sent(name, self._jpeg(), None, "quarantined", "unroutable-name")
-
-    def timelapse(self) -> tuple[Sent, bytes]:
-        return self._sent(f"{self.folder}.mp4", mp4_bytes(self._jpeg()), FileType.MP4, "filed")
-
-    def _sent(
-        self,
-        name: str,
-        data: bytes,
-        file_type: FileType | None,
-        fate: Fate,
-        code: str | None = None,
-    ) -> tuple[Sent, bytes]:
-        of_image = file_type not in (None, FileType.MP4)
-        sent = Sent(
-            name=name,
-            file_type=file_type,
-            size=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
-            image_id=self.exposure.image_id if of_image else None,
-            sequence_id=None if file_type is None else self.exposure.sequence_id,
-            fate=fate,
-            code=code,
-        )
-        return sent, data
-
-    def _fits(self) -> bytes:
-        """As the units' cr2_to_fits writes it: upside down, so that row 1 is the lowest."""
-        from panoptes.network.fits.plain import FitsImage, fits_bytes
-
-        generation = self.night.generation or ("new", "old")[self.unit % 2]
-        cards = header_cards(self.exposure, generation)
-        return fits_bytes([FitsImage(tuple(cards), self.visible[::-1])])
-
-    def _fits_fz(self) -> bytes:
-        from panoptes.network.fits.archive import compress_fits
-
-        return compress_fits(self._fits(), method="RICE_1").data
-
-    def _jpeg(self) -> bytes:
-        from panoptes.network.pictures import preview
-
-        return preview(self.visible, pattern="RGGB")
+    return fits_bytes([FitsImage(tuple(header_cards(exposure, generation)), visible[::-1])])
 
 
 def mp4_bytes(frame: bytes) -> bytes:
@@ -237,54 +202,3 @@ def mp4_bytes(frame: bytes) -> bytes:
         + box(b"moov", movie)
         + box(b"mdat", frame)
     )
-
-
-def folder_sink(root: Path) -> Sink:
-    """Writes uploads below a folder as other programs do: whole, under their final name."""
-
-    def write(name: str, data: bytes) -> None:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-
-    return write
-
-
-def simulate_night(
-    sink: Sink | Path,
-    *,
-    seed: int = 1,
-    units: int = 1,
-    cameras: int = 2,
-    observations: int = 1,
-    images: int = 3,
-    frame_size: FrameSize = "small",
-    start: datetime = START,
-    exposure: float = 120.0,
-    generation: Generation | None = None,
-    first_unit: int = 1,
-    oddities: bool = True,
-) -> list[Sent]:
-    """Send a `Night` to a folder or a callable; the same seed sends the same bytes.
-
-    Gives back everything that was sent, in that order.
-    """
-    night = Night(
-        seed=seed,
-        units=units,
-        cameras=cameras,
-        observations=observations,
-        images=images,
-        frame_size=frame_size,
-        start=start,
-        exposure=exposure,
-        generation=generation,
-        first_unit=first_unit,
-        oddities=oddities,
-    )
-    put = folder_sink(sink) if isinstance(sink, Path) else sink
-    sent: list[Sent] = []
-    for upload, data in night.uploads():
-        put(upload.name, data)
-        sent.append(upload)
-    return sent

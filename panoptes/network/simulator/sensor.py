@@ -107,7 +107,10 @@ class StarField:
         import numpy as np
 
         geometry = self.geometry
-        signal = self._sky(seconds)
+        signal = np.empty((geometry.rows, geometry.columns), np.float32)
+        for row, column in np.ndindex(2, 2):
+            # Of the RGGB cell; row plus column is the colour.
+            signal[row::2, column::2] = _SKY[row + column] * seconds / _SKY_SECONDS
         self._add_stars(signal, seconds, index, rng)
         signal *= self.shading
         noise = rng.standard_normal(signal.shape, dtype=np.float32)
@@ -120,15 +123,6 @@ class StarField:
         geometry.image(samples)[...] = signal
         samples += rng.normal(BIAS, 1.2, (geometry.height, 1)).astype(np.float32)
         return np.clip(np.rint(samples), 0, SATURATION).astype(np.uint16)
-
-    def _sky(self, seconds: float) -> Signal:
-        import numpy as np
-
-        share = seconds / _SKY_SECONDS
-        signal = np.empty((self.geometry.rows, self.geometry.columns), np.float32)
-        for (row, column), colour in _CELL.items():
-            signal[row::2, column::2] = _SKY[colour] * share
-        return signal
 
     def _add_stars(
         self, signal: Signal, seconds: float, index: int, rng: np.random.Generator
@@ -160,7 +154,3 @@ class StarField:
             ]
             flat = (at_y[:, :, None] * columns + at_x[:, None, :])[inside]
             signal += np.bincount(flat, light[inside], rows * columns).reshape(rows, columns)
-
-
-_CELL = {(0, 0): 0, (0, 1): 1, (1, 0): 1, (1, 1): 2}
-"""Row and column of the RGGB cell -> R, G or B; row plus column is the colour."""

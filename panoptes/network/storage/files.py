@@ -94,9 +94,7 @@ def generation_of(found: os.stat_result | None, *, by_change: bool = False) -> i
     """
     if found is None:
         return 0
-    parts: tuple[int, ...] = identity(found)
-    if by_change:
-        parts = (*parts, found.st_ctime_ns)
+    parts = (*identity(found), found.st_ctime_ns) if by_change else identity(found)
     digest = hashlib.blake2b(":".join(map(str, parts)).encode("ascii"), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) or 1
 

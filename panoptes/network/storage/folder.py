@@ -32,7 +32,6 @@ from panoptes.network.storage.store import (
     PreconditionFailed,
     Source,
     judged,
-    send,
 )
 from panoptes.network.storage.writers import NOBODY, Guard, guarded, seconds_left
 
@@ -43,8 +42,8 @@ _CLOCK = "clock"
 
 
 @dataclass(frozen=True)
-class FolderStore:
-    """The files below `root`, a member of `ObjectStore`.
+class FolderStore(ObjectStore):
+    """The files below `root`.
 
     A `read_only` store never writes anything, not even its own files.
     Where links to files are not followed, reading one raises BadInput ``not-a-file``: what
@@ -92,7 +91,7 @@ class FolderStore:
         return judged(lambda: self._read(name, generation))
 
     def _read(self, name: str, generation: int | None) -> tuple[bytes, ObjectInfo]:
-        with self._opened(name, generation) as source:
+        with self.opened(name, generation) as source:
             # One byte more than expected shows a file that grew, without following it forever.
             data = source.stream.read(source.info.size + 1)
             source.confirm(Crc32c(data))
@@ -125,19 +124,6 @@ class FolderStore:
                 temporary.file.write(chunk)
             source.confirm(running)
             return self._commit(temporary, name, running, if_generation)
-
-    def copy_to(
-        self,
-        name: str,
-        destination: ObjectStore,
-        destination_name: str,
-        *,
-        generation: int | None = None,
-        if_generation: int | None = None,
-    ) -> ObjectInfo:
-        return send(
-            lambda: self._opened(name, generation), destination, destination_name, if_generation
-        )
 
     def delete(self, name: str, *, if_generation: int | None = None) -> None:
         *above, leaf = valid_parts(name)
@@ -333,7 +319,7 @@ class FolderStore:
             return None
 
     @contextmanager
-    def _opened(self, name: str, generation: int | None) -> Iterator[Source]:
+    def opened(self, name: str, generation: int | None) -> Iterator[Source]:
         def look_again() -> None:
             with suppress(NotFound), self._reading(name) as (folder, leaf):
                 now = (os.fstat(file.fileno()), self._look(folder, leaf))

@@ -38,7 +38,6 @@ from panoptes.network.storage.store import (
     PreconditionFailed,
     Source,
     judged,
-    send,
     verify,
 )
 
@@ -57,8 +56,8 @@ _CONTENT_TYPES = {
 
 
 @dataclass(frozen=True)
-class GcsStore:
-    """The objects of a bucket whose names begin with `prefix`, a member of `ObjectStore`.
+class GcsStore(ObjectStore):
+    """The objects of a bucket whose names begin with `prefix`.
 
     `credentials` are Google's, or what gives them at the first use; None stands for the
     machine's own. `endpoint` is another server's URL, such as an emulator's, or None for
@@ -151,12 +150,16 @@ class GcsStore:
         ):
             source = self._pinned(name, generation)
             return self._rewrite(source, destination, destination_name, if_generation)
-        return send(
-            lambda: self._opened(name, generation), destination, destination_name, if_generation
+        return super().copy_to(
+            name,
+            destination,
+            destination_name,
+            generation=generation,
+            if_generation=if_generation,
         )
 
     @contextmanager
-    def _opened(self, name: str, generation: int | None) -> Iterator[Source]:
+    def opened(self, name: str, generation: int | None) -> Iterator[Source]:
         info = self._pinned(name, generation)
 
         def read(start: int, end: int) -> bytes:
@@ -206,8 +209,7 @@ class GcsStore:
         """The client of this process; connections do not survive a fork."""
         process = os.getpid()
         if process not in self._clients:
-            client = open_client(self.credentials, self.endpoint)
-            self._clients.setdefault(process, client)
+            self._clients.setdefault(process, open_client(self.credentials, self.endpoint))
         return self._clients[process]
 
     # One object

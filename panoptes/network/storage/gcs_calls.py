@@ -115,7 +115,6 @@ def translated(bucket: str, name: str | None = None, *, is_upload: bool = False)
     `name` is the object asked for; without one, or when it is uploaded, what is not found
     is the bucket.
     """
-
     place = f"gs://{bucket}"
     what = place if name is None else f"{shown(name)} in {place}"
     try:

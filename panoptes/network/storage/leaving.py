@@ -38,11 +38,10 @@ def remove(
     os.symlink(name, note, dir_fd=leaving)
     try:
         os.rename(leaf, aside, src_dir_fd=folder, dst_dir_fd=leaving)
-    except FileNotFoundError as error:
+    except OSError as error:
         os.unlink(note, dir_fd=leaving)
-        raise NotFound(f"{name!r} vanished while it was removed") from error
-    except OSError:
-        os.unlink(note, dir_fd=leaving)
+        if isinstance(error, FileNotFoundError):
+            raise NotFound(f"{name!r} vanished while it was removed") from error
         raise
     moved = look_at_link(leaving, aside)
     if moved is not None and identity(moved) == identity(seen) and guard.holds:

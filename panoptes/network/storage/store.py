@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, ClassVar, Protocol, TypeVar
 
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.storage.checksums import Crc32c
@@ -86,7 +86,7 @@ class Source:
 
 
 class ObjectStore(Protocol):
-    """Files by name in one location.
+    """Files by name in one location; both kinds of store inherit from this.
 
     Passing trouble is raised as `TransientError`, and what only an operator can put
     right (a missing bucket or permission to write) as ConfigurationError. Every method may be
@@ -96,11 +96,9 @@ class ObjectStore(Protocol):
     What other programs put under a stranger name is listed, read and removed by that name.
     """
 
-    @property
-    def vouches(self) -> bool:
-        """Whether the store reckons checksums itself and watches over its disks, so that its
-        word on an object is enough."""
-        ...
+    vouches: ClassVar[bool]
+    """Whether the store reckons checksums itself and watches over its disks, so that its word on
+    an object is enough."""
 
     def stat(self, name: str) -> ObjectInfo:
         """Raises NotFound."""
@@ -146,6 +144,15 @@ class ObjectStore(Protocol):
         at the destination. Raises NotFound, PreconditionFailed, TransientError as `read` and
         `put` do.
         """
+
+        def send() -> ObjectInfo:
+            with self.opened(name, generation) as source:
+                return destination.receive(destination_name, source, if_generation=if_generation)
+
+        return judged(send)
+
+    def opened(self, name: str, generation: int | None) -> AbstractContextManager[Source]:
+        """The object for a copy. Raises NotFound as `read` does."""
         ...
 
     def receive(self, name: str, source: Source, *, if_generation: int | None = None) -> ObjectInfo:
@@ -210,18 +217,3 @@ def judged(read: Callable[[], T]) -> T:
             seen.append(wrong.seen)
             if len(seen) == READS:
                 raise
-
-
-def send(
-    opened: Callable[[], AbstractContextManager[Source]],
-    store: ObjectStore,
-    name: str,
-    if_generation: int | None,
-) -> ObjectInfo:
-    """Have `store` receive what `opened` opens, anew for each reading."""
-
-    def once() -> ObjectInfo:
-        with opened() as source:
-            return store.receive(name, source, if_generation=if_generation)
-
-    return judged(once)

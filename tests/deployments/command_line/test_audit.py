@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deployments.command_line.audit_run import run
+from deployments.command_line.audit import audit
 from panoptes.network.site import Site
 from tests import audited, sites
 from tests.audited import LATER_ID, OTHER_IMAGE
@@ -32,7 +32,7 @@ def _here(
     chosen: dict[str, Any] = {
         "night": None, "unit": None, "deep": False, "repair": False, "truth": None, "as_json": True,
     } | options  # fmt: skip
-    status = run(tmp_path / data, None, **chosen)
+    status = audit(tmp_path / data, None, **chosen)
     output, errors = capsys.readouterr()
     return status, json.loads(output) if chosen["as_json"] else output, errors
 

@@ -10,13 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = """
-import typer
-from deployments.command_line.events import add_to
-app = typer.Typer(pretty_exceptions_enable=False)
-add_to(app)
-app()
-"""
+PROGRAM = "from deployments.command_line.main import run; run()"
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deployments.command_line.ingest import run
+from deployments.command_line.ingest import ingest
 from panoptes.network.site import Site
 from tests import sites
 from tests.files import (
@@ -77,7 +77,7 @@ def _here(
         "dry_run": False,
         "as_json": True,
     } | options
-    status = run(folder, data, **chosen)
+    status = ingest(folder, data, **chosen)
     output = capsys.readouterr().out
     return status, json.loads(output) if chosen["as_json"] else output
 
@@ -147,7 +147,7 @@ def test_files_that_are_just_being_written_are_waited_for_and_said(
     being_written = place(night, f"{SEQUENCE}/20180216T113030.fits", tiny_fits(seed=5))
     place(night, f"{SEQUENCE}/.20180216T113130.fits.XyZ123", tiny_fits(seed=6))
     with being_written.open("ab"):
-        status = run(
+        status = ingest(
             night, tmp_path / "out", compression="GZIP_2", workers=0, rest=3.0,
             dry_run=False, as_json=False,
         )  # fmt: skip

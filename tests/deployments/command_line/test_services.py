@@ -13,19 +13,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from deployments.command_line import services as service_commands
+from deployments.command_line.main import app
 from panoptes.network.site import Site
 from tests.archives import IMAGE, LATER, OTHER, SEQUENCE_ID, small_archive
 from tests.files import tiny_fits
 from tests.local_http import SesameServer, sesame_server, simbad
 
 OK, FAILED, NOTHING_FOUND = 0, 1, 3
-
-app = typer.Typer()
-service_commands.add_to(app)
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +117,7 @@ def test_search_exits_with_3_if_there_are_none(data: str) -> None:
 
 
 def test_serve_answers_until_it_is_stopped(data: str, repository: Path) -> None:
-    command = [sys.executable, "-c", "import typer, deployments.command_line.services as commands; "
-               "app = typer.Typer(); commands.add_to(app); app()"]  # fmt: skip
+    command = [sys.executable, "-m", "deployments.command_line.main"]
     process = subprocess.Popen(
         [*command, "serve", "--data", data, "--port", "0", "--files", "images"],
         cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

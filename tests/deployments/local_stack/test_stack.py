@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from deployments.local_stack.claims import StackError
 from deployments.local_stack.guard import marked_processes
-from deployments.local_stack.stack import LocalStack, StackError, local_stack
+from deployments.local_stack.stack import LocalStack
 
 pytestmark = pytest.mark.xdist_group("local_stack")
 
@@ -47,12 +48,12 @@ deployments:
 OTHER_PROCESS = """
 import sys
 from pathlib import Path
-from deployments.local_stack.stack import local_stack
+from deployments.local_stack.stack import LocalStack
 
 def started(runs):
     print(stack.environment, flush=True) if runs[0].state_name == "Running" else None
 
-with local_stack(Path(sys.argv[1]), project=Path(sys.argv[2])) as stack:
+with LocalStack(Path(sys.argv[1]), project=Path(sys.argv[2])) as stack:
     print(stack.stack_id, flush=True)
     stack.await_runs([stack.run_deployment("trivial/local", {"seconds": 600})], started)
 """
@@ -99,7 +100,7 @@ def killed(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Killed:
 
 @pytest.fixture(scope="module")
 def stack(killed: Killed, project: Path) -> Iterator[LocalStack]:
-    with local_stack(killed.home, project=project) as running:
+    with LocalStack(killed.home, project=project) as running:
         yield running
     assert not marked_processes(running.stack_id)
 
@@ -158,7 +159,7 @@ def test_another_process_reaches_the_stack_by_its_environment(stack: LocalStack)
 def test_a_home_in_use_is_refused_at_once(stack: LocalStack) -> None:
     with (
         pytest.raises(StackError, match=f"in use by another local stack .*{os.getpid()}"),
-        local_stack(stack.home),
+        LocalStack(stack.home),
     ):
         pass
 
@@ -167,7 +168,7 @@ def test_a_taken_port_is_refused_at_once(stack: LocalStack, tmp_path: Path) -> N
     port = int(stack.url.rpartition(":")[2])
     with (
         pytest.raises(StackError, match=f"Port {port} cannot be used"),
-        local_stack(tmp_path, port=port),
+        LocalStack(tmp_path, port=port),
     ):
         pass
 
@@ -184,7 +185,7 @@ def test_an_interrupt_during_the_start_leaves_nothing_running(
 
     with (
         pytest.raises(KeyboardInterrupt),
-        local_stack(tmp_path, project=project, while_starting=interrupt),
+        LocalStack(tmp_path, project=project, while_starting=interrupt),
     ):
         pass
     assert not marked_processes(started[0].stack_id)
@@ -199,7 +200,7 @@ def test_a_faulty_prefect_yaml_stops_the_start_and_is_explained(
     (faulty / "prefect.yaml").write_text(PREFECT_YAML + "    tag: [ingest]\n")
     with (
         pytest.raises(StackError, match="'tag' is unknown; did you mean 'tags'"),
-        local_stack(tmp_path / "home", project=faulty),
+        LocalStack(tmp_path / "home", project=faulty),
     ):
         pass
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from panoptes.network.audit import audit
 from panoptes.network.ingest.cases import cases
 from panoptes.network.ingest.rescue import rescue_case
 from panoptes.network.site import Site
@@ -153,6 +154,14 @@ def test_a_stray_whose_upload_is_a_case_already_is_left_to_a_person(
         left = {audited.about(r.finding) for r in audited.repaired(site) if not r.mended}
         assert left == {("object-orphaned", f"images/{stem}.fits.fz")}
         assert (sites.objects(site), sites.documents(site)) == before
+
+
+def test_what_is_wrong_with_an_image_is_told_in_words(site: Site) -> None:
+    change(site, "images", LATER_ID, crc32c="AAAAAA==")
+    (finding,) = audit(site)
+    assert finding.sentence == (
+        f"The image {LATER_ID} names another archived file, size or checksum than the ledger."
+    )
 
 
 def test_only_reading_back_finds_damage_that_left_no_trace(site: Site) -> None:

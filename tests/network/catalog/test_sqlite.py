@@ -18,8 +18,7 @@ import pytest
 
 from panoptes.network.catalog import sqlite_file
 from panoptes.network.catalog.catalog import AlreadyExists, Query, Stored
-from panoptes.network.catalog.indexes import LOOKUPS, Index
-from panoptes.network.catalog.queries import FIELDS, plan
+from panoptes.network.catalog.queries import FIELDS, LOOKUPS, Index, plan
 from panoptes.network.catalog.sqlite import SqliteCatalog, select
 from panoptes.network.documents import GeoPoint
 from panoptes.network.errors import ConfigurationError, TransientError

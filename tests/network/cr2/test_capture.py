@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from panoptes.network.cr2.capture import Capture, read_capture
-from panoptes.network.cr2.color import color_data
+from panoptes.network.cr2.capture import Capture, color_data, read_capture
 from panoptes.network.cr2.tiff import Entry, Ifd, Tiff
 from panoptes.network.errors import BadInput
 from panoptes.network.simulator.canon_writer import Settings, cr2_bytes

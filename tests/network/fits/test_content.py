@@ -15,17 +15,11 @@ import pytest
 from astropy.io import fits
 
 from panoptes.network.errors import BadInput
-from panoptes.network.fits.archive import (
-    Method,
-    check_compressed,
-    check_source,
-    compress_fits,
-    decode,
-    same_image,
-    verify_archive,
-)
+from panoptes.network.fits.archive import compress_fits, verify_archive
 from panoptes.network.fits.cards import format_card
+from panoptes.network.fits.content import check_compressed, check_source, decode, same_image
 from panoptes.network.fits.structure import walk_hdus
+from panoptes.network.fits.tiles import Method
 from tests.fits_samples import (
     UNSIGNED,
     Array,
@@ -57,8 +51,8 @@ def test_the_content_of_an_archive_is_that_of_its_source() -> None:
         assert content.header.get("ISO") == 100
         assert content.header.get("BITPIX") == 16
         assert content.shape == (70, 90)
-        assert content.pixels.dtype == np.uint16
-        assert np.array_equal(content.pixels, frame().astype(int) + 32768)
+        assert content.physical(content.stored).dtype == np.uint16
+        assert np.array_equal(content.physical(content.stored), frame().astype(int) + 32768)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +66,8 @@ def test_the_content_of_an_archive_is_that_of_its_source() -> None:
     ],
 )
 def test_pixels_are_physical_values(array: Array, cards: list[str], physical: Array) -> None:
-    found = check_source(image(array, [card(text) for text in cards])).pixels
+    content = check_source(image(array, [card(text) for text in cards]))
+    found = content.physical(content.stored)
     assert np.array_equal(found, physical)
     assert found.dtype.isnative
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.errors import BadInput, TransientError
-from panoptes.network.fits.archive import same_image
+from panoptes.network.fits.content import same_image
 from panoptes.network.ingest.deposit import OutputLost, deposit, renew, require, roll_back
 from panoptes.network.ingest.derive import DERIVATIONS
 from panoptes.network.ingest.ledger import open_entry
@@ -58,7 +58,7 @@ def test_a_plain_and_a_packed_file_of_one_image_are_one_archive(site: Site, name
     before = sites.objects(site)
     _send(site, name, tiny_fits())
     result = sites.run(site)[name]
-    assert (result.outcome, result.location, result.path) == ("already", "images", PACKED)
+    assert (result.became, result.location, result.path) == ("already", "images", PACKED)
     assert sites.objects(site) == before
     assert sites.entry_of(site, name).duplicate_of == PACKED
     assert sites.waiting(site) == []
@@ -88,8 +88,8 @@ def test_an_archive_whose_maker_broke_off_is_not_taken_by_its_sibling(
     other = sites.source_named(site, second)
     with pytest.raises(TransientError, match=first):
         DERIVATIONS[FileType(second.partition(".")[2])].make(site, other)
-    assert take(site, source, steps).outcome == "catalogued"
-    assert take(site, other, steps).outcome == "already"
+    assert take(site, source, steps).became == "catalogued"
+    assert take(site, other, steps).became == "already"
     assert sites.entry_of(site, first).duplicate_of is None
     assert sites.entry_of(site, second).duplicate_of == first
     assert sites.waiting(site) == []
@@ -242,7 +242,7 @@ def test_an_archive_that_was_damaged_is_made_again_and_the_upload_not_blamed(
         os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
         place(sites.incoming(site), PACKED, data, moment=UPLOADED + timedelta(hours=1))
         place(sites.incoming(site), FITS, tiny_fits())
-    assert "quarantined" not in {r.outcome for r in sites.run(site).values()}
+    assert "quarantined" not in {r.became for r in sites.run(site).values()}
     if not same_length:
         assert path.read_bytes() == data
 

@@ -109,7 +109,7 @@ def test_an_output_that_was_deleted_comes_back_and_nothing_else_changes(
     location, _, path = gone.partition("/")
     Path(getattr(site.settings, location), path).unlink()
     assert not {"failed", "quarantined"} & {
-        r.outcome for n, r in sites.run(site).items() if BECAME[n] == AGAIN[n] == "already"
+        r.became for n, r in sites.run(site).items() if BECAME[n] == AGAIN[n] == "already"
     }
     assert _archive(site) == before
     assert sites.outcomes(sites.run(site)) == AGAIN
@@ -259,7 +259,7 @@ def test_what_would_become_of_a_folder_is_foreseen_without_reading_a_file(
     asked: list[str] = []
     sites.watched(site, asked.append)
     sources = files_in(site, Path(site.settings.images).parent)
-    foreseen = {r.name: r.outcome for r in foresee(site, sources)}
+    foreseen = {r.name: r.became for r in foresee(site, sources)}
     assert foreseen == {
         **{name: BECAME[name].split(":")[0] for name in NIGHT},
         f"{IMAGE}.fits.fz": "catalogued",
@@ -268,7 +268,7 @@ def test_what_would_become_of_a_folder_is_foreseen_without_reading_a_file(
     assert sites.objects(site) == {}
     assert sites.documents(site) == {}
     sites.run(site)
-    again = {r.name: r.outcome for r in foresee(site, sources)}
+    again = {r.name: r.became for r in foresee(site, sources)}
     assert again == {name: AGAIN[name].split(":")[0] for name in NIGHT}
 
 
@@ -294,7 +294,7 @@ def test_a_file_that_is_gone_when_its_turn_comes_still_has_a_row(site: Site) -> 
     rows = ingest_folder(site, sources, watch=Watch())
     assert [r.name for r in rows] == sorted(NIGHT)
     (gone,) = [r for r in rows if r.name == f"{IMAGE}.jpg"]
-    assert (gone.outcome, gone.code) == ("failed", "passing-trouble")
+    assert (gone.became, gone.code) == ("failed", "passing-trouble")
     assert "not when it was to be taken" in (gone.reason or "")
 
 
@@ -304,7 +304,7 @@ def test_what_another_run_took_meanwhile_is_already_done(tmp_path: Path) -> None
     sources = files_in(site, Path(site.settings.images).parent)
     sites.run(site)
     (row,) = ingest_folder(site, sources, watch=Watch())
-    assert row.outcome == "already"
+    assert row.became == "already"
 
 
 def test_the_ledger_has_an_entry_for_every_file(site: Site) -> None:

@@ -41,7 +41,7 @@ def test_every_bad_file_goes_aside_with_its_bytes_and_a_reason(tmp_path: Path, k
     for name, (data, _) in BAD.items():
         place(sites.incoming(site), name, data)
     results = sites.run(site)
-    assert results[good].outcome == "catalogued"
+    assert results[good].became == "catalogued"
     for name, (data, code) in BAD.items():
         entry = sites.entry_of(site, name)
         assert (entry.outcome, entry.code) == ("quarantined", code), name
@@ -50,7 +50,7 @@ def test_every_bad_file_goes_aside_with_its_bytes_and_a_reason(tmp_path: Path, k
         assert entry.path is not None
         assert site.store("quarantine").read(entry.path)[0] == data
         result = results[entry.name]
-        assert (result.outcome, result.code, result.path) == ("quarantined", code, entry.path)
+        assert (result.became, result.code, result.path) == ("quarantined", code, entry.path)
     assert len(sites.objects(site, "quarantine")) == len(BAD)
     assert sorted(sites.waiting(site)) == (sorted([*BAD, good]) if keep else [])
 
@@ -145,7 +145,7 @@ def test_what_is_no_file_is_reported_and_stays_where_it_is(
     code = "not-a-file" if name != "stray" else "unknown-suffix"
     for _ in range(2):
         result = sites.run(site)[name]
-        assert (result.outcome, result.code, result.path) == ("quarantined", code, None)
+        assert (result.became, result.code, result.path) == ("quarantined", code, None)
         assert os.path.lexists(path)
     assert sites.objects(site) == {}
 

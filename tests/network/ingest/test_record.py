@@ -47,7 +47,7 @@ def site(tmp_path: Path) -> Site:
 
 def _take(site: Site, name: str, data: bytes, *, hours: float = 0) -> str:
     place(sites.incoming(site), name, data, moment=UPLOADED + timedelta(hours=hours))
-    return sites.run(site)[name].outcome.value
+    return sites.run(site)[name].became.value
 
 
 def _image(site: Site, image_id: str = IMAGE_ID) -> dict[str, Any]:

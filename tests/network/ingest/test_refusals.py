@@ -27,7 +27,7 @@ from tests import sites
 policies = {"previews_wanted": False, "workers": 2} | json.loads(sys.argv[2])
 results = sites.run(sites.drained(Path(sys.argv[1]), **policies))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"codes": {r.name: r.code or r.outcome for r in results.values()}, "peak": peak}))
+print(json.dumps({"codes": {r.name: r.code or r.became for r in results.values()}, "peak": peak}))
 """
 
 

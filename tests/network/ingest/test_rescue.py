@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from panoptes.network.cases import CaseReport
 from panoptes.network.catalog.catalog import modify
 from panoptes.network.errors import BadInput
-from panoptes.network.ingest.cases import NoSuchCase, cases, find_case
+from panoptes.network.ingest.cases import CaseReport, NoSuchCase, cases, find_case
 from panoptes.network.ingest.ledger import close_failed, open_entry
 from panoptes.network.ingest.rescue import CannotRescue, rescue_case
 from panoptes.network.names import document_key

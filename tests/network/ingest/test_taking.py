@@ -68,7 +68,7 @@ def test_trouble_that_passes_leaves_no_trace(site: Site, call: str) -> None:
     sites.watched(site, _failing(call, TransientError("for a moment"), times=2))
     source = list(everything_waiting(site))
     results = take_all(source, steps=Calls(site), watch=Watch())
-    assert {r.outcome for r in results.values()} == {"catalogued"}
+    assert {r.became for r in results.values()} == {"catalogued"}
     assert sites.waiting(site) == []
     assert len(sites.objects(site)) == 2
 
@@ -80,7 +80,7 @@ def test_trouble_that_stays_fails_one_file_and_the_next_run_takes_it(
     sites.watched(site, _failing("before images.put", TransientError("disk full"), times=tries))
     results = sites.run(site)
     assert sorted(sites.outcomes(results).values()) == ["catalogued", "failed: passing-trouble"]
-    (failed,) = [r for r in results.values() if r.outcome == "failed"]
+    (failed,) = [r for r in results.values() if r.became == "failed"]
     assert "disk full" in str(failed.reason)
     assert sites.waiting(site) == [failed.name]
     assert sites.outcomes(sites.run(site)) == {failed.name: "catalogued"}
@@ -95,7 +95,7 @@ def test_a_fault_of_ours_is_never_taken_for_bad_input(site: Site, error: Excepti
     results = sites.run(site)
     assert sorted(sites.outcomes(results).values()) == ["catalogued", "failed: unexpected-error"]
     assert sites.objects(site, "quarantine") == {}
-    (failed,) = [r for r in results.values() if r.outcome == "failed"]
+    (failed,) = [r for r in results.values() if r.became == "failed"]
     assert type(error).__name__ in str(failed.reason)
     assert sites.waiting(site) == [failed.name]
 
@@ -115,7 +115,7 @@ def test_a_ledger_out_of_reach_is_said_and_raises_nothing(site: Site) -> None:
     sites.watched(site, _failing("before catalog.get", away, times=1000))
     sources = list(everything_waiting(site))
     results = take_all(sources, steps=Calls(site), watch=Watch())
-    assert {r.outcome for r in results.values()} == {"failed"}
+    assert {r.became for r in results.values()} == {"failed"}
     assert all("the catalog is away" in str(r.reason) for r in results.values())
     assert len(sites.waiting(site)) == 2
 
@@ -136,7 +136,7 @@ def test_an_upload_that_is_rewritten_during_the_run_is_taken_in_its_newest_form(
     sites.watched(site, tell)
     sources = list(everything_waiting(site))
     rows = ingest_folder(site, sources, watch=Watch())
-    assert [(row.name, row.outcome) for row in rows] == [
+    assert [(row.name, row.became) for row in rows] == [
         (FITS, "catalogued"), (OTHER, "catalogued"),
     ]  # fmt: skip
     assert sites.document(site, "images", "PAN001_14d3bd_20180216T112430")["airmass"] == 2.5
@@ -303,8 +303,8 @@ def test_nothing_is_taken_away_unread_where_the_folder_shows_no_change(
     sites.run(site)
     place(sites.incoming(site), FITS, tiny_fits(seed=7))
     result = sites.run(site)[FITS]
-    assert (result.outcome, result.code) == ("failed", "changed-unseen")
+    assert (result.became, result.code) == ("failed", "changed-unseen")
     assert (sites.incoming(site) / FITS).read_bytes() == tiny_fits(seed=7)
     place(sites.incoming(site), FITS, first)
-    assert sites.run(site)[FITS].outcome in ("already", "quarantined")
+    assert sites.run(site)[FITS].became in ("already", "quarantined")
     assert sites.waiting(site) == []

@@ -5,39 +5,42 @@ from __future__ import annotations
 import secrets
 import time
 from datetime import timedelta
-from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
-from deployments.local_stack.stack import LocalStack, StackError, local_stack
+from deployments.command_line.choosing import DATA, DataFolder
+from deployments.command_line.telling import FAILED, OK
+from deployments.local_stack.claims import StackError
+from deployments.local_stack.stack import LocalStack
 from deployments.local_stack.window import set_window
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
 
-PORT = 4200
-"""Prefect's own default."""
-RECEIVER_PORT = 8400
-WINDOW_SECONDS = 60.0
-"""Shorter than a network's five minutes: on one machine nobody pays for runs."""
+app = typer.Typer()
 
 
-def run(
-    data: Path,
-    *,
-    port: int = PORT,
-    receiver_port: int = RECEIVER_PORT,
-    window: float = WINDOW_SECONDS,
+@app.command()
+def up(
+    data: DataFolder = DATA,
+    port: Annotated[int, typer.Option(help="Of Prefect's server, on 127.0.0.1.")] = 4200,
+    receiver_port: Annotated[int, typer.Option(help="Of the receiver, on 127.0.0.1.")] = 8400,
+    # Shorter than a network's five minutes: on one machine nobody pays for runs.
+    window: Annotated[
+        float, typer.Option(min=10, help="Seconds from an observation's first file to its run.")
+    ] = 60.0,
 ) -> int:
-    """Start everything, say how to use it, and stay: a file that lands is ingested."""
+    """Start the whole stack on this machine and stay until Ctrl-C."""
     console = Console()
     root = data.expanduser().resolve()
     try:
         site = Site.in_folder(root)
         site.check()
         console.print("Starting a Prefect server, a worker, the receiver and the watcher ...")
-        with local_stack(root / "prefect", port=port, site=site, ui=True) as stack:
+        with LocalStack(root / "prefect", port=port, site=site, ui=True) as stack:
             with stack.client() as client:
                 set_window(client, timedelta(seconds=window), margin=timedelta(seconds=1))
             _start_events(stack, site, receiver_port)
@@ -59,10 +62,10 @@ def run(
                 time.sleep(1)
     except (ConfigurationError, StackError) as error:
         console.print(Text(f"Not up: {one_line(error)}", "red"), soft_wrap=True)
-        return 1
+        return FAILED
     except KeyboardInterrupt:
         console.print("\nStopped.")
-        return 0
+        return OK
 
 
 def _start_events(stack: LocalStack, site: Site, port: int) -> None:

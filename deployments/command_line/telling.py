@@ -1,0 +1,72 @@
+"""How the commands end and what they tell: codes for scripts, sentences for people, JSON."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError
+from panoptes.network.safe_text import one_line
+
+OK = 0
+FAILED = 1
+NOT_ALL = 3
+"""Something was found wrong, is left, or was not found; what was done is done."""
+
+P = ParamSpec("P")
+
+
+def complaining(
+    command: str,
+    *,
+    failed: tuple[type[Exception], ...] = (),
+    nothing: tuple[type[Exception], ...] = (),
+) -> Callable[[Callable[P, int]], Callable[P, int]]:
+    """For a command: trouble that its user can mend, or wait for, is told in one sentence.
+
+    So are errors of `failed`, and those of `nothing`, which say that there is no such thing.
+    """
+
+    expected: tuple[type[Exception], ...] = (ConfigurationError, TransientError, *failed, *nothing)
+
+    def decorate(function: Callable[P, int]) -> Callable[P, int]:
+        @functools.wraps(function)
+        def run(*arguments: P.args, **options: P.kwargs) -> int:
+            try:
+                return function(*arguments, **options)
+            except expected as error:
+                complain(command, error, as_json=bool(options.get("as_json")))
+                return NOT_ALL if isinstance(error, nothing) else FAILED
+
+        return run
+
+    return decorate
+
+
+def complain(command: str, error: Exception | str, *, as_json: bool = False) -> None:
+    """Tell of an error on standard error, and with `as_json` on standard output as well."""
+    sentence = error.reason if isinstance(error, BadInput) else str(error)
+    if as_json:
+        print_json({"success": False, "message": sentence})
+    sys.stderr.write(f"panoptes-network {command}: {one_line(sentence)}\n")
+
+
+def print_json(answer: object, *, indent: int | None = None) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(json.dumps(answer, indent=indent) + "\n")
+
+
+def log_to_stderr(*, verbose: bool = False) -> None:
+    """Of a service that stays: what happens goes to standard error."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        force=True,
+    )
+    for chatty in ("httpx", "httpcore", "asyncio", "watchdog"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
