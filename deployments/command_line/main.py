@@ -18,6 +18,7 @@ MODULES = {
     "simulate": "simulate",
     "backfill": "backfill",
     "audit": "audit",
+    "adopt": "adopt",
     "receiver": "events",
     "watch": "events",
     "quarantine": "quarantine",

@@ -87,10 +87,12 @@ class Archive:
             return
         found = keep_trying(findings_in, self._site, inventory, deep=False, known=self._known)
         orphans = {(f.location, f.name) for f in found if f.kind is Kind.OBJECT_ORPHANED}
+        # A run that was broken off had written the image, and not yet the ledger.
+        unentered = {f.subject for f in found if f.kind is Kind.ENTRY_MISSING}
         objects = [
             (place[0], info)
             for place, info in inventory.objects.items()
-            if place in orphans and not _is_made(place[0], info)
+            if (place in orphans or info.name in unentered) and not _is_made(place[0], info)
         ]
         if objects:
             yield from self._enter_all(pool, inventory.sequence, objects)

@@ -187,7 +187,11 @@ def test_killed_at_any_call_it_goes_on_and_ends_the_same(tmp_path: Path) -> None
 
 def comparable(documents: dict[str, Any]) -> dict[str, Any]:
     """Without the generations that folders give to files, which colour planes hold as well."""
-    return {path: _without(fields) for path, fields in documents.items()}
+    return {
+        path: _without(fields)
+        for path, fields in documents.items()
+        if not path.startswith("leases/")  # a run that died leaves word, for the next sweep
+    }
 
 
 def _without(value: Any) -> Any:
