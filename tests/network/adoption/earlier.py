@@ -158,19 +158,26 @@ def write_flat(site: Site, images: int) -> dict[str, Fields]:
 
 
 def write_nested(project: str, images: int) -> dict[str, Fields]:
-    """In the Firestore of the environment, through Google's library, as earlier software did."""
+    """In the Firestore of the environment."""
+    documents = dict(nested(images))
+    write_batches(project, documents)
+    return documents
+
+
+def write_batches(project: str, documents: dict[str, Fields]) -> None:
+    """Through Google's library, as earlier software did."""
     from google.cloud import firestore
 
-    documents = dict(nested(images))
     client = firestore.Client(project=project)
     paths = iter(documents.items())
     while batch := [each for _, each in zip(range(400), paths, strict=False)]:
         writing = client.batch()
         for path, fields in batch:
-            writing.set(client.document(path), fields)
+            place = fields.get("location")
+            point = {"location": firestore.GeoPoint(*place)} if place else {}
+            writing.set(client.document(path), fields | point)
         writing.commit()
     client.close()  # type: ignore[no-untyped-call]
-    return documents
 
 
 def read_nested(project: str) -> dict[str, Any]:

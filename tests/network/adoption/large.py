@@ -25,6 +25,7 @@ from panoptes.network.settings import NetworkSettings
 from panoptes.network.site import Site
 from tests.emulators.servers import Emulators
 from tests.network.adoption import earlier
+from tests.patience import be_patient
 
 PROJECT = "adoption-large"
 
@@ -35,6 +36,7 @@ def main() -> None:
     for name in ("flat", "nested", "files"):
         parser.add_argument(f"--{name}", type=int, default=1000)
     given = parser.parse_args()
+    be_patient()
     with ExitStack() as stack:
         settings = NetworkSettings.in_folder(given.folder, rest_seconds=0, lease_seconds=5)
         if given.nested:
@@ -49,7 +51,11 @@ def main() -> None:
 def run(settings: NetworkSettings, flat: int, nested: int, files: int) -> None:
     site = Site(settings)
     site.check()
-    before = earlier.write_flat(site, flat)
+    if nested:
+        before = dict(earlier.flat(flat))
+        earlier.write_batches(PROJECT, before)
+    else:
+        before = earlier.write_flat(site, flat)
     theirs = earlier.write_nested(PROJECT, nested) if nested else {}
     kept = earlier.read_nested(PROJECT) if nested else {}
     written = earlier.write_archive(site, earlier.OLD, flat, all_but=max(0, flat - files))
