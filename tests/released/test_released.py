@@ -24,7 +24,7 @@ from panoptes.network.catalog.catalog import Query
 from panoptes.network.settings import NetworkSettings
 from panoptes.network.site import Site
 from tests import audited, sites
-from tests.files import IMAGE, SEQUENCE, SEQUENCE_ID, UPLOADED, jpeg, place, tiny_cr2, tiny_fits
+from tests.files import IMAGE, SEQUENCE, SEQUENCE_ID, UPLOADED, place
 
 RELEASED = Path(__file__).parent
 RELEASES = sorted(path.name for path in RELEASED.iterdir() if path.name[0].isdigit())
@@ -119,7 +119,8 @@ def test_uploads_that_a_release_took_are_known_when_they_come_again(
     sites.ingest_all(site)
     list(audited.repaired(site))  # as above: the folder was copied
     before = sites.objects(site)
-    again = {f"{IMAGE}.fits": tiny_fits(), f"{IMAGE}.cr2": tiny_cr2(), f"{IMAGE}.jpg": jpeg()}
+    kept = {f"{IMAGE}.cr2": "originals", f"{IMAGE}.jpg": "previews"}
+    again = {name: before[f"{location}/{name}"] for name, location in kept.items()}
     for name, data in again.items():
         place(sites.incoming(site), name, data, moment=UPLOADED.replace(year=2026))
     results = {result.name: result.became for result in sites.ingest_all(site)}
