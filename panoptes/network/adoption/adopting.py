@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from panoptes.network.adoption.archived import Archive
 from panoptes.network.adoption.catalogued import Documents
-from panoptes.network.adoption.taken import Became, Taken
+from panoptes.network.adoption.taken import Taken
 from panoptes.network.audit.auditing import unit_findings
 from panoptes.network.audit.inventory import pages
 from panoptes.network.audit.scope import Scope
@@ -54,10 +54,10 @@ def _adopt(site: Site, unit: str | None, *, dry_run: bool) -> Iterator[Taken]:
             raise AnotherAdoption("another run is taking over at this moment")
         yield from Documents(site.catalog, unit, dry_run=False).take_over()
         yield from Archive(site, unit, dry_run=False).take_over()
-        yield from _count_units(site, unit)
+        _count_units(site, unit)
 
 
-def _count_units(site: Site, unit: str | None) -> Iterator[Taken]:
+def _count_units(site: Site, unit: str | None) -> None:
     for stored in pages(site.catalog, Query("units")):
         if not stored.key.startswith(unit or ""):
             continue
@@ -67,4 +67,3 @@ def _count_units(site: Site, unit: str | None) -> Iterator[Taken]:
             continue
         if keep_trying(unit_findings, site, stored.key, observation.key):
             keep_trying(settle_observation, site, parse_sequence_id(observation.key))
-            yield Taken(f"units/{stored.key}", Became.SETTLED)

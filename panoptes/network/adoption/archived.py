@@ -98,7 +98,7 @@ class Archive:
             yield from self._enter_all(pool, inventory.sequence, objects)
         elif any(f.kind is Kind.COUNT_WRONG for f in found):
             if not self._dry_run:
-                keep_trying(settle_observation, self._site, inventory.sequence)
+                self._settle(inventory.sequence)
             yield Taken(f"observations/{inventory.sequence_id}", Became.SETTLED)
 
     def _older_paths(self, pool: ThreadPoolExecutor, location: Location) -> Iterator[Taken]:
@@ -152,9 +152,12 @@ class Archive:
         with lease.kept_alive():
             for taken in pool.map(enter_image, by_image(source for _, source in files)):
                 yield from taken
-            keep_trying(settle_observation, self._site, sequence)
+            self._settle(sequence)
             if not keep_trying(lease.give_back):
                 keep_trying(lease.leave_owed)  # a run was turned away: the sweep starts another
+
+    def _settle(self, sequence: ObservationName) -> None:
+        keep_trying(settle_observation, self._site, sequence, with_unit=False)
 
     def _enter(self, source: Source, location: Location) -> Taken:
         """Enter one file; what is wrong with it holds up no other. Raises TransientError."""

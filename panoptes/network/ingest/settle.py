@@ -18,8 +18,10 @@ INGESTED = (*_WORDS, *(word.upper() for word in _WORDS))
 """Words of an image whose file has been here: ours, and what panoptes-pipeline goes on to."""
 
 
-def settle_observation(site: Site, sequence: ObservationName) -> Fields:
+def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool = True) -> Fields:
     """Write the derived fields of an observation and its unit; gives the observation's.
+
+    Without the unit where many of its observations are settled: it is counted after the last.
 
     An observation is received after `quiet_hours` without files, or once its camera has
     begun the next one. One that has no document (nothing of it could be taken) stays so.
@@ -43,7 +45,8 @@ def settle_observation(site: Site, sequence: ObservationName) -> Fields:
         made = Unit(name=sequence.unit_id).fields() if before is None else {}
         return made | unit_totals(site, sequence.unit_id)
 
-    modify(catalog, "units", sequence.unit_id, unit)
+    if with_unit:
+        modify(catalog, "units", sequence.unit_id, unit)
     _mend_nights(site, sequence)
     return modify(catalog, "observations", sequence.sequence_id, observation)
 
