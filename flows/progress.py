@@ -17,6 +17,7 @@ from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult, summary
 from panoptes.network.ingest.take import Watch
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.safe_text import markdown, one_line
+from tasks.naming import artifact_key
 
 UPDATE_SECONDS = 2.0
 IN_VAIN = 8
@@ -31,7 +32,7 @@ class RunProgress(Watch):
     """A progress artifact while files are taken, and a table of them at the end."""
 
     def __init__(self, sequence_id: str) -> None:
-        self.key = sequence_id.lower().replace("_", "-")
+        self.key = artifact_key(sequence_id)
         self._artifact: UUID | None = None
         self._planned = self._taken = self._in_vain = 0
         self._updated = 0.0

@@ -70,7 +70,7 @@ def make_rgb(network: PanoptesNetwork, source: Source) -> Derived:
 )
 @refusing
 def keep_media(network: PanoptesNetwork, source: Source) -> Derived:
-    """Keep a unit's `.jpg` in `previews`, or its `.mp4` in `timelapse`."""
+    """Keep a unit's `.jpg` or `.png` in `previews`, or its `.mp4` in `timelapse`."""
     return derive.keep_media(network.site, source)
 
 

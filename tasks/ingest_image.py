@@ -28,6 +28,7 @@ DERIVING = {
     FileType.FITS_FZ: keep_compressed,
     FileType.CR2: make_rgb,
     FileType.JPG: keep_media,
+    FileType.PNG: keep_media,
     FileType.MP4: keep_media,
 }
 

@@ -201,6 +201,11 @@ def search(
     start: Annotated[datetime | None, typer.Option(help="Begun then or later; UTC.")] = None,
     end: Annotated[datetime | None, typer.Option(help="Begun then or earlier; UTC.")] = None,
     status: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Marked so; may be repeated.")] = None,
+    image_type: Annotated[
+        list[str] | None,
+        typer.Option(help="Of darks, flats, ... in place of lights; 'any' for all."),
+    ] = None,
     min_images: Annotated[int | None, typer.Option(min=0, help="With so many or more.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="The most to show.")] = 100,
     data: DataFolder = DATA,
@@ -219,6 +224,8 @@ def search(
             start=start,
             end=end,
             status=status or [],
+            tag=tag or [],
+            image_type=image_type or ["light"],
             min_num_images=min_images,
         )
     except ValidationError as error:

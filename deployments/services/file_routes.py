@@ -25,6 +25,7 @@ _TYPES = {
     ".cr2": "image/x-canon-cr2",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
+    ".png": "image/png",
     ".mp4": "video/mp4",
 }
 """The first is RFC 4047's. Anything else might be something that a browser would run."""

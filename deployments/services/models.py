@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -104,6 +105,16 @@ class HeaderAnswer(BaseModel):
     headers: list[HeadedHdu] | None = None
 
 
+ImageTypes = Literal[
+    "light", "dark", "bias", "flat", "focus", "pointing", "alignment", "any"
+]  # fmt: skip
+
+
+def image_types(wanted: Sequence[str]) -> frozenset[str] | None:
+    """For `Wanted`: None for any."""
+    return None if "any" in wanted else frozenset(wanted)
+
+
 class Selection(BaseModel):
     """Which observations: all that is given must hold."""
 
@@ -112,6 +123,10 @@ class Selection(BaseModel):
     camera_id: list[Id] = Field([], max_length=30, description="one of these cameras")
     status: list[Id] = Field([], max_length=30, description="one of these")
     field_name: Text | None = Field(None, description="in any case; * stands for any text")
+    tag: list[Text] = Field([], max_length=30, description="all of these")
+    image_type: list[ImageTypes] = Field(
+        ["light"], max_length=10, description="what their exposures are for; `any` for all"
+    )
     start: Moment | None = Field(None, description="begun at this time or later")
     end: Moment | None = Field(None, description="begun at this time or earlier")
     min_num_images: int | None = Field(None, ge=0, le=2**53)
@@ -138,6 +153,8 @@ class Selection(BaseModel):
             camera_ids=frozenset(self.camera_id),
             statuses=frozenset(self.status),
             field_name=self.field_name,
+            tags=frozenset(self.tag),
+            image_types=image_types(self.image_type),
             start=self.start,
             end=self.end,
             min_num_images=self.min_num_images,

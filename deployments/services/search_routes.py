@@ -11,10 +11,12 @@ from fastapi.responses import StreamingResponse
 
 from deployments.services.models import (
     ImagesPage,
+    ImageTypes,
     ObservationsPage,
     PagedSelection,
     Problem,
     Selection,
+    image_types,
 )
 from deployments.services.state import Services
 from panoptes.network.catalog.catalog import Stored
@@ -121,10 +123,20 @@ def search_router(services: Services) -> APIRouter:
         request: Request,
         limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
         cursor: Annotated[str | None, Query(max_length=400)] = None,
+        image_type: Annotated[list[ImageTypes], Query(max_length=10)] = ["light"],  # noqa: B006
     ) -> ImagesPage:
-        """The images of an observation, the oldest first, each with a URL if it has one."""
+        """The images of an observation, the oldest first, each with a URL if it has one.
+
+        Only lights, unless another `image_type`, or `any`, is asked for.
+        """
         observation_of(sequence_id)
-        page = find_images(catalog, sequence_id, limit=limit, cursor=cursor)
+        page = find_images(
+            catalog,
+            sequence_id,
+            image_types=image_types(image_type),
+            limit=limit,
+            cursor=cursor,
+        )
         found = [
             {**document_json(each, "image_id"), "public_url": image_url(each, request)}
             for each in page.documents

@@ -36,6 +36,7 @@ OBSERVATION_COLUMNS = (
     "project",
     "software_version",
     "night",
+    "image_type",
 )
 """The first eleven are those that panoptes-data reads; the others were in the network's
 earlier lists, or are ours."""

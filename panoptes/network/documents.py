@@ -128,6 +128,7 @@ class Camera(Document):
     serial_number: str | None = None
     internal_serial_number: str | None = None
     firmware: str | None = None
+    instrument: str | None = Field(None, description="its id, as its unit wrote it")
     is_primary: bool | None = Field(None, description="whether the unit points by it")
     described_by: dict[str, str] | None = None
 

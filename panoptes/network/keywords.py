@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Literal, TypeAlias, TypeGuard
 
 CardValue: TypeAlias = str | int | float | bool | complex | None
-FieldValue: TypeAlias = str | int | float
+FieldValue: TypeAlias = str | int | float | list[str]
 Reader: TypeAlias = Callable[[CardValue], FieldValue | None]
 DocumentName: TypeAlias = Literal["unit", "camera", "observation", "image"]
 Row: TypeAlias = tuple[str, tuple[str, ...], Reader, str, str]
@@ -119,6 +119,26 @@ class Keyword:
     meaning: str
 
 
+def read_flag(value: CardValue) -> bool | None:
+    """A logical value, also written out: ``'True'``, ``'T'``, ``'no'``."""
+    if isinstance(value, bool):
+        return value
+    text = (read_text(value) or "").casefold()
+    if text not in _FLAGS:
+        raise NoValue
+    return _FLAGS[text]
+
+
+_FLAGS = {"": None, "t": True, "true": True, "yes": True, "f": False, "false": False, "no": False}
+MAX_TAGS = 50
+
+
+def read_tags(value: CardValue) -> list[str] | None:
+    """Words between commas, each once: ``'exoplanet,tabby_star'``."""
+    words = [" ".join(word.split()) for word in (read_text(value) or "").split(",")]
+    return list(dict.fromkeys(word for word in words if word))[:MAX_TAGS] or None
+
+
 def read_right_ascension(value: CardValue) -> float | None:
     """Degrees from 0 to 360; -10 is 350."""
     number = read_float(value)
@@ -139,9 +159,13 @@ ROWS: dict[DocumentName, tuple[Row, ...]] = {
         ("elevation", ("ELEV-OBS", "ELEVATION"), read_float, "m", "above sea level"),
     ),
     "camera": (
+        ("name", ("CAM-NAME",), read_text, "", "what the unit calls it, such as Cam00"),
         ("model", ("CAMMODEL", "CAM-MOD"), read_text, "", "camera model"),
-        ("serial_number", ("CAMSN",), read_text, "", "body serial number, a text"),
+        ("serial_number", ("CAMSN", "CAM-ID"), read_text, "", "serial number, a text"),
         ("internal_serial_number", ("INTSN",), read_text, "", "internal serial number"),
+        ("firmware", ("CAM-FW",), read_text, "", "version of the camera's firmware"),
+        ("instrument", ("INSTRUME",), read_text, "", "the camera's id, as its unit wrote it"),
+        ("is_primary", ("IS_PRIMARY",), read_flag, "", "whether the unit points by it"),
     ),
     "observation": (
         ("software_version", ("CREATOR",), read_text, "", "control software's version"),
@@ -152,6 +176,7 @@ ROWS: dict[DocumentName, tuple[Row, ...]] = {
         ("camera_filter", ("FILTER",), read_text, "", "filter or Bayer pattern"),
         ("iso", ("ISO",), read_int, "", "ISO setting"),
         ("project", ("ORIGIN",), read_text, "", "project"),
+        ("tags", ("TAGS",), read_tags, "", "words that the field was marked with"),
     ),
     "image": (
         ("exptime", ("EXPTIME",), between(0, 1e6), "s", "exposure time"),
@@ -175,7 +200,19 @@ ROWS: dict[DocumentName, tuple[Row, ...]] = {
         ("measg", ("MEASRGGB",), nth_of_four(1), "", "measured first green"),
         ("measg2", ("MEASRGGB",), nth_of_four(2), "", "measured second green"),
         ("measb", ("MEASRGGB",), nth_of_four(3), "", "measured blue"),
-        ("camtemp", ("CAMTEMP",), read_float, "degC", "camera temperature"),
+        ("camtemp", ("CAMTEMP", "CCD-TEMP"), read_float, "degC", "camera temperature"),
+        ("settemp", ("SET-TEMP",), read_float, "degC", "what it is cooled to"),
+        ("coolpow", ("COOL-POW",), read_float, "%", "power of its cooler"),
+        ("egain", ("EGAIN",), read_float, "e-/ADU", "conversion factor"),
+        ("gain", ("GAIN", "CAM-GAIN"), read_float, "", "gain, as the camera counts it"),
+        ("bitdepth", ("BITDEPTH",), read_int, "", "bits that the camera reads"),
+        ("xpixsz", ("XPIXSZ",), read_float, "um", "width of a pixel"),
+        ("ypixsz", ("YPIXSZ",), read_float, "um", "height of a pixel"),
+        ("focpos", ("FOC-POS",), read_float, "", "position of the focuser"),
+        ("fwpos", ("FW-POS",), read_int, "", "position of the filter wheel"),
+        ("dateobs", ("DATE-OBS",), read_text, "", "start, by the camera's own clock"),
+        ("imagetyp", ("IMAGETYP",), read_text, "", "what the camera says that it is for"),
+        ("quality", ("QUALITY",), read_text, "", "BAD where the unit says so"),
         ("circconf", ("CIRCCONF",), read_float, "mm", "circle of confusion"),
         ("colortmp", ("COLORTMP",), read_float, "K", "colour temperature"),
         ("bluebal", ("BLUEBAL",), read_float, "", "blue balance"),

@@ -21,17 +21,31 @@ MAX_DECODED = 1 << 30
 
 def check_jpeg(data: bytes, *, max_pixels: int) -> None:
     """Decode a JPEG whole. Raises BadInput."""
-    from PIL import Image, UnidentifiedImageError
-
     if not data.startswith(b"\xff\xd8\xff"):
         raise BadInput("not-a-picture", "it does not begin like a JPEG")
     _check_segments(data)
+    _decode(data, "JPEG", max_pixels=max_pixels, pixels_a_byte=8 * 64)
+    if _END_OF_IMAGE not in data[-_TRAILER_BYTES:]:
+        raise BadInput("truncated-file", "its end mark is missing")
+
+
+def check_png(data: bytes, *, max_pixels: int) -> None:
+    """Decode a PNG whole. Raises BadInput."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise BadInput("not-a-picture", "it does not begin like a PNG")
+    if b"IEND" not in data[-_TRAILER_BYTES:]:
+        raise BadInput("truncated-file", "its end mark is missing")
+    # A pixel is a bit or more before it is packed, and nothing is packed more than 1,032 times.
+    _decode(data, "PNG", max_pixels=max_pixels, pixels_a_byte=8 * 1032)
+
+
+def _decode(data: bytes, kind: str, *, max_pixels: int, pixels_a_byte: int) -> None:
+    from PIL import Image, UnidentifiedImageError
+
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
-            _check_size(picture, len(data), max_pixels)
+        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
+            _check_size(picture, len(data), max_pixels, pixels_a_byte)
             picture.load()
-        if _END_OF_IMAGE not in data[-_TRAILER_BYTES:]:
-            raise BadInput("truncated-file", "its end mark is missing")
     except Image.DecompressionBombError as error:
         raise BadInput("too-large", str(error)) from error
     except UnidentifiedImageError as error:
@@ -61,7 +75,7 @@ def _check_segments(data: bytes) -> None:
             place += int.from_bytes(data[place : place + 2], "big")
 
 
-def _check_size(picture: Image.Image, size: int, max_pixels: int) -> None:
+def _check_size(picture: Image.Image, size: int, max_pixels: int, pixels_a_byte: int) -> None:
     """Hold the size that a picture claims against its `size` in bytes and our limits."""
     pixels = picture.width * picture.height
     said = f"{picture.width} x {picture.height} pixels"
@@ -69,8 +83,8 @@ def _check_size(picture: Image.Image, size: int, max_pixels: int) -> None:
     a_pixel = len(picture.getbands()) * (3 if picture.info.get("progressive") else 1)
     if pixels > max_pixels or pixels * a_pixel > MAX_DECODED:
         raise BadInput("too-large", said)
-    # A block of 8 x 8 pixels takes a bit or more.
-    if pixels > 8 * 64 * size:
+    # A JPEG's block of 8 x 8 pixels takes a bit or more.
+    if pixels > pixels_a_byte * size:
         raise BadInput("truncated-file", f"{said} cannot be in {size} bytes")
 
 

@@ -108,6 +108,12 @@ _KINDS = {
 }
 
 
+def image_type_of_card(text: str | None) -> ImageType | None:
+    """What IMAGETYP says: ``Dark Frame``, ``BIAS``; None for what it does not know."""
+    words = (text or "").casefold().replace("-", " ").split()
+    return next((kind for kind in ImageType if kind.value in words), None)
+
+
 def image_type_of_field(field_name: str | None) -> ImageType | None:
     """What a field's name says of its exposures: ``Eveningflat`` or ``Evening Flat`` are flats.
 
@@ -272,9 +278,9 @@ def parse_upload(name: str) -> UploadName:
 
 def _read_stem(stem: str, file_type: FileType) -> dict[str, Any]:
     """The parts of a name without its suffix: unit, field or name, camera, sequence, leaf."""
-    if file_type in (FileType.JPG, FileType.PNG) and (found := _OVERLAY.fullmatch(stem)):
-        if _is_camera(found["camera"]):
-            return found.groupdict()
+    overlay = _OVERLAY.fullmatch(stem) if file_type in (FileType.JPG, FileType.PNG) else None
+    if overlay and _is_camera(overlay["camera"]):
+        return overlay.groupdict()
     plain = stem
     unit, _, below = stem.partition("/")
     for above in _ABOVE_FIELDS:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
-from panoptes.network.catalog.catalog import Catalog, Fields, Operator, Order, Query, Stored
+from panoptes.network.catalog.catalog import Catalog, Condition, Fields, Order, Query, Stored
 from panoptes.network.catalog.values import check_key
 from panoptes.network.documents import HEALPIX_NSIDE
 
@@ -82,7 +82,6 @@ MAX_IN_CONE = 100_000
 _BATCH = 500
 
 Direction = Literal["asc", "desc"]
-Condition = tuple[str, Operator, Any]
 
 
 class BadCursor(ValueError):
@@ -97,6 +96,10 @@ _BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
 """Where a document whose time is no time of ours stands."""
 
 
+LIGHTS = frozenset({"light"})
+"""What a search finds unless it asks for other exposures, or all."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which observations: all that is given must hold."""
@@ -105,6 +108,10 @@ class Wanted:
     camera_ids: frozenset[str] = field(default=frozenset())
     statuses: frozenset[str] = field(default=frozenset())
     """In any case: earlier software writes capitals."""
+    tags: frozenset[str] = field(default=frozenset())
+    """All of them, in any case."""
+    image_types: frozenset[str] | None = LIGHTS
+    """What their exposures are for; None for any."""
     field_name: str | None = None
     """In any case; ``*`` stands for any text."""
     start: datetime | None = None
@@ -131,6 +138,8 @@ class Wanted:
                     and status.casefold() in map(str.casefold, self.statuses)
                 )
             )
+            and (not self.tags or _plain_tags(self.tags) <= _plain_tags(fields.get("tags")))
+            and _is_for(self.image_types, fields)
             and (self.field_name is None or _is_like(fields.get("field_name"), self.field_name))
             and (self.start is None or time >= self.start)
             and (self.end is None or time <= self.end)
@@ -186,9 +195,17 @@ def all_observations(catalog: Catalog, wanted: Wanted) -> Iterator[Stored]:
 
 
 def find_images(
-    catalog: Catalog, sequence_id: str, *, limit: int = 1000, cursor: str | None = None
+    catalog: Catalog,
+    sequence_id: str,
+    *,
+    image_types: frozenset[str] | None = LIGHTS,
+    limit: int = 1000,
+    cursor: str | None = None,
 ) -> Page:
-    """The images of an observation, the oldest first. Raises BadCursor."""
+    """The images of an observation, the oldest first. Raises BadCursor.
+
+    A page may be short while more follows: what is for something else was on it.
+    """
     query = Query(
         "images",
         where=[("sequence_id", "==", sequence_id)],
@@ -197,14 +214,22 @@ def find_images(
         start_after=read_cursor(cursor, "images") if cursor else None,
     )
     found = list(catalog.query(query))
-    page = found[:limit]
-    return Page(page, write_cursor(page[-1]) if len(found) > limit else None)
+    page = [each for each in found[:limit] if _is_for(image_types, each.fields)]
+    return Page(page, write_cursor(found[limit - 1]) if len(found) > limit else None)
 
 
-def all_images(catalog: Catalog, sequence_id: str) -> Iterator[Stored]:
-    """Every image of an observation, the oldest first, read in batches."""
+def all_images(
+    catalog: Catalog, sequence_id: str, *, image_types: frozenset[str] | None = LIGHTS
+) -> Iterator[Stored]:
+    """The images of an observation, the oldest first, read in batches."""
     query = Query("images", [("sequence_id", "==", sequence_id)], [("time", "asc")])
-    yield from _in_batches(catalog, query)
+    found = _in_batches(catalog, query)
+    yield from (each for each in found if _is_for(image_types, each.fields))
+
+
+def _is_for(image_types: frozenset[str] | None, fields: Fields) -> bool:
+    """Where nothing says what exposures are for, they are lights."""
+    return image_types is None or (fields.get("image_type") or "light") in image_types
 
 
 def all_units(catalog: Catalog) -> list[Stored]:
@@ -265,6 +290,11 @@ def _is_like(value: object, pattern: str) -> bool:
     return isinstance(value, str) and fnmatchcase(
         _plain(value), _plain(pattern).replace("[", "[[]")
     )
+
+
+def _plain_tags(tags: object) -> set[str]:
+    words = tags if isinstance(tags, frozenset | list) else ()
+    return {_plain(word) for word in words if isinstance(word, str)}
 
 
 def _plain(text: str) -> str:

@@ -146,6 +146,7 @@ def places_of(image: Fields) -> list[Place]:
         ("images", image.get("bucket_path")),
         ("originals", image.get("original_path")),
         ("previews", image.get("preview_path")),
+        ("previews", image.get("picture_path")),
         *(("rgb", path) for path in (planes.values() if isinstance(planes, dict) else ())),
     ]  # fmt: skip
     return [(location, path) for location, path in named if isinstance(path, str)]
@@ -162,7 +163,7 @@ def uploaded_as(location: str, path: str) -> str | None:
         above = path.removesuffix(f"/{leaf}")
         # That of a whole observation is uploaded beside its folder.
         return f"{above}.mp4" if above.endswith(f"/{leaf[:-4]}") else path
-    if location == "previews" and path.endswith(".jpg") and ".preview-" not in leaf:
+    if location == "previews" and path.endswith((".jpg", ".png")) and ".preview-" not in leaf:
         return path
     return None
 

@@ -14,7 +14,7 @@ from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.documents import IMAGE_STATUS, File, Image
 from panoptes.network.errors import first_fault
 from panoptes.network.ingest.provenance import recorded_sources
-from panoptes.network.ingest.settle import INGESTED
+from panoptes.network.ingest.settle import CALIBRATIONS, INGESTED
 from panoptes.network.names import FileType, parse_sequence_id
 from panoptes.network.site import Site
 
@@ -193,6 +193,7 @@ class DocumentChecks:
             s.fields
             for s in self._inventory.images
             if s.fields.get("status") in INGESTED
+            and s.fields.get("image_type") not in CALIBRATIONS
             and (s.key in self._proper or not recorded_sources(s.fields))
         ]
         expected: dict[str, Any] = {

@@ -1,13 +1,14 @@
 """What bucket and catalogue hold of one observation, brought together as both are walked.
 
-Documents come in the order of their `sequence_id` and objects in that of their names; both
-are the same order, so one pass over each is enough and only one observation is in memory.
+Objects come in the order of their names, and documents, camera by camera, in the same; so one
+pass over each is enough and only one observation is in memory.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -57,7 +58,7 @@ _Item = Stored | tuple[Location, ObjectInfo]
 def walk(
     site: Site, stretch: Stretch, strays: list[tuple[Location, ObjectInfo]]
 ) -> Iterator[Inventory]:
-    """Every observation of a stretch, in the order of their ids.
+    """Every observation of a stretch, in the order of their folders.
 
     Objects whose names belong to no observation are put into `strays`; whoever iterates
     takes them out.
@@ -67,8 +68,8 @@ def walk(
         *(_objects(site, location, stretch, strays) for location in KEPT),
     ]
     merged = heapq.merge(*streams, key=lambda each: each[0])
-    for sequence_id, items in groupby(merged, key=lambda each: each[0]):
-        inventory = Inventory(sequence_id)
+    for folder, items in groupby(merged, key=lambda each: each[0]):
+        inventory = Inventory("_".join(folder.split("/")))
         for _, item in items:
             inventory.add(item)
         yield inventory
@@ -92,12 +93,15 @@ def inventory_of(site: Site, sequence_id: str) -> Inventory:
 
 
 def _documents(site: Site, collection: str, stretch: Stretch) -> Iterator[tuple[str, _Item]]:
-    query = Query(
-        collection,
-        where=[("sequence_id", ">=", stretch.low), ("sequence_id", "<", stretch.high)],
-    )
-    for stored in pages(site.catalog, query):
-        yield str(stored.fields["sequence_id"]), stored
+    """Those of other programs, whose ids are none, are passed over."""
+    for span in stretch.spans:
+        low, high = span.ids
+        query = Query(collection, [("sequence_id", ">=", low), ("sequence_id", "<", high)])
+        for stored in pages(site.catalog, query):
+            with suppress(ValueError):
+                sequence = parse_sequence_id(str(stored.fields["sequence_id"]))
+                if span.holds(sequence):
+                    yield sequence.folder, stored
 
 
 def _objects(
@@ -110,8 +114,8 @@ def _objects(
         sequence_id = sequence_of(info.name)
         if sequence_id is None:
             strays.append((location, info))
-        elif stretch.holds(sequence_id):
-            yield sequence_id, (location, info)
+        elif stretch.holds(sequence := parse_sequence_id(sequence_id)):
+            yield sequence.folder, (location, info)
 
 
 def stands(site: Site, location: Location, name: str) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from panoptes.network.catalog.catalog import Query
+from panoptes.network.catalog.catalog import Condition, Query
 from panoptes.network.documents import Location, night_of
 from panoptes.network.errors import BadInput
-from panoptes.network.names import parse_sequence_id, parse_upload
+from panoptes.network.names import ObservationName, parse_sequence_id, parse_upload
 from panoptes.network.site import Site
 
 KEPT: tuple[Location, ...] = ("images", "originals", "rgb", "previews", "timelapse")
@@ -18,7 +18,7 @@ KEPT: tuple[Location, ...] = ("images", "originals", "rgb", "previews", "timelap
 
 _UNIT = re.compile(r"PAN\d{3}", re.ASCII)
 _NIGHT = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
-_OBJECT = re.compile(r"(PAN\d{3})/([0-9A-Za-z]{6})/(\d{8}T\d{6})(?=[/._]|$)", re.ASCII)
+_OBJECT = re.compile(r"(PAN\d{3})/([^/]+)/(\d{8}T\d{6})(?=[/._]|$)", re.ASCII)
 _END = "~"
 """Behind every letter of an id."""
 
@@ -48,18 +48,40 @@ def sequence_of(path: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Observations that lie side by side in every listing.
+class Span:
+    """A camera's observations that began from `low` up to but not including `high`."""
 
-    Objects begin with `prefix`; ids are from `low` up to but not including `high`.
+    unit_id: str
+    camera_id: str
+    low: str = "0"
+    high: str = _END
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """The first id, and the first behind. Between them may lie another camera's, whose
+        name goes on where this one's ends."""
+        camera = f"{self.unit_id}_{self.camera_id}_"
+        return f"{camera}{self.low}", f"{camera}{self.high}"
+
+    def holds(self, sequence: ObservationName) -> bool:
+        mine = (sequence.unit_id, sequence.camera_id) == (self.unit_id, self.camera_id)
+        return mine and self.low <= sequence.sequence_time < self.high
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Observations that lie side by side in every listing, in the order of their objects.
+
+    Objects begin with `prefix`, and documents are of `spans`. Unless it `is_whole`, of the
+    objects only those of the spans are meant.
     """
 
     prefix: str
-    low: str
-    high: str
+    spans: tuple[Span, ...]
+    is_whole: bool = True
 
-    def holds(self, sequence_id: str) -> bool:
-        return self.low <= sequence_id < self.high
+    def holds(self, sequence: ObservationName) -> bool:
+        return self.is_whole or any(span.holds(sequence) for span in self.spans)
 
 
 @dataclass(frozen=True)
@@ -82,25 +104,21 @@ class Scope:
         return self.unit or ""
 
     def stretches(self, site: Site) -> Iterator[Stretch]:
-        """In the order of their ids."""
         if self.night is None:
-            if self.unit is None:
-                yield Stretch("", "", _END)
-            else:
-                yield Stretch(f"{self.unit}/", f"{self.unit}_", f"{self.unit}_{_END}")
+            units = [self.unit] if self.unit else sorted(_units(site))
+            spans = (Span(unit, camera) for unit in units for camera in _cameras(site, unit))
+            yield Stretch(f"{self.unit}/" if self.unit else "", tuple(spans))
             return
         for unit in [self.unit] if self.unit else sorted(_units(site)):
             begin, end = night_bounds(self.night, site.longitude(unit))
-            for camera in sorted(_cameras(site, unit)):
+            for camera in _cameras(site, unit):
                 for day in (begin.date(), end.date()):
                     low = max(begin, datetime.combine(day, datetime.min.time(), UTC))
                     high = min(end, datetime.combine(day, datetime.min.time(), UTC) + _DAY)
                     if low < high:
-                        yield Stretch(
-                            f"{unit}/{camera}/{day:%Y%m%d}T",
-                            f"{unit}_{camera}_{low:%Y%m%dT%H%M%S}",
-                            f"{unit}_{camera}_{high:%Y%m%dT%H%M%S}",
-                        )
+                        span = Span(unit, camera, f"{low:%Y%m%dT%H%M%S}", f"{high:%Y%m%dT%H%M%S}")
+                        prefix = f"{unit}/{camera}/{day:%Y%m%d}T"
+                        yield Stretch(prefix, (span,), is_whole=False)
 
     def holds(self, site: Site, name: str | None) -> bool:
         """Whether a file of this name is meant; a night has only names that can be read."""
@@ -137,28 +155,34 @@ def _units(site: Site) -> set[str]:
     """Units that have objects or documents; at the cost of a few requests a unit."""
     found = {folder[:-1] for location in KEPT for folder in site.store(location).folders("")}
     for collection in ("files", "images", "observations"):
-        found |= {name[:6] for name in _leaps(site, collection, "", _END, 6)}
+        low = ""
+        while sequence_id := _first_id(site, collection, low, _END):
+            found.add(sequence_id[:6])
+            low = f"{sequence_id[:6]}{_END}"
     return {unit for unit in found if _UNIT.fullmatch(unit)}
 
 
-def _cameras(site: Site, unit: str) -> set[str]:
-    above = f"{unit}/"
-    folders = (each for location in KEPT for each in site.store(location).folders(above))
-    found = {folder.removeprefix(above)[:-1] for folder in folders}
+def _cameras(site: Site, unit: str) -> list[str]:
+    """In the order of their folders."""
+    found: set[str] = set()
+    for location in KEPT:
+        for folder in site.store(location).folders(f"{unit}/"):
+            found.add(folder.removeprefix(f"{unit}/")[:-1])
     for collection in ("files", "images", "observations"):
-        leaps = _leaps(site, collection, f"{unit}_", f"{unit}_{_END}", 13)
-        found |= {name[7:13] for name in leaps}
-    return {camera for camera in found if re.fullmatch(r"[0-9A-Za-z]{6}", camera)}
+        low = f"{unit}_"
+        while sequence_id := _first_id(site, collection, low, f"{unit}_{_END}"):
+            try:
+                camera = parse_sequence_id(sequence_id).camera_id
+            except ValueError:  # another program's
+                low = f"{sequence_id}{_END}"
+                continue
+            found.add(camera)
+            low = f"{unit}_{camera}_{_END}"
+    proper = [camera for camera in found if sequence_of(f"{unit}/{camera}/20000101T000000")]
+    return sorted(proper, key=lambda camera: f"{camera}/")
 
 
-def _leaps(site: Site, collection: str, low: str, high: str, length: int) -> Iterator[str]:
-    """The first id of each beginning of `length` letters: one small query each."""
-    while True:
-        where = [("sequence_id", ">=", low), ("sequence_id", "<", high)]
-        query = Query(collection, where=where, limit=1)  # type: ignore[arg-type]
-        stored = next(iter(site.catalog.query(query)), None)
-        if stored is None:
-            return
-        sequence_id = str(stored.fields["sequence_id"])
-        yield sequence_id
-        low = f"{sequence_id[:length]}{_END}"
+def _first_id(site: Site, collection: str, low: str, high: str) -> str | None:
+    where: list[Condition] = [("sequence_id", ">=", low), ("sequence_id", "<", high)]
+    stored = next(iter(site.catalog.query(Query(collection, where, limit=1))), None)
+    return str(stored.fields["sequence_id"]) if stored else None

@@ -19,6 +19,7 @@ from panoptes.network.errors import TransientError
 
 Fields: TypeAlias = dict[str, Any]
 Operator: TypeAlias = Literal["==", "<", "<=", ">", ">=", "in"]
+Condition: TypeAlias = tuple[str, Operator, Any]
 Order: TypeAlias = tuple[str, Literal["asc", "desc"]]
 
 
@@ -50,7 +51,7 @@ class Query:
     """
 
     collection: str
-    where: Sequence[tuple[str, Operator, Any]] = ()
+    where: Sequence[Condition] = ()
     order_by: Sequence[Order] = ()
     limit: int | None = None
     start_after: Stored | None = None

@@ -13,6 +13,7 @@ this: `tests.recording` does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,7 @@ FIELDS: Mapping[str, type] = {
     "expires": datetime,
     "exptime": float,
     "healpix": int,
+    "image_type": str,
     "location": str,
     "name": str,
     "night_is_rough": bool,
@@ -61,7 +63,10 @@ class Index:
 LOOKUPS: tuple[Index, ...] = (
     Index("images", ("sequence_id", "time")),
     Index("images", ("sequence_id", "status", "exptime")),
+    Index("images", ("sequence_id", "image_type", "status", "exptime")),
     Index("images", ("unit_id", "status", "exptime")),
+    Index("images", ("unit_id", "image_type", "status", "exptime")),
+    Index("observations", ("unit_id", "image_type")),
     Index("observations", ("sequence_id",)),
     Index("observations", ("unit_id", "time")),
     Index("observations", ("unit_id", "time desc")),
@@ -112,6 +117,8 @@ def plan(query: Query) -> Plan:
     if query.limit is not None and query.limit < 1:
         raise ValueError(f"a query's limit must be positive, not {query.limit}")
     conditions = tuple(_condition(*each) for each in query.where)
+    if math.prod(len(values) for _, operator, values in conditions if operator == "in") > MAX_IN:
+        raise ValueError(f"more than {MAX_IN} combinations of values in one query")
     fields = {field for field, operator, _ in conditions if operator in _INEQUALITIES}
     fields |= {field for field, _ in query.order_by}
     ways = [way for _, way in query.order_by]

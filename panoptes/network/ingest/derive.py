@@ -19,7 +19,7 @@ from panoptes.network.ingest.ledger import code_version
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.keywords import known_cards
-from panoptes.network.media import check_jpeg, check_mp4
+from panoptes.network.media import check_jpeg, check_mp4, check_png
 from panoptes.network.names import FileType
 from panoptes.network.pictures import LONG_SIDE, preview
 from panoptes.network.site import Site
@@ -94,7 +94,7 @@ def keep_compressed(site: Site, source: Source) -> Derived:
 
 @guarded
 def keep_media(site: Site, source: Source) -> Derived:
-    """Keep a unit's own `.jpg` in `previews`, or its `.mp4` in `timelapse`.
+    """Keep a unit's own `.jpg` or `.png` in `previews`, or its `.mp4` in `timelapse`.
 
     Raises BadInput if it is not such a picture or video.
     """
@@ -106,7 +106,8 @@ def keep_media(site: Site, source: Source) -> Derived:
         check_mp4(data)
         role, location = "timelapse", "timelapse"
     else:
-        check_jpeg(data, max_pixels=site.settings.max_pixels)
+        check = check_png if source.upload.file_type is FileType.PNG else check_jpeg
+        check(data, max_pixels=site.settings.max_pixels)
         role, location = "picture", "previews"
     path = f"{source.upload.stem}.{source.upload.file_type.value}"
     kept, duplicate_of = deposit(site, source, role, location, path, data, same=data.__eq__)
@@ -300,6 +301,7 @@ DERIVATIONS: dict[FileType, Derivation] = {
     FileType.FITS_FZ: Derivation(keep_compressed, _verify_kept),
     FileType.CR2: Derivation(make_rgb, _verify_rgb),
     FileType.JPG: Derivation(keep_media, _verify_kept),
+    FileType.PNG: Derivation(keep_media, _verify_kept),
     FileType.MP4: Derivation(keep_media, _verify_kept),
 }
 

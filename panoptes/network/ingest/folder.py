@@ -16,7 +16,7 @@ from panoptes.network.ingest.observation import AnotherRun, ingest_observation
 from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.rest import Patience, at_rest
 from panoptes.network.ingest.take import Calls, Watch, take_all
-from panoptes.network.names import FileType, display_name, parse_sequence_id, parse_upload
+from panoptes.network.names import IMAGES, display_name, parse_sequence_id, parse_upload
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.upload import Source
@@ -127,7 +127,5 @@ def _foresee(site: Site, source: Source) -> FileResult:
     if source.size == 0 or source.size > site.settings.max_file_bytes:
         unfit = BadInput("too-large" if source.size else "empty-file")
         return FileResult(name, Became.QUARANTINED, code=unfit.code, reason=unfit.reason)
-    image_id = upload.image_id
-    makes_image = upload.file_type in (FileType.FITS, FileType.FITS_FZ, FileType.CR2)
-    outcome = Became.CATALOGUED if makes_image and image_id else Became.FILED
-    return FileResult(name, outcome, image_id=image_id)
+    outcome = Became.CATALOGUED if upload.file_type in IMAGES else Became.FILED
+    return FileResult(name, outcome, image_id=upload.image_id)

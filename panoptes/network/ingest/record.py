@@ -38,7 +38,15 @@ from panoptes.network.ingest.ledger import close_entry, code_version, now, read_
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import own_sequence, recorded_sources
 from panoptes.network.keywords import Described, describe
-from panoptes.network.names import FileType, UploadName, display_name, parse_time
+from panoptes.network.names import (
+    IMAGES,
+    FileType,
+    ImageType,
+    UploadName,
+    display_name,
+    image_type_of_card,
+    image_type_of_field,
+)
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, PreconditionFailed
 from panoptes.network.upload import Source
@@ -55,13 +63,15 @@ def record_image_file(site: Site, source: Source, derived: Derived) -> FileResul
     """
     upload = source.upload
     assert upload is not None
-    makes_image = upload.image_id is not None and upload.file_type in (*_FITS, FileType.CR2)
+    makes_image = upload.file_type in IMAGES
     if makes_image and derived.duplicate_of is None:
         try:
             _Recording(site, source, derived, upload, describe(derived.header)).write()
         except BadInput:
             roll_back_unclaimed(site, source, derived.outputs)
             raise
+    elif not makes_image:
+        _link(site, upload, derived)
     outcome: Outcome = "archived" if makes_image else "filed"
     entry = close_entry(site, source, outcome, derived)
     remove_from_incoming(site, source)
@@ -75,6 +85,23 @@ def remove_from_incoming(site: Site, source: Source) -> None:
     # It may have gone already, or be a newer generation that the next listing finds.
     with suppress(NotFound, PreconditionFailed):
         site.store("incoming").delete(source.name, if_generation=source.generation)
+
+
+def _link(site: Site, upload: UploadName, derived: Derived) -> None:
+    """Have the document of an image or observation, if there is one, name its picture or film."""
+    path = derived.outputs[0].path
+    if upload.file_type is FileType.MP4:
+        place, name = ("observations", upload.sequence_id), "timelapse_path"
+    elif upload.image_id is not None and path == picture_path(upload):
+        place, name = ("images", upload.image_id), "picture_path"
+    else:
+        return
+    modify(site.catalog, *place, lambda before: None if before is None else {name: path})
+
+
+def picture_path(upload: UploadName) -> str:
+    """Of an image's own picture, in `previews`."""
+    return f"{upload.stem}.jpg"
 
 
 @dataclass(frozen=True)
@@ -122,6 +149,29 @@ class _Recording:
 
         return modify(self.site.catalog, collection, key, unless_newer)
 
+    @property
+    def _image_type(self) -> ImageType:
+        """The folder knows it best: a camera calls biases darks, and flats lights."""
+        said = self.said.image.get("imagetyp")
+        field_name = self.said.observation.get("field_name")
+        return (
+            self.upload.image_type
+            or image_type_of_field(field_name if isinstance(field_name, str) else None)
+            or image_type_of_card(said if isinstance(said, str) else None)
+            or ImageType.LIGHT
+        )
+
+    @property
+    def _rank(self) -> str:
+        """Sorts as images do by time, and the FITS file of an image before its camera raw.
+
+        Lights come first: they describe the observation and its camera, if it has any.
+        """
+        upload = self.upload
+        time = upload.image_time or f"{upload.sequence.sequence_time}-{upload.leaf}"
+        raw = "~raw" if upload.file_type is FileType.CR2 else ""
+        return f"{'' if self._image_type is ImageType.LIGHT else '~'}{time}{raw}"
+
     def _longitude(self, unit: Fields) -> float | None:
         said = self.said.unit.get("longitude")
         if isinstance(said, int | float):
@@ -135,13 +185,13 @@ class _Recording:
         north, east = said.pop("latitude", None), said.pop("longitude", None)
         if north is not None and east is not None:
             said["location"] = GeoPoint(float(north), (float(east) + 180.0) % 360.0 - 180.0)
-        known = merge_first_writer(said, stored, rank(self.upload), placeholders={"name": unit_id})
+        known = merge_first_writer(said, stored, self._rank, placeholders={"name": unit_id})
         unit = Unit.model_validate({"name": unit_id} | known)
         return known | only_missing(unit.fields(), stored)
 
     def _camera(self, before: Fields | None) -> Fields:
         sequence, stored = self.upload.sequence, before or {}
-        known = merge_first_writer(self.said.camera, stored, rank(self.upload))
+        known = merge_first_writer(self.said.camera, stored, self._rank)
         ids = {"unit_id": sequence.unit_id, "camera_id": sequence.camera_id}
         return known | only_missing(Camera.model_validate(ids | known).fields(), stored)
 
@@ -150,10 +200,11 @@ class _Recording:
         fields = merge_first_writer(
             self.said.observation,
             stored,
-            rank(self.upload),
+            self._rank,
             together=[("ra", "dec")],  # one image's position, never half of each of two
         )
         merged = stored | fields
+        fields["image_type"] = self._kind_of_observation(stored)
         cell = _cell(merged, ("ra", "dec"))
         if cell is not None:
             fields["healpix"] = cell
@@ -174,6 +225,13 @@ class _Recording:
             foreign.add("night_is_rough")
         return {k: v for k, v in observation.fields().items() if k not in foreign}
 
+    def _kind_of_observation(self, stored: Fields) -> str:
+        """Light once it has a light; what was written before this was told apart is taken so."""
+        kinds = {self._image_type.value}
+        if stored:
+            kinds.add(str(stored.get("image_type") or ImageType.LIGHT.value))
+        return ImageType.LIGHT.value if ImageType.LIGHT.value in kinds else min(kinds)
+
     def _image(self, before: Fields | None, longitude: float | None) -> Fields:
         """This file's part of the image."""
         upload, stored = self.upload, before or {}
@@ -188,19 +246,23 @@ class _Recording:
             said |= sources[each].get("said", {})
         unsaid = dict.fromkeys((earlier or {}).get("said", {}).keys() - said.keys())
         merged = stored | unsaid | said
-        assert upload.image_time is not None
-        moment = parse_time(upload.image_time)
+        moment = upload.time
         exptime = merged.get("exptime")
         end = moment + timedelta(seconds=exptime) if isinstance(exptime, int | float) else None
+        picture = picture_path(upload)
+        # Later than its image it is linked when it is filed.
+        came_before = not stored and self.site.stat("previews", picture) is not None
         image = Image.model_validate(
             said
             | self._parts()
+            | ({"picture_path": picture} if came_before else {})
             | {
                 "image_id": upload.image_id,
                 "sequence_id": upload.sequence_id,
                 "unit_id": upload.sequence.unit_id,
                 "camera_id": upload.sequence.camera_id,
-                "uid": f"{upload.sequence_id}_{upload.image_time}",
+                "uid": f"{upload.sequence_id}_{upload.leaf}",
+                "image_type": self._image_type.value,
                 "time": moment,
                 "exposure_end": end,
                 "night": night_of(moment, longitude),
@@ -261,12 +323,6 @@ class _Recording:
         if self.derived.checksums == "stale":
             notes["the checksum cards of the uploaded file were out of date"] = None
         return list(notes)
-
-
-def rank(upload: UploadName) -> str:
-    """Sorts as images do by time, and the FITS file of an image before its camera raw."""
-    assert upload.image_time is not None
-    return f"{upload.image_time}~raw" if upload.file_type is FileType.CR2 else upload.image_time
 
 
 def merge_first_writer(

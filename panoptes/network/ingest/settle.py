@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from panoptes.network.catalog.catalog import Fields, Query, modify
+from panoptes.network.catalog.catalog import Condition, Fields, Query, modify
 from panoptes.network.documents import OBSERVATION_STATUS, Unit, forward, night_of
 from panoptes.network.ingest.ledger import now
-from panoptes.network.names import ObservationName
+from panoptes.network.names import ImageType, ObservationName
 from panoptes.network.site import Site
 
-_WORDS = (
-    *("received", "uploaded", "calibrating", "calibrated", "solving", "solved", "matching"),
-    *("matched", "error"),
+INGESTED = (
+    *("received", "uploaded", "solved", "matched", "error"),
+    *("RECEIVED", "CALIBRATING", "SOLVED", "MATCHED", "ERROR"),
 )
-INGESTED = (*_WORDS, *(word.upper() for word in _WORDS))
 """Words of an image whose file has been here: ours, and what panoptes-pipeline goes on to."""
+CALIBRATIONS = [kind.value for kind in ImageType if kind is not ImageType.LIGHT]
+"""Of older documents nothing says what they are for: they count as lights."""
 
 
 def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool = True) -> Fields:
@@ -36,7 +37,11 @@ def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool
         last = _last_arrival(site, sequence)
         quiet = last is not None and now() - last >= timedelta(hours=site.settings.quiet_hours)
         wanted = "received" if later or quiet else "receiving_files"
-        return _totals(site, ("sequence_id", sequence.sequence_id)) | {
+        found = _totals(site, ("sequence_id", "==", sequence.sequence_id))
+        film = f"{sequence.folder}/{sequence.sequence_time}.mp4"
+        if not (before or {}).get("timelapse_path") and site.stat("timelapse", film):
+            found["timelapse_path"] = film  # it came before anything that it could be linked from
+        return found | {
             "last_arrival": last,
             "status": forward(OBSERVATION_STATUS, (before or {}).get("status"), wanted),
         }
@@ -53,8 +58,13 @@ def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool
 
 def unit_totals(site: Site, unit_id: str) -> Fields:
     """What the counts of a unit are, by its images and observations."""
-    counted = site.catalog.aggregate(Query("observations", where=[("unit_id", "==", unit_id)]))
-    return _totals(site, ("unit_id", unit_id)) | {"num_observations": int(counted["count"])}
+    own: Condition = ("unit_id", "==", unit_id)
+    every = site.catalog.aggregate(Query("observations", [own]))
+    others = site.catalog.aggregate(
+        Query("observations", [own, ("image_type", "in", CALIBRATIONS)])
+    )
+    counted = int(every["count"] - others["count"])
+    return _totals(site, own) | {"num_observations": counted}
 
 
 def _mend_nights(site: Site, sequence: ObservationName) -> None:
@@ -78,12 +88,21 @@ def _mend_nights(site: Site, sequence: ObservationName) -> None:
             modify(site.catalog, collection, stored.key, mend)
 
 
-def _totals(site: Site, owner: tuple[str, str]) -> Fields:
-    images = Query("images", where=[(owner[0], "==", owner[1]), ("status", "in", list(INGESTED))])
-    found = site.catalog.aggregate(images, sums=["exptime"])
+def _totals(site: Site, own: Condition) -> Fields:
+    """Of the lights: all images but the others, which few observations have."""
+    # Firestore takes 30 combinations of values in a query: five words and six types.
+    types: Condition = ("image_type", "in", CALIBRATIONS)
+    every, *others = (
+        site.catalog.aggregate(Query("images", where), sums=["exptime"])
+        for where in (
+            [own, ("status", "in", list(INGESTED))],
+            [own, types, ("status", "in", list(INGESTED[:5]))],
+            [own, types, ("status", "in", list(INGESTED[5:]))],
+        )
+    )
     return {
-        "num_images": int(found["count"]),
-        "total_exptime": round(float(found["exptime"]), 3),
+        "num_images": int(every["count"] - sum(each["count"] for each in others)),
+        "total_exptime": round(every["exptime"] - sum(each["exptime"] for each in others), 3),
     }
 
 

@@ -51,6 +51,7 @@ _CONTENT_TYPES = {
     ".fits": "application/fits",  # RFC 4047
     ".fits.fz": "application/fits",
     ".jpg": "image/jpeg",
+    ".png": "image/png",
     ".mp4": "video/mp4",
 }
 

@@ -192,10 +192,13 @@ def test_a_file_leaves_incoming_only_in_the_generation_that_was_read(
     assert (sites.incoming(site) / name).read_bytes() == b"newer"
 
 
-def test_pointing_frames_are_archived_and_make_no_image(site: Site) -> None:
-    assert _take(site, f"{SEQUENCE}/pointing00.fits", tiny_fits()) == "filed"
+def test_pointing_frames_are_archived_and_catalogued_as_what_they_are(site: Site) -> None:
+    assert _take(site, f"{SEQUENCE}/pointing00.fits", tiny_fits()) == "catalogued"
     assert list(sites.objects(site)) == [f"images/{SEQUENCE}/pointing00.fits.fz"]
-    assert not any(key.startswith("images/") for key in sites.documents(site))
+    image = sites.document(site, "images", f"{SEQUENCE_ID}-pointing00")
+    assert (image["image_type"], image["uid"]) == ("pointing", f"{SEQUENCE_ID}_pointing00")
+    observation = sites.document(site, "observations", SEQUENCE_ID)
+    assert (observation["image_type"], observation["num_images"]) == ("pointing", 0)
 
 
 def test_pictures_and_timelapses_are_filed_and_make_no_documents(site: Site) -> None:
