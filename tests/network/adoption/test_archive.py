@@ -13,6 +13,7 @@ from panoptes.network.adoption.adopting import AnotherAdoption
 from panoptes.network.adoption.taken import Became
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Kind
+from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import Location
 from panoptes.network.site import Site
 from tests import sites
@@ -142,6 +143,26 @@ def test_what_lies_beside_its_place_is_copied_there(tmp_path: Path) -> None:
     assert f"images/{IMAGE}.fits.fz" in after
     assert list(audit(site, deep=True)) == []
     assert taken(site) == ([], {})
+
+
+def test_calibrations_and_cameras_of_today_are_told_apart(tmp_path: Path) -> None:
+    site = sites.drained(tmp_path)
+    camera = "310d1f0f00070900"
+    night = f"{camera}/20260612T083011"
+    for number, name in enumerate(
+        (
+            f"PAN002/{night}/20260612T083214",
+            f"PAN002/{night}/pointing00",
+            f"PAN002/dark/{night}/20260612T093011",
+        )
+    ):
+        site.store("images").put(f"{name}.fits.fz", tiny_fits_fz(tiny_fits(seed=number)))
+    entered, left = taken(site)
+    assert (len(entered), left) == (3, {})
+    kinds = {s.key: s.fields["image_type"] for s in site.catalog.query(Query("images"))}
+    assert sorted(kinds.values()) == ["dark", "light", "pointing"]
+    assert sites.document(site, "units", "PAN002")["num_images"] == 1
+    assert list(audit(site, deep=True)) == []
 
 
 def test_damaged_and_unnamed_files_and_others_planes_are_left_with_a_reason(
