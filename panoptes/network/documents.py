@@ -12,7 +12,9 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of the documents' form, raised by `panoptes.network.adoption`. Without it they are earlier
+software's; 1 is the first release; since 2 images and observations have an `image_type`."""
 HEALPIX_NSIDE = 64
 """Nested HEALPix with 49,152 cells of 0.92 degrees, https://healpix.sourceforge.io."""
 
@@ -93,6 +95,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
+class Adopted(BaseModel):
+    """Where a document of ours was taken over from, see `panoptes.network.adoption`."""
+
+    document: str = Field(description="its path: this very document, or a nested one")
+    said: dict[str, Any] = Field(description="fields of ours that it gave, as it gave them")
+
+
 class Unit(Document):
     """A telescope, by ``unit_id``; other software keeps its telemetry here, too."""
 
@@ -107,6 +116,7 @@ class Unit(Document):
     num_images: int | None = None
     total_exptime: float | None = Field(None, description="seconds, to the millisecond")
     described_by: dict[str, str] | None = None
+    adopted: Adopted | None = None
 
 
 class Camera(Document):
@@ -159,6 +169,7 @@ class Observation(Document):
     night_is_rough: bool | None = Field(None, description="the unit's longitude was not known")
     described_by: dict[str, str] | None = None
     last_arrival: AwareDatetime | None = None
+    adopted: Adopted | None = None
 
 
 class Provenance(BaseModel):
@@ -203,6 +214,7 @@ class Image(Document):
     picture_path: str | None = Field(None, description="the unit's own picture, in previews")
     header_checksums: str | None = Field(None, description="absent, hold or stale")
     sources: dict[str, Provenance] | None = Field(None, description="by file type")
+    adopted: Adopted | None = None
     notes: list[str] | None = None
     healpix: int | None = None
     exptime: float | None = Field(None, description="seconds")

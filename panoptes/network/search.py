@@ -107,6 +107,7 @@ class Wanted:
     unit_ids: frozenset[str] = field(default=frozenset())
     camera_ids: frozenset[str] = field(default=frozenset())
     statuses: frozenset[str] = field(default=frozenset())
+    """In any case: earlier software writes capitals."""
     tags: frozenset[str] = field(default=frozenset())
     """All of them, in any case."""
     image_types: frozenset[str] | None = LIGHTS
@@ -130,7 +131,13 @@ class Wanted:
             isinstance(time, datetime)
             and (not self.unit_ids or fields.get("unit_id") in self.unit_ids)
             and (not self.camera_ids or fields.get("camera_id") in self.camera_ids)
-            and (not self.statuses or (isinstance(status, str) and status in self.statuses))
+            and (
+                not self.statuses
+                or (
+                    isinstance(status, str)
+                    and status.casefold() in map(str.casefold, self.statuses)
+                )
+            )
             and (not self.tags or _plain_tags(self.tags) <= _plain_tags(fields.get("tags")))
             and _is_for(self.image_types, fields)
             and (self.field_name is None or _is_like(fields.get("field_name"), self.field_name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from panoptes.network.documents import Output
 from panoptes.network.names import UploadName
 from panoptes.network.safe_text import one_line
 
@@ -17,12 +18,15 @@ class Memory:
     """The file's bytes."""
     decoded: object | None = None
     """What a derivation decoded and its verification compares."""
+    kept: Output | None = None
+    """Where nothing was uploaded: the archived object that these are the bytes of, which stays
+    the image's whatever its path."""
 
     def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
         return (Memory, ())
 
     def clear(self) -> None:
-        self.data = self.decoded = None
+        self.data = self.decoded = self.kept = None
 
 
 @dataclass(frozen=True)

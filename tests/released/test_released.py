@@ -18,9 +18,12 @@ from typing import Any
 import httpx
 import pytest
 
+from panoptes.network.adoption import adopt
+from panoptes.network.adoption.taken import Became
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Kind
 from panoptes.network.catalog.catalog import Query
+from panoptes.network.documents import SCHEMA_VERSION
 from panoptes.network.settings import NetworkSettings
 from panoptes.network.site import Site
 from tests import audited, sites
@@ -127,6 +130,41 @@ def test_uploads_that_a_release_took_are_known_when_they_come_again(
     assert results == dict.fromkeys(again, "already")
     assert sites.objects(site) == before
     assert sites.waiting(site) == []
+
+
+@pytest.mark.xdist_group("emulators")
+@pytest.mark.parametrize("release", RELEASES)
+def test_documents_of_a_release_get_this_ones_form_and_lose_nothing(
+    restore: Callable[[str], Site], release: str
+) -> None:
+    site = restore(release)
+    site.check()
+    before = {name: each for name, each in sites.documents(site).items() if _has_form(name)}
+    said = [each.name for each in adopt(site, dry_run=True)]
+    assert sites.documents(site).items() >= before.items()
+    taken = list(adopt(site, dry_run=False))
+    assert [each.name for each in taken if each.became is Became.LEFT] == []
+    assert set(said) == {each.name for each in taken}
+    after = sites.documents(site)
+    for name, fields in before.items():
+        assert after[name]["schema_version"] == SCHEMA_VERSION
+        kept = {k: after[name].get(k) for k in fields.keys() - COUNTED}
+        assert kept == {k: v for k, v in fields.items() if k not in COUNTED}, name
+        assert after[name].get("image_type") == (None if name.startswith("units/") else "light")
+    assert list(adopt(site, dry_run=False)) == []
+    # What was in the works is brought to its end as before.
+    results = {result.name: result.became for result in sites.ingest_all(site)}
+    assert results == dict.fromkeys(LEFT, "catalogued")
+    list(audited.repaired(site))  # the folder was copied
+    assert list(audit(site, deep=True)) == []
+
+
+COUNTED = {"schema_version", "num_images", "total_exptime", "num_observations", "status"}
+"""Fields that are derived anew."""
+
+
+def _has_form(name: str) -> bool:
+    return name.startswith(("units/", "observations/", "images/"))
 
 
 def _files(site: Site) -> dict[str, Any]:

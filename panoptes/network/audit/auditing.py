@@ -24,6 +24,8 @@ from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File, Location
 from panoptes.network.ingest.backlog import held
 from panoptes.network.ingest.lease import is_held
+from panoptes.network.ingest.ledger import readable_entry
+from panoptes.network.ingest.listing import source_of
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.settle import unit_totals
 from panoptes.network.names import document_key
@@ -99,11 +101,11 @@ def _observations(
         strays: list[tuple[Location, ObjectInfo]] = []
         for inventory in walk(site, stretch, strays):
             watch(inventory.sequence_id)
-            yield from _stray(strays)
+            yield from _stray(site, strays)
             sequence = inventory.sequence
             if sequence is not None and (inventory.observations or sequence.unit_id not in units):
                 units[sequence.unit_id] = inventory.sequence_id
-            if not keep_trying(_findings_in, site, inventory, deep=deep, known=known):
+            if not keep_trying(findings_in, site, inventory, deep=deep, known=known):
                 continue
             for finding in keep_trying(look_again, site, inventory.sequence_id, deep=deep):
                 if finding.name.startswith(("units/", "cameras/")):
@@ -111,10 +113,10 @@ def _observations(
                         continue
                     told.add(finding.name)
                 yield finding
-        yield from _stray(strays)
+        yield from _stray(site, strays)
 
 
-def _findings_in(site: Site, inventory: Inventory, *, deep: bool, known: set[str]) -> list[Finding]:
+def findings_in(site: Site, inventory: Inventory, *, deep: bool, known: set[str]) -> list[Finding]:
     """Compares what bucket and catalogue hold of an observation.
 
     `known` remembers units and cameras that have a document, from one call to the next.
@@ -143,7 +145,7 @@ def look_again(site: Site, sequence_id: str, *, deep: bool) -> list[Finding]:
 def _look(site: Site, sequence_id: str, *, deep: bool) -> list[Finding]:
     if is_held(site.catalog, sequence_id):
         return []
-    found = _findings_in(site, inventory_of(site, sequence_id), deep=deep, known=set())
+    found = findings_in(site, inventory_of(site, sequence_id), deep=deep, known=set())
     return [] if found and is_held(site.catalog, sequence_id) else found
 
 
@@ -172,11 +174,20 @@ def _entries(inventory: Inventory) -> tuple[dict[str, File], list[Finding]]:
     return entries, found
 
 
-def _stray(strays: list[tuple[Location, ObjectInfo]]) -> Iterator[Finding]:
+def _stray(site: Site, strays: list[tuple[Location, ObjectInfo]]) -> Iterator[Finding]:
     for location, info in strays:
+        if is_entered(site, location, info):
+            continue
         sentence = f"{info.name} lies in {location}, and its name belongs to no observation."
         yield Finding(Kind.OBJECT_ORPHANED, location, info.name, sentence)
     strays.clear()
+
+
+def is_entered(site: Site, location: Location, info: ObjectInfo) -> bool:
+    """Whether the ledger has an object of an older archive, which lies where it always did."""
+    entry = readable_entry(site, source_of(info))
+    outputs = (entry and entry.outputs) or ()
+    return any((output.location, output.path) == (location, info.name) for output in outputs)
 
 
 def unit_findings(site: Site, unit_id: str, sequence_id: str) -> list[Finding]:

@@ -37,8 +37,10 @@ class DocumentChecks:
 
     def findings(self) -> Iterator[Finding]:
         for stored in self._inventory.images:
-            if recorded_sources(stored.fields):  # else another program's
+            if recorded_sources(stored.fields):
                 yield from self._image(stored)
+            elif is_adopted(stored):  # else another program's
+                yield from self._adopted(stored)
         yield from self._missing_images()
         yield from self._observation()
 
@@ -64,6 +66,25 @@ class DocumentChecks:
             sentence = f"The image {key} {wrong}."
             yield self._rebuilt(Kind.IMAGE_WRONG, f"images/{key}", sentence, [key])
         yield from self._paths(image)
+
+    def _adopted(self, stored: Stored) -> Iterator[Finding]:
+        """An image of earlier software, of whose file the ledger knows nothing."""
+        if stored.fields.get("status") not in INGESTED:
+            return
+        path = stored.fields.get("bucket_path")
+        if not isinstance(path, str):
+            folder = parse_sequence_id(self._inventory.sequence_id).folder
+            path = f"{folder}/{stored.key.rpartition('_')[2]}.fits.fz"
+        if ("images", path) not in self._inventory.objects and not stands(
+            self._site, "images", path
+        ):
+            yield Finding(
+                Kind.OBJECT_MISSING, "images", path,
+                f"The image {stored.key} was taken over from earlier software, and its file "
+                f"{path} is not in images. Upload it again from the unit, or restore it from a "
+                "backup.",
+                self._inventory.sequence_id,
+            )  # fmt: skip
 
     def _twin_of(self, proper: str, fields: Fields) -> bool:
         """Whether the proper document says all that this one does."""
@@ -146,7 +167,7 @@ class DocumentChecks:
                     f"The observation {sequence_id} is catalogued a second time, as {stored.key}.",
                     Repair.DROP if twin else None,
                 )  # fmt: skip
-        ours = [s for s in self._proper.values() if recorded_sources(s.fields)]
+        ours = [s for s in self._proper.values() if recorded_sources(s.fields) or is_adopted(s)]
         if not ours:
             return
         if proper is None:
@@ -203,6 +224,10 @@ class DocumentChecks:
         return Finding(
             kind, "catalog", name, sentence, self._inventory.sequence_id, repair, subject
         )
+
+
+def is_adopted(image: Stored) -> bool:
+    return isinstance(image.fields.get("adopted"), dict)
 
 
 def _contradicted(image: Image, entry: File) -> str | None:

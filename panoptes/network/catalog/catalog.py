@@ -102,6 +102,17 @@ class Catalog(Protocol):
         """
         ...
 
+    def nested(
+        self, collection: str, *, below: str = "", after: Stored | None = None, limit: int
+    ) -> list[Stored]:
+        """Documents of the collections of this name that lie below documents, by their paths.
+
+        Only other software nests; of what is nested nothing is ever written. `collection` of
+        what is found is a path, such as ``units/PAN001/observations``. `below` is a document
+        (``units/PAN001``) or empty for all of ``units``; pages go on behind `after`.
+        """
+        ...
+
     def check(self) -> None:
         """Raises ConfigurationError, in one sentence, if this catalog cannot be used."""
         ...

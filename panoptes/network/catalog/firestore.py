@@ -31,6 +31,7 @@ from panoptes.network.catalog.firestore_wire import (
     from_document,
     newest_query,
     timestamp_of,
+    to_group_query,
     to_query,
     to_sum,
     to_values,
@@ -129,6 +130,19 @@ class FirestoreCatalog:
         responses = self._link.run_query(request)
         return [_stored(each.document) for each in responses if "document" in each]
 
+    def nested(
+        self, collection: str, *, below: str = "", after: Stored | None = None, limit: int
+    ) -> list[Stored]:
+        root = self._link.documents
+        # Flat collections of the same name are passed over: their documents come first.
+        behind = f"units/0/{collection}/0" if after is None else f"{after.collection}/{after.key}"
+        request = RunQueryRequest(
+            parent=f"{root}/{below}" if below else root,
+            structured_query=to_group_query(collection, f"{root}/{behind}", limit),
+        )
+        found = [each.document for each in self._link.run_query(request) if "document" in each]
+        return [_nested(document, root) for document in found]
+
     def check(self) -> None:
         try:
             self.get("units", "PAN000")
@@ -168,6 +182,11 @@ def _stored(document: Document) -> Stored:
     collection, key = document.name.rsplit("/", 2)[1:]
     version = version_of(type(document).pb(document).update_time)
     return Stored(collection, key, from_document(document), version)
+
+
+def _nested(document: Document, root: str) -> Stored:
+    stored = _stored(document)
+    return replace(stored, collection=document.name[len(root) + 1 : -len(stored.key) - 1])
 
 
 def _unchanged(name: str, version: str) -> Precondition:

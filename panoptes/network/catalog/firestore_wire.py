@@ -146,6 +146,21 @@ def newest_query(collection: str, order: str, limit: int) -> StructuredQuery:
     )
 
 
+def to_group_query(collection: str, behind: str, limit: int) -> StructuredQuery:
+    """Documents of every collection of this name, however deep, behind the document so named."""
+    return StructuredQuery(
+        from_=[StructuredQuery.CollectionSelector(collection_id=collection, all_descendants=True)],
+        order_by=[
+            StructuredQuery.Order(
+                field=StructuredQuery.FieldReference(field_path="__name__"),
+                direction=StructuredQuery.Direction.ASCENDING,
+            )
+        ],
+        start_at=Cursor(values=[Value(reference_value=behind)], before=False),
+        limit=Int32Value(value=limit),
+    )
+
+
 def to_sum(plan: Plan, field: str | None) -> StructuredAggregationQuery:
     """The sum over what a plan finds, or their count. Its alias is ``answer``."""
     query = to_query(plan, "")

@@ -13,6 +13,7 @@ this: `tests.recording` does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,6 +122,8 @@ def plan(query: Query) -> Plan:
     if query.limit is not None and query.limit < 1:
         raise ValueError(f"a query's limit must be positive, not {query.limit}")
     conditions = tuple(_condition(*each) for each in query.where)
+    if math.prod(len(values) for _, operator, values in conditions if operator == "in") > MAX_IN:
+        raise ValueError(f"more than {MAX_IN} combinations of values in one query")
     fields = {field for field, operator, _ in conditions if operator in _INEQUALITIES}
     fields |= {field for field, _ in query.order_by}
     ways = [way for _, way in query.order_by]

@@ -102,6 +102,11 @@ class SqliteCatalog:
             row = connection.execute(statement, parameters).fetchone()
         return dict(zip(("count", *sums), row, strict=True))
 
+    def nested(
+        self, collection: str, *, below: str = "", after: Stored | None = None, limit: int
+    ) -> list[Stored]:
+        return []  # no other software writes here
+
     def check(self) -> None:
         self._file.check()
 

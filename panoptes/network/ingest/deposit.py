@@ -55,10 +55,13 @@ def deposit(
 
     Gives the output, and the name of another file if its object, which `same` finds to be
     equal in content, stands there. An object of an older generation of this source is
-    replaced, unless it is all that is left of another upload that was found equal to it.
+    replaced, unless it is all that is left of another upload that was found equal to it. What
+    was read from an archive is there already (`Memory.kept`).
     Raises BadInput ``conflicts-with-archive`` where the content differs, and TransientError
     while another upload that made the object is still to be entered as its owner.
     """
+    if source.memory.kept is not None and source.memory.kept.role == role:
+        return source.memory.kept, None
     store, checksum = site.store(location), crc32c(data)
     for _ in range(5):
         present = site.stat(location, path)

@@ -10,13 +10,19 @@ from panoptes.network.ingest.ledger import now
 from panoptes.network.names import ImageType, ObservationName
 from panoptes.network.site import Site
 
-INGESTED = ("received", "uploaded")
+INGESTED = (
+    *("received", "uploaded", "solved", "matched", "error"),
+    *("RECEIVED", "CALIBRATING", "SOLVED", "MATCHED", "ERROR"),
+)
+"""Words of an image whose file has been here: ours, and what panoptes-pipeline goes on to."""
 NOT_LIGHTS = [kind.value for kind in ImageType if kind is not ImageType.LIGHT]
 """Of older documents nothing says what they are for: they count as lights."""
 
 
-def settle_observation(site: Site, sequence: ObservationName) -> Fields:
+def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool = True) -> Fields:
     """Write the derived fields of an observation and its unit; gives the observation's.
+
+    Without the unit where many of its observations are settled: it is counted after the last.
 
     An observation is received after `quiet_hours` without files, or once its camera has
     begun the next one. One that has no document (nothing of it could be taken) stays so.
@@ -44,7 +50,8 @@ def settle_observation(site: Site, sequence: ObservationName) -> Fields:
         made = Unit(name=sequence.unit_id).fields() if before is None else {}
         return made | unit_totals(site, sequence.unit_id)
 
-    modify(catalog, "units", sequence.unit_id, unit)
+    if with_unit:
+        modify(catalog, "units", sequence.unit_id, unit)
     _mend_nights(site, sequence)
     return modify(catalog, "observations", sequence.sequence_id, observation)
 
@@ -81,14 +88,19 @@ def _mend_nights(site: Site, sequence: ObservationName) -> None:
 
 def _totals(site: Site, own: Condition) -> Fields:
     """Of the lights: all images but the others, which few observations have."""
-    ingested: Condition = ("status", "in", list(INGESTED))
-    every, others = (
+    # Firestore takes 30 combinations of values in a query: five words and six types.
+    types: Condition = ("image_type", "in", NOT_LIGHTS)
+    every, *others = (
         site.catalog.aggregate(Query("images", where), sums=["exptime"])
-        for where in ([own, ingested], [own, ("image_type", "in", NOT_LIGHTS), ingested])
+        for where in (
+            [own, ("status", "in", list(INGESTED))],
+            [own, types, ("status", "in", list(INGESTED[:5]))],
+            [own, types, ("status", "in", list(INGESTED[5:]))],
+        )
     )
     return {
-        "num_images": int(every["count"] - others["count"]),
-        "total_exptime": round(float(every["exptime"] - others["exptime"]), 3),
+        "num_images": int(every["count"] - sum(each["count"] for each in others)),
+        "total_exptime": round(every["exptime"] - sum(each["exptime"] for each in others), 3),
     }
 
 

@@ -292,3 +292,32 @@ def test_a_forked_child_opens_a_connection_of_its_own(catalog: FirestoreCatalog)
     assert receiver.recv() == "child"
     child.join()
     assert [each.key for each in catalog.query(Query("images"))] == ["before", "child", "parent"]
+
+
+def test_nested_documents_are_read_in_pages_by_their_paths(catalog: FirestoreCatalog) -> None:
+    from google.cloud import firestore
+
+    catalog.create("images", "flat", {"number": 1})
+    client = firestore.Client(project=catalog.project)
+    paths = [
+        f"units/PAN00{unit}/observations/S{sequence}/images/I{image}"
+        for unit in (1, 2)
+        for sequence in (1, 2)
+        for image in range(3)
+    ]
+    for path in paths:
+        client.document(path).set({"path": path, "camera": {"iso": 100}})
+    client.document("units/PAN001/metadata/AUTO").set({"path": "no image"})
+    client.close()  # type: ignore[no-untyped-call]
+
+    found: list[Stored] = []
+    while page := catalog.nested("images", after=found[-1] if found else None, limit=5):
+        found += page
+        assert len(page) <= 5
+    assert [f"{each.collection}/{each.key}" for each in found] == paths
+    assert [each.fields["path"] for each in found] == paths
+    assert found[0].fields["camera"] == {"iso": 100}
+    below = catalog.nested("images", below="units/PAN002", limit=100)
+    assert [f"{each.collection}/{each.key}" for each in below] == paths[6:]
+    after = catalog.nested("images", below="units/PAN002", after=below[1], limit=100)
+    assert len(after) == 4

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from panoptes.network.audit import audit
-from panoptes.network.documents import GeoPoint
+from panoptes.network.documents import SCHEMA_VERSION, GeoPoint
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import roll_back_unclaimed
 from panoptes.network.ingest.derive import compress as compress_fits_file
@@ -74,7 +74,7 @@ def test_one_file_makes_its_unit_camera_observation_and_image(site: Site) -> Non
     assert image["exposure_end"] - image["time"] == timedelta(seconds=120.125)
     assert image["healpix"] == observation["healpix"]
     for document in (unit, camera, observation, image):
-        assert document["schema_version"] == 1
+        assert document["schema_version"] == SCHEMA_VERSION
 
 
 def test_a_card_that_is_missing_is_an_absent_field(site: Site) -> None:

@@ -1,0 +1,270 @@
+"""Files of an archive that no ledger knows, entered as if they had been ingested.
+
+Each object stays where it is, whatever older software called it: it becomes the image's archive,
+or its camera raw, picture or film. What is made of it (documents, previews, colour planes) is made
+by the steps of an ingest. What the audit finds to be orphaned is what is looked at, so a second
+pass finds nothing, and one that was broken off goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+
+from panoptes.network.adoption.taken import Became, Taken
+from panoptes.network.audit.auditing import findings_in, is_entered
+from panoptes.network.audit.finding import Kind
+from panoptes.network.audit.inventory import Inventory, walk
+from panoptes.network.audit.scope import KEPT, Scope, sequence_of
+from panoptes.network.catalog.catalog import Query
+from panoptes.network.documents import Location, Output
+from panoptes.network.errors import BadInput, is_transient
+from panoptes.network.header import read_header
+from panoptes.network.ingest.deposit import OutputLost, output_of
+from panoptes.network.ingest.derive import DERIVATIONS, verify
+from panoptes.network.ingest.lease import Lease, take_when_free
+from panoptes.network.ingest.listing import by_image, source_of
+from panoptes.network.ingest.outcome import Derived
+from panoptes.network.ingest.provenance import recorded_sources
+from panoptes.network.ingest.record import record_image_file
+from panoptes.network.ingest.retries import keep_trying
+from panoptes.network.ingest.settle import settle_observation
+from panoptes.network.ingest.take import images_in_flight
+from panoptes.network.names import (
+    FileType,
+    ObservationName,
+    document_key,
+    parse_sequence_id,
+    parse_upload,
+)
+from panoptes.network.safe_text import safe_log
+from panoptes.network.site import Site
+from panoptes.network.storage.checksums import crc32c
+from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed, Unreadable
+from panoptes.network.upload import Source
+
+log = safe_log(__name__)
+
+HOME: dict[FileType, tuple[Location, str]] = {
+    FileType.FITS_FZ: ("images", "archive"),
+    FileType.CR2: ("originals", "original"),
+    FileType.JPG: ("previews", "picture"),
+    FileType.PNG: ("previews", "picture"),
+    FileType.MP4: ("timelapse", "timelapse"),
+}
+"""Where files of a type lie, and as what. One that lies elsewhere is copied there."""
+PATIENCE_SECONDS = 10.0
+"""For a run that is at work on an observation."""
+
+
+class Left(Exception):
+    """A file is not entered; the message says why."""
+
+
+class Archive:
+    """One pass over an archive; with `dry_run` nothing is read but names, and nothing written."""
+
+    def __init__(self, site: Site, unit: str | None, *, dry_run: bool) -> None:
+        self._site, self._dry_run = site, dry_run
+        self._scope = Scope.of(None, unit)
+        self._known: set[str] = set()
+
+    def take_over(self) -> Iterator[Taken]:
+        """Paths of ours first: where an image has two files, the other is held against its."""
+        workers = images_in_flight(self._site.settings.workers)
+        with ThreadPoolExecutor(workers, "adopt") as pool:
+            strays: list[tuple[Location, ObjectInfo]] = []
+            for stretch in self._scope.stretches(self._site):
+                for inventory in walk(self._site, stretch, strays):
+                    strays.clear()
+                    yield from self._observation(pool, inventory)
+            for location in KEPT:
+                yield from self._older_paths(pool, location)
+
+    def _observation(self, pool: ThreadPoolExecutor, inventory: Inventory) -> Iterator[Taken]:
+        if inventory.sequence is None:
+            return
+        found = keep_trying(findings_in, self._site, inventory, deep=False, known=self._known)
+        orphans = {(f.location, f.name) for f in found if f.kind is Kind.OBJECT_ORPHANED}
+        # A run that was broken off had written the image, and not yet the ledger.
+        unentered = {f.subject for f in found if f.kind is Kind.ENTRY_MISSING}
+        objects = [
+            (place[0], info)
+            for place, info in inventory.objects.items()
+            if (place in orphans or info.name in unentered) and not _is_made(place[0], info)
+        ]
+        if objects:
+            yield from self._enter_all(pool, inventory.sequence, objects)
+        elif any(f.kind is Kind.COUNT_WRONG for f in found):
+            if not self._dry_run:
+                self._settle(inventory.sequence)
+            yield Taken(f"observations/{inventory.sequence_id}", Became.SETTLED)
+
+    def _older_paths(self, pool: ThreadPoolExecutor, location: Location) -> Iterator[Taken]:
+        """Objects whose names begin otherwise than ours, such as with a field's name."""
+        strays = (
+            info
+            for info in self._site.store(location).list(self._scope.name_prefix)
+            if sequence_of(info.name) is None and not _is_made(location, info)
+        )
+        for sequence_id, infos in groupby(strays, _sequence_id):
+            objects = [
+                (location, info)
+                for info in infos
+                if not keep_trying(is_entered, self._site, location, info)
+            ]
+            if sequence_id is not None and objects:
+                yield from self._enter_all(pool, parse_sequence_id(sequence_id), objects)
+            for _, info in objects if sequence_id is None else ():
+                yield _unnamed(location, info)
+
+    def _enter_all(
+        self,
+        pool: ThreadPoolExecutor,
+        sequence: ObservationName,
+        objects: list[tuple[Location, ObjectInfo]],
+    ) -> Iterator[Taken]:
+        """The objects of one observation, under its lease; images side by side."""
+        files: list[tuple[Location, Source]] = []
+        for location, info in objects:
+            source = source_of(info)
+            if source.upload is None:
+                yield _unnamed(location, info)
+            else:
+                files.append((location, source))
+        names = [f"{location}/{source.name}" for location, source in files]
+        if self._dry_run:
+            yield from (Taken(name, Became.ENTERED) for name in names)
+            return
+        lease = Lease(self._site.catalog, sequence.sequence_id, self._site.settings.lease_seconds)
+        if not files:
+            return
+        if not keep_trying(take_when_free, lease, patience=PATIENCE_SECONDS):
+            reason = "A run is at work on its observation: take it over once that is done."
+            yield from (Taken(name, Became.LEFT, reason) for name in names)
+            return
+        locations = {id(source): location for location, source in files}
+
+        def enter_image(group: list[Source]) -> list[Taken]:
+            return [self._enter(source, locations[id(source)]) for source in group]
+
+        with lease.kept_alive():
+            for taken in pool.map(enter_image, by_image(source for _, source in files)):
+                yield from taken
+            self._settle(sequence)
+            if not keep_trying(lease.give_back):
+                keep_trying(lease.leave_owed)  # a run was turned away: the sweep starts another
+
+    def _settle(self, sequence: ObservationName) -> None:
+        keep_trying(settle_observation, self._site, sequence, with_unit=False)
+
+    def _enter(self, source: Source, location: Location) -> Taken:
+        """Enter one file; what is wrong with it holds up no other. Raises TransientError."""
+        name = f"{location}/{source.name}"
+        try:
+            self._enter_one(source, location)
+        except BadInput as bad:
+            return Taken(name, Became.LEFT, f"{bad.reason} {bad.next_step}")
+        except (Left, Unreadable) as error:
+            return Taken(name, Became.LEFT, str(error))
+        except (NotFound, OutputLost, PreconditionFailed) as error:
+            return Taken(name, Became.LEFT, f"Somebody else has just written {error}.")
+        except Exception as error:
+            if is_transient(error):
+                raise
+            log.exception("%s could not be taken over", source.label)
+            return Taken(name, Became.LEFT, f"An error of ours: {type(error).__name__}: {error}")
+        finally:
+            source.memory.clear()
+        return Taken(name, Became.ENTERED)
+
+    def _enter_one(self, source: Source, location: Location) -> None:
+        """Raises Left and BadInput."""
+        site, upload = self._site, source.upload
+        assert upload is not None
+        if keep_trying(site.catalog.get, "files", document_key(source.name)) is not None:
+            raise Left("The ledger knows another file of this name: the audit has more on both.")
+        store = site.store(location)
+        data, info = keep_trying(store.read, source.name, generation=source.generation)
+        source.memory.data = data
+        home, role = HOME.get(upload.file_type, (None, ""))
+        found = output_of(role if home == location else "found", location, info, crc32c(data))
+        first = self._first_of_image(source, location) if home == location else None
+        if first is not None:
+            derived = self._second(source, found, data, first)
+        else:
+            if upload.file_type is FileType.CR2:
+                self._refuse_to_cover_planes(upload.stem)
+            source.memory.kept = found if home == location else None
+            derived = keep_trying(DERIVATIONS[upload.file_type].make, site, source)
+            if home != location:
+                derived = derived.model_copy(update={"outputs": (*derived.outputs, found)})
+            if home != location or upload.file_type is FileType.CR2:
+                keep_trying(verify, site, source, derived)
+        keep_trying(record_image_file, site, source, derived)
+
+    def _first_of_image(self, source: Source, location: Location) -> str | None:
+        """The path of another object that is the image's already, or has its proper path."""
+        site, upload = self._site, source.upload
+        assert upload is not None
+        if upload.file_type in (FileType.FITS_FZ, FileType.CR2) and upload.image_id is not None:
+            image = keep_trying(site.catalog.get, "images", upload.image_id)
+            is_raw = upload.file_type is FileType.CR2
+            kind, field = ("cr2", "original_path") if is_raw else ("fits", "bucket_path")
+            if image is not None and kind in recorded_sources(image.fields):
+                path = image.fields.get(field)
+                if isinstance(path, str) and path != source.name:
+                    return path
+        proper = f"{upload.stem}.{upload.file_type.value}"
+        if proper != source.name:
+            return proper if keep_trying(site.stat, location, proper) is not None else None
+        return None
+
+    def _second(self, source: Source, found: Output, data: bytes, first: str) -> Derived:
+        """A second file of an image is entered if it is the same image. Raises Left."""
+        from panoptes.network.fits.content import same_image
+
+        stored, _ = keep_trying(self._site.store(found.location).read, first)
+        is_same = data == stored or (found.role == "archive" and same_image(data, stored))
+        query = Query("files", where=[("path", "==", first), ("location", "==", found.location)])
+        owner = next(iter(keep_trying(self._site.catalog.query, query)), None)
+        if not is_same or owner is None:
+            why = "differs from it" if owner is not None else "could not be taken over itself"
+            raise Left(f"{first} is the same image's, and {why}: compare the two, and move one.")
+        return Derived(
+            crc32c=found.crc32c, outputs=(found,), duplicate_of=str(owner.fields["name"])
+        )
+
+    def _refuse_to_cover_planes(self, stem: str) -> None:
+        """Raises Left where another program's colour planes have the names of ours."""
+        for colour in "rgb":
+            path = f"{stem}_{colour}.fits.fz"
+            try:
+                header = keep_trying(read_header, self._site.store("rgb"), path).header
+            except NotFound:
+                continue
+            if not str(header.get("PROGRAM")).startswith("panoptes-network"):
+                raise Left(
+                    f"{path} lies in rgb and was not made by this network: move it away, and the "
+                    "camera raw is taken over."
+                )
+
+
+def _sequence_id(info: ObjectInfo) -> str | None:
+    upload = source_of(info).upload
+    return upload.sequence_id if upload else None
+
+
+def _is_made(location: Location, info: ObjectInfo) -> bool:
+    """Whether it is what is made of other files: it is made again, or goes with those."""
+    return location == "rgb" or (location == "previews" and ".preview-" in info.name)
+
+
+def _unnamed(location: Location, info: ObjectInfo) -> Taken:
+    reason = ""
+    try:
+        parse_upload(info.name)
+    except BadInput as bad:
+        reason = f"{bad.reason} It stays where it is."
+    return Taken(f"{location}/{info.name}", Became.LEFT, reason)
