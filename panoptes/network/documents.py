@@ -161,7 +161,7 @@ class Observation(Document):
     iso: int | None = None
     project: str | None = None
     image_type: str | None = Field(
-        None, description="light if it has a light, else the first of its types by the alphabet"
+        None, description="light if it has a light, else what its first exposure is for"
     )
     timelapse_path: str | None = Field(None, description="the unit's own film, in timelapse")
     num_images: int | None = None

@@ -68,7 +68,8 @@ _SEQUENCE = rf"(?P<sequence>{_TIME})"
 # they are told from a field's name in exported names, where folders are joined by "_".
 _SERIAL = r"(?P<camera>[0-9A-Za-z]{6}|(?=[A-Z]*\d)[0-9A-Z]{7,10}|[0-9a-f]{16})"
 # What owners call a ZWO, and simulators anything: it may stand where a folder is the camera's.
-_CAMERA_TEXT = re.compile(r"[0-9A-Za-z](?:[ -.0-~]{0,30}[!-.0-~])?", re.ASCII)
+# Signs that paths or URLs take for their own are none of it.
+_CAMERA_TEXT = re.compile(r"[0-9A-Za-z](?:[ !-$&-.0-\[\]-~]{0,30}[!-$&-.0-\[\]-~])?", re.ASCII)
 _EXPORTED = re.compile(  # read without a field wherever that can be
     rf"{_UNIT}(?:[/_]|/(?P<field>[^/]+(?:/[^/]+)?)/|_(?P<name>[^/]+?)_){_SERIAL}[/_]{_SEQUENCE}"
     r"(?:[/_](?P<leaf>[^/]+))?",
@@ -92,6 +93,11 @@ _SUFFIX = re.compile(
     r"(?P<stem>.+?)\.(?P<suffix>fits\.fz|fits|cr2|jpe?g|png|mp4)", re.ASCII | re.I | re.S
 )
 _HAS_TIME = re.compile(rf"(?<!\d){_TIME}(?!\d)", re.ASCII)
+PASSING_SUFFIXES = (".part", ".partial", ".filepart", ".tmp", ".crdownload")
+"""Of what is not there yet: an upload is under way."""
+_MADE = ".preview-1024.jpg"
+"""The longest that is put behind a stem for what is made of a file."""
+_IS_MADE = re.compile(r".*\.preview-\d+", re.ASCII | re.S)
 _ABOVE_FIELDS = ("images/fields/", "images/", "fields/")
 """Folders of a unit's own disk that some uploads keep in front of the field's."""
 _KINDS = {
@@ -183,13 +189,14 @@ class UploadName:
 
     @property
     def image_id(self) -> str | None:
-        """Of the exposure that it is, or is a picture of; None of all else."""
+        """Of the exposure that it is, or that its time says it is of; None of all else."""
+        return self.exposure_id if self.image_time or self.file_type in IMAGES else None
+
+    @property
+    def exposure_id(self) -> str:
+        """The `image_id` of the exposure that has this name, if there is one."""
         camera = f"{self.sequence.unit_id}_{self.sequence.camera_id}"
-        if self.image_time is not None:
-            return f"{camera}_{self.image_time}"
-        if self.file_type in IMAGES:  # its name has no time of its own
-            return f"{camera}_{self.sequence.sequence_time}-{self.leaf}"
-        return None
+        return f"{camera}_{self.image_time or f'{self.sequence.sequence_time}-{self.leaf}'}"
 
     @property
     def time(self) -> datetime:
@@ -232,7 +239,12 @@ def _is_camera(text: str) -> bool:
 
     No id has a time in it: so where a camera's name ends in an id is never in doubt.
     """
-    return bool(_CAMERA_TEXT.fullmatch(text)) and not _HAS_TIME.search(text)
+    return (
+        bool(_CAMERA_TEXT.fullmatch(text))
+        and not _HAS_TIME.search(text)
+        and not text.casefold().endswith(PASSING_SUFFIXES)
+        and f"{text}/" not in _ABOVE_FIELDS
+    )
 
 
 def parse_upload(name: str) -> UploadName:
@@ -329,6 +341,11 @@ def _read_leaf(
         free = any_leaf or file_type not in IMAGES
         if not free or _HAS_TIME.search(leaf) or leaf.startswith("."):
             raise BadInput("unroutable-name", f"{leaf[:60]!r} names no image")
+        if _IS_MADE.fullmatch(leaf):
+            raise BadInput("unroutable-name", "pictures that the network makes are called so")
+        longest = 255 - len(_MADE)  # of a name in a folder
+        if len(leaf.encode()) > longest:
+            raise BadInput("unroutable-name", f"its last part is longer than {longest} bytes")
         return leaf, None
     for said, meant in (
         (found["unit"], sequence.unit_id),

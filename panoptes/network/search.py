@@ -129,8 +129,8 @@ class Wanted:
         status = fields.get("status")
         return (
             isinstance(time, datetime)
-            and (not self.unit_ids or fields.get("unit_id") in self.unit_ids)
-            and (not self.camera_ids or fields.get("camera_id") in self.camera_ids)
+            and (not self.unit_ids or _is_among(fields.get("unit_id"), self.unit_ids))
+            and (not self.camera_ids or _is_among(fields.get("camera_id"), self.camera_ids))
             and (
                 not self.statuses
                 or (
@@ -229,7 +229,8 @@ def all_images(
 
 def _is_for(image_types: frozenset[str] | None, fields: Fields) -> bool:
     """Where nothing says what exposures are for, they are lights."""
-    return image_types is None or (fields.get("image_type") or "light") in image_types
+    said = fields.get("image_type")
+    return image_types is None or (said if isinstance(said, str) else "light") in image_types
 
 
 def every_image(catalog: Catalog) -> Iterator[Stored]:
@@ -289,6 +290,10 @@ def _in_cone(catalog: Catalog, wanted: Wanted) -> list[Stored]:
 def _moment(stored: Stored) -> tuple[datetime, str]:
     time = stored.fields.get("time")
     return time if isinstance(time, datetime) else _BEFORE_ALL, stored.key
+
+
+def _is_among(value: object, wanted: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in wanted
 
 
 def _is_like(value: object, pattern: str) -> bool:

@@ -143,6 +143,26 @@ def test_a_name_without_a_place_gets_an_advice(name: str, advice: str) -> None:
     assert advice in refused.value.reason
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"PAN001/cam/{SEQ}/pointing00.preview-1024.jpg",  # what we make of pointing00
+        f"PAN001/focus/cam/{SEQ}/x.preview-1024.jpg",
+        f"PAN001/focus/cam/{SEQ}/{'x' * 239}.fits",
+        f"PAN001/images/M42/images/{SEQ}/{IMG}.fits",  # a folder, no camera
+        f"PAN001/fields/M42/fields/{SEQ}/{IMG}.fits",
+        f"PAN001/M42/cam.tmp/{SEQ}/{IMG}.fits",  # passed over by every folder
+        f"PAN001/M42/cam.PART/{SEQ}/{IMG}.fits",
+        f"PAN001/M42/a%2Fb/{SEQ}/{IMG}.fits",
+        f"PAN001/M42/a\\b/{SEQ}/{IMG}.fits",
+    ],
+)
+def test_names_that_would_be_lost_among_others_are_refused(name: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        parse_upload(name)
+    assert refused.value.code == "unroutable-name"
+
+
 def test_what_is_understood_is_found_by_the_listing_of_its_observation(tmp_path: Path) -> None:
     site = sites.drained(tmp_path)
     names = [

@@ -172,12 +172,14 @@ def _cameras(site: Site, unit: str) -> list[str]:
         low = f"{unit}_"
         while sequence_id := _first_id(site, collection, low, f"{unit}_{_END}"):
             try:
-                camera = parse_sequence_id(sequence_id).camera_id
+                sequence = parse_sequence_id(sequence_id)
             except ValueError:  # another program's
-                low = f"{sequence_id}{_END}"
+                low = f"{sequence_id} "
                 continue
-            found.add(camera)
-            low = f"{unit}_{camera}_{_END}"
+            found.add(sequence.camera_id)
+            # Not farther than a day: among a camera's ids lie those of cameras whose names go
+            # on where its name ends.
+            low = f"{unit}_{sequence.camera_id}_{sequence.sequence_time[:9]}999999"
     proper = [camera for camera in found if sequence_of(f"{unit}/{camera}/20000101T000000")]
     return sorted(proper, key=lambda camera: f"{camera}/")
 

@@ -89,15 +89,15 @@ def remove_from_incoming(site: Site, source: Source) -> None:
 
 
 def _link(site: Site, upload: UploadName, derived: Derived) -> None:
-    """Have the document of an image or observation, if there is one, name its picture or film."""
+    """Have the document of an image, if there is one, name its picture."""
     path = derived.outputs[0].path
-    if upload.file_type is FileType.MP4:
-        place, name = ("observations", upload.sequence_id), "timelapse_path"
-    elif upload.image_id is not None and path == picture_path(upload):
-        place, name = ("images", upload.image_id), "picture_path"
-    else:
+    if path != picture_path(upload):
         return
-    modify(site.catalog, *place, lambda before: None if before is None else {name: path})
+
+    def change(before: Fields | None) -> Fields | None:
+        return None if before is None else {"picture_path": path}
+
+    modify(site.catalog, "images", upload.exposure_id, change)
 
 
 def picture_path(upload: UploadName) -> str:
@@ -256,7 +256,8 @@ class _Recording:
         end = moment + timedelta(seconds=exptime) if isinstance(exptime, int | float) else None
         picture = picture_path(upload)
         # Later than its image it is linked when it is filed.
-        came_before = not stored and self.site.stat("previews", picture) is not None
+        is_named = stored.get("picture_path") is not None
+        came_before = not is_named and self.site.stat("previews", picture) is not None
         image = Image.model_validate(
             said
             | self._parts()
@@ -356,8 +357,8 @@ def merge_first_writer(
         if earlier is None:
             if any(stored.get(n) not in (None, "", empty.get(n)) for n in names):
                 continue  # theirs
-        elif by > earlier:
-            continue
+        elif by > earlier and by.lstrip("~") != earlier.lstrip("~"):
+            continue  # an image's own later upload may be of another type
         fields |= {name: said[name] for name in names}
         described |= dict.fromkeys(names, by)
     return fields | ({"described_by": described} if described else {})

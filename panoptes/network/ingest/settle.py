@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from panoptes.network.catalog.catalog import Condition, Fields, Query, modify
@@ -18,6 +19,8 @@ INGESTED = (
 NOT_LIGHTS = [kind.value for kind in ImageType if kind is not ImageType.LIGHT]
 """Of older documents nothing says what they are for: they count as lights."""
 
+_OF_AN_IMAGE = re.compile(r"\d{8}T\d{6}\.mp4", re.ASCII)
+
 
 def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool = True) -> Fields:
     """Write the derived fields of an observation and its unit; gives the observation's.
@@ -28,8 +31,13 @@ def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool
     begun the next one. One that has no document (nothing of it could be taken) stays so.
     """
     catalog = site.catalog
-    if catalog.get("observations", sequence.sequence_id) is None:
+    stored = catalog.get("observations", sequence.sequence_id)
+    if stored is None:
         return {}
+    kind = _image_type(site, sequence)
+    if kind is not None and kind != stored.fields.get("image_type"):
+        # Before the unit, which counts the observations that have lights.
+        modify(catalog, "observations", sequence.sequence_id, lambda before: {"image_type": kind})
     later = _next_begun(site, sequence)
     _end_earlier(site, sequence)
 
@@ -38,9 +46,8 @@ def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool
         quiet = last is not None and now() - last >= timedelta(hours=site.settings.quiet_hours)
         wanted = "received" if later or quiet else "receiving_files"
         found = _totals(site, ("sequence_id", "==", sequence.sequence_id))
-        film = f"{sequence.folder}/{sequence.sequence_time}.mp4"
-        if not (before or {}).get("timelapse_path") and site.stat("timelapse", film):
-            found["timelapse_path"] = film  # it came before anything that it could be linked from
+        if film := _film(site, sequence):
+            found["timelapse_path"] = film
         return found | {
             "last_arrival": last,
             "status": forward(OBSERVATION_STATUS, (before or {}).get("status"), wanted),
@@ -54,6 +61,24 @@ def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool
         modify(catalog, "units", sequence.unit_id, unit)
     _mend_nights(site, sequence)
     return modify(catalog, "observations", sequence.sequence_id, observation)
+
+
+def _image_type(site: Site, sequence: ObservationName) -> str | None:
+    """Light if there is a light, else what the first exposure is for; None where there is none."""
+    own: Condition = ("sequence_id", "==", sequence.sequence_id)
+    if _totals(site, own)["num_images"]:
+        return ImageType.LIGHT.value
+    first = next(iter(site.catalog.query(Query("images", [own], [("time", "asc")], limit=1))), None)
+    said = first.fields.get("image_type") if first else None
+    return said if said in NOT_LIGHTS else None
+
+
+def _film(site: Site, sequence: ObservationName) -> str | None:
+    """The unit's film of the whole observation: the one named by it, else the first by name."""
+    own = f"{sequence.folder}/{sequence.sequence_time}.mp4"
+    names = [info.name for info in site.store("timelapse").list(f"{sequence.folder}/")]
+    whole = [n for n in names if not _OF_AN_IMAGE.fullmatch(n.rpartition("/")[2])]
+    return own if own in names else min(whole, default=None)
 
 
 def unit_totals(site: Site, unit_id: str) -> Fields:

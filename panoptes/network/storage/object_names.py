@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 
-from panoptes.network.names import MAX_NAME_BYTES
+from panoptes.network.names import MAX_NAME_BYTES, PASSING_SUFFIXES
 
 PRIVATE = ".panoptes"
 """The folder for a store's own files; never part of a name, in any case of letters."""
-
-_PASSING = (".part", ".partial", ".filepart", ".tmp", ".crdownload")
 
 
 def is_passing(name: str) -> bool:
@@ -19,7 +17,8 @@ def is_passing(name: str) -> bool:
     folders it holds as well.
     """
     return any(
-        part.startswith(".") or part.casefold().endswith(_PASSING) for part in name.split("/")
+        part.startswith(".") or part.casefold().endswith(PASSING_SUFFIXES)
+        for part in name.split("/")
     )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from panoptes.network.audit import audit
+from panoptes.network.audit.finding import Kind
 from panoptes.network.search import Wanted, all_images, all_observations
 from panoptes.network.site import Site
 from tests import sites
-from tests.files import jpeg, mp4, place, tiny_cr2, tiny_fits
+from tests.files import UPLOADED, jpeg, mp4, place, tiny_cr2, tiny_fits
 
 SEQ = "20260612T083011"
 CCD = "310d1f0f00070900"
@@ -222,3 +224,68 @@ def test_a_picture_of_a_focus_run_is_filed(site: Site) -> None:
     assert results[name].became == "filed"
     assert results[name].path == f"PAN001/14d3bd/{SEQ}/fine-focus.png"
     assert sites.outcomes(results)[cut] == "quarantined: truncated-file"
+
+
+def test_an_observation_whose_only_light_becomes_a_dark_is_found_no_more(site: Site) -> None:
+    name = f"PAN001/14d3bd/{SEQ}/20260612T083214.fits"
+    place(sites.incoming(site), name, tiny_fits())
+    sites.run(site)
+    dark = tiny_fits({"IMAGETYP": "Dark Frame", "EXPTIME": 3.0, "FIELD": "lid"})
+    place(sites.incoming(site), name, dark, moment=UPLOADED + timedelta(hours=1))
+    assert sites.run(site)[name].became == "catalogued"
+    assert list(all_observations(site.catalog, Wanted())) == []
+    observation = sites.document(site, "observations", f"PAN001_14d3bd_{SEQ}")
+    assert observation["image_type"] == "dark"
+    assert (observation["exptime"], observation["field_name"]) == (3.0, "lid")
+    unit = sites.document(site, "units", "PAN001")
+    assert (unit["num_images"], unit["num_observations"]) == (0, 0)
+    assert list(audit(site, deep=True)) == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_film_of_an_observation_does_not_hang_on_the_order(site: Site, first: int) -> None:
+    folder = f"PAN001/M42/14d3bd/{SEQ}"
+    films = [f"{folder}/timelapse.mp4", f"{folder}/M42_14d3bd_{SEQ}.mp4"]
+    for name in (films[first], films[1 - first]):
+        place(sites.incoming(site), name, mp4(picture=name.encode()))
+        place(sites.incoming(site), f"{folder}/20260612T083214.fits", tiny_fits())
+        sites.run(site)
+    observation = sites.document(site, "observations", f"PAN001_14d3bd_{SEQ}")
+    assert observation["timelapse_path"] == f"PAN001/14d3bd/{SEQ}/{SEQ}.mp4"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_picture_of_a_frame_without_a_time_is_linked(site: Site, first: int) -> None:
+    stem = f"PAN001/14d3bd/{SEQ}/pointing00"
+    files = [(f"{stem}.fits", tiny_fits()), (f"{stem}.jpg", jpeg())]
+    for name, data in (files[first], files[1 - first]):
+        place(sites.incoming(site), name, data)
+        sites.run(site)
+    image = sites.document(site, "images", f"PAN001_14d3bd_{SEQ}-pointing00")
+    assert image["picture_path"] == f"{stem}.jpg"
+
+
+def test_foreign_documents_of_any_type_break_no_search(site: Site) -> None:
+    upload(site, f"A/14d3bd/{SEQ}", "083214")
+    sites.run(site)
+    moment = sites.document(site, "observations", f"PAN001_14d3bd_{SEQ}")["time"]
+    strange = {"time": moment, "image_type": ["a"], "unit_id": {"a": 1}, "camera_id": ["b"]}
+    site.catalog.create("observations", "strange", strange)
+    assert len(list(all_observations(site.catalog, Wanted()))) == 2
+    wanted = Wanted(unit_ids=frozenset({"PAN001"}), camera_ids=frozenset({"14d3bd", "x"}))
+    assert len(list(all_observations(site.catalog, wanted))) == 1
+
+
+@pytest.mark.parametrize("camera", ["A_B", "A_2018B", "A_1", "AB", "A b"])
+def test_the_audit_sees_a_camera_whose_name_begins_with_anothers(site: Site, camera: str) -> None:
+    for each in ("A", camera):
+        upload(site, f"M42/{each}/{SEQ}", "083214")
+    sites.run(site)
+    assert list(audit(site, deep=True)) == []
+    path = f"PAN001/{camera}/{SEQ}/20260612T083214.fits.fz"
+    site.store("images").delete(path)
+    preview = f"PAN001/{camera}/{SEQ}/20260612T083214.preview-1024.jpg"
+    site.store("previews").delete(preview)
+    found = {(finding.kind, finding.name) for finding in audit(site)}
+    assert (Kind.OBJECT_MISSING, path) in found
+    assert all(f"/{camera}/" in name for _, name in found)
