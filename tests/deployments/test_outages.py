@@ -112,12 +112,12 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 
 
 def keep_to_one_sweep(stack: LocalStack) -> None:
-    """A short window, and no sweep but the test's own."""
+    """A short window, and nothing by the clock: no sweep but the test's own."""
     with stack.client() as client:
         set_window(client, WINDOW, margin=MARGIN)
-        sweep = client.read_deployment_by_name("sweep-incoming/local")
-        for schedule in client.read_deployment_schedules(sweep.id):
-            client.update_deployment_schedule(sweep.id, schedule.id, active=False)
+        for deployment in client.read_deployments():
+            for schedule in client.read_deployment_schedules(deployment.id):
+                client.update_deployment_schedule(deployment.id, schedule.id, active=False)
 
 
 def night(day: int) -> Night:

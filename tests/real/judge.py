@@ -29,7 +29,7 @@ from tests.real.worlds import World
 
 OWN_TO_A_RUN = {
     "arrived", "recorded", "opened", "closed", "last_arrival", "generation",
-    "attempts", "returns", "failures", "announced",
+    "attempts", "returns", "failures", "announced", "taken_on", "taken_bytes",
 }  # fmt: skip
 """Fields that say when and how often: they differ between any two worlds."""
 

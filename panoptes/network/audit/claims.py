@@ -146,7 +146,6 @@ def places_of(image: Fields) -> list[Place]:
         ("images", image.get("bucket_path")),
         ("originals", image.get("original_path")),
         ("previews", image.get("preview_path")),
-        ("previews", image.get("picture_path")),
         *(("rgb", path) for path in (planes.values() if isinstance(planes, dict) else ())),
     ]  # fmt: skip
     return [(location, path) for location, path in named if isinstance(path, str)]

@@ -104,7 +104,10 @@ FOR_PEOPLE: dict[str, tuple[Break, Found]] = {
     ),
     "an entry cannot be read": (
         lambda n: change(n, "files", entry_key(f"{IMAGE}.jpg"), generation="many"),
-        {("document-unreadable", f"files/{entry_key(f'{IMAGE}.jpg')}")},
+        {
+            ("document-unreadable", f"files/{entry_key(f'{IMAGE}.jpg')}"),
+            ("object-orphaned", f"previews/{IMAGE}.jpg"),
+        },
     ),
 }
 """What was done, and what the audit finds. Somebody has to decide what becomes of it."""
