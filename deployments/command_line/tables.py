@@ -74,7 +74,8 @@ OBSERVATION = {
 
 def observations_table(rows: Sequence[Mapping[str, object]]) -> Table:
     """Observations as `document_json` gives them."""
-    table = Table(header_style="bold", box=None)
+    # Narrow enough for a terminal of 80 columns.
+    table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for title, name in OBSERVATION.items():
         is_number = name in ("ra", "dec", "num_images", "total_exptime")
         table.add_column(
@@ -84,7 +85,8 @@ def observations_table(rows: Sequence[Mapping[str, object]]) -> Table:
             justify="right" if is_number else "left",
         )
     for row in rows:
-        values = (row.get(name) for name in OBSERVATION.values())
+        said = {**row, "status": str(row.get("status") or "").replace("_", " ")}
+        values = (said.get(name) for name in OBSERVATION.values())
         shown = (f"{x:.2f}" if isinstance(x, float) else "" if x is None else x for x in values)
         table.add_row(*map(cell, shown))
     return table
