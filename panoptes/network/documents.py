@@ -8,7 +8,7 @@ every model allows extra fields, and a field that is not known is absent, never 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -69,10 +69,9 @@ def healpix_of(ra: float, dec: float) -> int:
 
 
 class Document(BaseModel):
-    """A document of one of the collections."""
+    """A document of the catalogue."""
 
     model_config = ConfigDict(extra="allow")
-    collection: ClassVar[str]
     schema_version: int = SCHEMA_VERSION
 
     def fields(self) -> dict[str, Any]:
@@ -105,7 +104,6 @@ class Adopted(BaseModel):
 class Unit(Document):
     """A telescope, by ``unit_id``; other software keeps its telemetry here, too."""
 
-    collection = "units"
     name: str
     elevation: float | None = Field(None, description="metres above sea level")
     location: GeoPoint | None = None
@@ -122,7 +120,6 @@ class Unit(Document):
 class Camera(Document):
     """A camera of a unit, by ``UNIT_CAMERA``."""
 
-    collection = "cameras"
     unit_id: str
     camera_id: str
     name: str | None = Field(None, description="what the unit calls it, such as Cam00")
@@ -143,7 +140,6 @@ class Observation(Document):
     and what makes lights come before others, and FITS files before raws.
     """
 
-    collection = "observations"
     sequence_id: str
     unit_id: str
     camera_id: str
@@ -193,7 +189,6 @@ class Image(Document):
     Only lights (`image_type`) count as images of their observation and unit.
     """
 
-    collection = "images"
     image_id: str
     sequence_id: str
     unit_id: str
@@ -313,7 +308,6 @@ class File(Document):
     stay when a file comes again: one file is one case, however often it was judged.
     """
 
-    collection = "files"
     name: str
     file_type: str | None = None
     unit_id: str | None = None

@@ -66,11 +66,14 @@ def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool
 def _image_type(site: Site, sequence: ObservationName) -> str | None:
     """Light if there is a light, else what the first exposure is for; None where there is none."""
     own: Condition = ("sequence_id", "==", sequence.sequence_id)
-    if _totals(site, own)["num_images"]:
-        return ImageType.LIGHT.value
     first = next(iter(site.catalog.query(Query("images", [own], [("time", "asc")], limit=1))), None)
-    said = first.fields.get("image_type") if first else None
-    return said if said in NOT_LIGHTS else None
+    if first is None:
+        return None
+    said = first.fields.get("image_type")
+    # Counted only where the first is none: calibrations lie in observations of their own.
+    if said not in NOT_LIGHTS or _totals(site, own)["num_images"]:
+        return ImageType.LIGHT.value
+    return str(said)
 
 
 def _film(site: Site, sequence: ObservationName) -> str | None:
