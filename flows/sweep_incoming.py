@@ -99,6 +99,8 @@ def _sweep(
     progress = RunProgress("sweep-incoming")
     ripe = at_rest(site, found.unroutable).ready
     results = list(take_all(ripe, steps=steps, watch=progress).values())
+    aside = {result.name for result in results if result.became is Became.QUARANTINED}
+    found.unroutable[:] = [source for source in found.unroutable if source.name not in aside]
     progress.finish(results)
     keep_trying(announce_cases, site)
     busy = held(site)

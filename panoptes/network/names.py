@@ -316,9 +316,11 @@ def _hint(stem: str) -> str:
     above, slash, below = stem.partition("/PAN")
     if slash and (_EXPORTED.fullmatch(f"PAN{below}") or _FOLDERS.fullmatch(f"PAN{below}")):
         return f"the unit comes first: the folder to take is {above}"
-    parts = stem.split("/")
     if not re.match(r"PAN\d{3}(?:[/_]|$)", stem, re.ASCII) and _HAS_TIME.search(stem):
-        return f"it names no unit: put PAN and its three digits in front, PAN001/{parts[-1][:60]}"
+        named = f"PAN001/{stem.rpartition('/images/')[2]}"
+        if not any(form.fullmatch(named) for form in (_EXPORTED, _FOLDERS, _OVERLAY)):
+            named = f"PAN001/{stem.rpartition('/')[2]}"
+        return f"it names no unit: put PAN and its three digits in front, {named[:120]}"
     return ""
 
 

@@ -124,7 +124,14 @@ def test_folders_of_a_units_disk_are_no_part_of_the_field(name: str) -> None:
 
 ADVICE = [
     (f"Quickalignment/14d3bd-{SEQ}-alignment_overlay.jpg", "put PAN and its three digits in front"),
-    (f"home/panoptes/images/fields/M42/14d3bd/{SEQ}/{IMG}.fits.fz", "names no unit"),
+    (
+        f"home/panoptes/images/fields/M42/14d3bd/{SEQ}/{IMG}.fits.fz",
+        f"in front, PAN001/fields/M42/14d3bd/{SEQ}/{IMG}",
+    ),
+    (
+        f"Quickalignment/14d3bd-{SEQ}-alignment_overlay.jpg",
+        f"in front, PAN001/Quickalignment/14d3bd-{SEQ}-alignment_overlay",
+    ),
     (f"home/panoptes/images/PAN001/M42/14d3bd/{SEQ}/{IMG}.fits.fz", "the folder to take is"),
     (f"images/fields/M42/14d3bd/{SEQ}/{IMG}.fits.fz", "names no unit"),
     (f"focus/14d3bd/{SEQ}/19960-00.fits", "names no unit"),
