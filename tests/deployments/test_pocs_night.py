@@ -58,8 +58,8 @@ def url(site: Site) -> Iterator[str]:
         yield url
 
 
-def found(url: str, **asked: object) -> list[dict[str, object]]:
-    answer = httpx.get(f"{url}/observations", params=dict(asked))
+def found(url: str, **asked: str) -> list[dict[str, object]]:
+    answer = httpx.get(f"{url}/observations", params=asked)
     assert answer.status_code == 200, answer.text
     rows: list[dict[str, object]] = answer.json()["observations"]
     return rows
