@@ -96,6 +96,7 @@ def in_child(what: str, settings: NetworkSettings, stop_after: int | None = None
 
 
 def _adopt(settings: NetworkSettings, stop_after: int | None) -> None:
+    be_patient()
     tally = Tally()
     for count, taken in enumerate(adopt(Site(settings), dry_run=False), 1):
         tally.add(taken)
