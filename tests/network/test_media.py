@@ -42,12 +42,17 @@ def test_a_video_of_boxes_without_end_is_refused_without_remembering_them(
     boxes[:, :4] = (0, 0, 0, 8)
     boxes[:, 4:] = kinds
     data = mp4() + boxes.tobytes()
+    peaks = []
     tracemalloc.start()
     try:
-        assert _code(check_mp4, data) == "too-large"
-        assert tracemalloc.get_traced_memory()[1] < 50_000
+        for _ in range(5):  # another thread of this process may take memory meanwhile
+            tracemalloc.reset_peak()
+            before, _peak = tracemalloc.get_traced_memory()
+            assert _code(check_mp4, data) == "too-large"
+            peaks.append(tracemalloc.get_traced_memory()[1] - before)
     finally:
         tracemalloc.stop()
+    assert min(peaks) < 50_000
 
 
 @pytest.mark.parametrize(

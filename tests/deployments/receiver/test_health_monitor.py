@@ -46,13 +46,20 @@ def test_a_backlog_that_grows_from_sweep_to_sweep_is_noticed() -> None:
     assert "9 files of 1 observations wait, 9 of them overdue" in counted(9)[0].sentence
 
 
+class PatientPrefect(Prefect):
+    """Gives a busy server the time that it needs."""
+
+    async def call(self, method: str, path: str, *, seconds: float = 0, **arguments: Any) -> Any:
+        return await super().call(method, path, seconds=PATIENT_SECONDS, **arguments)
+
+
 @asynccontextmanager
 async def looking(stack: LocalStack, deployment: str = INGEST) -> AsyncIterator[HealthMonitor]:
     from prefect.client.orchestration import get_client
 
     with stack.settings():
         async with get_client() as client:
-            yield HealthMonitor(Prefect(client, deployment))
+            yield HealthMonitor(PatientPrefect(client, deployment))
 
 
 def look(stack: LocalStack, until: Callable[[dict[str, Concern]], bool]) -> dict[str, Concern]:
