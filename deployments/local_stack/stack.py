@@ -294,7 +294,7 @@ class LocalStack:
     def _start_worker(self) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
         limit = str(cores or os.cpu_count() or 1)
-        command = ["-m", "prefect", "worker", "start", "--pool", WORK_POOL, "--type", "process"]
+        command = ["-m", "prefect", "worker", "start", "--pool", WORK_POOL]
         self.run_beside("worker", [*command, "--limit", limit])
 
     def _await_server(self, deadline: float) -> None:

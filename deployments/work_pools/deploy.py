@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 WORK_POOL = "panoptes"
+WARM, PROCESS = "warm-process", "process"
+"""Types of work pools: of `deployments.work_pools.warm_worker`, and Prefect's own."""
 PROJECT = Path(__file__).resolve().parents[2]
 """The folder of prefect.yaml; the project is always installed editable."""
 KEEP_MEMORY = ":".join(
@@ -59,18 +61,18 @@ watches, one that looks for a project to install, and the run."""
 
 
 def make_work_pool(client: SyncPrefectClient) -> None:
-    """Make the process work pool where it is missing.
+    """Make the work pool where it is missing, of the type that starts runs fastest here.
 
     One that is there stays as its operator set it, but for the place of this installation,
     which may have been moved.
     """
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.exceptions import ObjectAlreadyExists
-    from prefect.workers.process import ProcessWorker
 
+    kind = WARM if sys.platform == "linux" else PROCESS
     try:
         client.create_work_pool(
-            WorkPoolCreate(name=WORK_POOL, type=ProcessWorker.type, base_job_template=JOB_TEMPLATE)
+            WorkPoolCreate(name=WORK_POOL, type=kind, base_job_template=JOB_TEMPLATE)
         )
     except ObjectAlreadyExists:
         template = client.read_work_pool(WORK_POOL).base_job_template

@@ -42,7 +42,7 @@ def site(prefect_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) ->
     network = f"night-{uuid.uuid4().hex[:8]}"
     routed = [name for name in sent if name not in pocs_night.NO_UNIT]
     with prefect_stack.settings():
-        PanoptesNetwork.of(site).save(network)
+        PanoptesNetwork.of(site).save(network, overwrite=True)
         for sequence_id in sorted({parse_upload(name).sequence_id for name in routed}):
             assert ingest_observation(sequence_id, network, return_state=True).is_completed()
         swept = sweep_incoming(network, return_state=True)

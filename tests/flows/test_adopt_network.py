@@ -37,7 +37,7 @@ def test_a_run_says_what_it_would_do_does_it_when_told_to_and_shows_what_is_left
     shown = Artifact.get("adopt-adopted")
     assert "ends too early" in str(getattr(shown, "data", None))
 
-    other = Lease(site.catalog, ADOPTING, 60)
+    other = Lease(site.catalog, ADOPTING, 3600)
     assert other.take()
     second = adopt_network("adopted", dry_run=False, return_state=True)
     assert second.name == "Cancelled"

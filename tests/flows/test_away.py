@@ -56,7 +56,7 @@ def test_a_run_whose_store_is_away_is_broken_off_and_leaves_everything_to_the_ne
     site: Site, prefect_api: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"away-{uuid.uuid4().hex[:8]}"
-    PanoptesNetwork.of(site).save(name)
+    PanoptesNetwork.of(site).save(name, overwrite=True)
 
     def ingest() -> State[Any]:
         return ingest_observation(SEQUENCE_ID, network=name, return_state=True)
@@ -83,7 +83,7 @@ def test_a_network_that_is_away_at_the_start_is_said_in_a_sentence(
     site: Site, prefect_api: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"away-{uuid.uuid4().hex[:8]}"
-    PanoptesNetwork.of(site).save(name)
+    PanoptesNetwork.of(site).save(name, overwrite=True)
     monkeypatch.setattr("panoptes.network.storage.folder.FolderStore.check", _away)
     states = [
         ingest_observation(SEQUENCE_ID, network=name, return_state=True),

@@ -145,7 +145,7 @@ def test_a_backfill_run_takes_its_batch_and_queues_the_rest(
     upload(site, 5)
     name = f"batches-{uuid.uuid4().hex[:8]}"
     with prefect_stack.settings():
-        PanoptesNetwork.of(site).save(name)
+        PanoptesNetwork.of(site).save(name, overwrite=True)
     parameters = {"sequence_id": SEQUENCE_ID, "network": name, "most_files": 2}
     prefect_stack.run_deployment(BACKFILL_DEPLOYMENT, parameters)
     deadline = time.monotonic() + PATIENT_SECONDS

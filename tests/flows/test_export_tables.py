@@ -25,7 +25,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 def named(site: Site) -> str:
     name = f"tables-{uuid.uuid4().hex[:8]}"
-    PanoptesNetwork.of(site).save(name)
+    PanoptesNetwork.of(site).save(name, overwrite=True)
     return name
 
 

@@ -19,7 +19,9 @@ def site(prefect_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) ->
     """The name of a block for a small archive."""
     name = f"archive-{uuid.uuid4().hex[:8]}"
     with prefect_stack.settings():
-        PanoptesNetwork.of(small_archive(tmp_path_factory.mktemp("archive"))).save(name)
+        PanoptesNetwork.of(small_archive(tmp_path_factory.mktemp("archive"))).save(
+            name, overwrite=True
+        )
     return name
 
 

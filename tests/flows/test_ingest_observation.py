@@ -41,7 +41,7 @@ class Plant:
         self.incoming = root / "incoming"
         self.sent: list[Sent] = Night(images=images, seed=7).send(self.incoming)
         with stack.settings():
-            PanoptesNetwork.of(self.site).save(self.name)
+            PanoptesNetwork.of(self.site).save(self.name, overwrite=True)
 
     @property
     def sequence_ids(self) -> list[str]:

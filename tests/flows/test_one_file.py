@@ -46,7 +46,7 @@ def site(tmp_path: Path) -> Site:
 def run(site: Site, prefect_api: LocalStack) -> Service:
     """Runs a service over the site, in this process."""
     name = f"one-{uuid.uuid4().hex[:8]}"
-    PanoptesNetwork.of(site).save(name)
+    PanoptesNetwork.of(site).save(name, overwrite=True)
 
     def call(service: Service, path: str, **options: Any) -> State[Any]:
         return service(path, network=name, return_state=True, **options)
@@ -203,7 +203,7 @@ def test_a_run_that_holds_the_observation_is_left_alone(
 def test_a_person_runs_it_from_the_form(site: Site, run: Service, prefect_api: LocalStack) -> None:
     put(site, f"{IMAGE}.fits", tiny_fits())
     name = f"form-{uuid.uuid4().hex[:8]}"
-    PanoptesNetwork.of(site).save(name)
+    PanoptesNetwork.of(site).save(name, overwrite=True)
     asked = {"bucket_path": f"{IMAGE}.fits", "network": name}
     ids = [prefect_api.run_deployment("compress-fits/local", asked)]
     done = prefect_api.await_runs(ids)[0]

@@ -40,7 +40,7 @@ def test_a_run_in_which_one_file_hangs_ends_itself_and_the_next_takes_up_what_it
         place(sites.incoming(site), name, tiny_fits(seed=len(name)))
     block = f"stuck-{uuid.uuid4().hex[:8]}"
     with prefect_stack.settings():
-        PanoptesNetwork.of(site.changed(stall_seconds=8)).save(block)
+        PanoptesNetwork.of(site.changed(stall_seconds=8)).save(block, overwrite=True)
     ended = subprocess.run(
         [sys.executable, "-c", HANGING, SEQUENCE_ID, block],
         env=os.environ | prefect_stack.environment,

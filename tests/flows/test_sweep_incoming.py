@@ -46,7 +46,7 @@ class Plant:
         self.site = Site.in_folder(root, **(sites.AT_ONCE | policies))
         self.site.check()
         with stack.settings():
-            PanoptesNetwork.of(self.site).save(self.name)
+            PanoptesNetwork.of(self.site).save(self.name, overwrite=True)
         with stack.client() as client:
             made = client.create_flow(stands_in)
             self.deployment_id = client.create_deployment(made, self.name)
@@ -146,7 +146,7 @@ def test_every_run_to_come_is_seen_however_many_there_are(
 def test_an_observation_that_a_live_run_holds_is_left_to_it(plant: Plant) -> None:
     plant.upload(FIRST)
     plant.upload(SECOND)
-    assert Lease(plant.site.catalog, FIRST, 60).take()
+    assert Lease(plant.site.catalog, FIRST, 3600).take()
     plant.sweep()
     assert plant.started() == [SECOND]
 

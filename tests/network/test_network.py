@@ -43,7 +43,7 @@ def test_it_is_registered_saved_edited_and_found_by_name(
     environment = prefect_stack.environment
     subprocess.run(command, check=True, env=environment, cwd=tmp_path, capture_output=True)
     with prefect_stack.settings():
-        PanoptesNetwork.of(site).save("edited")
+        PanoptesNetwork.of(site).save("edited", overwrite=True)
         with prefect_stack.client() as client:
             document = client.read_block_document_by_name("edited", "panoptes-network")
             assert document.block_schema is not None

@@ -46,7 +46,7 @@ def night(folder: Path, files: int, **policies: Any) -> Site:
 
 def saved(site: Site) -> str:
     name = f"steps-{uuid.uuid4().hex[:8]}"
-    PanoptesNetwork.of(site).save(name)
+    PanoptesNetwork.of(site).save(name, overwrite=True)
     return name
 
 
@@ -314,7 +314,7 @@ def test_results_lie_where_prefects_setting_says(tmp_path: Path, prefect_api: Lo
     """A folder's block here; a *GCS Bucket* block is one of the same kind."""
     results = tmp_path / "results"
     block, runner = f"results-{uuid.uuid4().hex[:8]}", ("ThreadPoolTaskRunner", "2")
-    LocalFileSystem(basepath=str(results)).save(block)
+    LocalFileSystem(basepath=str(results)).save(block, overwrite=True)
     job = subprocess.run(
         [sys.executable, "-c", WITH_RUNNER, SEQUENCE_ID, saved(night(tmp_path, 1)), *runner],
         env=prefect_api.environment

@@ -36,7 +36,7 @@ class Command:
     def __init__(self, site: Site, stack: LocalStack) -> None:
         self.name = f"old-{uuid.uuid4().hex[:8]}"
         self.site, self.stack = site, stack
-        PanoptesNetwork.of(site).save(self.name)
+        PanoptesNetwork.of(site).save(self.name, overwrite=True)
         with stack.client() as client:
             client.create_deployment(client.create_flow(stands_in), self.name)
 

@@ -20,7 +20,7 @@ from tests.files import IMAGE, LATER, SEQUENCE_ID, tiny_fits
 def test_what_a_live_run_holds_is_left_alone(site: Site) -> None:
     site.store("previews").delete(f"{LATER}.preview-1024.jpg")
     change(site, "files", entry_key(f"{LATER}.fits"), "outcome")
-    lease = Lease(site.catalog, SEQUENCE_ID, 60)
+    lease = Lease(site.catalog, SEQUENCE_ID, 3600)
     assert lease.take()
     assert found(site) == set()
     lease.drop()
