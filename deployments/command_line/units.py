@@ -206,8 +206,9 @@ def key(
     with closing(site.catalog):
         if site.catalog.get("units", checked_unit_id(unit)) is None:
             raise ConfigurationError(f"there is no unit {unit} yet: enter it by `unit add`")
-        KeyFolder(folder.expanduser()).put(unit, content)
+        # In this order: who knows the old secret must never be given the new key.
         secret = new_secret(site.catalog, unit)
+        KeyFolder(folder.expanduser()).put(unit, content)
     sys.stdout.write(f"{secret}\n")
     sys.stderr.write(
         f"the secret of {unit}, to be given to its people by a way of its own; shown only now\n"

@@ -89,11 +89,17 @@ def observation_row(stored: Stored) -> dict[str, object]:
         **fields,
         "sequence_id": stored.key,
         "field_name": fields.get("field_name") or "unknown",
-        "coordinates.mount_ra": mount.get("mount_ra", fields.get("ra")),
-        "coordinates.mount_dec": mount.get("mount_dec", fields.get("dec")),
+        "coordinates.mount_ra": _number(mount.get("mount_ra"), fields.get("ra")),
+        "coordinates.mount_dec": _number(mount.get("mount_dec"), fields.get("dec")),
         "num_images": fields.get("num_images") or 0,
         "total_minutes_exptime": total / 60 if isinstance(total, int | float) else None,
     }
+
+
+def _number(*values: object) -> int | float | None:
+    """The first of these that is one: a client reads the whole column as numbers."""
+    numbers = (v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
+    return next(numbers, None)
 
 
 def image_row(stored: Stored, public_url: str | None) -> dict[str, object]:

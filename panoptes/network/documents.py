@@ -7,6 +7,7 @@ every model allows extra fields, and a field that is not known is absent, never 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -66,6 +67,13 @@ def healpix_of(ra: float, dec: float) -> int:
     import hpgeom
 
     return int(hpgeom.angle_to_pixel(HEALPIX_NSIDE, ra % 360.0, dec, nest=True))
+
+
+def version_of(fields: Mapping[str, Any]) -> int | None:
+    """The release whose document it is; None for other programs', whatever they write there."""
+    version = fields.get("schema_version")
+    is_ours = isinstance(version, int) and not isinstance(version, bool) and version > 0
+    return version if is_ours else None
 
 
 class Document(BaseModel):
@@ -333,6 +341,9 @@ class File(Document):
     path: str | None = Field(None, description="of the first output, in `location`")
     outputs: list[Output] | None = None
     unfinished: bool | None = Field(None, description="an older generation was never closed")
+    adopted: bool | None = Field(
+        None, description="entered where it lay before: no upload of its name may replace it"
+    )
     case_id: str | None = Field(None, description="of a file that was quarantined: Q and 12 digits")
     announced: bool | None = Field(None, description="whether Prefect has been told of the case")
     rescue: Rescue | None = Field(None, description="asked for, and not taken up yet")

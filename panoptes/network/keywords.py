@@ -147,15 +147,40 @@ def read_right_ascension(value: CardValue) -> float | None:
     return number + 360.0 if number is not None and number < 0 else number
 
 
+def geographic(low: float, high: float, *, negative: str) -> Reader:
+    """A reader of degrees on Earth; a letter behind them may say on which side, as in ``155 W``."""
+    read_degrees = between(low, high)
+
+    def read(value: CardValue) -> float | None:
+        number = read_degrees(value)
+        assert number is None or isinstance(number, float)
+        side = str(value).strip()[-1:].upper() if isinstance(value, str) else ""
+        if number is None or side != negative:
+            return number
+        if number < 0:
+            raise NoValue  # both a sign and a side: nobody knows which holds
+        return -number
+
+    return read
+
+
+read_latitude = geographic(-90, 90, negative="S")
+read_longitude = geographic(-180, 360, negative="W")
 _RA, _DEC = read_right_ascension, between(-90, 90)
-_LONGITUDE, _SEPARATION, _SHARE = between(-180, 360), between(0, 180), between(0, 1)
+_SEPARATION, _SHARE = between(0, 180), between(0, 1)
 _CENTRE = "centre: solved, else of the field, else of the mount"
 
 ROWS: dict[DocumentName, tuple[Row, ...]] = {
     "unit": (
         ("name", ("OBSERVER",), read_text, "", "name of the unit"),
-        ("latitude", ("LAT-OBS", "LATITUDE"), _DEC, "deg", "north positive; `location`"),
-        ("longitude", ("LONG-OBS", "LONGITUDE"), _LONGITUDE, "deg", "east positive; `location`"),
+        ("latitude", ("LAT-OBS", "LATITUDE"), read_latitude, "deg", "north positive; `location`"),
+        (
+            "longitude",
+            ("LONG-OBS", "LONGITUDE"),
+            read_longitude,
+            "deg",
+            "east positive; `location`",
+        ),
         ("elevation", ("ELEV-OBS", "ELEVATION"), read_float, "m", "above sea level"),
     ),
     "camera": (

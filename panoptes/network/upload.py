@@ -40,6 +40,8 @@ class Source:
     crc32c: str | None = None
     upload: UploadName | None = None
     """What its name says; None where it says nothing that we understand."""
+    adopted: bool = False
+    """Nothing was uploaded: it is an object of an archive that was there before."""
     guarded: bool = False
     """An earlier attempt ended without a word: decode in a child process, with limits."""
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)

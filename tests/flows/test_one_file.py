@@ -216,3 +216,11 @@ def test_a_person_runs_it_from_the_form(site: Site, run: Service, prefect_api: L
             assert form is not None
             assert form["required"] == ["bucket_path"]
             assert all(len(each["description"]) > 20 for each in form["properties"].values())
+
+
+@pytest.mark.parametrize("text", ["..", ".", "__x__", "x" * 1600, "PAN001_" + "y" * 1600])
+def test_a_text_that_can_be_no_file_is_answered_in_a_sentence(run: Service, text: str) -> None:
+    state = run(record_image, text)
+    assert not state.is_crashed()
+    assert "ValueError" not in str(state.message)
+    assert text[:20] in str(state.message)

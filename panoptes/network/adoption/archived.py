@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby
+
+from pydantic import ValidationError
 
 from panoptes.network.adoption.taken import Became, Taken
 from panoptes.network.audit.auditing import findings_in, is_entered
 from panoptes.network.audit.finding import Kind
 from panoptes.network.audit.inventory import Inventory, walk
 from panoptes.network.audit.scope import KEPT, Scope, sequence_of
-from panoptes.network.catalog.catalog import Query
-from panoptes.network.documents import Location, Output
+from panoptes.network.catalog.catalog import Fields, Query, modify
+from panoptes.network.documents import File, Location, Output
 from panoptes.network.errors import BadInput, is_transient
 from panoptes.network.header import read_header
 from panoptes.network.ingest.deposit import OutputLost, output_of
@@ -128,7 +131,7 @@ class Archive:
         """The objects of one observation, under its lease; images side by side."""
         files: list[tuple[Location, Source]] = []
         for location, info in objects:
-            source = source_of(info)
+            source = replace(source_of(info), adopted=True)
             if source.upload is None:
                 yield _unnamed(location, info)
             else:
@@ -147,7 +150,9 @@ class Archive:
         locations = {id(source): location for location, source in files}
 
         def enter_image(group: list[Source]) -> list[Taken]:
-            return [self._enter(source, locations[id(source)]) for source in group]
+            # What a run that was broken off had made of a .fits is not a file of theirs.
+            ordered = sorted(group, key=lambda each: not each.name.lower().endswith(".fits"))
+            return [self._enter(each, locations[id(each)]) for each in ordered]
 
         with lease.kept_alive():
             for taken in pool.map(enter_image, by_image(source for _, source in files)):
@@ -183,10 +188,13 @@ class Archive:
         """Raises Left and BadInput."""
         site, upload = self._site, source.upload
         assert upload is not None
-        if keep_trying(site.catalog.get, "files", document_key(source.name)) is not None:
-            raise Left("The ledger knows another file of this name: the audit has more on both.")
         store = site.store(location)
         data, info = keep_trying(store.read, source.name, generation=source.generation)
+        if keep_trying(site.catalog.get, "files", document_key(source.name)) is not None:
+            self._enter_copy(source, output_of("found", location, info, crc32c(data)))
+            return
+        if keep_trying(self._is_made_already, source, location):
+            return
         source.memory.data = data
         home, role = HOME.get(upload.file_type, (None, ""))
         found = output_of(role if home == location else "found", location, info, crc32c(data))
@@ -203,6 +211,33 @@ class Archive:
             if home != location or upload.file_type is FileType.CR2:
                 keep_trying(verify, site, source, derived)
         keep_trying(record_image_file, site, source, derived)
+
+    def _enter_copy(self, source: Source, found: Output) -> None:
+        """The ledger has this name: for a copy of the same bytes, which is entered with it.
+
+        Raises Left for other bytes.
+        """
+
+        def change(before: Fields | None) -> Fields | None:
+            entry = File.model_validate(before)
+            outputs = entry.outputs or []
+            if (found.location, found.path) in ((each.location, each.path) for each in outputs):
+                return None
+            if (found.crc32c, found.size) not in ((each.crc32c, each.size) for each in outputs):
+                raise Left(
+                    "The ledger knows another file of this name: the audit has more on both."
+                )
+            return {"outputs": [each.model_dump() for each in (*outputs, found)]}
+
+        try:
+            keep_trying(modify, self._site.catalog, "files", document_key(source.name), change)
+        except ValidationError as error:
+            raise Left(f"The ledger's entry of this name cannot be read: {error}") from None
+
+    def _is_made_already(self, source: Source, location: Location) -> bool:
+        """Whether it was entered a moment ago, as what was made of another file of its image."""
+        query = Query("files", [("path", "==", source.name), ("location", "==", location)], limit=1)
+        return any(self._site.catalog.query(query))
 
     def _first_of_image(self, source: Source, location: Location) -> str | None:
         """The path of another object that is the image's already, or has its proper path."""

@@ -38,6 +38,7 @@ from panoptes.network.documents import (
     Unit,
     healpix_of,
     night_of,
+    version_of,
 )
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.provenance import recorded_sources
@@ -83,8 +84,7 @@ class Documents:
 
     def _flat(self, collection: str, change: Callable[[Stored], Change]) -> Iterator[Taken]:
         for stored in pages(self._catalog, Query(collection)):
-            version = stored.fields.get("schema_version")
-            is_current = isinstance(version, int) and version >= SCHEMA_VERSION
+            is_current = (version_of(stored.fields) or 0) >= SCHEMA_VERSION
             if is_current or not stored.key.startswith(self._unit or ""):
                 continue
             name = f"{collection}/{stored.key}"
@@ -118,8 +118,10 @@ class Documents:
 
         def noted(before: Fields | None) -> Fields:
             nonlocal is_changed
-            changes = change(before)
             stored = before or {}
+            if (version_of(stored) or 0) > SCHEMA_VERSION:
+                raise Foreign("has a document of a newer release here: upgrade, and run it again")
+            changes = change(before)
             is_changed = any(stored.get(name) != value for name, value in changes.items())
             return {} if self._dry_run else changes
 
@@ -252,11 +254,21 @@ def _completed(
         ):
             changes[name] = value
     changes["schema_version"] = SCHEMA_VERSION
+    if ours := recorded_sources(before):
+        changes["sources"] = {k: v for k, v in before["sources"].items() if k in ours}
     changes |= dict.fromkeys(_unreadable(kind, before | changes))
-    if before.get("schema_version") is None and is_itself:
+    if is_itself and version_of(before) is None:
         theirs = {k: v for k, v in before.items() if k in kind.model_fields and ids.get(k) != v}
-        changes["adopted"] = {"document": path, "said": theirs}
-    elif not is_itself and (not before or earlier):
+        changes["adopted"] = {"document": path, "said": theirs | earlier}
+    elif is_itself:
+        unsaid = {
+            k: before[k]
+            for k, v in changes.items()
+            if k != "schema_version" and before.get(k) not in _EMPTY and before[k] != v
+        }
+        if unsaid:
+            changes["adopted"] = {"document": path, "said": unsaid | earlier}
+    elif not before or earlier:
         given = {k: v for k, v in said.items() if v is not None}
         changes["adopted"] = {"document": path, "said": given}
     return changes
@@ -331,7 +343,7 @@ def _time_of(image_id: str, sequence: ObservationName) -> datetime:
     camera = f"{sequence.unit_id}_{sequence.camera_id}_"
     try:
         if image_id.startswith(camera):
-            return parse_time(image_id.removeprefix(camera)[:15])
+            return parse_time(image_id.removeprefix(camera))
     except ValueError:
         pass
     raise Foreign(f"is no image of {sequence.sequence_id}: its id is not {camera}TIME")

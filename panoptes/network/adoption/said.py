@@ -18,6 +18,8 @@ from panoptes.network.keywords import (
     between,
     read_float,
     read_int,
+    read_latitude,
+    read_longitude,
     read_right_ascension,
     read_text,
 )
@@ -116,8 +118,8 @@ def place_in(fields: Mapping[str, Any]) -> GeoPoint | None:
         if not isinstance(said, Mapping):
             continue
         try:
-            north = _DEC(said.get("latitude"))
-            east = between(-180, 360)(said.get("longitude"))
+            north = read_latitude(said.get("latitude"))
+            east = read_longitude(said.get("longitude"))
         except NoValue:
             continue
         if isinstance(north, float) and isinstance(east, float):

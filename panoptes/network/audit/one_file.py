@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from panoptes.network.names import FileType, ObservationName, parse_upload
 from panoptes.network.object_paths import BadPath, NotOurs, ObjectPath, paths_meant
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
+
+_IMAGE_ID = re.compile(r"PAN\d{3}_[^/]{1,100}", re.ASCII)
 
 REFUSED = (BadPath, NotOurs, NotFound, BadInput, CannotMend)
 """What the caller or the file is wrong in, each with a sentence."""
@@ -69,9 +72,9 @@ def find_upload(site: Site, text: str, taken: Collection[FileType]) -> Upload:
 
 def _files_of_image(site: Site, text: str) -> list[ObjectPath]:
     """The uploads that an image was made of, FITS before camera raw; none for other texts."""
-    if "/" in text or not text.isprintable():
+    if not _IMAGE_ID.fullmatch(text):
         return []
-    image = site.catalog.get("images", text) if text else None
+    image = site.catalog.get("images", text)
     sources = recorded_sources(image.fields) if image else {}
     return [
         ObjectPath("incoming", each["name"])

@@ -38,6 +38,8 @@ class Archived:
     duplicate_of: str | None
     data: bytes
     """The archived object's."""
+    found: tuple[Output, ...] = ()
+    """Where an adopted file lay, if what was archived of it lies elsewhere."""
 
     @property
     def is_raw(self) -> bool:
@@ -47,7 +49,8 @@ class Archived:
     def completed(self, derived: Derived) -> Derived:
         """What was made of it again, as of the upload."""
         known = {"crc32c": self.source.crc32c, "duplicate_of": self.duplicate_of}
-        return derived.model_copy(update=known)
+        others = (each for each in self.found if each not in derived.outputs)
+        return derived.model_copy(update=known | {"outputs": (*derived.outputs, *others)})
 
 
 def rebuild(site: Site, name: str, image_id: str | None) -> None:
@@ -71,16 +74,18 @@ def archived(site: Site, name: str, image_id: str | None = None) -> Archived:
     Where the ledger has lost its entry, the image's document says what was uploaded. A camera
     raw's source holds its bytes, as if it still lay in `incoming`. Raises CannotMend.
     """
-    source, record, duplicate_of = _recorded(site, name, image_id)
+    source, record, duplicate_of, found = _recorded(site, name, image_id)
     try:
-        data, _ = site.store(record.location).read(record.path)
+        data, present = site.store(record.location).read(record.path)
     except (NotFound, BadInput, Unreadable) as error:
         raise CannotMend(f"{record.path} in {record.location} cannot be read: {error}") from error
     if crc32c(data) != record.crc32c:
         raise CannotMend(f"{record.path} in {record.location} is damaged itself")
-    file = Archived(source, record, duplicate_of, data)
+    file = Archived(source, record, duplicate_of, data, found)
     if file.is_raw:
         source.memory.data = data
+    # Wherever it lies, it is the image's and stays so.
+    source.memory.kept = output_of(record.role, record.location, present, record.crc32c)
     return file
 
 
@@ -96,15 +101,18 @@ def mending(file: Archived) -> Iterator[None]:
         raise CannotMend(f"somebody else has just written {error}") from error
 
 
-def _recorded(site: Site, name: str, image_id: str | None) -> tuple[Source, Output, str | None]:
-    """The upload, its output of record, and whose archive it equals."""
+def _recorded(
+    site: Site, name: str, image_id: str | None
+) -> tuple[Source, Output, str | None, tuple[Output, ...]]:
+    """The upload, its output of record, whose archive it equals, and where else it lay."""
     entry = entry_to_mend(site, name)
     if entry is None:
-        return (*_from_image(site, name, image_id), None)
+        return (*_from_image(site, name, image_id), None, ())
     record = record_of(entry)
     if record is None or entry.outcome not in ("archived", "filed"):
         raise CannotMend(f"the ledger does not say what was archived of {name}")
-    return _source(entry), record, entry.duplicate_of
+    found = tuple(each for each in entry.outputs or () if each.role == "found")
+    return _source(entry), record, entry.duplicate_of, found
 
 
 def entry_to_mend(site: Site, name: str) -> File | None:

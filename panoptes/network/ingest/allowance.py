@@ -35,7 +35,9 @@ def daily_bytes(site: Site, unit_id: str) -> int | None:
         return None
     unit = site.catalog.get("units", unit_id)
     own = unit.fields.get("daily_bytes") if unit else None
-    chosen = own if isinstance(own, int) and own >= 0 else site.settings.daily_bytes
+    chosen = (
+        own if isinstance(own, int) and own is not True and own >= 0 else site.settings.daily_bytes
+    )
     return chosen or None
 
 

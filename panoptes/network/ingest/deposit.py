@@ -55,14 +55,15 @@ def deposit(
 
     Gives the output, and the name of another file if its object, which `same` finds to be
     equal in content, stands there. An object of an older generation of this source is
-    replaced, unless it is all that is left of another upload that was found equal to it. What
-    was read from an archive is there already (`Memory.kept`).
+    replaced, unless it is all that is left of another upload that was found equal to it, or
+    was there before the network. What was read from an archive is there already (`Memory.kept`).
     Raises BadInput ``conflicts-with-archive`` where the content differs, and TransientError
     while another upload that made the object is still to be entered as its owner.
     """
     if source.memory.kept is not None and source.memory.kept.role == role:
         return source.memory.kept, None
     store, checksum = site.store(location), crc32c(data)
+    asked, path = path, _place_of_image(site, source, role, path)
     for _ in range(5):
         present = site.stat(location, path)
         if present is None:
@@ -88,8 +89,10 @@ def deposit(
             return output_of(role, location, present, checksum), lender
         equal = _equal(same, stored)
         # What was made of this source, and is no longer what was made, has been damaged.
+        # What was there before the network nothing can make again.
+        is_ours = path == asked and not (own is not None and own.adopted)
         damaged = not equal and owner is None and _was_made_of(own, source, location, path)
-        replaces = damaged or _may_replace(own, source, owner)
+        replaces = is_ours and (damaged or _may_replace(own, source, owner))
         if replaces and not equal and _is_lent(site, source, location, path):
             # Whole or damaged, it is all that is left of the other: only its like may follow.
             replaces = _is_the_like(site, source, owner or own, location, path, data)
@@ -106,6 +109,21 @@ def deposit(
         there = {"location": location, "path": path, "generation": present.generation}
         raise BadInput("conflicts-with-archive", f"{location}/{path}", conflicts_with=there)
     raise TransientError(f"{location}/{path} kept changing")
+
+
+def _place_of_image(site: Site, source: Source, role: str, path: str) -> str:
+    """Where an image's archive or camera raw lies: an adopted one stays where it was found."""
+    field = {"archive": "bucket_path", "original": "original_path"}.get(role)
+    if field is None or source.upload is None or source.upload.image_id is None:
+        return path
+    image = site.catalog.get("images", source.upload.image_id)
+    kind = "fits" if role == "archive" else "cr2"
+    if image is None or kind not in recorded_sources(image.fields):
+        return path
+    known = image.fields.get(field)
+    location: Location = "images" if role == "archive" else "originals"
+    is_elsewhere = isinstance(known, str) and known != path
+    return str(known) if is_elsewhere and site.stat(location, str(known)) else path
 
 
 def _unfinished_maker(site: Site, source: Source, present: ObjectInfo) -> str | None:

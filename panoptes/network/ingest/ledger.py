@@ -138,6 +138,7 @@ def _decide(site: Site, source: Source, before: File | None) -> Opened:
             "path": before.path,
             "duplicate_of": before.duplicate_of,
             "unfinished": before.unfinished or before.outcome is None or None,
+            "adopted": before.adopted,
             "case_id": before.case_id,
             "history": with_history(before),
             "unreadable": before.unreadable,
@@ -175,8 +176,10 @@ def _new_entry(source: Source) -> File:
         failures=0,
         code_version=code_version(),
         opened=now(),
-        taken_on=now().date().isoformat(),
-        taken_bytes=source.size,
+        # What was there before nobody sent today.
+        taken_on=None if source.adopted else now().date().isoformat(),
+        taken_bytes=None if source.adopted else source.size,
+        adopted=source.adopted or None,
     )
 
 

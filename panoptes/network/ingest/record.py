@@ -21,6 +21,7 @@ from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import (
     IMAGE_STATUS,
     OBSERVATION_STATUS,
+    SCHEMA_VERSION,
     Camera,
     GeoPoint,
     Image,
@@ -31,6 +32,7 @@ from panoptes.network.documents import (
     forward,
     healpix_of,
     night_of,
+    version_of,
 )
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import roll_back_unclaimed
@@ -141,6 +143,8 @@ class _Recording:
         def unless_newer(before: Fields | None) -> Fields | None:
             fields = change(before)
             stored = before or {}
+            if fields is not None:
+                fields |= _kept_words(stored, fields, f"{collection}/{key}")
             if fields is None or all(stored.get(k) == v for k, v in fields.items()):
                 return fields  # nothing will be written
             entry = read_entry(self.site, self.source.name)
@@ -362,6 +366,35 @@ def merge_first_writer(
         fields |= {name: said[name] for name in names}
         described |= dict.fromkeys(names, by)
     return fields | ({"described_by": described} if described else {})
+
+
+def _kept_words(stored: Fields, fields: Fields, path: str) -> Fields:
+    """What another program wrote where we write, kept beside; and a newer release's version.
+
+    Of a document of ours that can only be among an image's `sources`.
+    """
+    changes: Fields = {}
+    version = version_of(stored)
+    if (version or 0) > SCHEMA_VERSION:
+        changes["schema_version"] = version
+    words = {} if version else {k: v for k, v in stored.items() if k in fields}
+    words = {k: v for k, v in words.items() if v not in (None, "") and v != fields[k]}
+    words.pop("adopted", None)
+    sources = stored.get("sources")
+    if "sources" in fields and isinstance(sources, dict):
+        ours = recorded_sources(stored)
+        foreign = {k: v for k, v in sources.items() if k not in ours}
+        words = {k: v for k, v in words.items() if k != "sources"}
+        words |= {"sources": foreign} if foreign else {}
+    if words:
+        adopted = stored.get("adopted")
+        said = adopted.get("said") if isinstance(adopted, dict) else None
+        changes["adopted"] = {
+            "document": path,
+            **(adopted if isinstance(adopted, dict) else {}),
+            "said": words | (said if isinstance(said, dict) else {}),
+        }
+    return changes
 
 
 def only_missing(fields: Fields, before: Fields | None) -> Fields:

@@ -75,6 +75,10 @@ def register(
     checked_unit_id(unit_id)
     if name is not None and not name.strip():
         raise ConfigurationError("a unit's name is not empty: leave --name out to keep its name")
+    if name is not None and not name.isprintable():
+        raise ConfigurationError(f"{name[:40]!r} is no name: it holds broken text or line breaks")
+    if daily_bytes is not None and not 0 <= daily_bytes < 2**63:
+        raise ConfigurationError(f"{daily_bytes} bytes are more than any unit sends a day")
     if status not in (None, ACTIVE, RESTING):
         raise ConfigurationError(f"a unit is {ACTIVE} or {RESTING}, not {status[:40]!r}")
     said: Fields = {"name": name, "daily_bytes": daily_bytes, "status": status}

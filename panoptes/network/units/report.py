@@ -12,7 +12,7 @@ from panoptes.network.fits.header_json import Json
 from panoptes.network.ingest.allowance import daily_bytes, taken_bytes
 from panoptes.network.search import all_units
 from panoptes.network.site import Site
-from panoptes.network.units.telemetry import HISTORY, last_said, moment_of, safety_of
+from panoptes.network.units.telemetry import CLOCKS, HISTORY, last_said, moment_of, safety_of
 
 NOT_SHOWN = {"config"}
 """A record with all settings of a unit, which are nobody else's."""
@@ -53,7 +53,13 @@ def is_registered(stored: Stored) -> bool:
 
 def last_heard(catalog: Catalog, stored: Stored, *, now: datetime) -> datetime | None:
     """When a unit last told of itself, or sent a file."""
-    query = Query("files", [("unit_id", "==", stored.key)], [("arrived", "desc")], limit=1)
+    # A file may be dated in the future, by a clock or by a person.
+    query = Query(
+        "files",
+        [("unit_id", "==", stored.key), ("arrived", "<=", now + CLOCKS)],
+        [("arrived", "desc")],
+        limit=1,
+    )
     sent = [moment_of(each.fields.get("arrived"), now) for each in catalog.query(query)]
     return max(filter(None, [last_said(stored.fields, now), *sent]), default=None)
 

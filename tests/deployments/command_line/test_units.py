@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deployments.command_line.main import app
+from panoptes.network.errors import ConfigurationError
 from panoptes.network.site import Site
-from panoptes.network.units.keys import KeyFolder, claim
+from panoptes.network.units.keys import KeyFolder, WrongSecret, claim
 from tests.archives import small_archive
 
 ENTER = ("add", "PAN042", "--name", "School", "--lat", "19.5", "--lon", "-155.6")
@@ -76,6 +77,30 @@ def test_a_units_key_waits_to_be_fetched_with_the_secret_that_is_printed(
     assert claim(site.catalog, KeyFolder(keys), "PAN042", second) == key.read_bytes()
     key.write_bytes(b"\xff\xfe")
     assert "no text" in call(data, *asked).stderr
+
+
+def test_who_knows_the_old_secret_is_never_given_the_new_key(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, keys = tmp_path / "made.json", tmp_path / "keys"
+    key.write_text("the first")
+    asked = ("key", "PAN042", "--file", str(key), "--keys", str(keys))
+    call(data, *ENTER)
+    old = call(data, *asked).stdout.strip()
+    key.write_text("the new")
+
+    def stopped(*arguments: object) -> None:
+        raise ConfigurationError("the disk is full")
+
+    for broken in ("put", "new_secret"):  # whichever comes first, the other is not done
+        with monkeypatch.context() as patched:
+            target = "KeyFolder.put" if broken == "put" else "new_secret"
+            patched.setattr(f"deployments.command_line.units.{target}", stopped)
+            assert call(data, *asked).exit_code == 1
+        assert (keys / "PAN042.json").read_text() == "the first"
+    site = Site.in_folder(data)
+    with pytest.raises(WrongSecret):
+        claim(site.catalog, KeyFolder(keys), "PAN042", old)
 
 
 def test_a_network_in_a_folder_has_no_plan_for_a_bucket(data: Path) -> None:

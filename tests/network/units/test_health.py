@@ -46,6 +46,13 @@ def test_a_unit_is_silent_when_neither_its_word_nor_its_files_come(site: Site) -
     }  # fmt: skip
 
 
+def test_a_file_dated_in_the_future_does_not_hide_a_silence(site: Site) -> None:
+    unit(site, "PAN001")
+    sent(site, "PAN001", THREE_DAYS)
+    sent(site, "PAN001", datetime(2096, 1, 1, tzinfo=UTC))
+    assert health_of(site, now=NOW).silent.keys() == {"PAN001"}
+
+
 def test_of_units_that_are_long_gone_only_registered_ones_are_missed(site: Site) -> None:
     for name in ("PAN001", "PAN002", "PAN003"):
         unit(site, name, last_updated=TWO_MONTHS)

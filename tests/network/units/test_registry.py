@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from panoptes.network.documents import GeoPoint
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.site import Site
 from panoptes.network.units.registry import Place, make_folder, register
 from tests import sites
 from tests.files import IMAGE, LATER, place, tiny_fits
@@ -49,6 +51,12 @@ def test_a_second_call_changes_only_what_it_says(tmp_path: Path) -> None:
         5,
     )
     assert found["metadata"] == {"weather": {}}, "other software's fields stay"
+
+
+@pytest.mark.parametrize("said", [{"name": "a\udcff"}, {"name": "a\nb"}, {"daily_bytes": 10**23}])
+def test_what_no_catalogue_holds_is_refused(tmp_path: Path, said: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        register(Site.in_folder(tmp_path), "PAN042", **said)
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
