@@ -13,6 +13,7 @@ from prefect.artifacts import (
 from prefect.logging import get_run_logger
 
 from panoptes.network.errors import TransientError
+from panoptes.network.ingest.lag import lag_sentence
 from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult, summary
 from panoptes.network.ingest.take import Watch
 from panoptes.network.ingest.watchdog import progressed
@@ -84,8 +85,9 @@ class RunProgress(Watch):
             }
             for r in sorted(results, key=lambda r: (r.became not in TROUBLE, r.name))
         ]
+        lag = lag_sentence(result.lag for result in results)
         create_table_artifact(
             rows,
             key=f"files-{self.key}",
-            description=f"What became of each file: {summary(results)}",
+            description=f"What became of each file: {summary(results)}. {lag}".strip(),
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
 
 from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput
+from panoptes.network.ingest.lag import NO_RUN, RunTimes
 from panoptes.network.ingest.outcome import Derived, FileResult
 from panoptes.network.ingest.quarantine import quarantine_file
 from panoptes.network.ingest.record import record_image_file
@@ -29,7 +31,14 @@ from tasks.refusing import refusing
 @refusing
 def record(network: PanoptesNetwork, source: Source, derived: Derived) -> FileResult:
     """Write the documents of an archived file, and take it from `incoming`."""
-    return record_image_file(network.site, source, derived)
+    return record_image_file(network.site, source, derived, _run_times())
+
+
+def _run_times() -> RunTimes:
+    """Of the flow run that this task belongs to."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    return RunTimes(made=run.created, begun=context.start_time) if context and run else NO_RUN
 
 
 @task(

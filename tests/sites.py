@@ -25,6 +25,7 @@ from panoptes.network.upload import Source
 
 COLLECTIONS = ("units", "cameras", "observations", "images", "files", "leases")
 VOLATILE = {"attempts", "returns", "opened", "closed", "recorded", "taken_on"}
+VOLATILE |= {"run_made", "run_begun", "derived"}
 """Fields that say when and how often, not what."""
 
 AT_ONCE: dict[str, Any] = {"rest_seconds": 0, "incomplete_seconds": 0}

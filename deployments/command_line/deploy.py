@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from datetime import timedelta
 from typing import Annotated, Any
 
 import httpx
 import typer
 
 from deployments.command_line.telling import OK, complaining
+from flows.starting import INGEST, SWEEP
 from panoptes.network.errors import ConfigurationError
 
 app = typer.Typer()
@@ -33,24 +36,30 @@ def deploy(
     known = pools.read_deployments(pools.PROJECT)
     names = _chosen(services or [], known, everything=everything)
     try:
-        made = _deploy(names)
+        made, window = _deploy(names)
     except httpx.HTTPError as error:
         raise ConfigurationError(f"Prefect cannot be reached: {error}") from error
     pool = f"work pool {pools.WORK_POOL}, with queues live and backfill"
     told = [f"{pool}: {'is made' if made else 'was there'}"]
     told += [f"{name}: deployed{_when(known[name])}" for name in names]
+    if window is not None:
+        told.append(f"window: {window.total_seconds():.0f} s, as the pool's workers are warm")
     told.append(f"a worker runs them: prefect worker start --pool {pools.WORK_POOL}")
     sys.stdout.writelines(f"{line}\n" for line in told)
     return OK
 
 
-def _deploy(names: list[str]) -> bool:
-    """Whether the work pool was missing. Raises ConfigurationError."""
+def _deploy(names: list[str]) -> tuple[bool, timedelta | None]:
+    """Whether the work pool was missing, and the window that was set.
+
+    Raises ConfigurationError.
+    """
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
     from prefect.settings import get_current_settings
 
     from deployments.work_pools import deploy as pools
+    from deployments.work_pools.window import choose_window
 
     if not get_current_settings().api.url:
         raise ConfigurationError(
@@ -67,7 +76,11 @@ def _deploy(names: list[str]) -> bool:
                 client.read_deployment_by_name(name)
             except ObjectNotFound as error:
                 raise ConfigurationError(f"Prefect has not taken {name}") from error
-    return pools.WORK_POOL not in before
+        window = None
+        if {INGEST, SWEEP} & set(names):
+            with suppress(LookupError, ObjectNotFound):  # the other of the two is not there yet
+                window = choose_window(client)
+    return pools.WORK_POOL not in before, window
 
 
 def _chosen(

@@ -15,7 +15,7 @@ from deployments.command_line.choosing import DATA, DataFolder
 from deployments.command_line.telling import FAILED, OK
 from deployments.local_stack.claims import StackError
 from deployments.local_stack.stack import LocalStack
-from deployments.local_stack.window import set_window
+from deployments.work_pools.window import WARM_SECONDS, set_window
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
@@ -28,10 +28,9 @@ def up(
     data: DataFolder = DATA,
     port: Annotated[int, typer.Option(help="Of Prefect's server, on 127.0.0.1.")] = 4200,
     receiver_port: Annotated[int, typer.Option(help="Of the receiver, on 127.0.0.1.")] = 8400,
-    # Shorter than a network's five minutes: on one machine nobody pays for runs.
     window: Annotated[
         float, typer.Option(min=10, help="Seconds from an observation's first file to its run.")
-    ] = 60.0,
+    ] = WARM_SECONDS,
 ) -> int:
     """Start the whole stack on this machine and stay until Ctrl-C."""
     console = Console()

@@ -352,5 +352,10 @@ class File(Document):
         None, description="an earlier entry that could not be read, as it was"
     )
     code_version: str | None = None
-    opened: AwareDatetime | None = None
-    closed: AwareDatetime | None = None
+    run_made: AwareDatetime | None = Field(
+        None, description="when Prefect made the run that took it, on an event or by a sweep"
+    )
+    run_begun: AwareDatetime | None = None
+    opened: AwareDatetime | None = Field(None, description="when the last attempt began")
+    derived: AwareDatetime | None = Field(None, description="when all was made of it and verified")
+    closed: AwareDatetime | None = Field(None, description="when it was recorded, or judged")

@@ -68,7 +68,7 @@ class Emulators:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def firestore(self, *, port: int | None = None) -> str:
+    def firestore(self, *, port: int | None = None, megabytes: int = 512) -> str:
         """Start Firestore; gives its ``HOST:PORT``. A project id nobody used is an empty database.
 
         Raises NotInstalled and EmulatorError, as the others do.
@@ -79,7 +79,8 @@ class Emulators:
         main = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
         address = ("--host", HOST, "--port", str(port))
         self._start(
-            "firestore", [_java(), "-Xmx512m", *_JAVA, "-cp", str(jar), main, "start", *address]
+            "firestore",
+            [_java(), f"-Xmx{megabytes}m", *_JAVA, "-cp", str(jar), main, "start", *address],
         )
         self._await("firestore", f"http://{HOST}:{port}/")
         self.environment["FIRESTORE_EMULATOR_HOST"] = f"{HOST}:{port}"

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from deployments.local_stack.stack import LocalStack
-from deployments.local_stack.window import set_window
+from deployments.work_pools.window import set_window
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.errors import TransientError
 from panoptes.network.simulator.night import Night, Sent

@@ -93,6 +93,15 @@ def test_a_job_archives_and_catalogues_an_observation_and_says_so(plant: Plant) 
     for sent in plant.of(sequence_id):
         entry = plant.entry(sent.name)
         assert (entry.outcome, entry.code) == (sent.fate, sent.code), sent.name
+        if entry.code is None:  # where its time went
+            assert entry.run_made == run.created
+            moments = [
+                each
+                for each in (entry.run_made, entry.run_begun, entry.opened, entry.derived)
+                if each is not None
+            ]
+            assert len(moments) == 4
+            assert moments == sorted(moments)
     observation = plant.site.catalog.get("observations", sequence_id)
     assert observation is not None
     images = {s.image_id for s in plant.of(sequence_id) if s.fate == "archived"}
@@ -120,6 +129,7 @@ def test_a_table_artifact_names_every_file(plant: Plant) -> None:
         artifact = next(a for a in client.read_artifacts() if a.key == key)
     for sent in plant.of(sequence_id):
         assert sent.name in str(artifact.data)
+    assert "From arrival to the catalogue: half within" in str(artifact.description)
 
 
 def test_bad_input_is_never_retried_and_never_fails_the_run(plant: Plant) -> None:

@@ -30,6 +30,7 @@ from tests.real.worlds import World
 OWN_TO_A_RUN = {
     "arrived", "recorded", "opened", "closed", "last_arrival", "generation",
     "attempts", "returns", "failures", "announced", "taken_on", "taken_bytes",
+    "run_made", "run_begun", "derived",
 }  # fmt: skip
 """Fields that say when and how often: they differ between any two worlds."""
 

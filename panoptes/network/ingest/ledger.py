@@ -20,6 +20,7 @@ from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.documents import File, Outcome
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.cases import case_id_of, with_history
+from panoptes.network.ingest.lag import NO_RUN, RunTimes
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.reading_back import checksum_of, holds
 from panoptes.network.names import display_name, document_key
@@ -241,8 +242,16 @@ def count_attempt(site: Site, source: Source) -> int:
     return count
 
 
-def close_entry(site: Site, source: Source, outcome: Outcome, derived: Derived) -> File:
-    """Write down what was made of a file."""
+def close_entry(
+    site: Site,
+    source: Source,
+    outcome: Outcome,
+    derived: Derived,
+    *,
+    run: RunTimes = NO_RUN,
+    verified: datetime | None = None,
+) -> File:
+    """Write down what was made of a file, by which run, and when all was verified."""
     first = derived.outputs[0]
     made = {
         "outcome": outcome,
@@ -253,6 +262,9 @@ def close_entry(site: Site, source: Source, outcome: Outcome, derived: Derived) 
         "crc32c": derived.crc32c,
         "failures": 0,
         "unfinished": None,
+        "run_made": run.made,
+        "run_begun": run.begun,
+        "derived": verified,
     }
     return _close(site, source, lambda before: dict.fromkeys(JUDGEMENT) | made)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from panoptes.network.documents import File, Output
+from panoptes.network.ingest.lag import lag_of
 
 
 class Derived(BaseModel):
@@ -52,6 +54,8 @@ class FileResult:
     code: str | None = None
     reason: str | None = None
     next_step: str | None = None
+    lag: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """Of a file that was just taken: see `panoptes.network.ingest.lag`."""
 
     @property
     def told(self) -> str:
@@ -78,6 +82,7 @@ class FileResult:
             code=entry.code,
             reason=entry.reason,
             next_step=entry.next_step,
+            lag=lag_of(entry) if became in (Became.CATALOGUED, Became.FILED) else {},
         )
 
 

@@ -36,6 +36,7 @@ from panoptes.network.documents import (
 )
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import roll_back_unclaimed
+from panoptes.network.ingest.lag import NO_RUN, RunTimes
 from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import own_sequence, recorded_sources
@@ -57,14 +58,16 @@ from panoptes.network.upload import Source
 _FITS = (FileType.FITS, FileType.FITS_FZ)
 
 
-def record_image_file(site: Site, source: Source, derived: Derived) -> FileResult:
+def record_image_file(
+    site: Site, source: Source, derived: Derived, run: RunTimes = NO_RUN
+) -> FileResult:
     """Write the documents of one file, close its ledger entry, and take it from `incoming`.
 
     Every write may have happened before. The file leaves last, and only in the generation
     that was read. Raises BadInput if another observation has recorded the image meanwhile;
     what was made of the file is taken back then.
     """
-    upload = source.upload
+    upload, verified = source.upload, now()
     assert upload is not None
     makes_image = upload.file_type in IMAGES
     if makes_image and derived.duplicate_of is None:
@@ -76,7 +79,7 @@ def record_image_file(site: Site, source: Source, derived: Derived) -> FileResul
     elif not makes_image:
         _link(site, upload, derived)
     outcome: Outcome = "archived" if makes_image else "filed"
-    entry = close_entry(site, source, outcome, derived)
+    entry = close_entry(site, source, outcome, derived, run=run, verified=verified)
     remove_from_incoming(site, source)
     return FileResult.from_entry(entry, Became.ALREADY if derived.duplicate_of else None)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sysconfig
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from prefect import Flow
+from prefect.events.schemas.automations import EventTrigger
 from prefect.flows import load_flow_from_entrypoint
 
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.deploy import read_deployments
+from deployments.work_pools.window import set_window
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "panoptes-network"
 
@@ -42,6 +45,18 @@ def test_a_service_that_has_several_deployments_gets_all_of_them(prefect_stack: 
     assert ran.returncode == 0, ran.stderr
     assert "ingest-observation/local: deployed, runs on events" in ran.stdout
     assert "ingest-observation/backfill: deployed" in ran.stdout
+
+
+def test_where_workers_are_warm_the_window_is_short(prefect_stack: LocalStack) -> None:
+    ran = deploy("ingest-observation", "sweep-incoming", environment=prefect_stack.environment)
+    assert ran.returncode == 0, ran.stderr
+    assert "window: 15 s, as the pool's workers are warm" in ran.stdout
+    with prefect_stack.client() as client:
+        found = client.read_deployment_by_name("ingest-observation/local")
+        (automation,) = client.read_resource_related_automations(f"prefect.deployment.{found.id}")
+        assert isinstance(automation.trigger, EventTrigger)
+        assert automation.trigger.within == timedelta(seconds=15)
+        set_window(client, timedelta(seconds=300))
 
 
 def test_what_cannot_be_deployed_is_a_sentence() -> None:

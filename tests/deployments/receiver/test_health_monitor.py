@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from deployments.local_stack.stack import LocalStack
-from deployments.local_stack.window import set_window
 from deployments.receiver.health_monitor import (
     CONCERN,
     LATE_RUNS,
@@ -24,6 +23,7 @@ from deployments.receiver.health_monitor import (
     HealthMonitor,
 )
 from deployments.receiver.prefect_api import Prefect, PrefectAway
+from deployments.work_pools.window import set_window
 from deployments.work_pools.zombies import ZOMBIE_MESSAGE, ZOMBIES, make_zombie_automation
 from panoptes.network.ingest.backlog import SWEPT, Backlog, is_growing
 from panoptes.network.units.health import Health

@@ -42,7 +42,7 @@ def main() -> None:
         if given.nested:
             logs = given.folder / "logs"
             logs.mkdir(parents=True)
-            address = stack.enter_context(Emulators(logs)).firestore()
+            address = stack.enter_context(Emulators(logs)).firestore(megabytes=4096)
             os.environ["FIRESTORE_EMULATOR_HOST"] = address
             settings = settings.model_copy(update={"catalog": f"firestore://{PROJECT}"})
         run(settings, given.flat, given.nested, given.files)

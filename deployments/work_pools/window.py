@@ -1,8 +1,9 @@
 """The window for which files of an observation are gathered, set on what is deployed.
 
 It is the trade between lag and cost: a run starts that long after an observation's first
-file, and each run costs two to three CPU seconds before it does anything. prefect.yaml
-holds the network's own; this changes it on a server, until the next deployment.
+file, and each run costs CPU before it does anything: half a second where workers are warm, two
+to three seconds elsewhere. prefect.yaml holds the longer; this changes it on a server, until the
+next deployment.
 """
 
 from __future__ import annotations
@@ -10,13 +11,28 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from deployments.work_pools.deploy import WARM, WORK_POOL
 from flows.starting import INGEST, SWEEP
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
+WARM_SECONDS = 15.0
+"""Where a run is forked (`deployments.work_pools.warm_worker`)."""
 LEAST_SWEEP_SECONDS = 60.0
 """A sweep is a run by itself, however short the window."""
+
+
+def choose_window(client: SyncPrefectClient) -> timedelta | None:
+    """Set the short window where the work pool's workers are warm; gives it, or None.
+
+    Raises LookupError where the automation or the schedule is not deployed.
+    """
+    if client.read_work_pool(WORK_POOL).type != WARM:
+        return None
+    window = timedelta(seconds=WARM_SECONDS)
+    set_window(client, window)
+    return window
 
 
 def set_window(
