@@ -43,13 +43,15 @@ test: check witness ## check, then all tests (ARGS='-k name' for some of them)
 bench: $(ready) witness ## measure against other programs, under 15 minutes (QUICK=1: under 4)
 	@$(bin)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
-check: $(ready) ## style, types, who imports whom, and that docs/keywords.md is current
+check: $(ready) ## style, types, who imports whom, and that the tables in docs are current
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check .
 	@$(bin)/mypy
 	@$(bin)/lint-imports --no-logo --no-cache
 	@$(bin)/python -m panoptes.network.keywords | diff docs/keywords.md - \
 	    || { echo 'not current: python -m panoptes.network.keywords > docs/keywords.md'; exit 1; }
+	@$(bin)/python -m panoptes.network.errors | diff docs/quarantine.md - \
+	    || { echo 'not current: python -m panoptes.network.errors > docs/quarantine.md'; exit 1; }
 
 faults: $(ready) ## everything that can break, broken; report in build/faults.md (FAULT_SEED=n repeats one, FAULT_SEEDS=n)
 	@seeds=$${FAULT_SEEDS:-$${FAULT_SEED:+1}}; seeds=$${seeds:-5}; seed=$${FAULT_SEED:-$$(date +%s)}; \

@@ -70,7 +70,7 @@ def adopt(
         rest = {"counts": tally.as_json(), "written": write}
         sys.stdout.write(f", {json.dumps(rest)[1:]}\n")
     else:
-        sys.stdout.write(f"{tally.sentence}\n")
+        sys.stdout.write(f"{'' if write else 'would be: '}{tally.sentence}\n")
         if not write and tally.counts:
             sys.stdout.write("Nothing has been written yet: --write does it.\n")
     return NOT_ALL if tally.left else OK

@@ -70,7 +70,8 @@ def run(
             site.check()
             return _show(console, site, root)
     except (ConfigurationError, StackError) as error:
-        console.print(Text(f"The demo could not go on: {one_line(error)}", "red"), soft_wrap=True)
+        for line in f"The demo could not go on: {error}".splitlines():
+            console.print(Text(one_line(line), "red"), soft_wrap=True)
         return FAILED
 
 

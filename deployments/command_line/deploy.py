@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from datetime import timedelta
@@ -38,13 +39,17 @@ def deploy(
     try:
         made, window = _deploy(names)
     except httpx.HTTPError as error:
-        raise ConfigurationError(f"Prefect cannot be reached: {error}") from error
+        url = os.environ.get("PREFECT_API_URL", "the active profile's PREFECT_API_URL")
+        raise ConfigurationError(
+            f"Prefect cannot be reached at {url}: {error}; is the server up, and the address right?"
+        ) from error
     pool = f"work pool {pools.WORK_POOL}, with queues live and backfill"
     told = [f"{pool}: {'is made' if made else 'was there'}"]
     told += [f"{name}: deployed{_when(known[name])}" for name in names]
     if window is not None:
         told.append(f"window: {window.total_seconds():.0f} s, as the pool's workers are warm")
-    told.append(f"a worker runs them: prefect worker start --pool {pools.WORK_POOL}")
+    told.append("they work on the 'PANOPTES network' block 'default', unless a run says otherwise")
+    told.append(f"a worker runs them: .venv/bin/prefect worker start --pool {pools.WORK_POOL}")
     sys.stdout.writelines(f"{line}\n" for line in told)
     return OK
 

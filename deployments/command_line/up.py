@@ -60,7 +60,8 @@ def up(
                 stack.check()
                 time.sleep(1)
     except (ConfigurationError, StackError) as error:
-        console.print(Text(f"Not up: {one_line(error)}", "red"), soft_wrap=True)
+        for line in f"Not up: {error}".splitlines():
+            console.print(Text(one_line(line), "red"), soft_wrap=True)
         return FAILED
     except KeyboardInterrupt:
         console.print("\nStopped.")

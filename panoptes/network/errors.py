@@ -10,6 +10,7 @@ a later run.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,27 @@ ADVICE: dict[str, Advice] = {
 }
 
 
+PAGE = """# My file was quarantined
+
+Nothing is lost: the network keeps your file untouched and tells its operators why it could not
+be taken. They tell you the file's name, a case such as `Q1f0c29ab03de`, and one of the reasons
+below. What you can do stands beside it; often that is to upload the file again under the same
+name. A good file takes the place of the bad one by itself, and nothing needs to be deleted first.
+
+Look at the unit first: if the original there opens, the upload went wrong; if it does not, the
+camera or the disk did.
+
+| code | what it means | what to do |
+|---|---|---|
+"""
+
+
+def advice_page() -> str:
+    """docs/quarantine.md: for who looks after a unit."""
+    rows = (f"| `{code}` | {each.sentence} | {each.next_step} |" for code, each in ADVICE.items())
+    return PAGE + "\n".join(rows) + "\n"
+
+
 class IngestError(Exception):
     """Base of the two outcomes that are not success."""
 
@@ -188,3 +210,7 @@ def first_fault(error: ValidationError) -> str:
     first = error.errors(include_input=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"{where}: {first['msg']}" if where else first["msg"]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(advice_page())

@@ -114,7 +114,9 @@ class Sesame:
                 self._away_until = 0.0
                 return found
         self._away_until = time.monotonic() + self.pause
-        raise TransientError(f"Sesame could not be asked ({'; '.join(dict.fromkeys(trouble))})")
+        why = "; ".join(dict.fromkeys(trouble))
+        advice = "try again later, or give coordinates such as 05:35:17 -05:23:28"
+        raise TransientError(f"Sesame could not be asked ({why}): {advice}")
 
     def _ask(self, address: str, name: str, deadline: float) -> Found | None:
         import httpx

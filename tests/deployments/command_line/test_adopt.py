@@ -36,7 +36,7 @@ def test_a_folder_of_archived_files_becomes_a_network_once_it_is_asked_for(tmp_p
     before = sites.picture_of(data)
     assert run("--data", str(data)) == (
         0,
-        "1 files in images entered, 1 files in previews entered\n"
+        "would be: 1 files in images entered, 1 files in previews entered\n"
         "Nothing has been written yet: --write does it.\n",
         "",
     )
