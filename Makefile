@@ -40,7 +40,7 @@ up: $(ready) ## server, worker and deployments on this machine, until Ctrl-C
 test: check witness ## check, then all tests (ARGS='-k name' for some of them)
 	@$(bin)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
-bench: $(ready) witness ## measure against other programs, under 15 minutes (QUICK=1: under 4)
+bench: $(ready) witness ## measure against other programs, under 40 minutes (QUICK=1: under 12)
 	@$(bin)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 check: $(ready) ## style, types, who imports whom, and that the tables in docs are current

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("codec", "colour", "headers", "ingest", "cores", "growth")
+PARTS = ("codec", "colour", "headers", "ingest", "cores", "growth", "starts", "searches", "live")
 
 
 def main() -> int:
@@ -64,6 +64,18 @@ def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> N
         from benchmarks import whole
 
         whole.run(report, pair, scratch, parts, quick=quick)
+    if "starts" in parts:
+        from benchmarks import starts
+
+        starts.run(report, scratch, quick=quick)
+    if "searches" in parts:
+        from benchmarks import searches
+
+        searches.run(report, frames.small_frame(scratch), scratch, quick=quick)
+    if "live" in parts:
+        from benchmarks import live
+
+        live.run(report, pair, scratch, quick=quick)
 
 
 def _arguments() -> argparse.Namespace:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import require
 from deployments.local_stack.stack import LocalStack
+from deployments.work_pools.template_process import RUN
 from flows.starting import INGEST
 from panoptes.network.names import ObservationName
 
@@ -119,12 +120,19 @@ def _of_children(process: int) -> float:
 
 
 def _descendants(process: int) -> list[int]:
+    """Without the process that runs are forked from: it is there before them and stays."""
     found: list[int] = []
     with suppress(OSError):
         for thread in Path(f"/proc/{process}/task").iterdir():
             for child in map(int, (thread / "children").read_text().split()):
-                found += [child, *_descendants(child)]
+                found += [] if _is_template(child) else [child, *_descendants(child)]
     return found
+
+
+def _is_template(process: int) -> bool:
+    home = Path(f"/proc/{process}")
+    is_one = b"template_process" in (home / "cmdline").read_bytes()
+    return is_one and (home / "comm").read_bytes().strip() != RUN
 
 
 def _peak_memory(process: int) -> int:
