@@ -133,7 +133,8 @@ def _foresee(site: Site, data: Path) -> list[FileResult]:
 
 def _row(result: FileResult) -> dict[str, str | None]:
     row = {"name": result.name, "outcome": result.became.value} | asdict(result)
-    del row["became"], row["next_step"]  # the step is for people; the ledger has it
+    # What to do next is for people, and where the time went is of the ledger.
+    del row["became"], row["next_step"], row["lag"]
     return row
 
 

@@ -169,8 +169,8 @@ def test_tonights_run_is_the_next_to_begin_however_many_old_ones_wait(
     """The runs fail at once, by a block that is not there: what counts is when they begin."""
     name = f"absent-{uuid.uuid4().hex[:8]}"
     with prefect_stack.client() as client:
-        names = [f"PAN009_{number:06}_20180216T110623" for number in range(20)]
-        assert Runs(client, BACKFILL_DEPLOYMENT, name).start(names, key="old") == 20
+        names = [f"PAN009_{number:06}_20180216T110623" for number in range(40)]
+        assert Runs(client, BACKFILL_DEPLOYMENT, name).start(names, key="old") == 40
     try:
         _await_some_begun(prefect_stack, name)
         tonight = prefect_stack.run_deployment(

@@ -19,6 +19,7 @@ from tests.sites import ingest_all
 
 COLLECTIONS = ("units", "cameras", "observations", "images", "files")
 OWN_TO_A_RUN = {"arrived", "recorded", "opened", "closed", "last_arrival", "generation"}
+OWN_TO_A_RUN |= {"run_made", "run_begun", "derived"}
 """Fields that differ between any two runs: clocks, and the stores' own numbers."""
 
 
