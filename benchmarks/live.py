@@ -96,7 +96,7 @@ class Up:
         require(self._process.poll() is None, f"up has ended: {self._path.read_text()[-500:]}")
 
     def __exit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(signal.SIGTERM)
         self._process.wait(60)
         self._log.close()
 
