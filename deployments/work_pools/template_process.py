@@ -19,6 +19,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
+import itertools
 import json
 import os
 import pkgutil
@@ -129,11 +130,12 @@ def obstacle() -> str | None:
 def serve(worker: socket.socket) -> dict[str, Any] | None:
     """Fork for each request. Comes back in each run with its request, at the end with None."""
     seen = _stamps()
-    for _ in range(MOST_RUNS):
+    for served in itertools.count():
         data, descriptors, _, _ = socket.recv_fds(worker, MOST_BYTES, 3)
         if not data:
             return None
-        if any(_stamp(path) != stamp for path, stamp in seen.items()):
+        is_stale = any(_stamp(path) != stamp for path, stamp in seen.items())
+        if is_stale or served == MOST_RUNS:
             _tell(worker, {"stale": True})
             return None
         request: dict[str, Any] = json.loads(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import Cancelling
 
 from deployments.local_stack.stack import LocalStack
+from deployments.work_pools import template_process
 from deployments.work_pools.deploy import WARM, WORK_POOL
 from deployments.work_pools.template_process import RUN
 from tests.patience import PATIENT_SECONDS
@@ -229,6 +231,16 @@ def test_changed_code_is_imported_anew(probe: Probe, started_with: Path) -> None
     started_with.write_text("VERSION = 22\n" + said.format("changed"))
     probe.run(**environment)
     assert template_of(probe.worker) not in (before, None)
+
+
+def test_after_so_many_runs_another_process_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker starts one, and has the run forked from that: none starts slowly for it."""
+    monkeypatch.setattr(template_process, "MOST_RUNS", 0)
+    worker, template = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with worker, template:
+        worker.send(b"{}")
+        assert template_process.serve(template) is None
+        assert json.loads(worker.recv(1000)) == {"stale": True}
 
 
 def test_where_a_fork_is_not_safe_a_run_starts_afresh(probe: Probe, started_with: Path) -> None:
