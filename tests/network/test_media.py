@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +11,7 @@ from panoptes.network import media
 from panoptes.network.errors import BadInput
 from panoptes.network.media import check_jpeg, check_mp4
 from tests.files import jpeg, mp4, tiny_fits
+from tests.memory import peak_of
 
 JPEG = jpeg(size=(64, 48))
 MANY = 10_000_000
@@ -42,17 +41,11 @@ def test_a_video_of_boxes_without_end_is_refused_without_remembering_them(
     boxes[:, :4] = (0, 0, 0, 8)
     boxes[:, 4:] = kinds
     data = mp4() + boxes.tobytes()
-    peaks = []
-    tracemalloc.start()
-    try:
-        for _ in range(5):  # another thread of this process may take memory meanwhile
-            tracemalloc.reset_peak()
-            before, _peak = tracemalloc.get_traced_memory()
-            assert _code(check_mp4, data) == "too-large"
-            peaks.append(tracemalloc.get_traced_memory()[1] - before)
-    finally:
-        tracemalloc.stop()
-    assert min(peaks) < 50_000
+
+    def refuse() -> None:
+        assert _code(check_mp4, data) == "too-large"
+
+    assert peak_of(refuse) < 50_000
 
 
 @pytest.mark.parametrize(
