@@ -11,7 +11,7 @@ from benchmarks.frames import Frame
 from benchmarks.measure import require
 from benchmarks.observations import Observations
 from benchmarks.report import Report
-from panoptes.network.documents import SCHEMA_VERSION, healpix_of, night_of
+from panoptes.network.documents import SCHEMA_VERSION, folded, healpix_of, night_of
 from panoptes.network.ingest.lag import percentile
 from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.search import Cone, Wanted, find_observations
@@ -56,6 +56,7 @@ def _observations(count: int) -> Iterator[tuple[str, dict[str, object]]]:
             "sequence_id": key, "unit_id": unit, "camera_id": camera, "time": time_of,
             "night": night_of(time_of, -155.0), "ra": ra, "dec": dec,
             "healpix": healpix_of(ra, dec), "field_name": f"Field {number % 997}",
+            "field_folded": folded(f"Field {number % 997}"),
             "status": "received", "image_type": "light", "num_images": 20, "exptime": 120.0,
             "total_exptime": 2400.0, "tags": ["exoplanet"] if number % 50 else ["rare"],
             "schema_version": SCHEMA_VERSION,
@@ -72,7 +73,9 @@ def _kinds(count: int) -> dict[str, Wanted]:
         "unit and time": Wanted(unit_ids=frozenset({"PAN042"}), start=late),
         "place": Wanted(cone=Cone(137.5, 1.7, 2.0)),
         "a large place": Wanted(cone=Cone(137.5, 1.7, 15.0)),
+        "a fifth of the sky": Wanted(cone=Cone(137.5, 1.7, 60.0)),
         "field's name": Wanted(field_name="Field 500"),
+        "part of a field's name": Wanted(field_name="*d 50*"),
         "tag": Wanted(tags=frozenset({"rare"})),
     }
 

@@ -41,7 +41,7 @@ OBSERVATION_COLUMNS = (
 """The first eleven are those that panoptes-data reads; the others were in the network's
 earlier lists, or are ours."""
 
-_NOT_IN_ROWS = {"sources", "notes", "rgb_paths", "schema_version", "healpix"}
+_NOT_IN_ROWS = {"sources", "notes", "rgb_paths", "schema_version", "healpix", "field_folded"}
 IMAGE_COLUMNS = (
     "time",
     "uid",

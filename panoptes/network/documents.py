@@ -69,6 +69,11 @@ def healpix_of(ra: float, dec: float) -> int:
     return int(hpgeom.angle_to_pixel(HEALPIX_NSIDE, ra % 360.0, dec, nest=True))
 
 
+def folded(text: str) -> str:
+    """A name as it is compared: in any case, with any white space."""
+    return " ".join(text.casefold().split())
+
+
 def version_of(fields: Mapping[str, Any]) -> int | None:
     """The release whose document it is; None for other programs', whatever they write there."""
     version = fields.get("schema_version")
@@ -160,6 +165,7 @@ class Observation(Document):
     healpix: int | None = None
     exptime: float | None = Field(None, description="seconds, of one image")
     field_name: str | None = None
+    field_folded: str | None = Field(None, description="field_name, `folded`")
     tags: list[str] | None = None
     camera_filter: str | None = None
     iso: int | None = None

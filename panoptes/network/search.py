@@ -13,15 +13,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
 from panoptes.network.catalog.catalog import Catalog, Condition, Fields, Order, Query, Stored
 from panoptes.network.catalog.values import check_key
-from panoptes.network.documents import HEALPIX_NSIDE
+from panoptes.network.documents import HEALPIX_NSIDE, folded
 
 MAX_RANGES = 24
 """Queries a search may cost; nearer ranges of cells are joined until they are this few."""
+
+
+WIDE_DEGREES = 20.0
+"""Three hundredths of the sky."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,11 @@ class Cone:
 
     def holds(self, ra: float, dec: float) -> bool:
         return separation(self.ra, self.dec, ra, dec) <= self.radius + 1e-9
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether so much lies within that it is sooner found among all, by time."""
+        return self.radius >= WIDE_DEGREES
 
     def cells(self) -> list[tuple[int, int]]:
         """Ranges of nested HEALPix cells, the last of each excluded, that hold the circle.
@@ -77,7 +87,7 @@ def separation(ra: float, dec: float, other_ra: float, other_dec: float) -> floa
     return math.degrees(math.atan2(math.hypot(x, y), along))
 
 
-MAX_LOOKED_AT = 5_000
+MAX_LOOKED_AT = 4_000
 MAX_IN_CONE = 100_000
 _BATCH = 500
 
@@ -121,6 +131,10 @@ class Wanted:
     max_num_images: int | None = None
     cone: Cone | None = None
 
+    @cached_property
+    def _tags(self) -> set[str]:
+        return _plain_tags(self.tags)
+
     def holds(self, fields: Fields) -> bool:
         """Whether an observation's document is meant."""
         time, images = fields.get("time"), fields.get("num_images")
@@ -138,7 +152,7 @@ class Wanted:
                     and status.casefold() in map(str.casefold, self.statuses)
                 )
             )
-            and (not self.tags or _plain_tags(self.tags) <= _plain_tags(fields.get("tags")))
+            and (not self.tags or self._tags <= _plain_tags(fields.get("tags")))
             and _is_for(self.image_types, fields)
             and (self.field_name is None or _is_like(fields.get("field_name"), self.field_name))
             and (self.start is None or time >= self.start)
@@ -165,7 +179,7 @@ def find_observations(
 ) -> Page:
     """The newest first. Raises BadCursor and TooMany."""
     after = read_cursor(cursor, "observations") if cursor else None
-    if wanted.cone is not None:
+    if wanted.cone is not None and not wanted.cone.is_wide:
         found = _in_cone(catalog, wanted)
         found.sort(key=_moment, reverse=True)
         if after is not None:
@@ -186,7 +200,7 @@ def find_observations(
 
 def all_observations(catalog: Catalog, wanted: Wanted) -> Iterator[Stored]:
     """Every one, the oldest first, read in batches. Raises TooMany."""
-    if wanted.cone is not None:
+    if wanted.cone is not None and not wanted.cone.is_wide:
         yield from sorted(_in_cone(catalog, wanted), key=_moment)
         return
     for stored in _by_time(catalog, wanted, "asc", None):
@@ -246,8 +260,10 @@ def all_units(catalog: Catalog) -> list[Stored]:
 def _by_time(
     catalog: Catalog, wanted: Wanted, direction: Direction, after: Stored | None
 ) -> Iterator[Stored]:
-    """What the best index finds: by camera, by unit, or by time alone."""
+    """What the best index finds: by field, by camera, by unit, or by time alone."""
     where: list[Condition] = []
+    if wanted.field_name is not None and "*" not in wanted.field_name:
+        where.append(("field_folded", "==", folded(wanted.field_name)))
     for name, values in (("camera_id", wanted.camera_ids), ("unit_id", wanted.unit_ids)):
         if len(values) == 1 and not where:
             where.append((name, "==", next(iter(values))))
@@ -298,17 +314,13 @@ def _is_among(value: object, wanted: frozenset[str]) -> bool:
 
 def _is_like(value: object, pattern: str) -> bool:
     return isinstance(value, str) and fnmatchcase(
-        _plain(value), _plain(pattern).replace("[", "[[]")
+        folded(value), folded(pattern).replace("[", "[[]")
     )
 
 
 def _plain_tags(tags: object) -> set[str]:
     words = tags if isinstance(tags, frozenset | list) else ()
-    return {_plain(word) for word in words if isinstance(word, str)}
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return {folded(word) for word in words if isinstance(word, str)}
 
 
 def _is_in(cone: Cone, fields: Fields) -> bool:

@@ -17,7 +17,7 @@ from panoptes.network import search
 from panoptes.network.catalog.catalog import Catalog, Query, Stored
 from panoptes.network.catalog.firestore import FirestoreCatalog
 from panoptes.network.catalog.sqlite import SqliteCatalog
-from panoptes.network.documents import Image, Observation, healpix_of, night_of
+from panoptes.network.documents import Image, Observation, folded, healpix_of, night_of
 from panoptes.network.search import (
     BadCursor,
     Cone,
@@ -76,6 +76,8 @@ def observe(
     key = f"{unit}_{camera}_{time:%Y%m%dT%H%M%S}"
     if place is not None:
         fields |= {"ra": place[0], "dec": place[1], "healpix": healpix_of(*place)}
+    if "field_name" in fields:
+        fields["field_folded"] = folded(fields["field_name"])
     observation = Observation(
         sequence_id=key, unit_id=unit, camera_id=camera, time=time, night=night_of(time, None)
     )
@@ -183,10 +185,23 @@ def test_one_page_looks_at_so_many_documents_and_no_more(
     pages: list[list[str]] = []
     cursor: str | None = None
     while not pages or cursor is not None:
-        page = find_observations(catalog, Wanted(field_name="M42"), cursor=cursor)
+        page = find_observations(catalog, Wanted(field_name="M4*"), cursor=cursor)
         pages.append([each.key for each in page.documents])
         cursor = page.following
     assert pages == [[], [], [wanted]]
+
+
+def test_a_wide_cone_is_searched_by_time_page_by_page(catalog: Catalog) -> None:
+    inside = [observe(catalog, n, place=(10.0 + n, 5.0)) for n in range(0, 20, 2)]
+    for n in range(1, 20, 2):
+        observe(catalog, n, place=(100.0 + n, 5.0))
+    observe(catalog, 20)
+    wanted = Wanted(cone=Cone(20.0, 5.0, 30.0))
+    first = find_observations(catalog, wanted, limit=6)
+    rest = find_observations(catalog, wanted, limit=6, cursor=first.following)
+    found = [each.key for each in first.documents + rest.documents]
+    assert (found, rest.following) == (inside[::-1], None)
+    assert [each.key for each in all_observations(catalog, wanted)] == inside
 
 
 def test_a_cone_that_finds_too_much_says_how_to_narrow_it(

@@ -36,6 +36,7 @@ from panoptes.network.documents import (
     Image,
     Observation,
     Unit,
+    folded,
     healpix_of,
     night_of,
     version_of,
@@ -85,11 +86,14 @@ class Documents:
     def _flat(self, collection: str, change: Callable[[Stored], Change]) -> Iterator[Taken]:
         for stored in pages(self._catalog, Query(collection)):
             is_current = (version_of(stored.fields) or 0) >= SCHEMA_VERSION
-            if is_current or not stored.key.startswith(self._unit or ""):
+            is_whole = collection != "observations" or not _underived(stored.fields)
+            if (is_current and is_whole) or not stored.key.startswith(self._unit or ""):
                 continue
             name = f"{collection}/{stored.key}"
             try:
-                if self._write(collection, stored.key, change(stored)):
+                if self._write(
+                    collection, stored.key, _underived if is_current else change(stored)
+                ):
                     yield Taken(name, Became.COMPLETED)
             except ValueError as error:  # what no catalogue holds, too
                 yield Taken(name, Became.LEFT, f"{name} {error}")
@@ -152,7 +156,9 @@ class Documents:
             said.setdefault("status", OBSERVATION_STATUS[0])
             kind = image_type_of_field(said.get("field_name")) or ImageType.LIGHT
             said.setdefault("image_type", kind.value)
-            return _completed(Observation, before or {}, _of(sequence, longitude), said, path)
+            stored = before or {}
+            changes = _completed(Observation, stored, _of(sequence, longitude), said, path)
+            return changes | _underived(stored | changes)
 
         self._camera(sequence, stored.fields)
         return change
@@ -227,7 +233,8 @@ class Documents:
             told = {k: v for k, v in said.items() if "ra" not in stored or k not in ("ra", "dec")}
             told["healpix"] = _cell(stored | told, "ra", "dec")
             known = _of(sequence, longitude) | told | {"schema_version": SCHEMA_VERSION}
-            return _lacking(known, stored)
+            changes = _lacking(known, stored)
+            return changes | _underived(stored | changes)
 
         self._write("observations", sequence.sequence_id, change)
         stored = keep_trying(self._catalog.get, "observations", sequence.sequence_id)
@@ -311,6 +318,14 @@ def _cell(fields: Fields, ra: str, dec: str) -> int | None:
     if not isinstance(east, int | float) or not isinstance(north, int | float):
         return None
     return healpix_of(east, north)
+
+
+def _underived(observation: Fields | None) -> Fields:
+    """What this release derives of an observation and an earlier one of ours did not."""
+    fields = observation or {}
+    name = fields.get("field_name")
+    wanted = {"field_folded": folded(name)} if isinstance(name, str) else {}
+    return {k: v for k, v in wanted.items() if fields.get(k) != v}
 
 
 def _sequence(sequence_id: object) -> ObservationName:

@@ -19,6 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from panoptes.network.catalog.catalog import (
     AlreadyExists,
     Conflict,
@@ -36,6 +38,7 @@ _READ = "SELECT version, fields FROM documents WHERE collection = ? AND key = ?"
 _INSERT = "INSERT INTO documents (collection, key, version, fields) VALUES (?, ?, ?, ?)"
 _UPDATE = "UPDATE documents SET version = ?, fields = ? WHERE collection = ? AND key = ?"
 _DELETE = "DELETE FROM documents WHERE collection = ? AND key = ? AND version = ?"
+_NESTED = (dict, list)
 _CONTROL = re.compile("[\x00\x01]")
 _ESCAPED = re.compile("\x01([\x01\x02])")
 
@@ -170,9 +173,24 @@ def _to_json(fields: dict[str, Any]) -> str:
 
 def _from_json(text: str) -> dict[str, Any]:
     """The fields of a document, as they were given to `_to_json`."""
-    plain = "\\u0001" not in text and '"$$' not in text
-    fields: dict[str, Any] = json.loads(text, object_hook=_untagged if plain else _unescaped_map)
+    fields: dict[str, Any]
+    if "\\u0001" in text or '"$$' in text:
+        fields = json.loads(text, object_hook=_unescaped_map)
+    else:
+        fields = orjson.loads(text)
+        _untag_inside(fields)
     return fields
+
+
+def _untag_inside(value: Any) -> None:
+    """Put the values that JSON lacks in the place of their tagged forms, however deep."""
+    items = value.items() if value.__class__ is dict else enumerate(value)
+    for name, item in [each for each in items if each[1].__class__ in _NESTED]:
+        plain = _untagged(item) if item.__class__ is dict else item
+        if plain is item:
+            _untag_inside(item)
+        else:
+            value[name] = plain
 
 
 def _to_parameter(value: Any) -> Any:

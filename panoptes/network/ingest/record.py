@@ -29,6 +29,7 @@ from panoptes.network.documents import (
     Outcome,
     Provenance,
     Unit,
+    folded,
     forward,
     healpix_of,
     night_of,
@@ -216,6 +217,8 @@ class _Recording:
         cell = _cell(merged, ("ra", "dec"))
         if cell is not None:
             fields["healpix"] = cell
+        if isinstance(name := merged.get("field_name"), str):
+            fields["field_folded"] = folded(name)
         observation = Observation.model_validate(
             fields
             | {

@@ -50,6 +50,9 @@ def test_they_are_found_counted_and_audited_and_lose_nothing(site: Site) -> None
     # By place.
     cone = Cone(135.86, 28.44, 0.5)
     assert len(list(all_observations(site.catalog, Wanted(cone=cone)))) == 10
+    # By the field's name, in any case.
+    named = all_observations(site.catalog, Wanted(field_name="FIELD  3", image_types=None))
+    assert [each.fields["field_name"] for each in named] == ["Field 3"]
     # Counted by query, not as they said.
     assert {each.fields["num_images"] for each in found} == {20}
     assert {each.fields["total_exptime"] for each in found} == {20 * 120.0}
@@ -74,6 +77,22 @@ def test_once_more_changes_nothing(site: Site) -> None:
     assert adopted(site) == []
     after = {stored.key: stored.version for stored in site.catalog.query(Query("images"))}
     assert after == before
+
+
+def test_what_an_earlier_release_of_ours_did_not_derive_is_added(site: Site) -> None:
+    key = "PAN001_14d3bd_20180216T110623"
+    fields = {"sequence_id": key, "time": datetime(2018, 2, 16, 11, 6, 23, tzinfo=UTC)}
+    ours = fields | {"schema_version": SCHEMA_VERSION, "field_name": "Wasp 35"}
+    site.catalog.create("observations", key, ours)
+    site.catalog.create("observations", f"{key[:-1]}4", fields | {"schema_version": 99})
+    assert f"observations/{key} completed" in adopted(site)
+    assert (
+        sites.documents(site)[f"observations/{key}"] | ours | {"field_folded": "wasp 35"}
+        == (sites.documents(site)[f"observations/{key}"])
+    )
+    (found,) = all_observations(site.catalog, Wanted(field_name="wasp 35"))
+    assert found.key == key
+    assert adopted(site) == []
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(site: Site) -> None:

@@ -278,6 +278,22 @@ def test_an_index_that_a_file_lacks_is_made_when_it_is_opened(path: Path) -> Non
     assert "files__path" in schema(path)
 
 
+def test_an_older_file_gets_the_names_that_are_searched_when_it_is_opened(path: Path) -> None:
+    """Other software wrote some names that are no texts."""
+    catalog = SqliteCatalog(path)
+    for number, name in enumerate(["Wasp  35 b", "ÉTOILE \x00", 35, None]):
+        catalog.create("observations", str(number), {"field_name": name, "at": datetime.now(UTC)})
+    before = {each.key: each.fields for each in catalog.query(Query("observations"))}
+    catalog.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX observations__field_folded__time")
+        connection.execute("ALTER TABLE documents DROP COLUMN field_folded")
+    found = {each.key: each.fields for each in SqliteCatalog(path).query(Query("observations"))}
+    assert found.pop("0") == before.pop("0") | {"field_folded": "wasp 35 b"}
+    assert found.pop("1") == before.pop("1") | {"field_folded": "étoile \x00"}
+    assert found == before
+
+
 def schema(path: Path) -> str:
     """Everything in the file but its documents, as text."""
     with closing(sqlite3.connect(path)) as connection:
