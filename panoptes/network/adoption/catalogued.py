@@ -156,9 +156,9 @@ class Documents:
             said.setdefault("status", OBSERVATION_STATUS[0])
             kind = image_type_of_field(said.get("field_name")) or ImageType.LIGHT
             said.setdefault("image_type", kind.value)
-            stored = before or {}
-            changes = _completed(Observation, stored, _of(sequence, longitude), said, path)
-            return changes | _underived(stored | changes)
+            ids = _of(sequence, longitude)
+            changes = _completed(Observation, before or {}, ids, said, path)
+            return changes | _underived((before or {}) | changes)
 
         self._camera(sequence, stored.fields)
         return change
