@@ -1,6 +1,6 @@
 """A large catalogue taken over, killed in the middle, and compared document by document.
 
-    python -m tests.network.adoption.large FOLDER --flat 10000 --nested 10000 --files 1000 --images 250
+    python -m tests.network.adoption.large FOLDER --flat 10000 --nested 10000 --images 250
 
 Not a test of every day: it takes minutes, and says what it took. With ``--nested 0`` it is on
 SQLite, else on Firestore's emulator, which needs seconds for the counts of each observation.
