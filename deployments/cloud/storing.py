@@ -6,7 +6,7 @@ from typing import Any
 
 from deployments.cloud.decisions import Cloud
 from deployments.cloud.resource import Resource
-from panoptes.network.catalog.queries import LOOKUPS, Index
+from panoptes.network.catalog.queries import composites
 from panoptes.network.settings import LOCATIONS
 
 _SOFT_DELETE_DAYS = 14
@@ -94,11 +94,6 @@ def database(cloud: Cloud) -> list[Resource]:
         follows=("google_project_service.firestore",),
     )  # fmt: skip
     return [database, *(_index(each.collection, each.ordered) for each in composites())]
-
-
-def composites() -> list[Index]:
-    """The lookups for which Firestore wants an index to be declared."""
-    return [index for index in LOOKUPS if len(index.fields) > 1]
 
 
 def _index(collection: str, ordered: tuple[tuple[str, bool], ...]) -> Resource:
