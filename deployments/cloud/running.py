@@ -101,6 +101,7 @@ def _service(
     arguments = [command, "--host", "0.0.0.0", "--port", "8080"]
     container = {
         "image": cloud.image,
+        "command": ["panoptes-network"],
         "args": arguments,
         "ports": {"container_port": 8080},
         "resources": {"limits": {"cpu": "1", "memory": memory}},
@@ -108,7 +109,8 @@ def _service(
     }
     settings = (
         f"--image={cloud.image}", place, f"--service-account={cloud.email(account)}",
-        f"--args={','.join(arguments)}", "--port=8080", f"--memory={memory}", "--cpu=1",
+        "--command=panoptes-network", f"--args={','.join(arguments)}", "--port=8080",
+        f"--memory={memory}", "--cpu=1",
         "--min-instances=1", "--max-instances=4", "--no-cpu-throttling", "--allow-unauthenticated",
         *_flags(variables, secrets),
     )  # fmt: skip
