@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test faults fuzz bench check cloud-check constraints clean witness FORCE
+.PHONY: help demo up test faults fuzz bench check cloud-check container-check constraints clean witness FORCE
 
 # Another project's settings must not reach ours: a Prefect server or profile chosen in this
 # shell, an active virtual environment, other modules on the path. The one thing let through
@@ -64,6 +64,9 @@ fuzz: $(ready) ## damaged files through the whole ingest (N=100000 of them, FIRS
 
 cloud-check: $(ready) ## what can be checked here of the Google Cloud side (with gcloud: each of its commands)
 	@CLOUD_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/cloud $(ARGS)
+
+container-check: $(ready) ## the container image built and run, as root with podman, runc and mmdebstrap
+	@CONTAINER_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/container $(ARGS)
 
 constraints: ## renew the pins in constraints.txt from the package index
 	@$(find_python); \
