@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from panoptes.network.safe_text import one_line
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -74,7 +76,7 @@ def svg(axes: Axes, key: str, title: str, description: str) -> str:
     named = {"title": title, "desc": description}
     for place, (name, text) in enumerate(named.items()):
         element = ElementTree.Element(f"{{{_SVG}}}{name}", {"id": f"{key}-{name}"})
-        element.text = text
+        element.text = one_line(text)
         root.insert(place, element)
     root.attrib |= {
         "role": "img",
