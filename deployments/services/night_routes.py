@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 from deployments.services.models import Problem
 from deployments.services.state import Services
 from panoptes.network import nights
-from panoptes.network.fits.header_json import Json
 from panoptes.network.nights import UnitNight, night_json, nights_of, unit_ids, unit_night
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
@@ -109,7 +108,7 @@ def night_router(services: Services) -> APIRouter:
         return NightAnswer(night=date, units=[night_json(each) for each in found])
 
     @router.get("/nights/{night}/{unit_id}", responses=_NONE_SUCH)
-    def night_report(night: NightDate, unit_id: UnitId) -> dict[str, Json]:
+    def night_report(night: NightDate, unit_id: UnitId) -> dict[str, Any]:
         """A unit's night, from its local noon to the next."""
         return night_json(night_of_unit(site, unit_id, night))
 
