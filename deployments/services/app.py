@@ -28,6 +28,7 @@ from deployments.services.models import (
     LookupRequest,
     Problem,
 )
+from deployments.services.night_routes import night_router
 from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
 from deployments.services.state import Services
@@ -110,6 +111,7 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     app.add_middleware(BrowserRules, shared="*" in settings.origins)
     _answer_problems(app)
     app.include_router(search_router(services))
+    app.include_router(night_router(services))
     app.include_router(file_router(services))
     if settings.keys is not None:
         app.include_router(key_router(services, KeyFolder(settings.keys)))

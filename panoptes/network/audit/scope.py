@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from panoptes.network.catalog.catalog import Condition, Query
-from panoptes.network.documents import Location, night_of
+from panoptes.network.documents import Location, night_bounds, night_of
 from panoptes.network.errors import BadInput
 from panoptes.network.names import ObservationName, parse_sequence_id, parse_upload
 from panoptes.network.site import Site
@@ -32,6 +32,11 @@ def read_night(text: str) -> date:
         return date(*(int(part) for part in found.groups()))
     except ValueError as error:
         raise ValueError(f"{text!r} names no night: {error}") from None
+
+
+def is_unit_id(text: str) -> bool:
+    """Whether it is PAN and three digits."""
+    return bool(_UNIT.fullmatch(text))
 
 
 def sequence_of(path: str) -> str | None:
@@ -94,7 +99,7 @@ class Scope:
     @classmethod
     def of(cls, night: date | str | None, unit: str | None) -> Scope:
         """Raises ValueError, with a sentence."""
-        if unit is not None and not _UNIT.fullmatch(unit):
+        if unit is not None and not is_unit_id(unit):
             raise ValueError(f"{unit!r} names no unit: expected PAN and three digits")
         return cls(read_night(night) if isinstance(night, str) else night, unit)
 
@@ -139,18 +144,6 @@ class Scope:
 _DAY = timedelta(days=1)
 
 
-def night_bounds(night: date, longitude: float | None) -> tuple[datetime, datetime]:
-    """The local noons (mean solar time) that bound a night, UTC, to the second above.
-
-    `longitude` in degrees, east positive; see `panoptes.network.documents.night_of`.
-    """
-    east = ((longitude or 0.0) + 180.0) % 360.0 - 180.0
-    noon = datetime(night.year, night.month, night.day, 12, tzinfo=UTC) - timedelta(hours=east / 15)
-    if noon.microsecond:
-        noon = noon.replace(microsecond=0) + timedelta(seconds=1)
-    return noon, noon + _DAY
-
-
 def _units(site: Site) -> set[str]:
     """Units that have objects or documents; at the cost of a few requests a unit."""
     found = {folder[:-1] for location in KEPT for folder in site.store(location).folders("")}
@@ -159,7 +152,7 @@ def _units(site: Site) -> set[str]:
         while sequence_id := _first_id(site, collection, low, _END):
             found.add(sequence_id[:6])
             low = f"{sequence_id[:6]}{_END}"
-    return {unit for unit in found if _UNIT.fullmatch(unit)}
+    return set(filter(is_unit_id, found))
 
 
 def _cameras(site: Site, unit: str) -> list[str]:
