@@ -89,16 +89,13 @@ def _keys(ctx: typer.Context, collection: str) -> list[str]:
 
 def _site(ctx: typer.Context) -> Site | None:
     """The network of the folder that the words before name, or of the usual one."""
-    from deployments.command_line.choosing import DATA, network_in
-    from panoptes.network.errors import ConfigurationError
+    from panoptes.network.site import Site
 
     data = ctx.params.get("data")
     if ctx.params.get("network") or (data is None and os.environ.get("PANOPTES_INCOMING")):
         return None
-    try:
-        return network_in(Path(data or DATA))
-    except ConfigurationError:
-        return None
+    folder = Path(data or "panoptes-data").expanduser()
+    return Site.in_folder(folder) if (folder / "catalog.sqlite").exists() else None
 
 
 def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
