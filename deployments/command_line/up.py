@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from deployments.command_line.choosing import DATA, DataFolder
-from deployments.command_line.telling import FAILED, OK
+from deployments.command_line.choosing import DATA, AsJson, DataFolder
+from deployments.command_line.telling import FAILED, OK, print_json
 from deployments.local_stack.claims import StackError
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.window import WARM_SECONDS, set_window
@@ -31,9 +31,10 @@ def up(
     window: Annotated[
         float, typer.Option(min=10, help="Seconds from an observation's first file to its run.")
     ] = WARM_SECONDS,
+    as_json: AsJson = False,
 ) -> int:
     """Start the whole stack on this machine and stay until Ctrl-C."""
-    console = Console()
+    console = Console(stderr=as_json)
     root = data.expanduser().resolve()
     try:
         site = Site.in_folder(root)
@@ -43,6 +44,15 @@ def up(
             with stack.client() as client:
                 set_window(client, timedelta(seconds=window), margin=timedelta(seconds=1))
             _start_events(stack, site, receiver_port)
+            if as_json:
+                print_json(
+                    {
+                        "prefect": stack.url,
+                        "prefect_api": stack.api_url,
+                        "incoming": site.settings.incoming,
+                        "logs": str(stack.logs),
+                    }
+                )
             console.print(
                 f"Prefect's user interface: {stack.url}\n"
                 f"Put files into {site.settings.incoming} as "
@@ -60,6 +70,8 @@ def up(
                 stack.check()
                 time.sleep(1)
     except (ConfigurationError, StackError) as error:
+        if as_json:
+            print_json({"message": str(error)}, success=False)
         for line in f"Not up: {error}".splitlines():
             console.print(Text(one_line(line), "red"), soft_wrap=True)
         return FAILED
