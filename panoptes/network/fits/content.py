@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -65,13 +66,17 @@ class ImageContent:
     def shape(self) -> tuple[int, ...]:
         return self.stored.shape
 
+    @cached_property
+    def _scaling(self) -> tuple[float, float]:
+        return _number(self.header, "BSCALE", 1), _number(self.header, "BZERO", 0)
+
     def physical(self, stored: Array) -> Array:
         """Physical values of some `stored` ones: BZERO + BSCALE x stored (section 4.4.2.5).
 
         In native byte order. Unsigned integers where the header follows their convention,
         the stored kind where it scales nothing, else float64: up to four times the room.
         """
-        scale, zero = _number(self.header, "BSCALE", 1), _number(self.header, "BZERO", 0)
+        scale, zero = self._scaling
         dtype: np.dtype[np.generic] = stored.dtype.newbyteorder("=")
         native = stored.astype(dtype)
         kind = native.dtype.kind
@@ -80,7 +85,8 @@ class ImageContent:
         bits = 8 * native.dtype.itemsize
         if scale == 1 and kind == "i" and zero == 2 ** (bits - 1):
             # Adding half the range flips the highest bit.
-            flipped: Array = native.view(f"u{bits // 8}") ^ np.array(zero, f"u{bits // 8}")
+            flipped = native.view(f"u{bits // 8}")
+            flipped ^= np.array(zero, flipped.dtype)
             return flipped
         values = native.astype(np.float64)
         values *= scale
