@@ -223,6 +223,10 @@ def _binned(
             for offset in range(column + cell, width, cell):
                 mean += sums[phase][:, offset::width]
             mean /= np.float32(down * across)
+    if pattern:
+        _take_out_hot(colours)
+    if pattern and step == 1:
+        colours = [_centred(*each) for each in zip(colours, places, strict=True)]
     tops = np.concatenate(peaks)
     level = _pile_up(tops) if saturation is None else saturation
     if level is None:
@@ -273,7 +277,6 @@ def _stretched(colours: list[Floats], clipped: Mask, stretch: Stretch) -> Image.
             colour[~finite] = np.median(_sample(colour[finite]))
     meshes = [_mesh(colour) for colour in colours]
     if len(colours) == 3:
-        _take_out_hot(colours, meshes)
         for colour, mesh, gain in zip(
             colours, meshes, _gains(colours, meshes, clipped), strict=True
         ):
@@ -330,17 +333,22 @@ def _noise(values: Floats) -> float:
 
 
 def _mesh(colour: Floats) -> Floats:
-    """The sky: medians of cells, in their rows and columns."""
+    """The sky: medians of cells, in their rows and columns.
+
+    None is further from the others than these are apart: a bright star is no sky."""
     import numpy as np
 
     down, across = (
-        max(1, min(most, size // 16)) for most, size in zip(_CELLS, colour.shape, strict=True)
+        max(1, min(most, size // 32)) for most, size in zip(_CELLS, colour.shape, strict=True)
     )
     height, width = (size // n for size, n in zip(colour.shape, (down, across), strict=True))
     cells = colour[: down * height, : across * width].reshape(down, height, across, width)
     sparse = cells[:, :: max(1, height // 12), :, :: max(1, width // 12)]
     of_each = sparse.transpose(0, 2, 1, 3).reshape(down, across, -1)
-    return np.median(of_each, axis=2).astype(np.float32)
+    mesh = np.median(of_each, axis=2).astype(np.float32)
+    middle = np.median(mesh)
+    apart = 6 * np.median(np.abs(mesh - middle))
+    return np.clip(mesh, middle - apart, middle + apart)
 
 
 def _resized(mesh: Floats, shape: tuple[int, ...]) -> Floats:
@@ -366,14 +374,26 @@ def _drawn_out(rows: Floats, length: int) -> Floats:
     return out
 
 
-def _take_out_hot(colours: list[Floats], meshes: list[Floats]) -> None:
+def _centred(colour: Floats, place: tuple[int, int]) -> Floats:
+    """As it would be in the middle of each Bayer cell: colours side by side make coloured rims."""
+    import numpy as np
+
+    for axis, at in enumerate(place):
+        index = np.arange(colour.shape[axis]) + (1 - 2 * at)
+        colour = np.float32(0.75) * colour + np.float32(0.25) * colour.take(
+            index, axis, mode="clip"
+        )
+    return colour
+
+
+def _take_out_hot(colours: list[Floats]) -> None:
     """Lone samples that are bright in one colour: no star is, through any lens."""
     import numpy as np
 
     rows, columns = colours[0].shape
     if min(rows, columns) < 3:
         return
-    sky = [np.float32(np.median(mesh)) for mesh in meshes]
+    sky = [np.float32(np.median(_sample(colour))) for colour in colours]
     limit = colours[0] + colours[1]
     limit += colours[2]
     limit -= sum(sky)

@@ -74,7 +74,7 @@ def test_fits_images_are_shown_with_their_first_row_below() -> None:
     image = sky(100, 100)
     image[:50] += 500
     picture = shown(preview(image, bottom_up=True))
-    assert picture[80:].mean() > picture[:20].mean() + 50
+    assert picture[80:].mean() > picture[:20].mean() + 15
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", ">i2", "u2", ">u4", "i8", "f4", ">f8", "?"])

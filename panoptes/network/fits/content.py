@@ -99,7 +99,8 @@ def _number(header: Header, keyword: str, default: float) -> float:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else default
 
 
-def _dtype(bitpix: int) -> np.dtype[np.generic]:
+def stored_dtype(bitpix: int) -> np.dtype[np.generic]:
+    """Of pixels as FITS stores them."""
     kind = "f" if bitpix < 0 else "u" if bitpix == 8 else "i"
     return np.dtype(f">{kind}{abs(bitpix) // 8}")
 
@@ -179,7 +180,7 @@ def _walk(file: bytes, max_pixels: int, max_header: int | None = None) -> list[H
 
 
 def _plain(file: bytes, hdu: Hdu) -> Array:
-    return np.frombuffer(hdu.data(file), _dtype(hdu.bitpix)).reshape(hdu.shape)
+    return np.frombuffer(hdu.data(file), stored_dtype(hdu.bitpix)).reshape(hdu.shape)
 
 
 def decoded(table: TileTable) -> Iterable[Bytes]:
@@ -218,7 +219,7 @@ def _decoded(table: TileTable) -> tuple[Array, str]:
     state = "absent"
     if stated not in (None, ""):
         state = "holds" if str(stated) == str(add_checksums(sums)) else "stale"
-    return out.view(_dtype(table.bitpix)).reshape(table.shape), state
+    return out.view(stored_dtype(table.bitpix)).reshape(table.shape), state
 
 
 def decode(fz: bytes, *, max_pixels: int = MAX_PIXELS) -> list[DecodedHdu]:
