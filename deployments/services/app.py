@@ -29,6 +29,7 @@ from deployments.services.models import (
     Problem,
 )
 from deployments.services.night_routes import night_router
+from deployments.services.picture_routes import picture_router
 from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
 from deployments.services.state import Services
@@ -113,6 +114,7 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     app.include_router(search_router(services))
     app.include_router(night_router(services))
     app.include_router(file_router(services))
+    app.include_router(picture_router(services))
     if settings.keys is not None:
         app.include_router(key_router(services, KeyFolder(settings.keys)))
     _add_lookup(app, services)
