@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,8 +15,10 @@ from starlette.responses import HTMLResponse
 
 from deployments.services.pages.forms import WORD, Form, is_from_own_page
 from deployments.services.pages.sessions import Sessions
+from deployments.services.pages.sky_place import constellation, degrees, hours, map_of
 from deployments.services.pages.static_files import StaticFiles
 from deployments.services.settings import ServiceSettings
+from panoptes.network.documents import GeoPoint
 from panoptes.network.safe_text import one_line
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ NAVIGATION = (
     ("/quarantine", "Quarantine"),
     ("/docs", "Docs"),
 )
+_NONE = "–"
+"""Where there is nothing to show."""
 _HEADERS = {
     "Content-Security-Policy": POLICY,
     # With `no-referrer` browsers hide from us that a form is our own.
@@ -137,14 +142,29 @@ def open_pages(settings: ServiceSettings, sessions: Sessions) -> Pages:
         "navigation": NAVIGATION,
         "version": code_version(),
     }
-    environment.filters |= {"line": one_line, "utc": utc, "ago": ago, "number": number}
+    environment.filters |= {
+        "line": one_line,
+        "text": text,
+        "words": words,
+        "utc": utc,
+        "ago": ago,
+        "number": number,
+        "duration": duration,
+        "size": size,
+        "card": card,
+        "place": place,
+        "hours": hours,
+        "degrees": degrees,
+        "constellation": constellation,
+        "sky_map": map_of,
+    }
     return pages
 
 
 def utc(moment: datetime | None, form: str = "%Y-%m-%d %H:%M:%S") -> Markup:
     """A time for people and for programs."""
     if not isinstance(moment, datetime):
-        return Markup("–")
+        return Markup(_NONE)
     return Markup('<time datetime="{}">{}</time>').format(
         moment.isoformat(timespec="seconds"), moment.strftime(form)
     )
@@ -164,8 +184,56 @@ def ago(moment: datetime | None, now: datetime) -> str:
     return "just now"
 
 
-def number(value: object, digits: int = 0) -> str:
+def number(value: object, digits: int = 0, unit: str = "") -> str:
     """A number, or a dash where there is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "–"
-    return f"{value:,.{digits}f}"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return _NONE
+    return f"{value:,.{digits}f}{unit}"
+
+
+def text(value: object, most: int = 200) -> str:
+    """A value of a document, on one line; a dash where there is none."""
+    return _NONE if value is None or value == "" else one_line(value, most=most)
+
+
+def words(value: object) -> str:
+    """A status in words."""
+    return text(value, 40).replace("_", " ").lower()
+
+
+def card(value: object) -> str:
+    """The value of a header's card, as FITS writes truth."""
+    if isinstance(value, bool):
+        return "T" if value else "F"
+    return text(value, 1000)
+
+
+def duration(seconds: object) -> str:
+    """Seconds, in the unit that fits."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return _NONE
+    if not math.isfinite(seconds):
+        return _NONE
+    for most, each, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if abs(seconds) < most:
+            return f"{seconds / each:.{0 if seconds >= 10 * each else 1}f} {unit}"
+    return f"{seconds / 86400:,.1f} days"
+
+
+def size(count: object) -> str:
+    """Bytes, in the unit that fits."""
+    if isinstance(count, bool) or not isinstance(count, int | float):
+        return _NONE
+    for each, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "KB")):
+        if count >= each:
+            return f"{count / each:.1f} {unit}"
+    return f"{count:,.0f} bytes"
+
+
+def place(value: object) -> str:
+    """A place on Earth."""
+    if not isinstance(value, GeoPoint):
+        return _NONE
+    north = "N" if value.latitude >= 0 else "S"
+    east = "E" if value.longitude >= 0 else "W"
+    return f"{abs(value.latitude):.2f}° {north}, {abs(value.longitude):.2f}° {east}"
