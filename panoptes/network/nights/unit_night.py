@@ -175,7 +175,8 @@ class UnitNight:
     cadence_from: str | None = None
     """``this night`` or ``earlier nights``."""
     possible: int | None = None
-    """Lights that fit into the astronomical night at this cadence, on all cameras."""
+    """Lights that fit into the astronomical night at this cadence, on all cameras; what is assumed
+    stands at `panoptes.network.nights.expecting.expect`."""
     usual_share: float | None = None
     """Of what was possible, the share that the unit's last nights brought, at the median."""
     expected: int | None = None
@@ -195,7 +196,8 @@ class UnitNight:
     files: int = 0
     """Files that arrived, of every type."""
     missing: int | None = None
-    """`expected` less the lights, and the quarantined exposures; never below 0."""
+    """`expected` less the exposures that arrived, calibrations aside; never below 0. Whether they
+    were ever taken nobody here knows."""
 
     reasons: tuple[str, ...] = ()
     """Why nothing was observed, in words; empty where something was."""
