@@ -154,6 +154,7 @@ def _cases(files: Iterable[Fields]) -> tuple[NightCase, ...]:
         NightCase(
             case_id=found.text(each, "case_id"),
             name=found.text(each, "name") or "",
+            camera_id=found.text(each, "camera_id") or "",
             code=found.text(each, "code"),
             reason=found.text(each, "reason"),
             next_step=found.text(each, "next_step"),
@@ -265,7 +266,7 @@ def _lags(files: Iterable[Fields]) -> dict[str, Percentiles]:
             continue  # another program's
         for stage, lag in lag_of(entry).items():
             seconds[stage].append(lag)
-    return {stage: _percentiles(known) for stage in (*STAGES, IN_ALL) if (known := seconds[stage])}
+    return {stage: _percentiles(seconds[stage]) for stage in (*STAGES, IN_ALL) if seconds[stage]}
 
 
 def _percentiles(seconds: list[float]) -> Percentiles:

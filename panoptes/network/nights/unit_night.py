@@ -86,6 +86,7 @@ class NightCase:
 
     case_id: str | None
     name: str
+    camera_id: str
     code: str | None
     reason: str | None
     next_step: str | None
