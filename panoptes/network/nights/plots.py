@@ -28,6 +28,8 @@ _TROUBLE = "#d8403a"
 _AROUND = timedelta(minutes=30)
 _LEAST_LAG = 0.01
 _LONGEST_NAME = 18
+_LETTER = 8.5
+"""Points that a letter of a camera's name takes."""
 
 
 def timeline(night: UnitNight) -> str:
@@ -36,8 +38,9 @@ def timeline(night: UnitNight) -> str:
     rows = {camera_id: len(cameras) - 1 - row for row, camera_id in enumerate(cameras)}
     span = _span(night)
     pixel = span.seconds / WIDTH
-    with figure(90 + 34 * max(1, len(cameras))) as drawn:
-        axes = drawn.subplots()
+    names = [_short(camera_id) for camera_id in cameras]
+    left = 12 + _LETTER * max(map(len, names), default=0)
+    with figure(80 + 34 * max(1, len(cameras)), left=left) as axes:
         _time_axis(axes, night, span)
         for camera_id, row in rows.items():
             mine = [each for each in night.exposures if each.camera_id == camera_id]
@@ -68,10 +71,10 @@ def timeline(night: UnitNight) -> str:
                 0.5, 0.5, one_line(why, most=90), transform=axes.transAxes, ha="center", va="center"
             )
         axes.set_ylim(-0.6, max(0.6, len(cameras) - 0.4))
-        axes.set_yticks(list(rows.values()), [_short(name) for name in rows])
+        axes.set_yticks(list(rows.values()), names)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        return svg(drawn, _key("timeline", night), _title("Exposures", night), _told(night))
+        return svg(axes, _key("timeline", night), _title("Exposures", night), _told(night))
 
 
 def sky_plot(night: UnitNight) -> str:
@@ -81,8 +84,7 @@ def sky_plot(night: UnitNight) -> str:
     if airmass is None and moonsep is None:
         return ""
     told = []
-    with figure(200) as drawn:
-        axes = drawn.subplots()
+    with figure(200, left=60, right=60) as axes:
         _time_axis(axes, night, _span(night))
         if airmass is not None:
             axes.plot(*_curve(night, lights, "airmass"), color=_COLOURS[0], lw=2.5)
@@ -101,7 +103,7 @@ def sky_plot(night: UnitNight) -> str:
         if night.sky.moonfrac is not None:
             told.append(f"{100 * night.sky.moonfrac.median:.0f} % of the Moon is lit.")
         title = _title("Airmass and Moon", night)
-        return svg(drawn, _key("sky", night), title, " ".join(told))
+        return svg(axes, _key("sky", night), title, " ".join(told))
 
 
 def lag_plot(night: UnitNight) -> str:
@@ -110,8 +112,7 @@ def lag_plot(night: UnitNight) -> str:
     if not stages:
         return ""
     told = []
-    with figure(70 + 26 * len(stages)) as drawn:
-        axes = drawn.subplots()
+    with figure(60 + 26 * len(stages), left=80) as axes:
         for row, stage in enumerate(stages):
             lag = night.lag[stage]
             p50, p95, p99 = (max(_LEAST_LAG, each) for each in (lag.p50, lag.p95, lag.p99))
@@ -135,7 +136,7 @@ def lag_plot(night: UnitNight) -> str:
         axes.set_ylim(-0.6, len(stages) - 0.4)
         axes.grid(axis="x", color=INK, alpha=0.15)
         title = _title("From arrival to the catalogue", night)
-        return svg(drawn, _key("lag", night), title, " ".join(reversed(told)))
+        return svg(axes, _key("lag", night), title, " ".join(reversed(told)))
 
 
 def _tick(seconds: float) -> str:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 INK = "#010203"
 """Becomes the colour of the text around it, so that a page may be light or dark."""
 WIDTH = 720.0
 """Points, which are the units of the view box."""
+
+_ABOVE, _BELOW = 8.0, 44.0
 
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -39,26 +41,32 @@ _drawing = threading.Lock()
 
 
 @contextmanager
-def figure(height: float) -> Iterator[Figure]:
-    """A figure of `WIDTH` by `height` points, alone with matplotlib until it is left."""
+def figure(height: float, *, left: float = 12.0, right: float = 12.0) -> Iterator[Axes]:
+    """Axes on a figure of `WIDTH` by `height` points, alone with matplotlib until it is left.
+
+    `left` and `right` are the room beside the axes, in points; below them is that of two lines.
+    """
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with _drawing, mpl.rc_context(_SETTINGS):
-        drawn = Figure(figsize=(WIDTH / 72, height / 72), layout="constrained")
+        drawn = Figure(figsize=(WIDTH / 72, height / 72))
         FigureCanvasSVG(drawn)
-        yield drawn
+        wide, high = WIDTH - left - right, height - _ABOVE - _BELOW
+        yield drawn.add_axes((left / WIDTH, _BELOW / height, wide / WIDTH, high / height))
 
 
-def svg(drawn: Figure, key: str, title: str, description: str) -> str:
-    """The figure as one ``<svg>``; call it within `figure`.
+def svg(axes: Axes, key: str, title: str, description: str) -> str:
+    """The axes' figure as one ``<svg>``; call it within `figure`.
 
     `key` is of letters, digits, dashes and underscores, and of no other figure of a page: its
     ids begin with it.
     """
     buffer = io.BytesIO()
     unwritten = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    drawn = axes.get_figure(root=True)
+    assert drawn is not None
     drawn.savefig(buffer, format="svg", transparent=True, metadata=unwritten)
     root = ElementTree.fromstring(buffer.getvalue())
     _strip(root)
