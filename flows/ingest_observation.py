@@ -21,6 +21,7 @@ from prefect.states import Completed, Failed
 from blocks.network import PanoptesNetwork, load_network
 from flows.announcing import announce_cases
 from flows.progress import RunProgress
+from flows.run_report import leave_report
 from flows.starting import start_next
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest import observation
@@ -77,6 +78,7 @@ def _ingest(
     except TransientError as away:
         return Failed(message=f"broken off, the next sweep goes on: {away}")
     progress.finish(results)
+    leave_report(block.site, sequence.sequence_id, results)
     keep_trying(announce_cases, block.site, sequence_id=sequence.sequence_id)
     message = summary(results)
     if more and start_next(

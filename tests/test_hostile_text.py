@@ -150,6 +150,9 @@ def test_an_artifact_of_a_run_holds_no_markup_from_names(
     shown = artifact(f"files-{SEQUENCE_ID.lower().replace('_', '-')}")
     assert "click" in shown
     assert_no_markup(shown)
+    report = artifact(f"run-{SEQUENCE_ID.lower().replace('_', '-')}")
+    assert "click" in report
+    assert_no_markup(report)
 
 
 def test_an_artifact_of_an_audit_holds_no_markup_from_names(

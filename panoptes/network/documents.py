@@ -8,7 +8,7 @@ every model allows extra fields, and a field that is not known is absent, never 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -53,13 +53,29 @@ def night_of(moment: datetime, longitude: float | None) -> str:
     longitude / 15 hours. Where it is not known, Greenwich stands in. At the ends of the
     calendar, where that noon is none of its days, it is the date of `moment`.
     """
-    east = ((longitude or 0.0) + 180.0) % 360.0 - 180.0
     try:
-        noon_to_noon = moment + timedelta(hours=east / 15.0 - 12.0)
+        noon_to_noon = moment + timedelta(hours=_east(longitude) / 15.0 - 12.0)
     except OverflowError:
         noon_to_noon = moment
     night: date = noon_to_noon.date()
     return night.isoformat()
+
+
+def night_bounds(night: date, longitude: float | None) -> tuple[datetime, datetime]:
+    """The local noons (mean solar time) that bound a night, UTC, to the second above.
+
+    `longitude` in degrees, east positive; see `night_of`.
+    """
+    hours = _east(longitude) / 15.0
+    noon = datetime(night.year, night.month, night.day, 12, tzinfo=UTC) - timedelta(hours=hours)
+    if noon.microsecond:
+        noon = noon.replace(microsecond=0) + timedelta(seconds=1)
+    return noon, noon + timedelta(days=1)
+
+
+def _east(longitude: float | None) -> float:
+    """From -180 up to 180 degrees; 0 where it is not known."""
+    return ((longitude or 0.0) + 180.0) % 360.0 - 180.0
 
 
 def healpix_of(ra: float, dec: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -42,6 +43,11 @@ class NetworkSettings(BaseModel):
         None,
         description="Where tables of the catalogue are put for everybody to read, such as "
         f"observations.csv; empty: nowhere. {_WHERE}",
+    )
+    site_url: str | None = Field(
+        None,
+        description="Where people find the network's web pages, such as "
+        "https://panoptes.example.org; reports in Prefect link there. Empty: no links.",
     )
     compression: Compression = Field(
         "GZIP_2",
@@ -132,6 +138,13 @@ class NetworkSettings(BaseModel):
     @classmethod
     def _is_a_place_or_none(cls, value: str | None) -> str | None:
         return checked_store(value) if value else None
+
+    @field_validator("site_url")
+    @classmethod
+    def _is_an_address_or_none(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"https?://[^\s()<>\[\]\"']{1,500}", value):
+            raise ValueError("it must be an address that begins with http:// or https://")
+        return value or None
 
     @field_validator("catalog")
     @classmethod

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from PIL import Image
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 
@@ -29,6 +33,8 @@ from tests.patience import PATIENT_SECONDS
 
 INGEST = "ingest-observation/local"
 
+SITE = "https://panoptes.example.org"
+
 
 class Plant:
     """A network with a night waiting in it, known to the server by a name of its own."""
@@ -36,7 +42,7 @@ class Plant:
     def __init__(self, root: Path, stack: LocalStack, images: int = 2) -> None:
         self.stack = stack
         self.name = f"plant-{uuid.uuid4().hex[:8]}"
-        self.site = Site.in_folder(root, lease_seconds=5.0, **sites.AT_ONCE)
+        self.site = Site.in_folder(root, lease_seconds=5.0, site_url=SITE, **sites.AT_ONCE)
         self.site.check()
         self.incoming = root / "incoming"
         self.sent: list[Sent] = Night(images=images, seed=7).send(self.incoming)
@@ -130,6 +136,21 @@ def test_a_table_artifact_names_every_file(plant: Plant) -> None:
     for sent in plant.of(sequence_id):
         assert sent.name in str(artifact.data)
     assert "From arrival to the catalogue: half within" in str(artifact.description)
+
+
+def test_a_report_shows_the_pictures_the_images_and_where_the_time_went(plant: Plant) -> None:
+    sequence_id = plant.sequence_ids[0]
+    plant.ingest(sequence_id)
+    with plant.stack.client() as client:
+        key = f"run-{sequence_id.lower().replace('_', '-')}"
+        report = next(str(a.data) for a in client.read_artifacts() if a.key == key)
+    picture = re.search(r"\]\(data:image/jpeg;base64,([\w+/=]+)\)", report)
+    assert picture is not None
+    with Image.open(io.BytesIO(base64.b64decode(picture[1]))) as sheet:
+        assert sheet.width > 2 * sheet.height  # side by side
+    for image_id in {s.image_id for s in plant.of(sequence_id) if s.fate == "archived"}:
+        assert f"]({SITE}/images/{image_id}) | light | 120 s |" in report
+    assert "| in all |" in report
 
 
 def test_bad_input_is_never_retried_and_never_fails_the_run(plant: Plant) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from panoptes.network.catalog.catalog import Condition, Query
-from panoptes.network.documents import Location, night_of
+from panoptes.network.documents import Location, night_bounds, night_of
 from panoptes.network.errors import BadInput
 from panoptes.network.names import ObservationName, parse_sequence_id, parse_upload
 from panoptes.network.site import Site
@@ -137,18 +137,6 @@ class Scope:
 
 
 _DAY = timedelta(days=1)
-
-
-def night_bounds(night: date, longitude: float | None) -> tuple[datetime, datetime]:
-    """The local noons (mean solar time) that bound a night, UTC, to the second above.
-
-    `longitude` in degrees, east positive; see `panoptes.network.documents.night_of`.
-    """
-    east = ((longitude or 0.0) + 180.0) % 360.0 - 180.0
-    noon = datetime(night.year, night.month, night.day, 12, tzinfo=UTC) - timedelta(hours=east / 15)
-    if noon.microsecond:
-        noon = noon.replace(microsecond=0) + timedelta(seconds=1)
-    return noon, noon + _DAY
 
 
 def _units(site: Site) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from google.auth.credentials import Credentials
@@ -118,14 +119,23 @@ class FirestoreCatalog:
         return found
 
     def newest_below(
-        self, collection: str, key: str, below: str, *, order: str, limit: int
+        self,
+        collection: str,
+        key: str,
+        below: str,
+        *,
+        order: str,
+        limit: int,
+        since: datetime | None = None,
+        before: datetime | None = None,
     ) -> list[Stored]:
         """Documents of a collection below a document, which other software writes.
 
-        The newest by a time that they hold come first; those without it are left out.
+        The newest by a time that they hold come first, from `since` up to `before` where these
+        are given; those without it are left out.
         """
         check_key(below, "any")
-        query = newest_query(below, order, limit)
+        query = newest_query(below, order, limit, since, before)
         request = RunQueryRequest(parent=self._name(collection, key), structured_query=query)
         responses = self._link.run_query(request)
         return [_stored(each.document) for each in responses if "document" in each]

@@ -117,11 +117,7 @@ def to_query(plan: Plan, documents: str) -> StructuredQuery:
         # Else documents would come along in which the field is of another type.
         filters.append(_filter(plan.order, ">=", _LEAST[FIELDS[plan.order]]))
     if filters:
-        query.where = StructuredQuery.Filter(
-            composite_filter=StructuredQuery.CompositeFilter(
-                op=StructuredQuery.CompositeFilter.Operator.AND, filters=filters
-            )
-        )
+        query.where = _all_of(filters)
     if plan.limit is not None:
         query.limit = Int32Value(value=plan.limit)
     if plan.after is not None:
@@ -132,9 +128,23 @@ def to_query(plan: Plan, documents: str) -> StructuredQuery:
     return query
 
 
-def newest_query(collection: str, order: str, limit: int) -> StructuredQuery:
-    """The newest by one field, whatever else the documents hold."""
-    return StructuredQuery(
+def _all_of(filters: list[StructuredQuery.Filter]) -> StructuredQuery.Filter:
+    return StructuredQuery.Filter(
+        composite_filter=StructuredQuery.CompositeFilter(
+            op=StructuredQuery.CompositeFilter.Operator.AND, filters=filters
+        )
+    )
+
+
+def newest_query(
+    collection: str,
+    order: str,
+    limit: int,
+    since: datetime | None = None,
+    before: datetime | None = None,
+) -> StructuredQuery:
+    """The newest by one field, whatever else the documents hold, from `since` up to `before`."""
+    query = StructuredQuery(
         from_=[StructuredQuery.CollectionSelector(collection_id=collection)],
         order_by=[
             StructuredQuery.Order(
@@ -144,6 +154,11 @@ def newest_query(collection: str, order: str, limit: int) -> StructuredQuery:
         ],
         limit=Int32Value(value=limit),
     )
+    bounds: tuple[tuple[Operator, datetime | None], ...] = ((">=", since), ("<", before))
+    filters = [_filter(order, operator, bound) for operator, bound in bounds if bound]
+    if filters:
+        query.where = _all_of(filters)
+    return query
 
 
 def to_group_query(collection: str, behind: str, limit: int) -> StructuredQuery:

@@ -43,7 +43,15 @@ class HasHistory(Protocol):
     """A catalogue in which other software keeps collections below documents."""
 
     def newest_below(
-        self, collection: str, key: str, below: str, *, order: str, limit: int
+        self,
+        collection: str,
+        key: str,
+        below: str,
+        *,
+        order: str,
+        limit: int,
+        since: datetime | None = None,
+        before: datetime | None = None,
     ) -> list[Stored]: ...
 
 
@@ -93,8 +101,15 @@ def safety_of(fields: Fields, now: datetime) -> Safety:
     return Safety(is_safe, tuple(reasons), min(moments, default=None))
 
 
-def history(catalog: Catalog, unit_id: str, *, limit: int) -> list[Fields]:
-    """What a unit said, the newest first.
+def history(
+    catalog: Catalog,
+    unit_id: str,
+    *,
+    limit: int,
+    since: datetime | None = None,
+    before: datetime | None = None,
+) -> list[Fields]:
+    """What a unit said, the newest first; received from `since` up to `before`, if given.
 
     Raises NoHistory where the catalogue has none: units write it to Firestore alone.
     """
@@ -102,7 +117,15 @@ def history(catalog: Catalog, unit_id: str, *, limit: int) -> list[Fields]:
         raise NoHistory(
             "there is no history: units write theirs to Firestore, and this catalogue is a file"
         )
-    found = catalog.newest_below("units", unit_id, HISTORY, order="received_time", limit=limit)
+    found = catalog.newest_below(
+        "units",
+        unit_id,
+        HISTORY,
+        order="received_time",
+        limit=limit,
+        since=since,
+        before=before,
+    )
     return [each.fields for each in found]
 
 

@@ -24,7 +24,7 @@ STATUSES = ("RECEIVED", "CALIBRATING", "SOLVED", "MATCHED", "ERROR")
 def observations(unit: str, images: int) -> Iterator[tuple[str, list[str]]]:
     """Ids of observations, and of their images."""
     for number in range(0, images, IMAGES):
-        begin = BEGIN + timedelta(hours=number // IMAGES)
+        begin = BEGIN + timedelta(hours=-(-IMAGES // 30) * (number // IMAGES))
         times = [begin + timedelta(minutes=2 * i + 1) for i in range(min(IMAGES, images - number))]
         camera = f"{unit}_14d3bd"
         yield f"{camera}_{begin:%Y%m%dT%H%M%S}", [f"{camera}_{t:%Y%m%dT%H%M%S}" for t in times]

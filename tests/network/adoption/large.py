@@ -1,9 +1,9 @@
 """A large catalogue taken over, killed in the middle, and compared document by document.
 
-    python -m tests.network.adoption.large FOLDER --flat 10000 --nested 10000 --files 2000
+    python -m tests.network.adoption.large FOLDER --flat 10000 --nested 10000 --images 250
 
 Not a test of every day: it takes minutes, and says what it took. With ``--nested 0`` it is on
-SQLite, else on Firestore's emulator.
+SQLite, else on Firestore's emulator, which needs seconds for the counts of each observation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     for name in ("flat", "nested", "files"):
         parser.add_argument(f"--{name}", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=20, help="of an observation")
     given = parser.parse_args()
+    earlier.IMAGES = given.images
     be_patient()
     with ExitStack() as stack:
         settings = NetworkSettings.in_folder(given.folder, rest_seconds=0, lease_seconds=5)

@@ -1,0 +1,168 @@
+"""What a run leaves for people in the Prefect UI: its pictures, images, trouble and times.
+
+Pictures lie in the text itself, so that they show wherever the server is; links lead to the
+network's pages where their address is known.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
+
+from prefect.artifacts import create_markdown_artifact
+
+from panoptes.network.catalog.catalog import Fields
+from panoptes.network.contact_sheet import contact_sheet
+from panoptes.network.errors import BadInput, TransientError
+from panoptes.network.ingest.lag import IN_ALL, STAGES, percentile
+from panoptes.network.ingest.outcome import TROUBLE, FileResult, summary
+from panoptes.network.safe_text import markdown, safe_log
+from panoptes.network.search import separation
+from panoptes.network.site import Site
+from panoptes.network.storage.store import NotFound, Unreadable
+from tasks.naming import artifact_key
+
+MOST_IMAGES = 50
+MOST_TROUBLE = 50
+MOST_PICTURES = 3
+log = safe_log(__name__)
+
+
+def leave_report(site: Site, sequence_id: str, results: list[FileResult]) -> None:
+    """The report as an artifact of this run, where there was anything to do."""
+    if results:
+        create_markdown_artifact(
+            run_report(site, sequence_id, results),
+            key=f"run-{artifact_key(sequence_id)}",
+            description=f"Pictures, images, trouble and times: {summary(results)}",
+        )
+
+
+def run_report(site: Site, sequence_id: str, results: list[FileResult]) -> str:
+    """Markdown about what a run made of an observation's files.
+
+    What cannot be read just now is left out: the run has done its work.
+    """
+    observation, images = _documents(site, sequence_id, results)
+    parts = [_title(site, sequence_id, observation), f"{summary(results).capitalize()}."]
+    if pictures := _pictures(site, images):
+        encoded = base64.b64encode(contact_sheet(pictures)).decode("ascii")
+        parts.append(
+            f"![the first, the middle and the last image](data:image/jpeg;base64,{encoded})"
+        )
+    if images:
+        parts.append(_table_of_images(site, images))
+    if trouble := [each for each in results if each.became in TROUBLE]:
+        parts.append(_table_of_trouble(trouble))
+    if lags := [each.lag for each in results if each.lag]:
+        parts.append(_table_of_lags(lags))
+    return "\n\n".join(parts) + "\n"
+
+
+def _documents(
+    site: Site, sequence_id: str, results: Sequence[FileResult]
+) -> tuple[Fields, list[Fields]]:
+    """The observation's document and those of the run's images, by time."""
+    ids = sorted({each.image_id for each in results if each.image_id is not None})
+    try:
+        found = [site.catalog.get("images", each) for each in ids[-MOST_IMAGES:]]
+        observation = site.catalog.get("observations", sequence_id)
+    except TransientError as away:
+        log.warning("the run's report lacks its images: %s", away)
+        return {}, []
+    return observation.fields if observation else {}, [each.fields for each in found if each]
+
+
+def _title(site: Site, sequence_id: str, observation: Fields) -> str:
+    name = observation.get("field_name")
+    return " ".join(
+        [
+            "#",
+            _linked(site, "observations", sequence_id, sequence_id),
+            f"({markdown(name)})" if isinstance(name, str) else "",
+        ]
+    ).rstrip()
+
+
+def _linked(site: Site, kind: str, key: object, text: str) -> str:
+    address = site.settings.site_url
+    if address is None or not isinstance(key, str):
+        return markdown(text)
+    return f"[{markdown(text)}]({address.rstrip('/')}/{kind}/{quote(key, safe='')})"
+
+
+def _pictures(site: Site, images: Sequence[Fields]) -> list[bytes]:
+    paths = [path for each in images if isinstance(path := each.get("preview_path"), str)]
+    chosen = {0, len(paths) // 2, len(paths) - 1} if paths else set()
+    found = []
+    for number in sorted(chosen)[:MOST_PICTURES]:
+        try:
+            data, _ = site.store("previews").read(paths[number])
+        except (NotFound, TransientError, Unreadable, BadInput) as missing:
+            log.warning("the run's report lacks a picture: %s", missing)
+        else:
+            found.append(data)
+    return found
+
+
+def _table_of_images(site: Site, images: Sequence[Fields]) -> str:
+    rows = [
+        (
+            _linked(site, "images", each.get("image_id"), f"{each['time']:%Y-%m-%d %H:%M:%S}"),
+            markdown(each.get("image_type") or ""),
+            _number(each.get("exptime"), "{:g} s"),
+            _number(each.get("airmass"), "{:.2f}"),
+            _moon(each),
+            _pointing_error(each),
+        )
+        for each in images
+    ]
+    head = ("time, UTC", "for", "exposure", "airmass", "Moon", "pointing error")
+    return _table(f"Images (the last {MOST_IMAGES} at most)", head, rows)
+
+
+def _moon(image: Fields) -> str:
+    said = (
+        _number(image.get("moonfrac"), "{:.0%} lit"),
+        _number(image.get("moonsep"), "{:.0f}° away"),
+    )
+    return ", ".join(each for each in said if each)
+
+
+def _pointing_error(image: Fields) -> str:
+    """Between where the mount says it points and the solved centre of the image."""
+    places = [image.get(name) for name in ("ra_mnt", "dec_mnt", "ra_image", "dec_image")]
+    numbers = [float(each) for each in places if isinstance(each, int | float)]
+    return f"{60 * separation(*numbers):.1f}′" if len(numbers) == 4 else ""
+
+
+def _number(value: object, form: str) -> str:
+    return form.format(value) if isinstance(value, int | float) else ""
+
+
+def _table_of_trouble(trouble: Sequence[FileResult]) -> str:
+    ordered = sorted(trouble, key=lambda each: (TROUBLE.index(each.became), each.name))
+    rows = [
+        (markdown(each.name), each.became.value, markdown(each.reason or ""),
+         markdown(each.next_step or ""))
+        for each in ordered[:MOST_TROUBLE]
+    ]  # fmt: skip
+    left = len(ordered) - len(rows)
+    table = _table("What was not taken", ("file", "became", "why", "what to do"), rows)
+    return table + (f"\n\n... and {left} more, in the table of files." if left else "")
+
+
+def _table_of_lags(lags: Sequence[Mapping[str, float]]) -> str:
+    rows = []
+    for stage in (*STAGES, IN_ALL):
+        known = [lag[stage] for lag in lags if stage in lag]
+        if known:
+            shares = (f"{percentile(known, share):.1f} s" for share in (0.5, 0.95, 0.99))
+            rows.append((stage, *shares))
+    return _table("Where the time went, from arrival", ("until", "half", "95 %", "99 %"), rows)
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)

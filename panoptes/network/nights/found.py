@@ -1,0 +1,115 @@
+"""What the catalogue holds of a unit's night: every question is one that an index answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from panoptes.network.audit.scope import Span as Ids
+from panoptes.network.catalog.catalog import Catalog, Condition, Fields, Order, Query, Stored
+from panoptes.network.documents import night_bounds, night_of
+from panoptes.network.names import parse_sequence_id
+
+EARLIER_IMAGES = 200
+"""So many of the newest before a night tell the unit's cadence."""
+EARLIER_OBSERVATIONS = 300
+EARLIER_NIGHTS = 14
+"""So many of the nights with observations before tell what the unit usually brings."""
+RECORD_DAYS = 60
+"""What is older says nothing of how the unit is now."""
+_MOST_CAMERAS = 50
+
+
+def observations_between(
+    catalog: Catalog, unit_id: str, start: datetime, end: datetime
+) -> list[Stored]:
+    """Observations that began from `start` up to `end`, in the order of time."""
+    where = _of_unit(unit_id, start, end)
+    return list(catalog.query(Query("observations", where, [("time", "asc")])))
+
+
+def images_between(catalog: Catalog, unit_id: str, start: datetime, end: datetime) -> list[Stored]:
+    """Images that were begun from `start` up to `end`, in the order of time."""
+    where = _of_unit(unit_id, start, end)
+    newest = catalog.query(Query("images", where, [("time", "desc")]))
+    return list(newest)[::-1]
+
+
+def images_before(catalog: Catalog, unit_id: str, moment: datetime) -> list[Stored]:
+    """The last images before a moment, in the order of time."""
+    where = _of_unit(unit_id, moment - timedelta(days=RECORD_DAYS), moment)
+    found = catalog.query(Query("images", where, [("time", "desc")], limit=EARLIER_IMAGES))
+    return list(found)[::-1]
+
+
+def nights_before(
+    catalog: Catalog, unit_id: str, moment: datetime, longitude: float | None
+) -> list[tuple[date, list[Stored]]]:
+    """The observations of each of the last nights before a moment, the newest first."""
+    where = _of_unit(unit_id, moment - timedelta(days=RECORD_DAYS), moment)
+    order: list[Order] = [("time", "desc")]
+    found = list(catalog.query(Query("observations", where, order, limit=EARLIER_OBSERVATIONS)))
+    nights: dict[str, list[Stored]] = {}
+    for stored in found:
+        nights.setdefault(night_of(stored.fields["time"], longitude), []).append(stored)
+    if len(found) == EARLIER_OBSERVATIONS and len(nights) > 1:
+        nights.popitem()  # perhaps not all of it
+    return [(date.fromisoformat(each), seen) for each, seen in nights.items()][:EARLIER_NIGHTS]
+
+
+def files_of_night(
+    catalog: Catalog, unit_id: str, night: date, longitude: float | None
+) -> Iterator[Fields]:
+    """The ledger's entries of all files whose observations began in the night.
+
+    However late they arrived, and whether or not anything of the observation was catalogued.
+    """
+    start, end = night_bounds(night, longitude)
+    for camera_id in _cameras(catalog, unit_id):
+        span = Ids(unit_id, camera_id, f"{start:%Y%m%dT%H%M%S}", f"{end:%Y%m%dT%H%M%S}")
+        low, high = span.ids
+        where: list[Condition] = [("sequence_id", ">=", low), ("sequence_id", "<", high)]
+        for stored in catalog.query(Query("files", where)):
+            if stored.fields.get("camera_id") == camera_id:
+                yield stored.fields
+
+
+def _cameras(catalog: Catalog, unit_id: str) -> list[str]:
+    """The cameras that the catalogue knows, and those of which files alone are known."""
+    found = {
+        camera_id
+        for stored in catalog.query(Query("cameras", [("unit_id", "==", unit_id)]))
+        if isinstance(camera_id := stored.fields.get("camera_id"), str)
+    }
+    low, high = f"{unit_id}_", f"{unit_id}_~"
+    for _ in range(_MOST_CAMERAS):
+        where: list[Condition] = [("sequence_id", ">=", low), ("sequence_id", "<", high)]
+        stored = next(iter(catalog.query(Query("files", where, limit=1))), None)
+        if stored is None:
+            break
+        try:
+            camera_id = parse_sequence_id(stored.fields["sequence_id"]).camera_id
+        except ValueError:  # another program's
+            low = f"{stored.fields['sequence_id']} "
+            continue
+        found.add(camera_id)
+        low = f"{unit_id}_{camera_id}_~"
+    return sorted(found)
+
+
+def _of_unit(unit_id: str, start: datetime, end: datetime) -> list[Condition]:
+    return [("unit_id", "==", unit_id), ("time", ">=", start), ("time", "<", end)]
+
+
+def number(fields: Fields, name: str) -> float | None:
+    """A field of a document, which other software may have written, if it is a number."""
+    value = fields.get(name)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None  # type: ignore[arg-type]
+
+
+def text(fields: Fields, name: str) -> str | None:
+    """A field of a document, if it is text."""
+    value: Any = fields.get(name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,119 @@
+"""Figures of matplotlib as SVG that is put into a page as it is.
+
+matplotlib writes a file of its own: with a document type, style sheets and ids that two figures
+of one page would share. A content security policy without inline styles would show such a
+figure black on black.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK = "#010203"
+"""Becomes the colour of the text around it, so that a page may be light or dark."""
+WIDTH = 720.0
+"""Points, which are the units of the view box."""
+
+_ABOVE, _BELOW = 8.0, 44.0
+
+_SVG = "http://www.w3.org/2000/svg"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_SETTINGS: Any = {
+    "svg.fonttype": "none",  # text is text: it is small, selected, and read aloud
+    "text.parse_math": False,  # names of cameras may hold a dollar
+    "font.size": 12.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    **dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
+    ),
+}
+_drawing = threading.Lock()
+"""matplotlib's settings are the process's."""
+
+
+@contextmanager
+def figure(height: float, *, left: float = 12.0, right: float = 12.0) -> Iterator[Axes]:
+    """Axes on a figure of `WIDTH` by `height` points, alone with matplotlib until it is left.
+
+    `left` and `right` are the room beside the axes, in points; below them is that of two lines.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with _drawing, mpl.rc_context(_SETTINGS):
+        drawn = Figure(figsize=(WIDTH / 72, height / 72))
+        FigureCanvasSVG(drawn)
+        wide, high = WIDTH - left - right, height - _ABOVE - _BELOW
+        yield drawn.add_axes((left / WIDTH, _BELOW / height, wide / WIDTH, high / height))
+
+
+def svg(axes: Axes, key: str, title: str, description: str) -> str:
+    """The axes' figure as one ``<svg>``; call it within `figure`.
+
+    `key` is of letters, digits, dashes and underscores, and of no other figure of a page: its
+    ids begin with it.
+    """
+    buffer = io.BytesIO()
+    unwritten = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    drawn = axes.get_figure(root=True)
+    assert drawn is not None
+    drawn.savefig(buffer, format="svg", transparent=True, metadata=unwritten)
+    root = ElementTree.fromstring(buffer.getvalue())
+    _strip(root)
+    _plain(root, key)
+    named = {"title": title, "desc": description}
+    for place, (name, text) in enumerate(named.items()):
+        element = ElementTree.Element(f"{{{_SVG}}}{name}", {"id": f"{key}-{name}"})
+        element.text = text
+        root.insert(place, element)
+    root.attrib |= {
+        "role": "img",
+        "aria-labelledby": f"{key}-title {key}-desc",
+        "font-family": "system-ui, sans-serif",
+        "stroke-linejoin": "round",
+    }
+    for size in ("width", "height", "version"):
+        root.attrib.pop(size, None)
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", _LINK[1:].partition("}")[0])
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _strip(root: ElementTree.Element) -> None:
+    """Take out style sheets, and what is said of the file itself."""
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.rpartition("}")[2] in ("style", "metadata"):
+                parent.remove(child)
+
+
+def _plain(root: ElementTree.Element, key: str) -> None:
+    """Styles as attributes, the page's ink for ours, and only ids that something refers to."""
+    used = {each.get(_LINK, "")[1:] for each in root.iter()}
+    used |= {each.get("clip-path", "")[5:-1] for each in root.iter()}
+    for element in root.iter():
+        for declaration in element.attrib.pop("style", "").split(";"):
+            name, _, value = (part.strip() for part in declaration.partition(":"))
+            if name and name != "font-family":
+                element.set(name, "currentColor" if value == INK else value)
+        if "d" in element.attrib:
+            element.set("d", " ".join(element.attrib["d"].split()))
+        own = element.attrib.pop("id", "")
+        if own in used and own:
+            element.set("id", f"{key}-{own}")
+        if _LINK in element.attrib:
+            element.set(_LINK, f"#{key}-{element.attrib[_LINK][1:]}")
+        if "clip-path" in element.attrib:
+            element.set("clip-path", f"url(#{key}-{element.attrib['clip-path'][5:-1]})")
+        element.text = (element.text or "").strip("\n ") or None
+        element.tail = None
