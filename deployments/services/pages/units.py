@@ -11,6 +11,7 @@ from deployments.services.pages.tonight import Glance, glance, last_image
 from panoptes.network.catalog.catalog import Condition, Fields, Query, Stored
 from panoptes.network.document_json import to_json
 from panoptes.network.ingest.allowance import daily_bytes, taken_bytes
+from panoptes.network.nights import NightRow, nights_of
 from panoptes.network.search import all_units
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
@@ -19,7 +20,7 @@ from panoptes.network.units.registry import RESTING, is_unit_id
 from panoptes.network.units.report import NOT_SHOWN, is_registered, last_heard
 from panoptes.network.units.telemetry import NoHistory, history, said_at, telemetry_of
 
-MOST_OBSERVATIONS, MOST_IMAGES, MOST_SAID = 12, 12, 20
+MOST_NIGHTS, MOST_OBSERVATIONS, MOST_IMAGES, MOST_SAID = 14, 12, 12, 20
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class UnitPage:
     daily_bytes: int | None
     taken_today: int | None
     cameras: tuple[Stored, ...]
+    nights: tuple[NightRow, ...]
     observations: tuple[Stored, ...]
     """The last ones, the newest first; so are the images."""
     images: tuple[Stored, ...]
@@ -106,6 +108,7 @@ def unit_page(site: Site, unit_id: str, now: datetime) -> UnitPage:
         daily_bytes=most,
         taken_today=None if most is None else taken_bytes(site, unit_id),
         cameras=tuple(ask(Query("cameras", [of_unit]))),
+        nights=tuple(nights_of(site, unit_id, limit=MOST_NIGHTS)),
         observations=tuple(ask(Query("observations", [of_unit], newest, limit=MOST_OBSERVATIONS))),
         images=tuple(ask(Query("images", [of_unit], newest, limit=MOST_IMAGES))),
         said=tuple(
