@@ -13,6 +13,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from panoptes.network.catalog.catalog import Stored
+from panoptes.network.names import FIRST_YEAR, LAST_YEAR
 from panoptes.network.nights import NightRow, UnitNight, nights_of, unit_night
 from panoptes.network.nights.words import summary
 from panoptes.network.search import all_units
@@ -110,8 +111,7 @@ def _month(name: str, rows: Iterable[NightRow]) -> Month:
 
 def night_page(site: Site, night: str, today: date) -> NightPage:
     """Raises NotFound for what is no night."""
-    day = checked_night(night)
-    after = (day + timedelta(days=1)).isoformat()
+    day, after = checked_night(night), checked_night(night, days=1).isoformat()
     earlier = nights_of(site, limit=1, before=night)
     rows = {each.unit_id: each for each in _of_night(site, night, after)}
     units = dict.fromkeys([*rows, *(each.key for each in all_units(site.catalog))])
@@ -147,15 +147,15 @@ def _unit_row(
     return UnitRow(unit_id, said, found, None, None)
 
 
-def checked_night(night: str) -> date:
-    """The date. Raises NotFound."""
+def checked_night(night: str, *, days: int = 0) -> date:
+    """Its date, or that of so many days later. Raises NotFound."""
     try:
         day = date.fromisoformat(night)
     except ValueError:
         day = None
-    if day is None or day.isoformat() != night or not 1990 <= day.year <= 2100:
+    if day is None or day.isoformat() != night or not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise NotFound(f"{night[:40]!r} is no night: expected the date of its evening, YYYY-MM-DD")
-    return day
+    return day + timedelta(days=days)
 
 
 def unit_night_page(site: Site, unit_id: str, night: str) -> UnitNight:
