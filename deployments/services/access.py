@@ -18,7 +18,7 @@ from panoptes.network.safe_text import safe_log
 
 MOST_HEADER_BYTES = 16_384
 """With the URL."""
-PUBLIC = frozenset({"/healthz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
+PUBLIC = frozenset({"/healthz", "/docs", "/openapi.json"})
 """What says nothing of the network."""
 PUBLIC_FOLDER = "/static/"
 log = safe_log(__name__)

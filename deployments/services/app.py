@@ -34,6 +34,7 @@ from deployments.services.network_routes import network_router
 from deployments.services.pages.main_pages import main_pages_router
 from deployments.services.pages.negotiation import VaryByAccept, wants_html
 from deployments.services.pages.pages import BadForm, Pages, open_pages
+from deployments.services.pages.reference import reference_router
 from deployments.services.pages.sessions import Sessions, SignedIn
 from deployments.services.pages.sign_in import SIGN_IN, sign_in_page, sign_in_router
 from deployments.services.search_routes import search_router
@@ -103,6 +104,8 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
         lifespan=running,
         responses=_PROBLEMS,
         redirect_slashes=False,
+        docs_url=None,  # FastAPI's own load from another host
+        redoc_url=None,
     )
     # The last one added is asked first.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
@@ -129,6 +132,7 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     _answer_problems(app, pages)
     # Before the others: what wants no HTML passes them by.
     app.include_router(main_pages_router(services, pages))
+    app.include_router(reference_router(pages))
     app.include_router(pages.static.router())
     if sessions.can_sign_in:
         app.include_router(sign_in_router(pages))

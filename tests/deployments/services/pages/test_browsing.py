@@ -15,7 +15,7 @@ from tests.archives import OTHER, SEQUENCE_ID, small_archive
 from tests.deployments.services.pages.browsers import chromium, needs_chromium, opened
 from tests.deployments.services.served import served
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.xdist_group("chromium")]
 IMAGE_ID = "PAN001_14d3bd_20180216T112430"
 MARKUP = '<script>document.title="taken over"</script><img src="x" onerror="alert(1)"><b>bold'
 
@@ -128,7 +128,7 @@ PAGES = [
     "/", "/nights", "/nights/2018-02-15", "/nights/2018-02-15/PAN001",
     "/nights/2018-08-21/PAN012", "/units", "/units/PAN001", "/units/PAN012",
     f"/observations/{SEQUENCE_ID}", f"/observations/{OTHER}", f"/images/{IMAGE_ID}",
-    "/images/PAN012_358d0f_20180822T040013", "/units/PAN999", "/nothing",
+    "/images/PAN012_358d0f_20180822T040013", "/units/PAN999", "/nothing", "/docs",
 ]  # fmt: skip
 
 
