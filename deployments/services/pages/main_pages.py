@@ -72,7 +72,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
 
     @router.get("/nights/{night}")
     def night(night: str, request: Request) -> Response:
-        found = night_page(site, night, datetime.now(UTC).date())
+        found = night_page(site, night)
         return pages.render(request, "night.html", page=found, links=links)
 
     @router.get("/nights/{night}/{unit_id}")

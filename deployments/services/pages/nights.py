@@ -7,12 +7,12 @@ from calendar import Calendar, month_name
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
 from markupsafe import Markup
 
-from panoptes.network.catalog.catalog import Stored
+from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.names import FIRST_YEAR, LAST_YEAR
 from panoptes.network.nights import NightRow, UnitNight, nights_of, unit_night
 from panoptes.network.nights.words import summary
@@ -25,6 +25,8 @@ ROWS_AT_ONCE = 400
 MOST_REPORTS = 40
 """Units whose night is reported on one page; of more only what they observed."""
 _KEPT = 100
+_LOOKED_AT = 500
+"""Observations: more than a network makes in a night."""
 _TITLES = ("Exposures", "Airmass and Moon", "From arrival to the catalogue")
 
 
@@ -109,11 +111,11 @@ def _month(name: str, rows: Iterable[NightRow]) -> Month:
     )
 
 
-def night_page(site: Site, night: str, today: date) -> NightPage:
+def night_page(site: Site, night: str) -> NightPage:
     """Raises NotFound for what is no night."""
-    day, after = checked_night(night), checked_night(night, days=1).isoformat()
+    after = checked_night(night, days=1)
     earlier = nights_of(site, limit=1, before=night)
-    rows = {each.unit_id: each for each in _of_night(site, night, after)}
+    rows = {each.unit_id: each for each in _of_night(site, night, after.isoformat())}
     units = dict.fromkeys([*rows, *(each.key for each in all_units(site.catalog))])
     return NightPage(
         night=night,
@@ -122,8 +124,17 @@ def night_page(site: Site, night: str, today: date) -> NightPage:
             for number, unit_id in enumerate(units)
         ),
         before=earlier[0].night if earlier else None,
-        after=after if day < today else None,
+        after=_next_night(site, night, after),
     )
+
+
+def _next_night(site: Site, night: str, after: date) -> str | None:
+    """The next one in which something was observed."""
+    # Nowhere on Earth does a night begin before 0 hours UTC of its date.
+    earliest = datetime(after.year, after.month, after.day, tzinfo=UTC)
+    query = Query("observations", [("time", ">=", earliest)], [("time", "asc")], limit=_LOOKED_AT)
+    nights = (each.fields.get("night") for each in site.catalog.query(query))
+    return next((each for each in nights if isinstance(each, str) and each > night), None)
 
 
 def _of_night(site: Site, night: str, after: str) -> list[NightRow]:
