@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test faults fuzz bench check constraints clean witness FORCE
+.PHONY: help demo up test faults fuzz bench check cloud-check constraints clean witness FORCE
 
 # Another project's settings must not reach ours: a Prefect server or profile chosen in this
 # shell, an active virtual environment, other modules on the path. The one thing let through
@@ -25,7 +25,7 @@ endif
 
 help: ## this list
 	@echo 'PANOPTES network'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(ready) ## a night of one unit through the whole system, on this machine (BACKEND=gcp: on emulators)
 	@case "$(or $(BACKEND),local)" in \
@@ -61,6 +61,9 @@ faults: $(ready) ## everything that can break, broken; report in build/faults.md
 
 fuzz: $(ready) ## damaged files through the whole ingest (N=100000 of them, FIRST=n); build/fuzz/report.txt
 	@$(bin)/python -m tests.fuzz --count $(or $(N),10000) --first $(or $(FIRST),0) $(ARGS)
+
+cloud-check: $(ready) ## what can be checked here of the Google Cloud side (with gcloud: each of its commands)
+	@CLOUD_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/cloud $(ARGS)
 
 constraints: ## renew the pins in constraints.txt from the package index
 	@$(find_python); \

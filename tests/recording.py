@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from panoptes.network.catalog.catalog import Query, Stored
-from panoptes.network.catalog.queries import LOOKUPS, Index, plan
+from panoptes.network.catalog.queries import Index, composites, plan
 from panoptes.network.catalog.sqlite import SqliteCatalog
 
 
@@ -28,11 +28,6 @@ class Recording(SqliteCatalog):
     def without_index(self) -> list[tuple[Query, tuple[str, ...]]]:
         """What Firestore would have refused; its emulator answers."""
         return [(query, sums) for query, sums in self.asked if missing_index(query, sums=sums)]
-
-
-def composites() -> Iterator[Index]:
-    """What must be declared to Firestore."""
-    return (each for each in LOOKUPS if len(each.fields) > 1)
 
 
 def missing_index(query: Query, *, sums: Sequence[str] = ()) -> Index | None:

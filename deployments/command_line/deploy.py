@@ -6,14 +6,18 @@ import os
 import sys
 from contextlib import suppress
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
 
 from deployments.command_line.telling import OK, complaining
+from deployments.work_pools.pool_types import KINDS
 from flows.starting import INGEST, SWEEP
 from panoptes.network.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from deployments.work_pools.deploy import PoolWanted
 
 app = typer.Typer()
 
@@ -26,6 +30,17 @@ def deploy(
         typer.Argument(metavar="SERVICE", help="compress-fits, ingest-observation/backfill, ..."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All services.")] = False,
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TYPE",
+            help="Of the work pool, where it is missing: warm-process (by default, on Linux), "
+            "process, docker, kubernetes or cloud-run-v2.",
+        ),
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(help="The container image of the last three's runs.")
+    ] = None,
 ) -> int:
     """Deploy services, or all, on the server that PREFECT_API_URL names.
 
@@ -34,17 +49,20 @@ def deploy(
     """
     from deployments.work_pools import deploy as pools
 
+    if pool not in (None, *KINDS):
+        raise ConfigurationError(f"there is no type {pool!r} of work pools: {', '.join(KINDS)}")
+    wanted = pools.PoolWanted(pool, image)
     known = pools.read_deployments(pools.PROJECT)
     names = _chosen(services or [], known, everything=everything)
     try:
-        made, window = _deploy(names)
+        made, window = _deploy(names, wanted)
     except httpx.HTTPError as error:
         url = os.environ.get("PREFECT_API_URL", "the active profile's PREFECT_API_URL")
         raise ConfigurationError(
             f"Prefect cannot be reached at {url}: {error}; is the server up, and the address right?"
         ) from error
-    pool = f"work pool {pools.WORK_POOL}, with queues live and backfill"
-    told = [f"{pool}: {'is made' if made else 'was there'}"]
+    named = f"work pool {pools.WORK_POOL}, with queues live and backfill"
+    told = [f"{named}: {'is made' if made else 'was there'}"]
     told += [f"{name}: deployed{_when(known[name])}" for name in names]
     if window is not None:
         told.append(f"window: {window.total_seconds():.0f} s, as the pool's workers are warm")
@@ -54,7 +72,7 @@ def deploy(
     return OK
 
 
-def _deploy(names: list[str]) -> tuple[bool, timedelta | None]:
+def _deploy(names: list[str], wanted: PoolWanted) -> tuple[bool, timedelta | None]:
     """Whether the work pool was missing, and the window that was set.
 
     Raises ConfigurationError.
@@ -73,7 +91,7 @@ def _deploy(names: list[str]) -> tuple[bool, timedelta | None]:
         )
     with get_client(sync_client=True) as client:
         before = {pool.name for pool in client.read_work_pools()}
-    pools.prepare(pools.PROJECT)
+    pools.prepare(pools.PROJECT, wanted)
     pools.deploy(pools.PROJECT, names)
     with get_client(sync_client=True) as client:
         for name in names:

@@ -20,6 +20,7 @@ MODULES = {
     "audit": "audit",
     "export-tables": "export_tables",
     "deploy": "deploy",
+    "cloud": "cloud",
     "adopt": "adopt",
     "receiver": "events",
     "watch": "events",

@@ -14,17 +14,17 @@ import sys
 import tempfile
 from collections.abc import Collection
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployments.work_pools.pool_types import CONTAINER_POOLS, container_template, own_kind
 from panoptes.network.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 WORK_POOL = "panoptes"
-WARM, PROCESS = "warm-process", "process"
-"""Types of work pools: of `deployments.work_pools.warm_worker`, and Prefect's own."""
 PROJECT = Path(__file__).resolve().parents[2]
 """The folder of prefect.yaml; the project is always installed editable."""
 KEEP_MEMORY = ":".join(
@@ -60,22 +60,51 @@ Without a command a run would be three processes, each of which imports Prefect:
 watches, one that looks for a project to install, and the run."""
 
 
-def make_work_pool(client: SyncPrefectClient) -> None:
-    """Make the work pool where it is missing, of the type that starts runs fastest here.
+@dataclass(frozen=True)
+class PoolWanted:
+    """Of `pool_types.KINDS`; None takes what is there, else what starts runs fastest here."""
+
+    kind: str | None = None
+    image: str | None = None
+    """Of the containers, where runs are containers."""
+
+    def __post_init__(self) -> None:
+        is_of_containers = self.kind in CONTAINER_POOLS
+        if is_of_containers and self.image is None:
+            raise ConfigurationError(f"a work pool of the type {self.kind} needs an image")
+        if self.image is not None and not is_of_containers:
+            raise ConfigurationError("only runs that are containers have an image")
+
+
+def make_work_pool(client: SyncPrefectClient, wanted: PoolWanted | None = None) -> None:
+    """Make the work pool where it is missing.
 
     One that is there stays as its operator set it, but for the place of this installation,
-    which may have been moved.
+    which may have been moved, and for the image. Raises ConfigurationError where it is of
+    another type than was asked for.
     """
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.exceptions import ObjectAlreadyExists
 
-    kind = WARM if sys.platform == "linux" else PROCESS
+    wanted = wanted or PoolWanted()
+    kind, template = wanted.kind or own_kind(), JOB_TEMPLATE
+    if wanted.image is not None:
+        template = container_template(kind, wanted.image)
     try:
         client.create_work_pool(
-            WorkPoolCreate(name=WORK_POOL, type=kind, base_job_template=JOB_TEMPLATE)
+            WorkPoolCreate(name=WORK_POOL, type=kind, base_job_template=template)
         )
     except ObjectAlreadyExists:
-        template = client.read_work_pool(WORK_POOL).base_job_template
+        there = client.read_work_pool(WORK_POOL)
+        if wanted.kind not in (None, there.type):
+            raise ConfigurationError(
+                f"there is a work pool {WORK_POOL} of the type {there.type}: remove it first "
+                f"(prefect work-pool delete {WORK_POOL}), and deploy everything again"
+            ) from None
+        template = there.base_job_template
+        if wanted.image is not None:
+            template["variables"]["properties"]["image"]["default"] = wanted.image
+            client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=template))
         configuration = template.get("job_configuration", {})
         present = configuration.get("command") or ""
         if present.endswith(_ENGINE) and present != COMMAND:
@@ -95,7 +124,7 @@ def read_deployments(project: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def prepare(project: Path) -> None:
+def prepare(project: Path, wanted: PoolWanted | None = None) -> None:
     """What a deployment needs: a sound prefect.yaml, the work pool, its queues, our blocks.
 
     Raises ConfigurationError, with a line for each problem of the file.
@@ -113,7 +142,7 @@ def prepare(project: Path) -> None:
     if problems := lint(project / "prefect.yaml"):
         raise ConfigurationError("\n".join(problems))
     with get_client(sync_client=True) as client:
-        make_work_pool(client)
+        make_work_pool(client, wanted)
         make_queues(client, WORK_POOL)
         beat = get_current_settings().flows.heartbeat_frequency
         make_zombie_automation(client, heartbeat_seconds=beat or HEARTBEAT_SECONDS)

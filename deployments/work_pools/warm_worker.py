@@ -37,7 +37,7 @@ from prefect.settings import get_current_settings
 from prefect.utilities.processutils import sanitize_subprocess_env
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
-from deployments.work_pools.deploy import WARM
+from deployments.work_pools.pool_types import WARM
 
 if TYPE_CHECKING:
     import anyio.abc

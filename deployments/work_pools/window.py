@@ -11,7 +11,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from deployments.work_pools.deploy import WARM, WORK_POOL
+from deployments.work_pools.deploy import WORK_POOL
+from deployments.work_pools.pool_types import WARM
 from flows.starting import INGEST, SWEEP
 
 if TYPE_CHECKING:

@@ -7,11 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.credentials import AnonymousCredentials, Credentials
 from prefect_gcp.credentials import GcpCredentials
 from pydantic import ValidationError
@@ -24,6 +21,7 @@ from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site
 from panoptes.network.storage.gcs import GcsStore
 from panoptes.network.upload import Source
+from tests.google_key import service_account
 
 
 @pytest.fixture
@@ -193,7 +191,7 @@ def test_a_block_that_was_saved_when_the_field_held_a_name_still_loads(
     prefect_stack: LocalStack, site: Site
 ) -> None:
     with prefect_stack.settings():
-        GcpCredentials(service_account_info=_service_account()).save("old-key", overwrite=True)
+        GcpCredentials(service_account_info=service_account()).save("old-key", overwrite=True)
         network = PanoptesNetwork.of(site)
         saved = network.save("old-form", overwrite=True)
         with prefect_stack.client() as client:
@@ -211,20 +209,3 @@ def test_a_block_that_was_saved_when_the_field_held_a_name_still_loads(
     assert found.site.settings == site.settings
     given = credentials_of(found.gcp_credentials)
     assert getattr(given, "service_account_email", None) == "panoptes@example.invalid"
-
-
-def _service_account() -> dict[str, Any]:
-    """A key that nobody accepts."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return {
-        "type": "service_account",
-        "project_id": "panoptes",
-        "private_key": pem.decode(),
-        "client_email": "panoptes@example.invalid",
-        "token_uri": "http://127.0.0.1:9/token",
-    }

@@ -94,6 +94,12 @@ LOOKUPS: tuple[Index, ...] = (
 )
 """Where ``exptime`` or ``taken_bytes`` is the last, it is summed where the others are equal."""
 
+
+def composites() -> list[Index]:
+    """The lookups for which Firestore wants an index to be declared."""
+    return [index for index in LOOKUPS if len(index.fields) > 1]
+
+
 MAX_IN = 30
 _OPERATORS: tuple[str, ...] = get_args(Operator)
 _INEQUALITIES = ("<", "<=", ">", ">=")

@@ -23,7 +23,8 @@ from prefect.states import Cancelling
 
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools import template_process
-from deployments.work_pools.deploy import WARM, WORK_POOL
+from deployments.work_pools.deploy import WORK_POOL
+from deployments.work_pools.pool_types import WARM
 from deployments.work_pools.template_process import RUN
 from tests.patience import PATIENT_SECONDS
 

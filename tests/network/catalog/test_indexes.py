@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from panoptes.network.catalog.catalog import Operator, Query
-from panoptes.network.catalog.queries import Index
-from tests.recording import composites, missing_index
+from panoptes.network.catalog.queries import Index, composites
+from tests.recording import missing_index
 
 ONE: tuple[str, Operator, Any] = ("sequence_id", "==", "PAN001_14d3bd_20180216T110623")
 

@@ -1,0 +1,1 @@
+"""The Google Cloud side: one plan, rendered for gcloud and for Terraform."""

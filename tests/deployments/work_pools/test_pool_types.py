@@ -1,0 +1,102 @@
+"""Work pools of containers: what a worker would send, made by the real workers."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from importlib import import_module
+from typing import Any
+
+import pytest
+from prefect.client.schemas.objects import FlowRun
+from prefect.types import SecretDict
+from prefect_gcp.credentials import GcpCredentials
+
+from deployments.local_stack.stack import LocalStack
+from deployments.work_pools import deploy
+from deployments.work_pools.deploy import PoolWanted, make_work_pool
+from deployments.work_pools.pool_types import CONTAINER_POOLS, container_template
+from panoptes.network.errors import ConfigurationError
+from tests.google_key import service_account
+
+IMAGE = "registry.example.org/panoptes/network:1"
+ENGINE = ["python", "-m", "prefect.engine"]
+
+
+def rendered(kind: str, **variables: Any) -> Any:
+    """The configuration of a run's job, as the pool's worker makes it."""
+    module, _, name = CONTAINER_POOLS[kind].worker.partition(":")
+    configuration = getattr(import_module(module), name).job_configuration
+    template = container_template(kind, IMAGE)
+    made = asyncio.run(configuration.from_template_and_values(template, variables))
+    made.prepare_for_flow_run(FlowRun(id=uuid.UUID(int=7), flow_id=uuid.uuid4()))
+    return made
+
+
+def test_a_docker_run_is_the_engine_in_our_image_with_nothing_to_write_but_tmp(
+    prefect_api: LocalStack,
+) -> None:
+    run = rendered("docker")
+    assert (run.image, run.command.split()) == (IMAGE, ENGINE)
+    assert run.env["PREFECT__FLOW_RUN_ID"] == str(uuid.UUID(int=7))
+    assert run.auto_remove
+    assert (run.mem_limit, run.volumes, run.privileged) == ("4096m", [], False)
+    made = run.container_create_kwargs
+    assert made["read_only"]
+    assert made["cap_drop"] == ["ALL"]
+    assert list(made["tmpfs"]) == ["/tmp"]
+
+
+def test_a_kubernetes_job_is_tried_once_and_has_no_rights(prefect_api: LocalStack) -> None:
+    manifest = rendered("kubernetes").job_manifest
+    assert manifest["spec"]["backoffLimit"] == 0
+    pod = manifest["spec"]["template"]["spec"]
+    assert pod["restartPolicy"] == "Never"
+    assert pod["securityContext"]["runAsNonRoot"]
+    (container,) = pod["containers"]
+    assert (container["image"], container["args"]) == (IMAGE, ENGINE)
+    assert container["resources"]["limits"] == {"cpu": "2", "memory": "4096Mi"}
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert container["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
+    assert pod["volumes"] == [{"name": "tmp", "emptyDir": {}}]
+
+
+def test_a_cloud_run_job_is_tried_once_for_as_long_as_a_night_takes(
+    prefect_api: LocalStack,
+) -> None:
+    credentials = GcpCredentials(service_account_info=SecretDict(service_account()))
+    body = rendered("cloud-run-v2", region="europe-west1", credentials=credentials).job_body
+    task = body["template"]["template"]
+    assert task["maxRetries"] == 0
+    assert task["timeout"] == "3600s"
+    (container,) = task["containers"]
+    assert (container["image"], container["command"]) == (IMAGE, ENGINE)
+    assert container["resources"]["limits"] == {"cpu": "2000m", "memory": "4096Mi"}
+
+
+def test_a_pool_is_made_of_the_type_that_is_asked_for_and_none_is_changed_unasked(
+    prefect_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"pool-{uuid.uuid4().hex[:8]}"
+    monkeypatch.setattr(deploy, "WORK_POOL", name)
+    with prefect_stack.client() as client:
+        make_work_pool(client, PoolWanted("docker", IMAGE))
+        make_work_pool(client)  # whatever is there
+        make_work_pool(client, PoolWanted("docker", f"{IMAGE}.1"))
+        pool = client.read_work_pool(name)
+        properties = pool.base_job_template["variables"]["properties"]
+        assert (pool.type, properties["image"]["default"]) == ("docker", f"{IMAGE}.1")
+        with pytest.raises(ConfigurationError, match="of the type docker: remove it first"):
+            make_work_pool(client, PoolWanted("process"))
+        client.delete_work_pool(name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "image", "sentence"),
+    [("docker", None, "needs an image"), ("process", IMAGE, "only runs that are containers")],
+)
+def test_containers_have_an_image_and_processes_none(
+    kind: str, image: str | None, sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        PoolWanted(kind, image)
