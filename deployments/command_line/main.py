@@ -24,6 +24,7 @@ MODULES = {
     "adopt": "adopt",
     "receiver": "events",
     "watch": "events",
+    "file": "files",
     "quarantine": "quarantine",
     "unit": "units",
     "serve": "services",
