@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.catalog.catalog import Condition, Query, Stored
 from panoptes.network.documents import Case, File, Location, Output, Rescue
 from panoptes.network.errors import ADVICE, BadInput
 from panoptes.network.ingest.cases import case_id_of
@@ -216,7 +216,7 @@ def _sequences_at(site: Site, moment: str, unit_id: str | None) -> set[str]:
     )
     found = {stored.key for stored in began}
     for unit in [unit_id] if unit_id else [each.key for each in all_units(site.catalog)]:
-        at = [("time", ">=", time), ("time", "<=", time)]
+        at: list[Condition] = [("time", ">=", time), ("time", "<=", time)]
         query = Query("images", [("unit_id", "==", unit), *at])
         found |= {str(stored.fields.get("sequence_id")) for stored in site.catalog.query(query)}
     return found

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from panoptes.network.documents import Location
 from panoptes.network.object_paths import NotOurs
 from panoptes.network.site import Site
 from panoptes.network.whereabouts import FileReport, what_became_of
@@ -14,6 +15,7 @@ from tests.files import IMAGE, LATER, SEQUENCE, place, tiny_cr2, tiny_fits
 
 LAST = LATER.rpartition("/")[2]
 WAITING = f"{SEQUENCE}/20180216T113030.fits"
+HIDDEN: frozenset[Location] = frozenset({"incoming", "quarantine"})
 ODD = "<b>what</b>\\is this.txt"
 
 
@@ -68,11 +70,10 @@ def test_a_bad_file_is_told_of_with_what_to_do_and_to_strangers_without_what_was
     assert "not a FITS file" in report.sentence
     assert "upload" in report.next_step
     assert report.case_id is not None
-    hidden = frozenset({"incoming", "quarantine"})
-    stranger = what_became_of(site, f"{LATER}.fits", hidden=hidden).files[0]
+    stranger = what_became_of(site, f"{LATER}.fits", hidden=HIDDEN).files[0]
     assert (stranger.state, stranger.case_id, stranger.history) == ("quarantined", None, [])
     assert first(site, f"{LAST}.fits").file == f"{LATER}.fits"
-    assert what_became_of(site, f"{LAST}.fits", hidden=hidden).files[0].state == "unknown"
+    assert what_became_of(site, f"{LAST}.fits", hidden=HIDDEN).files[0].state == "unknown"
 
 
 def test_a_file_that_nobody_has_taken_up_waits(site: Site) -> None:

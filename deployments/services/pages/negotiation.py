@@ -21,6 +21,13 @@ def wants_html(scope: Scope) -> bool:
     return html > 0 and html >= others
 
 
+def wants_csv(scope: Scope) -> bool:
+    """Whether `Accept` names CSV above JSON and HTML."""
+    said = _qualities(",".join(Headers(scope=scope).getlist("accept")))
+    others = ("application/json", *_HTML)
+    return said.get("text/csv", 0.0) > max(said.get(kind, 0.0) for kind in others)
+
+
 def _qualities(accept: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for part in accept.split(","):

@@ -35,6 +35,7 @@ NAVIGATION = (
     ("/nights", "Nights"),
     ("/units", "Units"),
     ("/observations", "Search"),
+    ("/files", "My file"),
     ("/sky", "Sky"),
     ("/quarantine", "Quarantine"),
     ("/docs", "Docs"),

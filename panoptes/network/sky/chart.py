@@ -74,13 +74,13 @@ def cells_drawn(counts: SkyCounts) -> list[Cell]:
     most = max(counts.cells.values(), default=1)
     drawn = []
     for cell, (ra, dec) in counts.centres().items():
-        ras, decs = hpgeom.boundaries(counts.nside, cell, step=2, nest=True)
+        ras, decs = hpgeom.boundaries(counts.nside, cell, step=1, nest=True)
         corners = [(float(a), float(b)) for a, b in zip(ras, decs, strict=True)]
-        middle = (ra + 180.0) % 360.0 - 180.0
+        middle = _signed(ra)
         # East of a pole there is no one direction: its own right ascension is its neighbours'.
         corners = [(ra if abs(b) > 89.9 else a, b) for a, b in corners]
         outline = _outline([project(*corner, middle=middle) for corner in corners])
-        reach = max(abs((a - middle + 180.0) % 360.0 - 180.0) for a, _ in corners)
+        reach = max(abs(_signed(a - middle)) for a, _ in corners)
         if abs(middle) + reach > 180.0:
             other = middle - math.copysign(360.0, middle)
             outline += _outline([project(*corner, middle=other) for corner in corners])
@@ -139,16 +139,21 @@ def _from_ecliptic(longitude: float) -> tuple[float, float]:
 
 
 def _line(places: Iterable[tuple[float, float]]) -> str:
-    """A line over the sky, broken where it leaves the map at one edge for the other."""
+    """A line over the sky. Where it leaves the map at one edge for the other, it goes on a bit
+    beyond both, which clip it."""
     parts: list[list[tuple[float, float]]] = [[]]
-    for one, two in pairwise([project(*place) for place in places]):
-        if not parts[-1]:
-            parts[-1].append(one)
-        if abs(two[0] - one[0]) > WIDTH / 2:
-            parts.append([])
-        else:
-            parts[-1].append(two)
-    return "".join(_polyline(part) for part in parts if len(part) > 1)
+    for one, two in pairwise(places):
+        parts[-1] = parts[-1] or [project(*one)]
+        if abs(project(*one)[0] - project(*two)[0]) <= WIDTH / 2:
+            parts[-1].append(project(*two))
+            continue
+        parts[-1].append(project(*two, middle=_signed(one[0])))
+        parts.append([project(*one, middle=_signed(two[0])), project(*two)])
+    return "".join(_polyline(part) for part in parts)
+
+
+def _signed(ra: float) -> float:
+    return (ra + 180.0) % 360.0 - 180.0
 
 
 def _shade(count: int, most: int) -> int:
