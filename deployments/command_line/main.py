@@ -25,6 +25,7 @@ MODULES = {
     "receiver": "events",
     "watch": "events",
     "file": "files",
+    "report-problem": "report_problem",
     "quarantine": "quarantine",
     "unit": "units",
     "serve": "services",

@@ -37,10 +37,12 @@ from deployments.services.pages.negotiation import VaryByAccept, wants_html
 from deployments.services.pages.pages import BadForm, Pages, open_pages
 from deployments.services.pages.reference import reference_router
 from deployments.services.pages.quarantine_pages import quarantine_pages_router
+from deployments.services.pages.report_pages import report_pages_router
 from deployments.services.pages.search_pages import search_pages_router
 from deployments.services.pages.sessions import Sessions, SignedIn
 from deployments.services.pages.sign_in import SIGN_IN, sign_in_page, sign_in_router
 from deployments.services.pages.sky_pages import sky_pages_router
+from deployments.services.recent_log import RecentLog
 from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
 from deployments.services.state import Services
@@ -93,12 +95,13 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     if sessions.can_sign_in:
         guard = AnyOf((guard, SignedIn(sessions)))
     pages = open_pages(settings, sessions)
-    known = KnownNames(site.catalog)
+    known, recent = KnownNames(site.catalog), RecentLog()
     services = Services(site, settings, sesame or Sesame.from_environment(), known)
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        with recent.listening():
+            yield
         services.sesame.close()
 
     app = FastAPI(
@@ -138,7 +141,14 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     app.include_router(main_pages_router(services, pages))
     app.include_router(reference_router(pages))
     for more in (search_pages_router, file_pages_router, quarantine_pages_router, sky_pages_router):
+    for more in (
+        search_pages_router,
+        file_pages_router,
+        quarantine_pages_router,
+        sky_pages_router,
+    ):
         app.include_router(more(services, pages))
+    app.include_router(report_pages_router(services, pages, recent))
     app.include_router(pages.static.router())
     if sessions.can_sign_in:
         app.include_router(sign_in_router(pages))

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from deployments.services.models import Problem
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.pages import Pages
+from deployments.services.pages.pictures import Links
 from deployments.services.state import Services
 from panoptes.network.object_paths import BadPath, NotOurs
 from panoptes.network.whereabouts import FileReports, what_became_of
@@ -47,7 +48,7 @@ def file_pages_router(services: Services, pages: Pages) -> APIRouter:
             name=name,
             found=found,
             problem=problem,
-            opened=services.settings.files,
+            links=Links(services, pages),
         )
 
     @router.get(

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from deployments.services.models import ImageTypes, PagedSelection
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.pages import Pages
+from deployments.services.pages.pictures import Links
 from deployments.services.state import Services
-from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.catalog.catalog import Fields, Query, Stored
 from panoptes.network.errors import TransientError, first_fault
 from panoptes.network.lookup.resolve import resolve_name
 from panoptes.network.lookup.resolved import NoSuchName
@@ -60,6 +61,7 @@ def search_pages_router(services: Services, pages: Pages) -> APIRouter:
             request,
             "search.html",
             status,
+            links=Links(services, pages),
             asked=asked,
             start=selection and _of_the_form(selection.start),
             end=selection and _of_the_form(selection.end),
@@ -95,24 +97,16 @@ def _of_the_form(moment: datetime | None) -> str | None:
 
 
 def _rows(services: Services, found: Page) -> list[dict[str, Any]]:
-    shown = "previews" in services.settings.files
     return [
-        {
-            **each.fields,
-            "sequence_id": each.key,
-            "preview": _preview(services, each) if shown else None,
-        }
+        {**each.fields, "sequence_id": each.key, "image": _first_image(services, each)}
         for each in found.documents
     ]
 
 
-def _preview(services: Services, observation: Stored) -> str | None:
-    """The picture of its first image, as a path in previews."""
+def _first_image(services: Services, observation: Stored) -> Fields:
+    """That an observation is recognised by; empty where it has none."""
     query = Query("images", [("sequence_id", "==", observation.key)], [("time", "asc")], limit=1)
-    for image in services.site.catalog.query(query):
-        path = image.fields.get("preview_path")
-        return path if isinstance(path, str) else None
-    return None
+    return next((image.fields for image in services.site.catalog.query(query)), {})
 
 
 def _looked_back_to(found: Page) -> datetime | None:
