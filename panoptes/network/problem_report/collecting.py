@@ -164,7 +164,7 @@ def shown_settings(settings: NetworkSettings) -> dict[str, Any]:
 
 
 def _disks(settings: NetworkSettings) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name in LOCATIONS:
         address = getattr(settings, name)
         folder = Path(place_of(address))
