@@ -217,7 +217,7 @@ def _sequences_at(site: Site, moment: str, unit_id: str | None) -> set[str]:
     found = {stored.key for stored in began}
     for unit in [unit_id] if unit_id else [each.key for each in all_units(site.catalog)]:
         at: list[Condition] = [("time", ">=", time), ("time", "<=", time)]
-        query = Query("images", [("unit_id", "==", unit), *at])
+        query = Query("images", [("unit_id", "==", unit), *at], [("time", "desc")])
         found |= {str(stored.fields.get("sequence_id")) for stored in site.catalog.query(query)}
     return found
 

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.documents import Location
+from panoptes.network.ingest.case_pages import case_page
+from panoptes.network.ingest.cases import find_case
+from panoptes.network.ingest.rescue import rescue_case
 from panoptes.network.object_paths import NotOurs
 from panoptes.network.site import Site
 from panoptes.network.whereabouts import FileReport, what_became_of
 from tests import sites
 from tests.files import IMAGE, LATER, SEQUENCE, place, tiny_cr2, tiny_fits
+from tests.recording import Recording
 
 LAST = LATER.rpartition("/")[2]
 WAITING = f"{SEQUENCE}/20180216T113030.fits"
@@ -97,10 +101,18 @@ def test_a_name_of_any_signs_is_found_as_it_is(site: Site, tmp_path: Path) -> No
     assert (first(site, ODD).file, first(site, ODD).state) == (ODD, "quarantined")
 
 
-def test_what_was_put_back_is_said_to_be_judged_again(tmp_path: Path) -> None:
-    from panoptes.network.ingest.cases import find_case
-    from panoptes.network.ingest.rescue import rescue_case
+def test_firestore_has_an_index_for_whatever_is_asked(site: Site) -> None:
+    recording = Recording(Path(site.settings.catalog.removeprefix("sqlite:///")))
+    asking = Site(site.settings)
+    asking._catalog = recording
+    for asked in (f"{IMAGE}.fits", f"images/{IMAGE}.fits.fz", f"{LAST}.fits", "nothing.fits"):
+        what_became_of(asking, asked)
+    case_page(asking, unit="PAN001", code="not-fits")
+    assert len(recording.asked) > 10
+    assert recording.without_index() == []
 
+
+def test_what_was_put_back_is_said_to_be_judged_again(tmp_path: Path) -> None:
     site = sites.drained(tmp_path)
     place(sites.incoming(site), f"{LATER}.fits", b"junk")
     sites.run(site)

@@ -159,7 +159,7 @@ def _signed(ra: float) -> float:
 def _shade(count: int, most: int) -> int:
     if most <= 1:
         return SHADES
-    return 1 + min(SHADES - 1, int(SHADES * math.log(count) / math.log(most + 1)))
+    return 1 + int((SHADES - 1) * math.log(count) / math.log(most))
 
 
 def _polyline(points: Sequence[tuple[float, float]]) -> str:
