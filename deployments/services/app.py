@@ -31,17 +31,13 @@ from deployments.services.models import (
     Problem,
 )
 from deployments.services.network_routes import network_router
-from deployments.services.pages.file_pages import file_pages_router
+from deployments.services.pages.finding_pages import finding_pages_router
 from deployments.services.pages.main_pages import main_pages_router
 from deployments.services.pages.negotiation import VaryByAccept, wants_html
 from deployments.services.pages.pages import BadForm, Pages, open_pages
 from deployments.services.pages.reference import reference_router
-from deployments.services.pages.quarantine_pages import quarantine_pages_router
-from deployments.services.pages.report_pages import report_pages_router
-from deployments.services.pages.search_pages import search_pages_router
 from deployments.services.pages.sessions import Sessions, SignedIn
 from deployments.services.pages.sign_in import SIGN_IN, sign_in_page, sign_in_router
-from deployments.services.pages.sky_pages import sky_pages_router
 from deployments.services.recent_log import RecentLog
 from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
@@ -140,15 +136,7 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     # Before the others: what wants no HTML passes them by.
     app.include_router(main_pages_router(services, pages))
     app.include_router(reference_router(pages))
-    for more in (search_pages_router, file_pages_router, quarantine_pages_router, sky_pages_router):
-    for more in (
-        search_pages_router,
-        file_pages_router,
-        quarantine_pages_router,
-        sky_pages_router,
-    ):
-        app.include_router(more(services, pages))
-    app.include_router(report_pages_router(services, pages, recent))
+    app.include_router(finding_pages_router(services, pages, recent))
     app.include_router(pages.static.router())
     if sessions.can_sign_in:
         app.include_router(sign_in_router(pages))
