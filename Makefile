@@ -122,14 +122,21 @@ fi
 endef
 export PYTHON
 
-# funpack is the independent witness that our compressed files are read by other programs.
-# Where it is missing the tests that ask it are skipped; continuous integration installs it.
+# funpack is the independent witness that our compressed files are read by other programs, and
+# Chromium looks at the site as people do. Where one is missing the tests that ask it are
+# skipped; continuous integration installs both.
 witness:
-	@if [ -z "$$CI" ] || command -v funpack >/dev/null 2>&1; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-	    echo 'Installing funpack (libcfitsio-bin)...'; \
-	    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y libcfitsio-bin; } \
-	        >/dev/null 2>&1 || echo 'funpack could not be installed: tests that need it will be skipped.'; \
-	else \
-	    echo 'funpack is missing (install libcfitsio-bin): tests that need it will be skipped.'; \
-	fi
+	@$(call witnessed,funpack,libcfitsio-bin)
+	@$(call witnessed,chromium,chromium)
+
+define witnessed
+if [ -z "$$CI" ] || command -v $(1) >/dev/null 2>&1; then :; \
+elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+    echo 'Installing $(1) ($(2))...'; \
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+        --no-install-recommends $(2); } >/dev/null 2>&1 \
+        || echo '$(1) could not be installed: tests that need it will be skipped.'; \
+else \
+    echo '$(1) is missing (install $(2)): tests that need it will be skipped.'; \
+fi
+endef

@@ -161,7 +161,13 @@ def _report(
     places |= {"catalogue": site.settings.catalog, "logs": root / "prefect" / "logs"}
     for name, place in places.items():
         console.print(f"  {name:<10} {place}", highlight=False, soft_wrap=True)
-    console.print("`make up` starts the same and stays, with Prefect's user interface.")
+    console.print(
+        f"Pages worth looking at, which need no server: {_pages(site, root).as_uri()}",
+        soft_wrap=True,
+    )
+    console.print(
+        "`make up` starts the same and stays, with Prefect's user interface and the site."
+    )
     wrong = _unexpected(entries, sent)
     wrong += [
         f"{run.name} ended as {run.state_name}"
@@ -180,6 +186,15 @@ def _report(
         }
         print_json(report, success=not wrong)
     return FAILED if wrong else OK
+
+
+def _pages(site: Site, root: Path) -> Path:
+    """A copy of the site, and its first page."""
+    from deployments.services.app import create_app
+    from deployments.services.pages.copying import copy_pages
+    from deployments.services.settings import ServiceSettings
+
+    return copy_pages(create_app(site, ServiceSettings(open=True, files="archive")), root / "pages")
 
 
 def _unexpected(entries: Iterable[File], sent: Iterable[Sent]) -> list[str]:

@@ -28,6 +28,8 @@ MODULES = {
     "adopt": "adopt",
     "receiver": "events",
     "watch": "events",
+    "file": "files",
+    "report-problem": "report_problem",
     "quarantine": "quarantine",
     "unit": "units",
     "serve": "services",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,6 +29,7 @@ def up(
     data: DataFolder = DATA,
     port: Annotated[int, typer.Option(help="Of Prefect's server, on 127.0.0.1.")] = 4200,
     receiver_port: Annotated[int, typer.Option(help="Of the receiver, on 127.0.0.1.")] = 8400,
+    site_port: Annotated[int, typer.Option(help="Of the site and services, on 127.0.0.1.")] = 8500,
     window: Annotated[
         float, typer.Option(min=10, help="Seconds from an observation's first file to its run.")
     ] = WARM_SECONDS,
@@ -37,16 +39,20 @@ def up(
     console = Console(stderr=as_json)
     root = data.expanduser().resolve()
     try:
-        site = Site.in_folder(root)
+        site = Site.in_folder(root, site_url=f"http://127.0.0.1:{site_port}")
         site.check()
-        console.print("Starting a Prefect server, a worker, the receiver and the watcher ...")
+        console.print(
+            "Starting a Prefect server, a worker, the receiver, the watcher and the site ..."
+        )
         with LocalStack(root / "prefect", port=port, site=site, ui=True) as stack:
             with stack.client() as client:
                 set_window(client, timedelta(seconds=window), margin=timedelta(seconds=1))
             _start_events(stack, site, receiver_port)
+            serve_beside(stack, root, site_port)
             if as_json:
                 print_json(
                     {
+                        "site": f"http://127.0.0.1:{site_port}",
                         "prefect": stack.url,
                         "prefect_api": stack.api_url,
                         "incoming": site.settings.incoming,
@@ -54,6 +60,7 @@ def up(
                     }
                 )
             console.print(
+                f"The site: http://127.0.0.1:{site_port}\n"
                 f"Prefect's user interface: {stack.url}\n"
                 f"Put files into {site.settings.incoming} as "
                 "UNIT/CAMERA/SEQUENCE/IMAGE.suffix: what "
@@ -92,3 +99,9 @@ def _start_events(stack: LocalStack, site: Site, port: int) -> None:
     to = f"http://127.0.0.1:{port}/events"
     watch = ["-m", "deployments.command_line.main", "watch", site.settings.incoming, "--to", to]
     stack.run_beside("watch", watch, settings=secret)
+
+
+def serve_beside(stack: LocalStack, root: Path, port: int) -> None:
+    """The site and services, for programs of this user."""
+    serve = ["-m", "deployments.command_line.main", "serve", "--data", str(root)]
+    stack.run_beside("services", [*serve, "--port", str(port), "--files", "archive"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.receiver.authentication import Guard, Refused, ThisMachine, header_bytes
@@ -17,8 +18,9 @@ from panoptes.network.safe_text import safe_log
 
 MOST_HEADER_BYTES = 16_384
 """With the URL."""
-PUBLIC = frozenset({"/healthz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
+PUBLIC = frozenset({"/healthz", "/docs", "/openapi.json"})
 """What says nothing of the network."""
+PUBLIC_FOLDER = "/static/"
 log = safe_log(__name__)
 
 
@@ -71,20 +73,28 @@ class Admission:
     """Asks who a caller is before anything of the request's body is read.
 
     What is announced as longer than `most` bytes is not read either. What is posted to a path
-    of `own_secrets` is admitted there, by a secret in its body.
+    of `own_secrets` is admitted there, by a secret in its body. `answer` makes an answer of a
+    status and a sentence.
     """
 
     def __init__(
-        self, app: ASGIApp, *, guard: Guard, most: int, own_secrets: frozenset[str] = frozenset()
+        self,
+        app: ASGIApp,
+        *,
+        guard: Guard,
+        most: int,
+        answer: Callable[[Request, int, str], Response],
+        own_secrets: frozenset[str] = frozenset(),
     ) -> None:
-        self._app, self._guard, self._most = app, guard, most
+        self._app, self._guard, self._most, self._answer = app, guard, most, answer
         self._own_secrets = own_secrets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope)
             if header_bytes(request) > MOST_HEADER_BYTES:
-                await refusal(431, "the URL or the headers are too long")(scope, receive, send)
+                too_long = "the URL or the headers are too long"
+                await self._refuse(request, 431, too_long)(scope, receive, send)
                 return
             if not self._is_open(scope["method"], scope["path"]):
                 try:
@@ -92,19 +102,26 @@ class Admission:
                 except Refused as refused:
                     address = request.client.host if request.client else "nowhere"
                     log.warning("refused a request from %s: %s", address, refused)
-                    answer = refusal(401, "who you are could not be verified")
+                    answer = self._refuse(request, 401, "who you are could not be verified")
                     answer.headers["WWW-Authenticate"] = "Bearer"
                     await answer(scope, receive, send)
                     return
             if int(request.headers.get("content-length", "0")) > self._most:
                 too_much = f"the request's body is larger than {self._most} bytes"
-                await refusal(413, too_much)(scope, receive, send)
+                await self._refuse(request, 413, too_much)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
+    def _refuse(self, request: Request, status: int, message: str) -> Response:
+        """An answer after which nothing more of the request is read."""
+        answer = self._answer(request, status, message)
+        answer.headers["Connection"] = "close"
+        return answer
+
     def _is_open(self, method: str, path: str) -> bool:
-        own = method == "POST" and path in self._own_secrets
-        return own or (method in ("GET", "HEAD") and path in PUBLIC)
+        if path in self._own_secrets and method in ("GET", "HEAD", "POST"):
+            return True
+        return method in ("GET", "HEAD") and (path in PUBLIC or path.startswith(PUBLIC_FOLDER))
 
 
 class BrowserRules:
@@ -126,9 +143,3 @@ class BrowserRules:
             await send(message)
 
         await self._app(scope, receive, send_with_rules)
-
-
-def refusal(status: int, message: str) -> JSONResponse:
-    """An answer after which nothing more of the request is read."""
-    problem = {"success": False, "message": message}
-    return JSONResponse(problem, status_code=status, headers={"Connection": "close"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -18,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
+from deployments.receiver.authentication import AnyOf
 from deployments.services.access import Admission, BrowserRules
 from deployments.services.file_routes import file_router
 from deployments.services.key_routes import KEY_PATH, key_router
@@ -28,8 +30,17 @@ from deployments.services.models import (
     LookupRequest,
     Problem,
 )
+from deployments.services.network_routes import network_router
 from deployments.services.night_routes import night_router
+from deployments.services.pages.finding_pages import finding_pages_router
+from deployments.services.pages.main_pages import main_pages_router
+from deployments.services.pages.negotiation import VaryByAccept, wants_html
+from deployments.services.pages.pages import BadForm, Pages, open_pages
+from deployments.services.pages.reference import reference_router
+from deployments.services.pages.sessions import Sessions, SignedIn
+from deployments.services.pages.sign_in import SIGN_IN, sign_in_page, sign_in_router
 from deployments.services.picture_routes import picture_router
+from deployments.services.recent_log import RecentLog
 from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
 from deployments.services.state import Services
@@ -68,6 +79,7 @@ _STATUS: dict[type[Exception], int] = {
     BadPath: 400,
     BadCursor: 400,
     TooMany: 400,
+    BadForm: 403,
 }
 
 
@@ -76,13 +88,18 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
 
     `sesame` takes the place of the one that the environment names.
     """
+    sessions = Sessions(settings.token.get_secret_value() if settings.token else None)
     guard = settings.guard()
-    known = KnownNames(site.catalog)
+    if sessions.can_sign_in:
+        guard = AnyOf((guard, SignedIn(sessions)))
+    pages = open_pages(settings, sessions)
+    known, recent = KnownNames(site.catalog), RecentLog()
     services = Services(site, settings, sesame or Sesame.from_environment(), known)
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        with recent.listening():
+            yield
         services.sesame.close()
 
     app = FastAPI(
@@ -92,6 +109,8 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
         lifespan=running,
         responses=_PROBLEMS,
         redirect_slashes=False,
+        docs_url=None,  # FastAPI's own load from another host
+        redoc_url=None,
     )
     # The last one added is asked first.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
@@ -99,7 +118,11 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
         Admission,
         guard=guard,
         most=settings.max_body_bytes,
-        own_secrets=frozenset({KEY_PATH} if settings.keys else ()),
+        answer=partial(_refusal, pages),
+        own_secrets=frozenset(
+            ({KEY_PATH} if settings.keys else set())
+            | ({SIGN_IN} if sessions.can_sign_in else set())
+        ),
     )
     app.add_middleware(
         CORSMiddleware,
@@ -110,9 +133,18 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
         max_age=3600,
     )
     app.add_middleware(BrowserRules, shared="*" in settings.origins)
-    _answer_problems(app)
+    app.add_middleware(VaryByAccept)
+    _answer_problems(app, pages)
+    # Before the others: what wants no HTML passes them by.
+    app.include_router(main_pages_router(services, pages))
+    app.include_router(reference_router(pages))
+    app.include_router(finding_pages_router(services, pages, recent))
+    app.include_router(pages.static.router())
+    if sessions.can_sign_in:
+        app.include_router(sign_in_router(pages))
     app.include_router(search_router(services))
     app.include_router(night_router(services))
+    app.include_router(network_router(services))
     app.include_router(file_router(services))
     app.include_router(picture_router(services))
     if settings.keys is not None:
@@ -180,21 +212,22 @@ def _add_header(app: FastAPI, services: Services) -> None:
         return header(wanted, request)
 
 
-def _answer_problems(app: FastAPI) -> None:
-    """Every refusal is a `Problem` with a true status code."""
+def _answer_problems(app: FastAPI, pages: Pages) -> None:
+    """Every refusal is a `Problem` with a true status code; for people, a page that says it."""
 
     async def answer(request: Request, error: Exception) -> Response:
+        problem = partial(_answer, pages, request)
         match error:
             case BadInput():
-                return _problem(422, error.reason, code=error.code, next_step=error.next_step)
+                return problem(422, error.reason, code=error.code, next_step=error.next_step)
             case TransientError():
                 log.warning("%s", error)
-                return _problem(503, str(error), {"Retry-After": RETRY_SECONDS})
+                return problem(503, str(error), {"Retry-After": RETRY_SECONDS})
             case TooManyTries():
-                return _problem(429, str(error), {"Retry-After": str(error.seconds)})
+                return problem(429, str(error), {"Retry-After": str(error.seconds)})
             case ConfigurationError():
                 log.error("%s", error)
-                return _problem(
+                return problem(
                     500, "the network is not set up rightly; its operator sees why in the log"
                 )
             case RequestValidationError():
@@ -203,21 +236,38 @@ def _answer_problems(app: FastAPI) -> None:
                     f"{each['msg'][:200]}"
                     for each in error.errors()[:5]
                 ]
-                return _problem(422, "; ".join(sentences))
+                return problem(422, "; ".join(sentences))
             case HTTPException():
-                return _problem(error.status_code, error.detail, dict(error.headers or {}))
+                return problem(error.status_code, error.detail, dict(error.headers or {}))
         for kind, status in _STATUS.items():
             if isinstance(error, kind):
-                return _problem(status, str(error))
-        return _problem(500, "an unexpected error; the operator sees it in the log")
+                return problem(status, str(error))
+        return problem(500, "an unexpected error; the operator sees it in the log")
 
     others = (BadInput, TransientError, ConfigurationError, RequestValidationError, HTTPException)
     for kind in (*_STATUS, *others, TooManyTries, Exception):
         app.add_exception_handler(kind, answer)
 
 
-def _problem(
-    status: int, message: str, headers: dict[str, str] | None = None, **more: str
+def _answer(
+    pages: Pages,
+    request: Request,
+    status: int,
+    message: str,
+    headers: dict[str, str] | None = None,
+    **more: str,
 ) -> Response:
+    if wants_html(request.scope):
+        return pages.problem(request, status, message, headers, **more)
     problem = {"success": False, "message": message, **more}
     return JSONResponse(problem, status_code=status, headers=headers)
+
+
+def _refusal(pages: Pages, request: Request, status: int, message: str) -> Response:
+    """Of who is not admitted: people may sign in, where there is a token."""
+    if status == 401 and pages.sessions.can_sign_in and wants_html(request.scope):
+        asked = request.url.query
+        here = f"{request.url.path}?{asked}" if asked else request.url.path
+        following = here if request.method == "GET" else "/"
+        return sign_in_page(pages, request, status=401, next_page=following)
+    return _answer(pages, request, status, message)

@@ -18,6 +18,7 @@ from deployments.services.models import (
     Selection,
     image_types,
 )
+from deployments.services.pages.negotiation import wants_csv
 from deployments.services.state import Services
 from panoptes.network.catalog.catalog import Stored
 from panoptes.network.document_json import (
@@ -90,9 +91,20 @@ def search_router(services: Services) -> APIRouter:
         url = public_url(services.site, ObjectPath("images", path), files_url=files_url)
         return url if "://" in url else None
 
-    @router.get("/observations", responses=_NONE_SUCH)
-    def observations(selection: Annotated[PagedSelection, Query()]) -> ObservationsPage:
-        """Observations that match everything given, the newest first."""
+    @router.get(
+        "/observations",
+        response_model=ObservationsPage,
+        responses={**_NONE_SUCH, 200: {"content": {"text/csv": {}}}},
+    )
+    def observations(
+        request: Request, selection: Annotated[PagedSelection, Query()]
+    ) -> ObservationsPage | StreamingResponse:
+        """Observations that match everything given, the newest first.
+
+        As text/csv, if that is what `Accept` asks for, it is all of them: `/observations.csv`.
+        """
+        if wants_csv(request.scope):
+            return observations_csv(selection)
         page = find_observations(
             catalog, wanted(selection), limit=selection.limit, cursor=selection.cursor
         )

@@ -96,9 +96,9 @@ class Catalog(Protocol):
     def aggregate(self, query: Query, *, sums: Sequence[str] = ()) -> Mapping[str, float]:
         """``{"count": n, FIELD: sum, ...}`` over the matching documents at one moment.
 
-        The query has conditions with ``==`` and ``in`` alone. A document that lacks a field,
-        or has no number there, adds nothing to its sum. Sums are floats, added in no certain
-        order: the last bit may differ.
+        The query has conditions with ``==`` and ``in`` alone, but for a count without sums. A
+        document that lacks a field, or has no number there, adds nothing to its sum. Sums are
+        floats, added in no certain order: the last bit may differ.
         """
         ...
 

@@ -83,6 +83,7 @@ LOOKUPS: tuple[Index, ...] = (
     Index("observations", ("status", "time")),
     Index("observations", ("time",)),
     Index("observations", ("healpix",)),
+    Index("observations", ("image_type", "healpix")),
     Index("files", ("sequence_id", "arrived desc")),
     Index("files", ("unit_id", "arrived desc")),
     Index("files", ("unit_id", "taken_on", "taken_bytes")),
@@ -156,8 +157,10 @@ def plan(query: Query) -> Plan:
 def plan_sums(query: Query, sums: Sequence[str]) -> Plan:
     """The plan of an aggregation. Raises ValueError for one that no index can answer."""
     planned = plan(query)
-    if planned.order is not None or planned.limit is not None or planned.after is not None:
+    if query.order_by or planned.limit is not None or planned.after is not None:
         raise ValueError("counts and sums are over all documents where fields have some values")
+    if sums and planned.order is not None:
+        raise ValueError("sums are over documents where fields have some values, not a range")
     for field in sums:
         if _kind(field) not in (int, float):
             raise ValueError(f"{field} is no number that could be summed")

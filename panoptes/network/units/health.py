@@ -37,12 +37,13 @@ def health_of(site: Site, *, now: datetime | None = None) -> Health:
     silent = {
         stored.key: sentence
         for stored in all_units(site.catalog)
-        if (sentence := _silence(site, stored, moment))
+        if (sentence := silence_of(site, stored, moment))
     }
     return Health(silent=silent, nearly_full=list(_nearly_full(site.settings)))
 
 
-def _silence(site: Site, stored: Stored, now: datetime) -> str | None:
+def silence_of(site: Site, stored: Stored, now: datetime) -> str | None:
+    """A sentence where a unit that should be there has not been heard of for too long."""
     if stored.fields.get("status") == RESTING:
         return None
     patience = timedelta(hours=site.settings.silent_hours)

@@ -9,6 +9,7 @@ import pytest
 
 from panoptes.network.catalog.catalog import (
     Catalog,
+    Condition,
     Query,
     Stored,
 )
@@ -36,7 +37,7 @@ def test_sums_of_nothing_are_zero(catalog: Catalog) -> None:
     [
         (Query("images", limit=2), []),
         (Query("images", order_by=[("time", "asc")]), []),
-        (Query("images", where=[("time", ">", NOON)]), []),
+        (Query("images", where=[("time", ">", NOON)]), ["exptime"]),
         (Query("images", start_after=Stored("images", "x", {}, "1")), []),
         (Query("images"), ["count"]),
         (Query("images"), ["name"]),
@@ -48,6 +49,16 @@ def test_sums_are_of_numbers_and_of_all_that_have_some_values(
 ) -> None:
     with pytest.raises(ValueError, match=r"sum|asked for"):
         catalog.aggregate(query, sums=sums)
+
+
+def test_what_lies_in_a_range_is_counted(catalog: Catalog) -> None:
+    cells = {"a": 3, "b": 5, "c": 5, "d": 9, "e": "5", "f": None}
+    fill(catalog, {key: {"healpix": cell, "image_type": "light"} for key, cell in cells.items()})
+    fill(catalog, {"dark": {"healpix": 5, "image_type": "dark"}})
+    within: list[Condition] = [("healpix", ">=", 5), ("healpix", "<", 9)]
+    assert catalog.aggregate(Query("things", within)) == {"count": 3}
+    lights: Condition = ("image_type", "==", "light")
+    assert catalog.aggregate(Query("things", [lights, *within])) == {"count": 2}
 
 
 def test_what_is_no_number_adds_nothing(catalog: Catalog) -> None:

@@ -1,0 +1,42 @@
+"""Where a page's pictures and files are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.services.pages.pages import Pages
+from deployments.services.state import Services
+from panoptes.network.catalog.catalog import Fields
+from panoptes.network.documents import Location
+from panoptes.network.object_paths import ObjectPath, public_url
+
+
+@dataclass(frozen=True)
+class Links:
+    """Addresses of what is stored, for who may fetch it there."""
+
+    services: Services
+    pages: Pages
+
+    def file(self, location: Location, path: object) -> str | None:
+        """Of a stored file; None where none leads to it."""
+        if not isinstance(path, str) or not path:
+            return None
+        if location in self.services.settings.files:
+            return self.pages.url(f"/files/{location}/{path}")
+        url = public_url(self.services.site, ObjectPath(location, path))
+        return url if "://" in url else None
+
+    def preview(self, image: Fields) -> str | None:
+        """Of an image's picture."""
+        return self._picture(image)
+
+    def thumbnail(self, image: Fields) -> str | None:
+        """Of a small picture of an image."""
+        return self._picture(image)
+
+    def _picture(self, image: Fields) -> str | None:
+        path = image.get("preview_path") or image.get("picture_path")
+        found = self.file("previews", path)
+        # The policy lets pictures come from here alone.
+        return found if found and found.startswith("/") else None

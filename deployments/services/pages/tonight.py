@@ -1,0 +1,126 @@
+"""Each unit at a glance: whether it is there, its last picture, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.documents import File
+from panoptes.network.ingest.lag import IN_ALL, lag_of, percentile
+from panoptes.network.search import all_units
+from panoptes.network.site import Site
+from panoptes.network.units.health import health_of
+from panoptes.network.units.registry import RESTING
+from panoptes.network.units.report import is_registered
+from panoptes.network.units.telemetry import CLOCKS, Safety, last_said, moment_of, safety_of
+
+_FILES = 30
+"""The last ones of a unit, which tell its lag."""
+_RECENT = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A unit, as one sees it first."""
+
+    unit_id: str
+    name: str | None
+    is_registered: bool
+    is_resting: bool
+    heard: datetime | None
+    image: Stored | None
+    """The last one."""
+    lag: float | None
+    """Seconds from arrival to the catalogue, of the last files, at the median."""
+    safety: Safety
+    trouble: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tonight:
+    """The network at a glance: who was heard last comes first."""
+
+    units: tuple[Glance, ...]
+    nearly_full: tuple[str, ...]
+
+
+def tonight(site: Site, now: datetime) -> Tonight:
+    """What there is to be seen now."""
+    health = health_of(site, now=now)
+    units = [
+        glance(site, each, now, health.silent.get(each.key)) for each in all_units(site.catalog)
+    ]
+    long_ago = datetime.min.replace(tzinfo=now.tzinfo)
+    units.sort(key=lambda each: each.heard or long_ago, reverse=True)
+    return Tonight(tuple(units), tuple(health.nearly_full))
+
+
+def glance(site: Site, unit: Stored, now: datetime, silent: str | None = None) -> Glance:
+    """One unit. `silent` is what is said of its silence."""
+    files = list(_last_files(site, unit.key, now))
+    arrived = [moment_of(each.fields.get("arrived"), now) for each in files]
+    heard = max(filter(None, [last_said(unit.fields, now), *arrived]), default=None)
+    safety = safety_of(unit.fields, now)
+    name = unit.fields.get("name")
+    return Glance(
+        unit_id=unit.key,
+        name=name if isinstance(name, str) and name != unit.key else None,
+        is_registered=is_registered(unit),
+        is_resting=unit.fields.get("status") == RESTING,
+        heard=heard,
+        image=last_image(site, unit.key),
+        lag=_lag(files),
+        safety=safety,
+        trouble=tuple(_trouble(files, safety, now, silent)),
+    )
+
+
+def last_image(site: Site, unit_id: str) -> Stored | None:
+    """The newest image of a unit."""
+    query = Query("images", [("unit_id", "==", unit_id)], [("time", "desc")], limit=1)
+    return next(iter(site.catalog.query(query)), None)
+
+
+def _last_files(site: Site, unit_id: str, now: datetime) -> Iterator[Stored]:
+    # A file may be dated in the future, by a clock or by a person.
+    where: list[Any] = [("unit_id", "==", unit_id), ("arrived", "<=", now + CLOCKS)]
+    return iter(site.catalog.query(Query("files", where, [("arrived", "desc")], limit=_FILES)))
+
+
+def _lag(files: list[Stored]) -> float | None:
+    seconds = []
+    for each in files:
+        try:
+            seconds.append(lag_of(File.model_validate(each.fields)).get(IN_ALL))
+        except ValidationError:
+            continue  # another program's
+    known = [each for each in seconds if each is not None]
+    return percentile(known, 0.5) if known else None
+
+
+def _trouble(
+    files: list[Stored], safety: Safety, now: datetime, silent: str | None
+) -> Iterator[str]:
+    if silent is not None:
+        yield silent
+    yield from safety.reasons
+    recent = [each.fields for each in files if _is_recent(each, now)]
+    for outcome, one, many in (
+        ("quarantined", "a file of the last day is in quarantine", "files are in quarantine"),
+        ("failed", "a file of the last day could not be taken", "files could not be taken"),
+    ):
+        count = sum(each.get("outcome") == outcome for each in recent)
+        if count == 1:
+            yield one
+        elif count:
+            yield f"{count} of the last {len(recent)} {many}"
+
+
+def _is_recent(file: Stored, now: datetime) -> bool:
+    arrived = moment_of(file.fields.get("arrived"), now)
+    return arrived is not None and now - arrived <= _RECENT

@@ -1,0 +1,122 @@
+"""Lines of a log with what is known to be harmless, and a mark for all else.
+
+A word is let through for its form: words of letters, names of modules and settings, numbers,
+times, names of units, observations and files. What comes behind a word such as ``token`` or
+``Cookie`` is left out to the end of the line, and so are addresses but for their host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from panoptes.network.errors import BadInput
+from panoptes.network.names import parse_sequence_id, parse_upload
+from panoptes.network.safe_text import one_line
+
+MARK = "[…]"
+_MOST_LINE = 2_000
+_DELICATE = re.compile(
+    r"""authoriz|cookie|token|passw|passphrase|\bpwd\b|secret|api[-_ ]?key|private|credential
+    |bearer|\bbasic\b|signature|\bsig\b|session|auth_string|\bauth\b|\bdsn\b|connection_url
+    |connection[-_ ]string|hmac|\bsalt\b|\bkey\b|[-_]key\b|\bpin\b|\botp\b|account""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What is said behind one of these may be the thing itself."""
+_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]+-----")
+_ENDS = re.compile(r"-----END [A-Z0-9 ]+-----")
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{1,30})://(?P<rest>\S*)", re.IGNORECASE)
+_HOST = re.compile(
+    r"[a-z0-9.-]{1,60}(?::\d{1,5})?|\[[0-9a-f:.]{2,39}\](?::\d{1,5})?", re.IGNORECASE
+)
+_BETWEEN = re.compile(r"""([\s"'`(),;=\[\]{}<>|!?*]+)""")
+_HARMLESS = re.compile(
+    r"""
+    [-+~±]?\d{1,9}(?:[.,:/-]\d{1,9}){0,6}(?:%|ms|[smhdxB]|[kKMG]i?B|°|min)?  # numbers, dates
+    | \d{4}-\d\d-\d\d[T_]\d\d:?\d\d(?::?\d\d)?(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?
+    | \d{1,2}:\d\d(?::\d\d)?(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?
+    | Q[0-9a-f]{8}(?:[0-9a-f]{4})?                                            # a case
+    | PAN\d{3} | \d{8}T\d{6}
+    | [-–—.:/…·→#%&@+~^$\\]{1,3}
+    """,
+    re.VERBOSE,
+)
+_PARTS = re.compile(r"[._:/\\-]+")
+_SIGNS = "._:/\\-"
+_HUMPS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d{1,3}$")
+_MOST_WORD, _MOST_HUMPS = 24, 5
+
+
+def harmless_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Each line, safe; of keys in their text form, one mark."""
+    within = False
+    for line in lines:
+        if within:
+            within = not _ENDS.search(line)
+            continue
+        if begins := _BEGINS.search(line):
+            within = not _ENDS.search(line)
+            line = line[: begins.start()] + MARK
+        yield harmless(line)
+
+
+def harmless(line: str) -> str:
+    """One line with a mark in place of each run of words that are not known to be harmless."""
+    line = one_line(_ESCAPES.sub("", line.rstrip("\r\n")).replace("\t", "    "), most=_MOST_LINE)
+    cut = _DELICATE.search(line)
+    tail = ""
+    if cut is not None:
+        line, tail = line[: cut.end()], f" {MARK}"
+    line = _ADDRESS.sub(_host_alone, line)
+    shown = "".join(
+        each if index % 2 or not each or _is_harmless(each) else MARK
+        for index, each in enumerate(_BETWEEN.split(line))
+    )
+    return re.sub(r"\[…\](?:\W{0,3}\[…\])+", MARK, shown + tail)
+
+
+def _host_alone(found: re.Match[str]) -> str:
+    """An address of which only the host is told: no user, path, query or fragment."""
+    host = re.split(r"[/?#]", found["rest"], maxsplit=1)[0].rpartition("@")[2]
+    shown = host.rstrip("\"',;)]}") if not host.startswith("[") else host
+    return f"{found['scheme']} {shown if _HOST.fullmatch(shown) else ''} {MARK}"
+
+
+def _is_harmless(text: str) -> bool:
+    if text == MARK or _HARMLESS.fullmatch(text):
+        return True
+    return _is_name(text.rstrip(".:,")) or _is_words(text)
+
+
+def _is_name(text: str) -> bool:
+    """A name of the network: of an observation or a file, without a field's name, or a run's."""
+    words, _, last = text.rpartition("-")
+    try:
+        parse_sequence_id(last)
+    except ValueError:
+        pass
+    else:
+        return len(last) <= 50 and (not words or _is_words(words))
+    try:
+        return parse_upload(text).field_name is None and len(text) <= 120
+    except BadInput:
+        return False
+
+
+def _is_words(text: str) -> bool:
+    """Words of letters, joined as in names of modules, settings and paths of files."""
+    parts = [part for part in _PARTS.split(text) if part]
+    return len(text) <= 120 and 0 < len(parts) <= 14 and all(map(_is_word, parts))
+
+
+def _is_word(part: str) -> bool:
+    if _HARMLESS.fullmatch(part):
+        return True
+    humps = _HUMPS.findall(part)
+    return (
+        len(part) <= _MOST_WORD
+        and len(humps) <= min(_MOST_HUMPS, 1 + len(part) // 3)
+        and "".join(humps) == part
+        and part[0].isalpha()
+    )

@@ -1,0 +1,1 @@
+"""What was observed of the sky, and how often."""
