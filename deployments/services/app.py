@@ -31,6 +31,7 @@ from deployments.services.models import (
     Problem,
 )
 from deployments.services.network_routes import network_router
+from deployments.services.night_routes import night_router
 from deployments.services.pages.main_pages import main_pages_router
 from deployments.services.pages.negotiation import VaryByAccept, wants_html
 from deployments.services.pages.pages import BadForm, Pages, open_pages
@@ -138,6 +139,7 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
         app.include_router(sign_in_router(pages))
     app.include_router(search_router(services))
     app.include_router(network_router(services))
+    app.include_router(night_router(services))
     app.include_router(file_router(services))
     if settings.keys is not None:
         app.include_router(key_router(services, KeyFolder(settings.keys)))
