@@ -38,6 +38,7 @@ from deployments.services.pages.pages import BadForm, Pages, open_pages
 from deployments.services.pages.reference import reference_router
 from deployments.services.pages.sessions import Sessions, SignedIn
 from deployments.services.pages.sign_in import SIGN_IN, sign_in_page, sign_in_router
+from deployments.services.picture_routes import picture_router
 from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
 from deployments.services.state import Services
@@ -141,6 +142,7 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     app.include_router(network_router(services))
     app.include_router(night_router(services))
     app.include_router(file_router(services))
+    app.include_router(picture_router(services))
     if settings.keys is not None:
         app.include_router(key_router(services, KeyFolder(settings.keys)))
     _add_lookup(app, services)

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from deployments.services.night_routes import checked_night
+from deployments.services.night_routes import checked_night, night_of_unit
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.nights import Plots, night_page, nights_page
 from deployments.services.pages.observations import image_page, observation_page

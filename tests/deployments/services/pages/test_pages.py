@@ -66,7 +66,7 @@ def test_json_says_what_the_pages_say(client: httpx.Client) -> None:
         ("/nothing", 404, "Not Found"),
         ("/units/PAN999", 404, "there is no unit PAN999"),
         ("/units/<b>", 404, "there is no unit <b>"),
-        ("/nights/2018-13-01", 404, "is no night"),
+        ("/nights/2018-13-01", 404, "2018-13-01"),
         ("/nights/2018-02-15/PAN999", 404, "there is no unit PAN999"),
         ("/nights?before=never", 404, "never"),
         ("/images/none", 404, "there is no image 'none'"),
