@@ -68,7 +68,8 @@ def main() -> int:
 
     shutil.rmtree(SITE, ignore_errors=True)
     strict = ["--fail-on-warning", "--keep-going", "--quiet"]
-    failed: int = sphinx_build([*strict, "-b", "html", "-d", f"{SOURCE}-kept", str(SOURCE), str(SITE)])
+    places = ["-d", f"{SOURCE}-kept", str(SOURCE), str(SITE)]
+    failed: int = sphinx_build([*strict, "-b", "html", *places])
     if failed:
         return failed
     foreign = [page for page in SITE.rglob("*.html") if _ELSEWHERE.search(page.read_text())]

@@ -1,4 +1,4 @@
-"""What the network did and how it is, as JSON: tonight, nights, a unit, an image."""
+"""How the network is, as JSON: tonight, a unit, an image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from deployments.services.state import Services
 from panoptes.network.document_json import document_json, to_json
 from panoptes.network.units.report import unit_report
 
-Night = Annotated[str, Path(max_length=40, examples=["2018-02-16"])]
 _NONE_SUCH: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "There is none, or this is no name of one"}
 }
