@@ -1,4 +1,4 @@
-"""Pictures of the archive's images over HTTP: previews, thumbnails, cutouts."""
+"""Pictures of the archive's images over HTTP: previews, thumbnails, cutouts and timelapses."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import threading
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
 from deployments.services.conditional import Stand, judge
+from deployments.services.file_routes import stored_answer
 from deployments.services.models import Problem
+from deployments.services.search_routes import SequenceId
 from deployments.services.state import Services
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.cutout import (
@@ -28,6 +31,7 @@ from panoptes.network.names import parse_sequence_id
 from panoptes.network.object_paths import Hidden
 from panoptes.network.pictures import Stretch, thumbnail
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
+from panoptes.network.timelapse import NoEncoder, TooFewImages, kept_timelapse, timelapse
 
 FRESH_SECONDS = 300
 """For which a browser shows a picture again without asking."""
@@ -110,7 +114,8 @@ class CutoutRequest(BaseModel):
 
 
 def picture_router(services: Services) -> APIRouter:
-    """``/images/{image_id}/preview``, ``.../thumbnail`` and ``.../cutout``."""
+    """``/images/{image_id}/preview``, ``.../thumbnail`` and ``.../cutout``, and
+    ``/observations/{sequence_id}/timelapse.mp4``."""
     router = APIRouter(tags=["pictures"])
     working = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -198,6 +203,42 @@ def picture_router(services: Services) -> APIRouter:
             raise HTTPException(422, str(error)) from error
         kind = "image/png" if wanted.format == "png" else "image/jpeg"
         return _answer(data, info, tag, kind)
+
+    @router.head("/observations/{sequence_id}/timelapse.mp4", include_in_schema=False)
+    @router.get(
+        "/observations/{sequence_id}/timelapse.mp4",
+        response_class=StreamingResponse,
+        responses={
+            200: {"content": {"video/mp4": {}}, "description": "The film"},
+            206: {"content": {"video/mp4": {}}, "description": "A part of it"},
+            304: {"description": "It is what you have"},
+            404: {"model": Problem, "description": "There are too few images"},
+            412: {"description": "It is not what you expect"},
+            416: {"description": "It does not have this part"},
+            501: {"model": Problem, "description": "These services have no encoder"},
+        },
+    )
+    def film(sequence_id: SequenceId, request: Request) -> Response:
+        """A film of an observation, of the previews of its images.
+
+        It is made when it is first asked for, which takes some seconds, and kept until there are
+        more images.
+        """
+        site = services.site
+        if services.settings.hidden & {"previews", "timelapse"}:
+            raise Hidden("timelapses are only shown to callers with a token")
+        try:
+            kept = kept_timelapse(site, sequence_id)
+            made = None if kept else timelapse(site, sequence_id, wait=False)
+        except (TooFewImages, ValueError) as error:
+            raise NotFound(str(error)) from None
+        except NoEncoder as error:
+            raise HTTPException(501, str(error)) from error
+        if made is not None and made.kept is None:
+            return Response(made.data, media_type="video/mp4")
+        kept = made.kept if made is not None else kept
+        assert kept is not None
+        return stored_answer(request, site.store("timelapse"), kept)
 
     return router
 

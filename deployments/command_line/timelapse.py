@@ -1,0 +1,45 @@
+"""`panoptes-network timelapse`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments.command_line.choosing import Data, Network, choose_network
+from deployments.command_line.telling import OK, complaining
+from panoptes.network.errors import ConfigurationError
+from panoptes.network.timelapse import TooFewImages, timelapse
+
+app = typer.Typer()
+
+
+@app.command("timelapse")
+@complaining("timelapse", nothing=(TooFewImages, ValueError))
+def make(
+    sequence_id: Annotated[
+        str, typer.Argument(metavar="OBSERVATION", help="UNIT_CAMERA_SEQUENCETIME.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="OBSERVATION.mp4 by default; it is replaced."
+        ),
+    ] = None,
+    data: Data = None,
+    network: Network = None,
+) -> int:
+    """Make a film of an observation, of the previews of its images.
+
+    Exits with 3 if there are too few of them.
+    """
+    film = timelapse(choose_network(data, network), sequence_id)
+    file = Path(f"{sequence_id}.mp4") if output is None else output
+    try:
+        file.write_bytes(film.data)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
+    sys.stdout.write(f"{file}: {film.frames} images, {len(film.data) / 1e6:.1f} MB\n")
+    return OK
