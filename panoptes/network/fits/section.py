@@ -157,9 +157,9 @@ class StoredImage:
             slice(region.x, region.x + region.width),
         ]
         out = np.empty((region.height, region.width), stored_dtype(table.bitpix))
+        if table.room > MAX_DECODED:
+            raise BadInput("too-large", f"more than {MAX_DECODED} bytes, once decoded")
         if table.decoder is None:
-            if table.room > MAX_DECODED:
-                raise BadInput("too-large", f"more than {MAX_DECODED} bytes, once decoded")
             self._need(self._hdu.data_offset, self._hdu.end)
             whole = np.concatenate(list(decoded(table))).view(out.dtype).reshape(shape)
             out[:] = whole[tuple(wanted)].reshape(out.shape)
