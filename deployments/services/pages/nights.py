@@ -21,7 +21,7 @@ from panoptes.network.storage.store import NotFound
 
 ROWS_AT_ONCE = 400
 """Of a calendar: units times nights."""
-MOST_REPORTS = 40
+MOST_REPORTS = 20
 """Units whose night is reported on one page; of more only what they observed."""
 _KEPT = 100
 _LOOKED_AT = 500
