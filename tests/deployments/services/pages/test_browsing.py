@@ -128,7 +128,8 @@ PAGES = [
     "/", "/nights", "/nights/2018-02-15", "/nights/2018-02-15/PAN001",
     "/nights/2018-08-21/PAN012", "/units", "/units/PAN001", "/units/PAN012",
     f"/observations/{SEQUENCE_ID}", f"/observations/{OTHER}", f"/images/{IMAGE_ID}",
-    "/images/PAN012_358d0f_20180822T040013", "/units/PAN999", "/nothing", "/docs", "/observations", "/observations?near=M42&radius=5", "/sky", "/files?name=14d3bd",
+    "/images/PAN012_358d0f_20180822T040013", "/units/PAN999", "/nothing", "/docs", "/sky",
+    "/observations", "/observations?near=M42&radius=5", "/files?name=14d3bd",
 ]  # fmt: skip
 
 
