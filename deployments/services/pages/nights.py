@@ -179,4 +179,4 @@ class Plots:
             self._drawn[key] = known
             while len(self._drawn) > _KEPT:
                 self._drawn.popitem(last=False)
-        return list(zip(_TITLES, known[1], strict=True))
+        return [(title, drawn) for title, drawn in zip(_TITLES, known[1], strict=True) if drawn]
