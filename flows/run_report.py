@@ -7,11 +7,11 @@ network's pages where their address is known.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import quote
+from collections.abc import Mapping, Sequence
 
 from prefect.artifacts import create_markdown_artifact
 
+from flows.markdown_parts import linked, table
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.contact_sheet import contact_sheet
 from panoptes.network.errors import BadInput, TransientError
@@ -79,17 +79,10 @@ def _title(site: Site, sequence_id: str, observation: Fields) -> str:
     return " ".join(
         [
             "#",
-            _linked(site, "observations", sequence_id, sequence_id),
+            linked(site, "observations", sequence_id, sequence_id),
             f"({markdown(name)})" if isinstance(name, str) else "",
         ]
     ).rstrip()
-
-
-def _linked(site: Site, kind: str, key: object, text: str) -> str:
-    address = site.settings.site_url
-    if address is None or not isinstance(key, str):
-        return markdown(text)
-    return f"[{markdown(text)}]({address.rstrip('/')}/{kind}/{quote(key, safe='')})"
 
 
 def _pictures(site: Site, images: Sequence[Fields]) -> list[bytes]:
@@ -109,7 +102,7 @@ def _pictures(site: Site, images: Sequence[Fields]) -> list[bytes]:
 def _table_of_images(site: Site, images: Sequence[Fields]) -> str:
     rows = [
         (
-            _linked(site, "images", each.get("image_id"), f"{each['time']:%Y-%m-%d %H:%M:%S}"),
+            linked(site, "images", each.get("image_id"), f"{each['time']:%Y-%m-%d %H:%M:%S}"),
             markdown(each.get("image_type") or ""),
             _number(each.get("exptime"), "{:g} s"),
             _number(each.get("airmass"), "{:.2f}"),
@@ -119,7 +112,7 @@ def _table_of_images(site: Site, images: Sequence[Fields]) -> str:
         for each in images
     ]
     head = ("time, UTC", "for", "exposure", "airmass", "Moon", "pointing error")
-    return _table(f"Images (the last {MOST_IMAGES} at most)", head, rows)
+    return table(f"Images (the last {MOST_IMAGES} at most)", head, rows)
 
 
 def _moon(image: Fields) -> str:
@@ -149,8 +142,8 @@ def _table_of_trouble(trouble: Sequence[FileResult]) -> str:
         for each in ordered[:MOST_TROUBLE]
     ]  # fmt: skip
     left = len(ordered) - len(rows)
-    table = _table("What was not taken", ("file", "became", "why", "what to do"), rows)
-    return table + (f"\n\n... and {left} more, in the table of files." if left else "")
+    shown = table("What was not taken", ("file", "became", "why", "what to do"), rows)
+    return shown + (f"\n\n... and {left} more, in the table of files." if left else "")
 
 
 def _table_of_lags(lags: Sequence[Mapping[str, float]]) -> str:
@@ -160,9 +153,4 @@ def _table_of_lags(lags: Sequence[Mapping[str, float]]) -> str:
         if known:
             shares = (f"{percentile(known, share):.1f} s" for share in (0.5, 0.95, 0.99))
             rows.append((stage, *shares))
-    return _table("Where the time went, from arrival", ("until", "half", "95 %", "99 %"), rows)
-
-
-def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table("Where the time went, from arrival", ("until", "half", "95 %", "99 %"), rows)

@@ -19,6 +19,7 @@ MODULES = {
     "backfill": "backfill",
     "audit": "audit",
     "export-tables": "export_tables",
+    "night": "night",
     "deploy": "deploy",
     "cloud": "cloud",
     "adopt": "adopt",

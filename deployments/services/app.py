@@ -31,6 +31,7 @@ from deployments.services.models import (
     Problem,
 )
 from deployments.services.network_routes import network_router
+from deployments.services.night_routes import night_router
 from deployments.services.pages.finding_pages import finding_pages_router
 from deployments.services.pages.main_pages import main_pages_router
 from deployments.services.pages.negotiation import VaryByAccept, wants_html
@@ -38,6 +39,7 @@ from deployments.services.pages.pages import BadForm, Pages, open_pages
 from deployments.services.pages.reference import reference_router
 from deployments.services.pages.sessions import Sessions, SignedIn
 from deployments.services.pages.sign_in import SIGN_IN, sign_in_page, sign_in_router
+from deployments.services.picture_routes import picture_router
 from deployments.services.recent_log import RecentLog
 from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
@@ -142,7 +144,9 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
         app.include_router(sign_in_router(pages))
     app.include_router(search_router(services))
     app.include_router(network_router(services))
+    app.include_router(night_router(services))
     app.include_router(file_router(services))
+    app.include_router(picture_router(services))
     if settings.keys is not None:
         app.include_router(key_router(services, KeyFolder(settings.keys)))
     _add_lookup(app, services)

@@ -1,25 +1,20 @@
-"""What the network did and how it is, as JSON: tonight, nights, a unit, an image."""
+"""How the network is, as JSON: tonight, a unit, an image."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 
 from deployments.services.models import Problem
-from deployments.services.pages.nights import ROWS_AT_ONCE, checked_night, unit_night_page
 from deployments.services.pages.observations import image_stored
 from deployments.services.pages.tonight import tonight
 from deployments.services.pages.units import unit_stored
 from deployments.services.state import Services
 from panoptes.network.document_json import document_json, to_json
-from panoptes.network.nights import night_json, nights_of
-from panoptes.network.storage.store import NotFound
 from panoptes.network.units.report import unit_report
 
-Night = Annotated[str, Path(max_length=40, examples=["2018-02-16"])]
 _NONE_SUCH: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "There is none, or this is no name of one"}
 }
@@ -47,33 +42,6 @@ def network_router(services: Services) -> APIRouter:
             }
             for each in tonight(site, datetime.now(UTC)).units
         ]
-
-    @router.get("/nights", responses=_NONE_SUCH)
-    def nights(
-        unit_id: Annotated[str | None, Query(max_length=100)] = None,
-        before: Annotated[str | None, Query(max_length=40, description="a night")] = None,
-        limit: Annotated[int, Query(ge=1, le=ROWS_AT_ONCE)] = ROWS_AT_ONCE,
-    ) -> list[dict[str, Any]]:
-        """Units' nights with observations, the newest first; always whole nights."""
-        try:
-            found = nights_of(site, unit_id, limit=limit, before=before)
-        except ValueError as error:
-            raise NotFound(str(error)) from None
-        return [asdict(each) for each in found]
-
-    @router.get("/nights/{night}", responses=_NONE_SUCH)
-    def night(night: Night) -> list[dict[str, Any]]:
-        """What each unit brought in a night."""
-        after = checked_night(night, days=1)
-        found = nights_of(site, limit=1, before=after.isoformat())
-        return [asdict(each) for each in found if each.night == night]
-
-    @router.get("/nights/{night}/{unit_id}", responses=_NONE_SUCH)
-    def night_of_unit(
-        night: Night, unit_id: Annotated[str, Path(max_length=100, examples=["PAN001"])]
-    ) -> dict[str, Any]:
-        """The report of a unit's night."""
-        return night_json(unit_night_page(site, unit_id, night))
 
     @router.get("/units/{unit_id}", responses=_NONE_SUCH)
     def unit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 import os
 import re
 from collections.abc import Iterator
@@ -90,8 +91,10 @@ def _path(address: str) -> str | None:
 
 
 def _file(path: str, kind: str) -> Path:
-    plain = path.strip("/")
-    return Path(plain, "index.html") if kind == "text/html" else Path(plain)
+    plain = Path(path.strip("/"))
+    if kind == "text/html":
+        return plain / "index.html"
+    return plain if plain.suffix else plain.with_suffix(mimetypes.guess_extension(kind) or "")
 
 
 def _relinked(page: str, found: dict[str, tuple[str, bytes]], here: Path) -> str:

@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from deployments.services.night_routes import checked_night, night_of_unit
 from deployments.services.pages.negotiation import HtmlRoute
-from deployments.services.pages.nights import Plots, night_page, nights_page, unit_night_page
+from deployments.services.pages.nights import Plots, night_page, nights_page
 from deployments.services.pages.observations import image_page, observation_page
 from deployments.services.pages.pages import Pages
 from deployments.services.pages.pictures import Links
@@ -76,8 +77,8 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
         return pages.render(request, "night.html", page=found, links=links)
 
     @router.get("/nights/{night}/{unit_id}")
-    def night_of_unit(night: str, unit_id: str, request: Request) -> Response:
-        found = unit_night_page(site, unit_id, night)
+    def unit_night_page(night: str, unit_id: str, request: Request) -> Response:
+        found = night_of_unit(site, unit_id, checked_night(night))
         return pages.render(
             request,
             "unit_night.html",

@@ -12,11 +12,10 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from deployments.services.night_routes import checked_night
 from panoptes.network.catalog.catalog import Query, Stored
-from panoptes.network.names import FIRST_YEAR, LAST_YEAR
-from panoptes.network.nights import NightRow, UnitNight, nights_of, unit_night
+from panoptes.network.nights import NightRow, UnitNight, nights_of, unit_ids, unit_night
 from panoptes.network.nights.words import summary
-from panoptes.network.search import all_units
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
@@ -113,10 +112,11 @@ def _month(name: str, rows: Iterable[NightRow]) -> Month:
 
 def night_page(site: Site, night: str) -> NightPage:
     """Raises NotFound for what is no night."""
-    after = checked_night(night, days=1)
+    night = checked_night(night)
+    after = date.fromisoformat(night) + timedelta(days=1)
     earlier = nights_of(site, limit=1, before=night)
     rows = {each.unit_id: each for each in _of_night(site, night, after.isoformat())}
-    units = dict.fromkeys([*rows, *(each.key for each in all_units(site.catalog))])
+    units = dict.fromkeys([*rows, *unit_ids(site)])
     return NightPage(
         night=night,
         rows=tuple(
@@ -156,26 +156,6 @@ def _unit_row(
             return UnitRow(unit_id, summary(reported), found, reported, image)
     said = f"{found.images} images" if row else "nothing observed"
     return UnitRow(unit_id, said, found, None, None)
-
-
-def checked_night(night: str, *, days: int = 0) -> date:
-    """Its date, or that of so many days later. Raises NotFound."""
-    try:
-        day = date.fromisoformat(night)
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != night or not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise NotFound(f"{night[:40]!r} is no night: expected the date of its evening, YYYY-MM-DD")
-    return day + timedelta(days=days)
-
-
-def unit_night_page(site: Site, unit_id: str, night: str) -> UnitNight:
-    """Raises NotFound."""
-    checked_night(night)
-    try:
-        return unit_night(site, unit_id, night)
-    except ValueError as error:
-        raise NotFound(str(error)) from None
 
 
 class Plots:

@@ -78,6 +78,8 @@ class ImagePage:
     """Its cards; several with the same keyword one after the other."""
     header_problem: str | None
     place: SkyPlace | None
+    shape: tuple[int, int] | None
+    """Columns and rows of the archived image."""
 
 
 def observation_page(site: Site, sequence_id: str, cursor: str | None) -> ObservationPage:
@@ -176,7 +178,16 @@ def image_page(site: Site, image_id: str) -> ImagePage:
         header=header,
         header_problem=problem,
         place=_place(fields, observation.fields if observation else {}),
+        shape=_shape(fields, header),
     )
+
+
+def _shape(fields: Fields, header: tuple[tuple[str, Json], ...]) -> tuple[int, int] | None:
+    cards = dict(header)
+    columns, rows = cards.get("NAXIS1"), cards.get("NAXIS2")
+    if not fields.get("bucket_path") or not isinstance(columns, int) or not isinstance(rows, int):
+        return None
+    return (columns, rows) if columns > 0 and rows > 0 else None
 
 
 def _products(fields: Fields) -> Iterator[Product]:

@@ -28,15 +28,16 @@ class Links:
         return url if "://" in url else None
 
     def preview(self, image: Fields) -> str | None:
-        """Of an image's picture."""
-        return self._picture(image)
+        """Of an image's picture; None where it has none."""
+        return self._picture(image, "preview")
 
     def thumbnail(self, image: Fields) -> str | None:
         """Of a small picture of an image."""
-        return self._picture(image)
+        return self._picture(image, "thumbnail")
 
-    def _picture(self, image: Fields) -> str | None:
-        path = image.get("preview_path") or image.get("picture_path")
-        found = self.file("previews", path)
-        # The policy lets pictures come from here alone.
-        return found if found and found.startswith("/") else None
+    def _picture(self, image: Fields, what: str) -> str | None:
+        image_id = image.get("image_id")
+        has_one = image.get("preview_path") or image.get("picture_path")
+        if not has_one or not isinstance(image_id, str):
+            return None
+        return self.pages.url(f"/images/{image_id}/{what}")

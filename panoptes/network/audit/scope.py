@@ -34,6 +34,11 @@ def read_night(text: str) -> date:
         raise ValueError(f"{text!r} names no night: {error}") from None
 
 
+def is_unit_id(text: str) -> bool:
+    """Whether it is PAN and three digits."""
+    return bool(_UNIT.fullmatch(text))
+
+
 def sequence_of(path: str) -> str | None:
     """The observation under whose prefix an object lies; None for a stranger."""
     found = _OBJECT.match(path)
@@ -94,7 +99,7 @@ class Scope:
     @classmethod
     def of(cls, night: date | str | None, unit: str | None) -> Scope:
         """Raises ValueError, with a sentence."""
-        if unit is not None and not _UNIT.fullmatch(unit):
+        if unit is not None and not is_unit_id(unit):
             raise ValueError(f"{unit!r} names no unit: expected PAN and three digits")
         return cls(read_night(night) if isinstance(night, str) else night, unit)
 
@@ -147,7 +152,7 @@ def _units(site: Site) -> set[str]:
         while sequence_id := _first_id(site, collection, low, _END):
             found.add(sequence_id[:6])
             low = f"{sequence_id[:6]}{_END}"
-    return {unit for unit in found if _UNIT.fullmatch(unit)}
+    return set(filter(is_unit_id, found))
 
 
 def _cameras(site: Site, unit: str) -> list[str]:

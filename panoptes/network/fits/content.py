@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -65,13 +66,17 @@ class ImageContent:
     def shape(self) -> tuple[int, ...]:
         return self.stored.shape
 
+    @cached_property
+    def _scaling(self) -> tuple[float, float]:
+        return _number(self.header, "BSCALE", 1), _number(self.header, "BZERO", 0)
+
     def physical(self, stored: Array) -> Array:
         """Physical values of some `stored` ones: BZERO + BSCALE x stored (section 4.4.2.5).
 
         In native byte order. Unsigned integers where the header follows their convention,
         the stored kind where it scales nothing, else float64: up to four times the room.
         """
-        scale, zero = _number(self.header, "BSCALE", 1), _number(self.header, "BZERO", 0)
+        scale, zero = self._scaling
         dtype: np.dtype[np.generic] = stored.dtype.newbyteorder("=")
         native = stored.astype(dtype)
         kind = native.dtype.kind
@@ -80,7 +85,8 @@ class ImageContent:
         bits = 8 * native.dtype.itemsize
         if scale == 1 and kind == "i" and zero == 2 ** (bits - 1):
             # Adding half the range flips the highest bit.
-            flipped: Array = native.view(f"u{bits // 8}") ^ np.array(zero, f"u{bits // 8}")
+            flipped = native.view(f"u{bits // 8}")
+            flipped ^= np.array(zero, flipped.dtype)
             return flipped
         values = native.astype(np.float64)
         values *= scale
@@ -93,7 +99,8 @@ def _number(header: Header, keyword: str, default: float) -> float:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else default
 
 
-def _dtype(bitpix: int) -> np.dtype[np.generic]:
+def stored_dtype(bitpix: int) -> np.dtype[np.generic]:
+    """Of pixels as FITS stores them."""
     kind = "f" if bitpix < 0 else "u" if bitpix == 8 else "i"
     return np.dtype(f">{kind}{abs(bitpix) // 8}")
 
@@ -173,7 +180,7 @@ def _walk(file: bytes, max_pixels: int, max_header: int | None = None) -> list[H
 
 
 def _plain(file: bytes, hdu: Hdu) -> Array:
-    return np.frombuffer(hdu.data(file), _dtype(hdu.bitpix)).reshape(hdu.shape)
+    return np.frombuffer(hdu.data(file), stored_dtype(hdu.bitpix)).reshape(hdu.shape)
 
 
 def decoded(table: TileTable) -> Iterable[Bytes]:
@@ -212,7 +219,7 @@ def _decoded(table: TileTable) -> tuple[Array, str]:
     state = "absent"
     if stated not in (None, ""):
         state = "holds" if str(stated) == str(add_checksums(sums)) else "stale"
-    return out.view(_dtype(table.bitpix)).reshape(table.shape), state
+    return out.view(stored_dtype(table.bitpix)).reshape(table.shape), state
 
 
 def decode(fz: bytes, *, max_pixels: int = MAX_PIXELS) -> list[DecodedHdu]:

@@ -101,7 +101,6 @@ def walk_hdus(data: bytes | memoryview, *, max_header: int | None = None) -> lis
     view = memoryview(data)
     if not len(view):
         raise BadInput("empty-file")
-    _check_magic(view)
     hdus: list[Hdu] = []
     position = 0
     while position < len(view):
@@ -110,12 +109,21 @@ def walk_hdus(data: bytes | memoryview, *, max_header: int | None = None) -> lis
             break
         if len(hdus) >= MAX_HDUS:
             raise BadInput("unsupported-format", f"more than {MAX_HDUS} HDUs")
-        header = _read_header(data, position, left)
-        left -= header.length
-        hdu = _read_hdu(data, header, len(hdus))
+        hdu = read_hdu(data, position, len(hdus), most=left)
+        left -= hdu.header.length
         hdus.append(hdu)
         position = hdu.end
     return hdus
+
+
+def read_hdu(data: bytes | memoryview, start: int, index: int, *, most: int) -> Hdu:
+    """HDU number `index`, which begins at `start`, by its header alone, of at most `most` bytes.
+
+    Raises BadInput as `walk_hdus` does.
+    """
+    if not index:
+        _check_magic(memoryview(data))
+    return _read_hdu(data, _read_header(data, start, most), index)
 
 
 def checksums_hold(file: bytes | memoryview, hdu: Hdu) -> Checksums:

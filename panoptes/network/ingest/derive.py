@@ -264,9 +264,18 @@ def preview_of_fits(site: Site, source: Source, content: ImageContent) -> tuple[
     """Make and store the picture of a FITS image; nothing where none is wanted."""
     if not site.settings.previews_wanted:
         return ()
-    # POCS turns the frame upside down and keeps the camera's word: RGGB is GBRG in array order.
-    pattern = "GBRG" if content.header.get("FILTER") == "RGGB" else None
-    jpeg = preview(content.stored, pattern=pattern, bottom_up=True, physical=content.physical)
+    from panoptes.network.fits.display import display_of
+
+    display = display_of(content.header)
+    jpeg = preview(
+        content.stored,
+        pattern=display.pattern,
+        bottom_up=True,
+        mirrored=display.mirrored,
+        turns=display.turns,
+        physical=content.physical,
+        saturation=display.saturation,
+    )
     return (_store_preview(site, source, jpeg),)
 
 

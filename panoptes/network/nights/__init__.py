@@ -1,7 +1,21 @@
 """Nights, unit by unit: what was expected, what came of it, and why nothing did."""
 
 from panoptes.network.nights.calendar import NightRow, nights_of
-from panoptes.network.nights.report import last_whole_night, unit_night
+from panoptes.network.nights.report import (
+    checked_night,
+    last_whole_night,
+    unit_ids,
+    unit_night,
+)
 from panoptes.network.nights.unit_night import UnitNight, night_json
 
-__all__ = ["NightRow", "UnitNight", "last_whole_night", "night_json", "nights_of", "unit_night"]
+__all__ = [
+    "NightRow",
+    "UnitNight",
+    "checked_night",
+    "last_whole_night",
+    "night_json",
+    "nights_of",
+    "unit_ids",
+    "unit_night",
+]

@@ -232,12 +232,14 @@ def _sentences(night: UnitNight) -> Iterator[str]:
     for camera_id in sorted({each.camera_id for each in night.exposures}):
         mine = [each for each in night.exposures if each.camera_id == camera_id]
         between = f"from {mine[0].time:%H:%M} to {mine[-1].time:%H:%M} UTC"
-        yield f"Camera {one_line(camera_id)}: {len(mine)} exposures {between}."
+        yield f"Camera {camera_id}: {len(mine)} exposures {between}."
     if night.gaps:
         longest = max(gap.seconds for gap in night.gaps)
-        yield f"{len(night.gaps)} long gaps, the longest of {duration(longest)}."
+        many = f"{len(night.gaps)} long gaps, the longest of" if night.gaps[1:] else "A long gap of"
+        yield f"{many} {duration(longest)}."
     if night.cases:
-        yield f"{len(night.cases)} files in quarantine (crosses)."
+        many = f"{len(night.cases)} files" if night.cases[1:] else "1 file"
+        yield f"{many} in quarantine ({'crosses' if night.cases[1:] else 'a cross'})."
 
 
 def _title(what: str, night: UnitNight) -> str:

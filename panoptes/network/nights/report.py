@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
 
 from pydantic import ValidationError
 
-from panoptes.network.audit.scope import Scope
+from panoptes.network.audit.scope import Scope, is_unit_id, read_night
 from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.documents import File, GeoPoint, night_bounds, night_of
 from panoptes.network.ingest.lag import IN_ALL, STAGES, lag_of, percentile
@@ -32,7 +32,7 @@ from panoptes.network.nights.unit_night import (
     Span,
     UnitNight,
 )
-from panoptes.network.search import separation
+from panoptes.network.search import all_units, separation
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 from panoptes.network.units.registry import RESTING
@@ -53,16 +53,14 @@ def unit_night(site: Site, unit_id: str, night: str, *, now: datetime | None = N
     Raises ValueError, with a sentence, for what is no night or no unit's id, and NotFound
     for a unit that the catalogue does not know.
     """
-    scope = Scope.of(night, unit_id)
-    assert scope.night is not None
-    if not FIRST_YEAR <= scope.night.year <= LAST_YEAR:
-        raise ValueError(f"{night!r} is no night of a telescope: {FIRST_YEAR} to {LAST_YEAR}")
+    day = checked_night(night)
+    Scope.of(day, unit_id)
     catalog, moment = site.catalog, now or datetime.now(UTC)
     unit = catalog.get("units", unit_id)
     if unit is None:
         raise NotFound(f"there is no unit {unit_id}")
     place = _place(unit)
-    start, end = night_bounds(scope.night, place.longitude if place else None)
+    start, end = night_bounds(day, place.longitude if place else None)
     up, nautical, dark = (
         below(altitude, place, start, end) if place else None
         for altitude in (HORIZON, NAUTICAL, ASTRONOMICAL)
@@ -70,9 +68,7 @@ def unit_night(site: Site, unit_id: str, night: str, *, now: datetime | None = N
     images = found.images_between(catalog, unit_id, start, end)
     exposures = tuple(map(exposure_of, images))
     lights = [each for each in exposures if each.image_type == "light"]
-    files = list(
-        found.files_of_night(catalog, unit_id, scope.night, place.longitude if place else None)
-    )
+    files = list(found.files_of_night(catalog, unit_id, day, place.longitude if place else None))
     expected = expect(catalog, unit_id, start=start, place=place, dark=dark, lights=lights)
     told = telling(catalog, unit_id, unit.fields, dark or nautical or Span(start, end), now=moment)
     exposed = {each.image_id for each in exposures}
@@ -88,7 +84,7 @@ def unit_night(site: Site, unit_id: str, night: str, *, now: datetime | None = N
     return UnitNight(
         unit_id=unit_id,
         unit_name=found.text(unit.fields, "name"),
-        night=scope.night.isoformat(),
+        night=day.isoformat(),
         start=start,
         end=end,
         location=place,
@@ -129,6 +125,19 @@ def unit_night(site: Site, unit_id: str, night: str, *, now: datetime | None = N
         cases=cases,
         exposures=exposures,
     )
+
+
+def checked_night(text: str) -> date:
+    """A night of a telescope, YYYY-MM-DD or YYYYMMDD. Raises ValueError, with a sentence."""
+    night = read_night(text)
+    if not FIRST_YEAR <= night.year <= LAST_YEAR:
+        raise ValueError(f"{text!r} is no night of a telescope: {FIRST_YEAR} to {LAST_YEAR}")
+    return night
+
+
+def unit_ids(site: Site) -> list[str]:
+    """Every unit that can have nights, by its id; what other software keeps there is left out."""
+    return [stored.key for stored in all_units(site.catalog) if is_unit_id(stored.key)]
 
 
 def last_whole_night(site: Site, unit_id: str, *, now: datetime | None = None) -> str:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from panoptes.network.safe_text import one_line
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -74,7 +76,7 @@ def svg(axes: Axes, key: str, title: str, description: str) -> str:
     named = {"title": title, "desc": description}
     for place, (name, text) in enumerate(named.items()):
         element = ElementTree.Element(f"{{{_SVG}}}{name}", {"id": f"{key}-{name}"})
-        element.text = text
+        element.text = one_line(text)
         root.insert(place, element)
     root.attrib |= {
         "role": "img",
@@ -117,3 +119,17 @@ def _plain(root: ElementTree.Element, key: str) -> None:
             element.set("clip-path", f"url(#{key}-{element.attrib['clip-path'][5:-1]})")
         element.text = (element.text or "").strip("\n ") or None
         element.tail = None
+
+
+def as_file(drawn: str) -> bytes:
+    """What `svg` gave as a file of its own: black on white, and of a size."""
+    root = ElementTree.fromstring(drawn)
+    _, _, width, height = root.get("viewBox", f"0 0 {WIDTH:g} {WIDTH:g}").split()
+    root.attrib |= {"color": "#111111", "width": width, "height": height}
+    root.insert(
+        2,
+        ElementTree.Element(
+            f"{{{_SVG}}}rect", {"width": "100%", "height": "100%", "fill": "#ffffff"}
+        ),
+    )
+    return ElementTree.tostring(root)

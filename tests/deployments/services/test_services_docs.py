@@ -31,7 +31,11 @@ def test_the_curl_lines_of_the_docs_work(repository: Path, tmp_path: Path) -> No
             for command in re.findall(r"^curl (?:[^\n]|\n  )*", commands, re.MULTILINE):
                 line = command.replace(SHOWN, url).replace("curl ", "curl --silent --fail ", 1)
                 done = subprocess.run(
-                    ["bash", "-c", line], capture_output=True, text=True, check=False
+                    ["bash", "-c", line],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    cwd=tmp_path,
                 )
                 assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
                 assert done.stdout.strip(), command

@@ -54,15 +54,8 @@ def test_browsers_get_a_page_and_programs_json_at_the_same_address(
 
 
 def test_json_says_what_the_pages_say(client: httpx.Client) -> None:
-    (first, *_), nights = client.get("/").json(), client.get("/nights").json()
-    assert {first["unit_id"], first["is_registered"]} <= {"PAN001", "PAN012", False}
-    assert [(each["night"], each["unit_id"], each["images"]) for each in nights] == [
-        ("2018-08-21", "PAN012", 1),
-        ("2018-02-15", "PAN001", 2),
-    ]
-    assert client.get("/nights?limit=1").json() == nights[:1]
-    assert client.get("/nights/2018-02-15").json() == nights[1:]
-    assert client.get("/nights/2018-02-15/PAN001").json()["lights"] == 2
+    first, *_ = client.get("/").json()
+    assert (first["unit_id"], first["is_registered"]) in [("PAN001", False), ("PAN012", False)]
     assert client.get("/units/PAN001").json()["num_images"] == 2
     assert client.get(f"/images/{IMAGE_ID}").json()["exptime"] == 120.125
 
@@ -73,7 +66,7 @@ def test_json_says_what_the_pages_say(client: httpx.Client) -> None:
         ("/nothing", 404, "Not Found"),
         ("/units/PAN999", 404, "there is no unit PAN999"),
         ("/units/<b>", 404, "there is no unit <b>"),
-        ("/nights/2018-13-01", 404, "is no night"),
+        ("/nights/2018-13-01", 404, "2018-13-01"),
         ("/nights/2018-02-15/PAN999", 404, "there is no unit PAN999"),
         ("/nights?before=never", 404, "never"),
         ("/images/none", 404, "there is no image 'none'"),

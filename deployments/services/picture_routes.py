@@ -1,0 +1,219 @@
+"""Pictures of the archive's images over HTTP: previews, thumbnails, cutouts."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.exceptions import HTTPException
+
+from deployments.services.conditional import Stand, judge
+from deployments.services.models import Problem
+from deployments.services.state import Services
+from panoptes.network.catalog.catalog import Fields
+from panoptes.network.cutout import (
+    MAX_SIDE,
+    MAX_ZOOM,
+    Cutout,
+    NotInImage,
+    Pixel,
+    Sky,
+    cutout,
+)
+from panoptes.network.documents import Location
+from panoptes.network.errors import BadInput
+from panoptes.network.names import parse_sequence_id
+from panoptes.network.object_paths import Hidden
+from panoptes.network.pictures import Stretch, thumbnail
+from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
+
+FRESH_SECONDS = 300
+"""For which a browser shows a picture again without asking."""
+_LOOK = 1
+"""To be raised when pictures of the same files come out differently."""
+_AT_ONCE = 4
+"""Cutouts that are made at the same time, so that other requests find a processor."""
+
+ImageId = Annotated[
+    str,
+    Path(
+        max_length=200,
+        description="UNIT_CAMERA_IMAGETIME",
+        examples=["PAN001_14d3bd_20180216T112430"],
+    ),
+]
+_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The picture"},
+    304: {"description": "It is what you have"},
+    403: {"model": Problem, "description": "Only with a token"},
+    404: {"model": Problem, "description": "There is no such image, or no picture of it"},
+    412: {"description": "It is not what you expect"},
+}
+
+
+class CutoutRequest(BaseModel):
+    """A place of an image, and how it is shown."""
+
+    model_config = ConfigDict(extra="forbid")
+    x: int | None = Field(
+        None, ge=0, le=2**31, description="column of the middle, the first being 0; with y"
+    )
+    y: int | None = Field(
+        None, ge=0, le=2**31, description="row of the middle, as stored, the first being 0; with x"
+    )
+    ra: float | None = Field(None, ge=0, le=360, description="degrees, ICRS; instead of x and y")
+    dec: float | None = Field(None, ge=-90, le=90, description="degrees, ICRS; with ra")
+    width: int = Field(256, ge=1, le=MAX_SIDE, description="columns of the image")
+    height: int = Field(256, ge=1, le=MAX_SIDE, description="rows of the image")
+    zoom: int = Field(1, ge=1, le=MAX_ZOOM, description="pixels of the picture for each of them")
+    stretch: Literal["asinh", "linear", "sqrt", "log"] = "asinh"
+    low: float | None = Field(
+        None, allow_inf_nan=False, description="value that is shown black; below the sky if absent"
+    )
+    high: float | None = Field(
+        None, allow_inf_nan=False, description="value that is shown brightest; of a star if absent"
+    )
+    colours: Literal["bayer", "grey"] = Field(
+        "bayer", description="grey shows every sample of a colour camera as it is"
+    )
+    format: Literal["jpg", "png"] = "jpg"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.x is None) != (self.y is None) or (self.ra is None) != (self.dec is None):
+            raise ValueError("x and y belong together, and ra and dec: give both, or neither")
+        if (self.x is None) == (self.ra is None):
+            raise ValueError("give the cutout's middle once: x and y in pixels, or ra and dec")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError("low must be below high")
+        self.cutout()
+        return self
+
+    def cutout(self) -> Cutout:
+        """Raises ValueError for sizes beyond the limits."""
+        place: Pixel | Sky
+        if self.x is not None and self.y is not None:
+            place = Pixel(self.x, self.y)
+        else:
+            place = Sky(self.ra or 0.0, self.dec or 0.0)
+        return Cutout(
+            place=place,
+            width=self.width,
+            height=self.height,
+            zoom=self.zoom,
+            stretch=Stretch(self.stretch, self.low, self.high),
+            colours=self.colours,
+            kind=self.format,
+        )
+
+
+def picture_router(services: Services) -> APIRouter:
+    """``/images/{image_id}/preview``, ``.../thumbnail`` and ``.../cutout``."""
+    router = APIRouter(tags=["pictures"])
+    working = threading.BoundedSemaphore(_AT_ONCE)
+
+    def image(image_id: str) -> Fields:
+        try:
+            parse_sequence_id(image_id)  # the same grammar
+        except ValueError:
+            raise NotFound(f"{image_id!r} is no image: UNIT_CAMERA_IMAGETIME") from None
+        stored = services.site.catalog.get("images", image_id)
+        if stored is None:
+            raise NotFound(f"there is no image {image_id}")
+        return stored.fields
+
+    def found(location: Location, path: object) -> tuple[ObjectStore, ObjectInfo] | None:
+        """The object, if it is there and may be shown."""
+        if not isinstance(path, str):
+            return None
+        if location in services.settings.hidden:
+            raise Hidden(f"{location} is only shown to callers with a token")
+        store = services.site.store(location)
+        try:
+            return store, store.stat(path)
+        except (NotFound, Unreadable, BadInput, ValueError):
+            return None  # their messages may say where on this machine the store is
+
+    def picture_of(image_id: str) -> tuple[ObjectStore, ObjectInfo]:
+        fields = image(image_id)
+        for field in ("preview_path", "picture_path"):
+            if place := found("previews", fields.get(field)):
+                return place
+        raise NotFound(f"there is no picture of {image_id}")
+
+    @router.head("/images/{image_id}/preview", include_in_schema=False)
+    @router.get("/images/{image_id}/preview", response_class=Response, responses=_PICTURE)
+    def preview(image_id: ImageId, request: Request) -> Response:
+        """The picture of an image, of 1024 pixels at most; its unit's own where we made none."""
+        store, info = picture_of(image_id)
+        if answer := _known(request, info, str(info.generation)):
+            return answer
+        data, info = store.read(info.name, generation=info.generation)
+        kind = "image/png" if info.name.endswith(".png") else "image/jpeg"
+        return _answer(data, info, str(info.generation), kind)
+
+    @router.head("/images/{image_id}/thumbnail", include_in_schema=False)
+    @router.get("/images/{image_id}/thumbnail", response_class=Response, responses=_PICTURE)
+    def small(image_id: ImageId, request: Request) -> Response:
+        """The same picture, of 320 pixels at most: about 10 KB."""
+        store, info = picture_of(image_id)
+        tag = f"{info.generation}-small-{_LOOK}"
+        if answer := _known(request, info, tag):
+            return answer
+        data, info = store.read(info.name, generation=info.generation)
+        try:
+            return _answer(thumbnail(data), info, tag, "image/jpeg")
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from error
+
+    @router.head("/images/{image_id}/cutout", include_in_schema=False)
+    @router.get(
+        "/images/{image_id}/cutout",
+        response_class=Response,
+        responses={
+            **_PICTURE,
+            422: {"model": Problem, "description": "The place is not in the image"},
+        },
+    )
+    def part(
+        image_id: ImageId, wanted: Annotated[CutoutRequest, Query()], request: Request
+    ) -> Response:
+        """A part of an image at any stretch, read from the few tiles of its file that show it.
+
+        It is oriented as the preview.
+        """
+        place = found("images", image(image_id).get("bucket_path"))
+        if place is None:
+            raise NotFound(f"there is no FITS file of {image_id} in the archive")
+        store, info = place
+        tag = f"{info.generation}-{_LOOK}"
+        if answer := _known(request, info, tag):
+            return answer
+        try:
+            with working:
+                data = cutout(store, info.name, wanted.cutout())
+        except NotInImage as error:
+            raise HTTPException(422, str(error)) from error
+        kind = "image/png" if wanted.format == "png" else "image/jpeg"
+        return _answer(data, info, tag, kind)
+
+    return router
+
+
+def _headers(info: ObjectInfo, tag: str) -> dict[str, str]:
+    stand = Stand(f'"{tag}"', info.updated, 0)
+    kept = {name: value for name, value in stand.headers.items() if name != "Accept-Ranges"}
+    return {**kept, "Cache-Control": f"private, max-age={FRESH_SECONDS}"}
+
+
+def _known(request: Request, info: ObjectInfo, tag: str) -> Response | None:
+    """The answer to who has this picture already."""
+    asked = {name: value for name, value in request.headers.items() if "range" not in name}
+    status = judge(asked, Stand(f'"{tag}"', info.updated, 0)).status
+    return Response(status_code=status, headers=_headers(info, tag)) if status != 200 else None
+
+
+def _answer(data: bytes, info: ObjectInfo, tag: str, kind: str) -> Response:
+    return Response(data, headers=_headers(info, tag), media_type=kind)
