@@ -12,6 +12,11 @@ from panoptes.network.problem_report.collecting import Log, write_report
 from panoptes.network.problem_report.secrets_known import known_secrets
 from panoptes.network.site import Site
 
+_SPEAKING = (
+    "deployments", "flows", "tasks", "blocks", "prefect", "uvicorn", "starlette", "fastapi",
+    "anyio", "aiosqlite", "sqlalchemy",
+)  # fmt: skip
+"""Packages whose words may stand in logs, besides the library's."""
 _KEYS = "PANOPTES_SERVICES_KEYS"
 
 
@@ -28,7 +33,7 @@ def report_problem(
     more: dict[str, Any] = {"prefect": _prefect()}
     if services is not None:
         more["services"] = _shown(services)
-    return write_report(to, site=site, logs=logs, secrets=secrets, more=more)
+    return write_report(to, site=site, logs=logs, secrets=secrets, more=more, packages=_SPEAKING)
 
 
 def _secrets_of(settings: EnvironmentSettings | None) -> list[str]:

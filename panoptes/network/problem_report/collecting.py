@@ -1,6 +1,6 @@
 """The zip: versions, settings, health, counts and the last lines of logs.
 
-Only what is named here goes in, and all of it passes `words.harmless`; then it is searched for
+Only what is named here goes in, and all of it passes `words.Harmless`; then it is searched for
 every secret that is known, in all spellings, before it is written.
 """
 
@@ -25,7 +25,8 @@ from panoptes.network.addresses import place_of
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.ledger import code_version
-from panoptes.network.problem_report.words import MARK, harmless, harmless_lines
+from panoptes.network.problem_report.vocabulary import vocabulary
+from panoptes.network.problem_report.words import MARK, Harmless
 from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site
 from panoptes.network.units.health import health_of
@@ -37,6 +38,11 @@ _PACKAGES = (
     "imagecodecs", "isal", "rawpy", "numpy", "pillow", "pydantic", "fastapi", "starlette",
     "uvicorn", "httpx", "sqlalchemy", "watchdog", "hpgeom", "orjson",
 )  # fmt: skip
+_SPEAKING = (
+    "panoptes.network", "asyncio", "concurrent", "json", "logging", "httpx", "httpcore",
+    "google.api_core", "google.cloud.storage", "google.auth", "pydantic_settings", "tenacity",
+)  # fmt: skip
+"""Packages whose words may stand in logs."""
 _COLLECTIONS = ("units", "cameras", "observations", "images", "files")
 _OURS = ("PANOPTES_", "PREFECT_", "GOOGLE_", "CLOUDSDK_")
 _MOST_UNITS = 200
@@ -46,8 +52,8 @@ report.json   versions, this machine, the network's settings, its health, counts
 logs/         the last lines of logs; [...] stands where something was left out
 
 Of environment variables only the names are told. Names of files and units are told. Read it
-before you send it: what is in here was let through for its form, and was searched for the
-secrets of this machine.
+before you send it: words are those of the programs that wrote the logs, and all was searched
+for the secrets of this machine.
 """
 
 
@@ -75,16 +81,22 @@ def write_report(
     logs: Iterable[Log],
     secrets: Collection[str],
     more: Mapping[str, Any] | None = None,
+    packages: tuple[str, ...] = (),
 ) -> list[str]:
-    """Write the zip; gives the names in it. `more` are sections of the caller's own."""
+    """Write the zip; gives the names in it.
+
+    `more` are sections of the caller's own, `packages` those whose words may stand in logs,
+    besides the library's.
+    """
+    harmless = Harmless(vocabulary(_SPEAKING + packages))
     members = {"README.txt": _READ_ME}
     report = {**_collected(site), **(more or {})}
-    members["report.json"] = json.dumps(_harmless_json(report), indent=1, ensure_ascii=False)
+    members["report.json"] = json.dumps(harmless.json(report), indent=1, ensure_ascii=False)
     for log in logs:
-        name = harmless(log.name).replace("/", "_").replace(MARK, "other")
+        name = harmless.line(log.name).replace("/", "_").replace(MARK, "other")
         while f"logs/{name}" in members:
             name = f"x{name}"
-        members[f"logs/{name}"] = "\n".join(harmless_lines(log.lines)) + "\n"
+        members[f"logs/{name}"] = "\n".join(harmless.lines(log.lines)) + "\n"
     with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in members.items():
             archive.writestr(name, without(text, secrets))
@@ -189,20 +201,3 @@ def _health(site: Site) -> dict[str, Any]:
     health = health_of(site)
     silent = dict(list(health.silent.items())[:_MOST_UNITS])
     return {"silent": silent, "nearly_full": health.nearly_full}
-
-
-def _harmless_json(value: Any) -> Any:
-    """The same with every text harmless, and every number as it is."""
-    match value:
-        case None | bool() | int() | float():
-            return value
-        case Mapping():
-            return {_key(str(name)): _harmless_json(each) for name, each in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [_harmless_json(each) for each in value]
-    return harmless(str(value))
-
-
-def _key(name: str) -> str:
-    """Names are ours; one such as ``private_key`` is told, since nothing follows it here."""
-    return harmless(name).removesuffix(f" {MARK}")
