@@ -9,7 +9,18 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("codec", "colour", "headers", "ingest", "cores", "growth", "starts", "searches", "live")
+PARTS = (
+    "codec",
+    "colour",
+    "headers",
+    "ingest",
+    "cores",
+    "growth",
+    "starts",
+    "searches",
+    "nights",
+    "live",
+)
 
 
 def main() -> int:
@@ -72,6 +83,10 @@ def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> N
         from benchmarks import searches
 
         searches.run(report, frames.small_frame(scratch), scratch, quick=quick)
+    if "nights" in parts:
+        from benchmarks import nights
+
+        nights.run(report, frames.small_frame(scratch), scratch, quick=quick)
     if "live" in parts:
         from benchmarks import live
 
