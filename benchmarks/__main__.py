@@ -13,6 +13,7 @@ PARTS = (
     "codec",
     "colour",
     "headers",
+    "pictures",
     "ingest",
     "cores",
     "growth",
@@ -59,7 +60,7 @@ def main() -> int:
 
 def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> None:
     """Every part that is wanted, into `report`."""
-    from benchmarks import codec, colour, frames, headers
+    from benchmarks import codec, colour, frames, headers, pictures
     from benchmarks.report import Report
 
     assert isinstance(report, Report)
@@ -71,6 +72,8 @@ def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> N
         colour.run(report, pair, scratch, repeats)
     if "headers" in parts:
         headers.run(report, frames.solved_header_frame(scratch), repeats)
+    if "pictures" in parts:
+        pictures.run(report, pair[0], scratch, repeats)
     if parts & {"ingest", "cores", "growth"}:
         from benchmarks import whole
 

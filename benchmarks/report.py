@@ -21,6 +21,7 @@ TARGETS: dict[str, tuple[str, str, str]] = {
     "rgb_cpu": ("<= 0.55", "`.cr2` to R, G, B, verified", "the original's call, plain files; CPU"),
     "header_requests": ("== 1", "requests for the header of a solved frame", ""),
     "header_speedup": (">= 9", "that header at 30 ms latency", "block by block; wall"),
+    "cutout_ms": ("<= 300", "a cutout of 1,024 x 1,024 pixels of a frame at 30 ms; ms", ""),
     "ingest_cpu": ("<= 1.0", "a run's processes whole, 60 frames; a frame", "the bare calls; CPU"),
     "ingest_cpu_rice": ("<= 1.0", "the same with Rice", "the bare calls; CPU"),
     "ingest_cpu_3_frames": ("<= 1.5", "the same at 3 frames a run", "the bare calls; CPU"),

@@ -198,7 +198,7 @@ def picture_router(services: Services) -> APIRouter:
             return answer
         try:
             with working:
-                data = cutout(store, info.name, wanted.cutout())
+                data = cutout(store, info.name, wanted.cutout(), info=info)
         except NotInImage as error:
             raise HTTPException(422, str(error)) from error
         kind = "image/png" if wanted.format == "png" else "image/jpeg"

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -195,11 +196,14 @@ def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return ImageOps.pad(picture, size)
 
 
+def has_encoder() -> bool:
+    """Whether timelapses can be made here."""
+    return find_spec("av") is not None
+
+
 def _require_encoder() -> None:
-    try:
-        import av  # noqa: F401
-    except ImportError as error:
+    if not has_encoder():
         raise NoEncoder(
             "timelapses are encoded by PyAV, which is not installed: "
             "pip install 'panoptes-network[timelapse]'"
-        ) from error
+        )

@@ -49,7 +49,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
     ) -> Response:
         found = observation_page(site, sequence_id, cursor)
         film = links.file("timelapse", found.fields.get("timelapse_path"))
-        own = film if film and film.startswith("/") else None
+        own = film if film and film.startswith("/") else links.timelapse(found.fields)
         return pages.render(
             request,
             "observation.html",

@@ -9,6 +9,7 @@ from deployments.services.state import Services
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.documents import Location
 from panoptes.network.object_paths import ObjectPath, public_url
+from panoptes.network.timelapse import LEAST_FRAMES, has_encoder
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,15 @@ class Links:
     def thumbnail(self, image: Fields) -> str | None:
         """Of a small picture of an image."""
         return self._picture(image, "thumbnail")
+
+    def timelapse(self, observation: Fields) -> str | None:
+        """Of the film that is made of an observation's previews; None where none can be."""
+        sequence_id, count = observation.get("sequence_id"), observation.get("num_images")
+        if not isinstance(sequence_id, str) or not isinstance(count, int) or not has_encoder():
+            return None
+        if count < LEAST_FRAMES:
+            return None
+        return self.pages.url(f"/observations/{sequence_id}/timelapse.mp4")
 
     def _picture(self, image: Fields, what: str) -> str | None:
         image_id = image.get("image_id")
