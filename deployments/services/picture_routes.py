@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from deployments.services.conditional import Stand, judge
 from deployments.services.file_routes import stored_answer
 from deployments.services.models import Problem
+from deployments.services.pages.observations import image_stored
 from deployments.services.search_routes import SequenceId
 from deployments.services.state import Services
-from panoptes.network.catalog.catalog import Fields
 from panoptes.network.cutout import (
     MAX_SIDE,
     MAX_ZOOM,
@@ -27,7 +27,6 @@ from panoptes.network.cutout import (
 )
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput
-from panoptes.network.names import parse_sequence_id
 from panoptes.network.object_paths import Hidden
 from panoptes.network.pictures import Stretch, thumbnail
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
@@ -119,16 +118,6 @@ def picture_router(services: Services) -> APIRouter:
     router = APIRouter(tags=["pictures"])
     working = threading.BoundedSemaphore(_AT_ONCE)
 
-    def image(image_id: str) -> Fields:
-        try:
-            parse_sequence_id(image_id)  # the same grammar
-        except ValueError:
-            raise NotFound(f"{image_id!r} is no image: UNIT_CAMERA_IMAGETIME") from None
-        stored = services.site.catalog.get("images", image_id)
-        if stored is None:
-            raise NotFound(f"there is no image {image_id}")
-        return stored.fields
-
     def found(location: Location, path: object) -> tuple[ObjectStore, ObjectInfo] | None:
         """The object, if it is there and may be shown."""
         if not isinstance(path, str):
@@ -142,7 +131,7 @@ def picture_router(services: Services) -> APIRouter:
             return None  # their messages may say where on this machine the store is
 
     def picture_of(image_id: str) -> tuple[ObjectStore, ObjectInfo]:
-        fields = image(image_id)
+        fields = image_stored(services.site, image_id).fields
         for field in ("preview_path", "picture_path"):
             if place := found("previews", fields.get(field)):
                 return place
@@ -189,7 +178,8 @@ def picture_router(services: Services) -> APIRouter:
 
         It is oriented as the preview.
         """
-        place = found("images", image(image_id).get("bucket_path"))
+        stored = image_stored(services.site, image_id)
+        place = found("images", stored.fields.get("bucket_path"))
         if place is None:
             raise NotFound(f"there is no FITS file of {image_id} in the archive")
         store, info = place

@@ -48,14 +48,13 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=400)] = None,
     ) -> Response:
         found = observation_page(site, sequence_id, cursor)
-        film = links.file("timelapse", found.fields.get("timelapse_path"))
-        own = film if film and film.startswith("/") else links.timelapse(found.fields)
         return pages.render(
             request,
             "observation.html",
             page=found,
             links=links,
-            timelapse=own,
+            film=links.film(sequence_id, found.images),
+            own_film=links.file("timelapse", found.fields.get("timelapse_path")),
             plots=courses.of(found),
         )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployments.services.pages.pages import Pages
 from deployments.services.state import Services
-from panoptes.network.catalog.catalog import Fields
+from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.documents import Location
 from panoptes.network.object_paths import ObjectPath, public_url
 from panoptes.network.timelapse import LEAST_FRAMES, has_encoder
@@ -36,12 +37,10 @@ class Links:
         """Of a small picture of an image."""
         return self._picture(image, "thumbnail")
 
-    def timelapse(self, observation: Fields) -> str | None:
-        """Of the film that is made of an observation's previews; None where none can be."""
-        sequence_id, count = observation.get("sequence_id"), observation.get("num_images")
-        if not isinstance(sequence_id, str) or not isinstance(count, int) or not has_encoder():
-            return None
-        if count < LEAST_FRAMES:
+    def film(self, sequence_id: str, images: Sequence[Stored]) -> str | None:
+        """Of an observation, made of its pictures; None where there are too few, or no encoder."""
+        pictures = sum(self.preview(each.fields) is not None for each in images)
+        if pictures < LEAST_FRAMES or not has_encoder():
             return None
         return self.pages.url(f"/observations/{sequence_id}/timelapse.mp4")
 
