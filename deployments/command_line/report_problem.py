@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from deployments.command_line.choosing import DATA, Data, Network, choose_network
-from deployments.command_line.telling import OK, complaining
+from deployments.command_line.choosing import DATA, AsJson, Data, Network, choose_network
+from deployments.command_line.telling import OK, complaining, print_json
 from deployments.problem import report_problem
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.problem_report.collecting import Log
@@ -36,6 +36,7 @@ def report_problem_(
     ] = None,
     data: Data = None,
     network: Network = None,
+    as_json: AsJson = False,
 ) -> int:
     """Write a zip for the developers: versions, settings, health, recent logs, and no secret.
 
@@ -51,6 +52,9 @@ def report_problem_(
         output.write_bytes(written.getvalue())
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
+    if as_json:
+        print_json({"written": str(output), "holds": names, "no_network": why_not or None})
+        return OK
     sys.stdout.write(f"{one_line(output)}: {', '.join(map(one_line, names))}\n")
     if why_not:
         sys.stderr.write(f"It tells nothing of a network: {one_line(why_not)}\n")
