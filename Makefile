@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test faults fuzz bench check cloud-check constraints clean witness FORCE
+.PHONY: help demo up test faults fuzz bench check cloud-check container-check constraints clean witness FORCE docs
 
 # Another project's settings must not reach ours: a Prefect server or profile chosen in this
 # shell, an active virtual environment, other modules on the path. The one thing let through
@@ -43,6 +43,11 @@ test: check witness ## check, then all tests (ARGS='-k name' for some of them)
 bench: $(ready) witness ## measure against other programs, under 40 minutes (QUICK=1: under 12)
 	@$(bin)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
+docs: $(ready) ## the docs site, into build/docs (installs Sphinx, once)
+	@$(bin)/python -c 'import furo, myst_parser, sphinx' 2>/dev/null || \
+	    $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@$(bin)/python docs/build.py
+
 check: $(ready) ## style, types, who imports whom, and that the tables in docs are current
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check .
@@ -65,12 +70,15 @@ fuzz: $(ready) ## damaged files through the whole ingest (N=100000 of them, FIRS
 cloud-check: $(ready) ## what can be checked here of the Google Cloud side (with gcloud: each of its commands)
 	@CLOUD_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/cloud $(ARGS)
 
+container-check: $(ready) ## the container image built and run, as root with podman, runc and mmdebstrap
+	@CONTAINER_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/container $(ARGS)
+
 constraints: ## renew the pins in constraints.txt from the package index
 	@$(find_python); \
 	work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 	echo 'Resolving the newest versions that pyproject.toml allows...' && \
 	"$$python" -m venv "$$work/venv" && \
-	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test]' && \
+	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test,docs]' && \
 	"$$work/venv/bin/python" -m pip list --format=freeze --exclude-editable \
 	    --exclude pip --exclude setuptools --disable-pip-version-check > "$$work/pins" && \
 	LC_ALL=C sort -f "$$work/pins" > constraints.txt && \

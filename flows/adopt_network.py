@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
-from pydantic import Field
 
 from blocks.network import load_network
 from panoptes.network.adoption import adopt
@@ -36,19 +35,16 @@ MOST_ROWS = 1000
 
 @flow(name="adopt-network", flow_run_name=flow_run_named("adopt {network}"), persist_result=False)
 def adopt_network(
-    network: Annotated[
-        str, Field(description="Name of the 'PANOPTES network' block to work on.")
-    ] = "default",
-    unit: Annotated[
-        str | None, Field(description="Only what is this unit's, for example PAN001.")
-    ] = None,
-    dry_run: Annotated[
-        bool, Field(description="Only say what would be done; nothing is written.")
-    ] = True,
+    network: str = "default", unit: str | None = None, dry_run: bool = True
 ) -> State[Any]:
     """Take over what earlier software left. Safe to repeat, and to break off.
 
     Completes when all is taken over, or would be; fails, saying why, where something is left.
+
+    Args:
+        network: Name of the 'PANOPTES network' block to work on.
+        unit: Only what is this unit's, for example PAN001; empty: everything.
+        dry_run: Only say what would be done; nothing is written.
     """
     try:
         site = load_network(network).site

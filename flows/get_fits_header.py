@@ -27,7 +27,9 @@ def get_fits_header(
     bucket_name: str | None = None,
     network: str = "default",
 ) -> State[Any]:
-    """Answer ``{success, header, ...}``.
+    """Show the header of a stored FITS file, read without its pixels.
+
+    The run's result is ``{success, header, ...}``.
 
     That there is no such file, or that it is no FITS file, is an answer, too: ``success``
     is false and the message says why. The run fails only when the store cannot be reached.

@@ -20,7 +20,9 @@ from tasks.resolve import resolve
     name="lookup-field", flow_run_name=flow_run_named("lookup {search_string}"), persist_result=True
 )
 def lookup_field(search_string: str, time: datetime | None = None) -> State[Any]:
-    """Answer ``{success, ra, dec, search_string, ...}`` with degrees (ICRS).
+    """Say where a name, or coordinates, is on the sky: right ascension and declination, ICRS.
+
+    The run's result is ``{success, ra, dec, search_string, ...}``, in degrees.
 
     That there is no such name is an answer, too: ``success`` is false and the message
     says why. The run fails only when the name resolver cannot be reached.

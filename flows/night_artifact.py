@@ -15,7 +15,7 @@ from panoptes.network.safe_text import markdown
 from panoptes.network.site import Site
 
 MOST_ROWS = 100
-COUNTS = ("arrived", "catalogued", "lights", "quarantined", "missing")
+COUNTS = ("expected", "arrived", "catalogued", "lights", "quarantined", "missing")
 
 
 def night_markdown(site: Site, night: UnitNight) -> str:
@@ -25,7 +25,7 @@ def night_markdown(site: Site, night: UnitNight) -> str:
 
 def summary_row(night: UnitNight) -> dict[str, object]:
     """A row of the table of all units."""
-    counts = {name: _shown(getattr(night, name)) for name in ("expected", *COUNTS)}
+    counts = {name: _shown(getattr(night, name)) for name in COUNTS}
     said = markdown("; ".join(night.reasons))
     return {"unit": night.unit_id, "night": night.night, **counts, "nothing because": said}
 

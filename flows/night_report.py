@@ -26,7 +26,7 @@ from panoptes.network.nights import (
     night_json,
     unit_ids,
 )
-from panoptes.network.nights.words import summary
+from panoptes.network.nights.words import counted, summary
 from panoptes.network.safe_text import markdown, one_line
 from panoptes.network.storage.store import NotFound
 from tasks.report_night import report_night
@@ -66,7 +66,8 @@ def night_report(
     )
     observed = [each for each in reports if each.lights]
     lights = sum(each.lights for each in observed)
-    message = f"{len(observed)} of {len(reports)} units observed, {lights} images"
+    units_in_all = counted(len(reports), "unit")
+    message = f"{len(observed)} of {units_in_all} observed, {counted(lights, 'image')}"
     if silent := [each.unit_id for each in reports if not each.lights]:
         message += f"; nothing of {', '.join(silent)}"
     data = [night_json(each) for each in reports]

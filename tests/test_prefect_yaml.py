@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.flows import load_flow_from_entrypoint
 
 from deployments.work_pools.deploy import WORK_POOL
 from deployments.work_pools.lint import lint
@@ -111,6 +112,28 @@ def _write(folder: Path, text: str) -> Path:
 
 def test_the_projects_own_file_is_sound(repository: Path) -> None:
     assert lint(repository / "prefect.yaml") == []
+
+
+def test_prefects_forms_say_of_every_flow_deployment_and_parameter_what_it_is(
+    prefect_yaml: dict[str, Any],
+) -> None:
+    deployments = prefect_yaml["deployments"]
+    silent = [
+        f"{each['entrypoint']}: {each['name']}"
+        for each in deployments
+        if not _is_a_sentence(each.get("description"))
+    ]
+    for entrypoint in dict.fromkeys(each["entrypoint"] for each in deployments):
+        flow: Any = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
+        told = {"": flow.description}
+        told |= {k: v.get("description") for k, v in flow.parameters.properties.items()}
+        silent += [f"{flow.name} {k}" for k, text in told.items() if not _is_a_sentence(text)]
+    assert not silent
+
+
+def _is_a_sentence(text: str | None) -> bool:
+    first = (text or "").partition("\n\n")[0].strip()
+    return len(first.split()) > 3 and first[0].isupper() and first.endswith((".", ":"))
 
 
 def test_a_sound_file_has_no_problems(tmp_path: Path) -> None:

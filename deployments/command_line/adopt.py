@@ -67,7 +67,7 @@ def adopt(
                 tally.add(each)
     if as_json:
         sys.stdout.write("\n]" if tally.left else '{"left": []')
-        rest = {"counts": tally.as_json(), "written": write}
+        rest = {"success": True, "counts": tally.as_json(), "written": write}
         sys.stdout.write(f", {json.dumps(rest)[1:]}\n")
     else:
         sys.stdout.write(f"{'' if write else 'would be: '}{tally.sentence}\n")

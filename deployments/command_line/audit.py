@@ -121,11 +121,11 @@ class _Json:
 
     def end(self, counts: Tally, waiting: Waiting | None, error: str | None = None) -> None:
         sys.stdout.write("\n]" if self._begun else '{"findings": []')
-        rest: dict[str, object] = {"counts": counts.as_json()}
+        rest: dict[str, object] = {"success": not error, "counts": counts.as_json()}
         if waiting:
             rest["waiting"] = asdict(waiting)
         if error:
-            rest["error"] = error
+            rest["message"] = error
         sys.stdout.write(f", {json.dumps(rest)[1:]}\n")
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from deployments.command_line import completing
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.settings import NetworkSettings
 from panoptes.network.site import Site
@@ -37,7 +38,10 @@ DataFolder = Annotated[
 Network = Annotated[
     str | None, typer.Option(help="A 'PANOPTES network' block instead of a folder.")
 ]
-Unit = Annotated[str | None, typer.Option(help="Only of this unit: PAN001.")]
+Unit = Annotated[
+    str | None,
+    typer.Option(help="Only of this unit: PAN001.", autocompletion=completing.units),
+]
 Night = Annotated[
     str | None, typer.Option(help="Only of this night, the date of its evening: 2018-02-15.")
 ]
@@ -67,7 +71,8 @@ def network_in(folder: Path, *, incoming: Path | None = None) -> Site:
     """The network that is kept in a folder. Raises ConfigurationError where there is none."""
     if not has_catalogue(folder):
         raise ConfigurationError(
-            f"there is no catalogue in {folder}: name the network's folder with --data"
+            f"there is no catalogue in {folder}: name the network's folder with --data, or make "
+            f"one: panoptes-network ingest FOLDER --data {folder}"
         )
     return Site.in_folder(folder, incoming=incoming)
 

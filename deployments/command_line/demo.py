@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from deployments.command_line.tables import MOST_ROWS, files_table, observations_table
-from deployments.command_line.telling import FAILED, OK
+from deployments.command_line.choosing import AsJson
+from deployments.command_line.tables import MOST_ROWS, files_table, observations_table, progress
+from deployments.command_line.telling import FAILED, OK, print_json
 from deployments.local_stack.claims import StackError
 from deployments.local_stack.stack import LocalStack
 from flows.starting import INGEST, SWEEP
@@ -22,7 +22,7 @@ from panoptes.network.catalog.catalog import Query
 from panoptes.network.document_json import document_json
 from panoptes.network.documents import File
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.ingest.outcome import FileResult, summary
+from panoptes.network.ingest.outcome import FileResult, count_outcomes, summary
 from panoptes.network.safe_text import one_line
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.simulator.night import Night, Sent
@@ -51,25 +51,32 @@ def demo(
         Path,
         typer.Option("--data", metavar="DIR", help="Made anew by every demo.", file_okay=False),
     ] = Path("demo-data"),
+    as_json: AsJson = False,
 ) -> int:
     """Run a simulated night through the whole stack on this machine, and show what became of it."""
-    return run(folder)
+    return run(folder, as_json=as_json)
 
 
 def run(
-    folder: Path, *, network_in: Callable[[Path], AbstractContextManager[Site]] = in_folders
+    folder: Path,
+    *,
+    network_in: Callable[[Path], AbstractContextManager[Site]] = in_folders,
+    as_json: bool = False,
 ) -> int:
     """Everything from an empty folder to a table of what became of each file; 0 if all is well.
 
     `network_in` gives an empty network, whose own files lie in the folder that it is given.
+    With `as_json`, standard output holds one JSON object, and standard error what people read.
     """
-    console = Console()
+    console = Console(stderr=as_json)
     try:
         root = _fresh(folder)
         with network_in(root) as site:
             site.check()
-            return _show(console, site, root)
+            return _show(console, site, root, as_json=as_json)
     except (ConfigurationError, StackError) as error:
+        if as_json:
+            print_json({"message": str(error)}, success=False)
         for line in f"The demo could not go on: {error}".splitlines():
             console.print(Text(one_line(line), "red"), soft_wrap=True)
         return FAILED
@@ -87,7 +94,7 @@ def _fresh(folder: Path) -> Path:
     return root
 
 
-def _show(console: Console, site: Site, root: Path) -> int:
+def _show(console: Console, site: Site, root: Path, *, as_json: bool) -> int:
     sent: list[Sent] = []
 
     def upload(stack: LocalStack) -> None:
@@ -100,7 +107,7 @@ def _show(console: Console, site: Site, root: Path) -> int:
     with LocalStack(root / "prefect", site=site, ui=True, while_starting=upload) as stack:
         runs = _ingest(console, stack, site, sent)
         console.print("Stopping the worker and the server ...")
-    return _report(console, site, root, sent, runs)
+    return _report(console, site, root, sent, runs, as_json=as_json)
 
 
 def _ingest(console: Console, stack: LocalStack, site: Site, sent: Sequence[Sent]) -> list[FlowRun]:
@@ -108,13 +115,7 @@ def _ingest(console: Console, stack: LocalStack, site: Site, sent: Sequence[Sent
     observations = sorted({s.sequence_id for s in sent if s.sequence_id})
     ids = [stack.run_deployment(INGEST, {"sequence_id": name}) for name in observations]
     ids.append(stack.run_deployment(SWEEP, {"start_runs": False}))
-    columns = (
-        TextColumn("{task.description:<52}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
+    with progress(console=console) as bar:
         task = bar.add_task("files", total=len(sent))
 
         def look(runs: Sequence[FlowRun]) -> None:
@@ -144,6 +145,8 @@ def _report(
     root: Path,
     sent: Sequence[Sent],
     runs: Sequence[FlowRun],
+    *,
+    as_json: bool,
 ) -> int:
     """Tell what became of every file, and hold it against what was sent."""
     entries = _entries(site)
@@ -173,6 +176,15 @@ def _report(
     ]
     for sentence in wrong:
         console.print(Text(one_line(sentence), "red"))
+    if as_json:
+        report = {
+            "counts": count_outcomes(results),
+            "observations": observations,
+            "places": {name: str(place) for name, place in places.items()},
+            "runs": {run.name: run.state_name for run in runs},
+            "unexpected": wrong,
+        }
+        print_json(report, success=not wrong)
     return FAILED if wrong else OK
 
 

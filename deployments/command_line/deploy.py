@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import httpx
 import typer
 
-from deployments.command_line.telling import OK, complaining
+from deployments.command_line import completing
+from deployments.command_line.choosing import AsJson
+from deployments.command_line.telling import OK, complaining, print_json
 from deployments.work_pools.pool_types import KINDS
 from flows.starting import INGEST, SWEEP
 from panoptes.network.errors import ConfigurationError
@@ -27,7 +29,11 @@ app = typer.Typer()
 def deploy(
     services: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SERVICE", help="compress-fits, ingest-observation/backfill, ..."),
+        typer.Argument(
+            metavar="SERVICE",
+            help="compress-fits, ingest-observation/backfill, ...",
+            autocompletion=completing.services,
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All services.")] = False,
     pool: Annotated[
@@ -41,6 +47,7 @@ def deploy(
     image: Annotated[
         str | None, typer.Option(help="The container image of the last three's runs.")
     ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Deploy services, or all, on the server that PREFECT_API_URL names.
 
@@ -61,8 +68,13 @@ def deploy(
         raise ConfigurationError(
             f"Prefect cannot be reached at {url}: {error}; is the server up, and the address right?"
         ) from error
-    named = f"work pool {pools.WORK_POOL}, with queues live and backfill"
-    told = [f"{named}: {'is made' if made else 'was there'}"]
+    if as_json:
+        seconds = window.total_seconds() if window is not None else None
+        told_pool = {"name": pools.WORK_POOL, "made": made}
+        print_json({"work_pool": told_pool, "deployed": names, "window_seconds": seconds})
+        return OK
+    what = f"work pool {pools.WORK_POOL}, with queues live and backfill"
+    told = [f"{what}: {'is made' if made else 'was there'}"]
     told += [f"{name}: deployed{_when(known[name])}" for name in names]
     if window is not None:
         told.append(f"window: {window.total_seconds():.0f} s, as the pool's workers are warm")

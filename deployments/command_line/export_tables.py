@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from deployments.command_line.choosing import Data, Network, choose_network
-from deployments.command_line.telling import OK, complaining
+from deployments.command_line.choosing import AsJson, Data, Network, choose_network
+from deployments.command_line.tables import progress
+from deployments.command_line.telling import OK, complaining, print_json
 from panoptes.network.addresses import checked_store
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.lease import alone
@@ -31,6 +33,7 @@ def export_tables(
     ] = None,
     data: Data = None,
     network: Network = None,
+    as_json: AsJson = False,
 ) -> int:
     """Write observations.csv, recent.csv and stats.csv, each in place of the one before.
 
@@ -50,6 +53,15 @@ def export_tables(
     ):
         if not is_alone:
             raise ConfigurationError("another export is at work")
-        for table in tables():
-            sys.stdout.write(f"{keep_trying(export_table, site, table)}\n")
+        wanted, written = tables(), []
+        with progress(quiet=as_json, transient=True) as bar:
+            task = bar.add_task("", total=len(wanted))
+            for table in wanted:
+                bar.update(task, description=table.name)
+                written.append(keep_trying(export_table, site, table))
+                bar.advance(task)
+                if not as_json:
+                    sys.stdout.write(f"{written[-1]}\n")
+    if as_json:
+        print_json({"tables": [asdict(each) for each in written]})
     return OK

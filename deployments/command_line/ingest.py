@@ -80,15 +80,16 @@ def ingest(
                 "another run has been at work on these files for an hour: wait for it, or end it"
             )
         if as_json:
-            print_json({"files": [], "counts": count_outcomes([]), "error": sentence})
+            nothing = {"files": [], "counts": count_outcomes([])}
+            print_json({"message": sentence, **nothing}, success=False)
         complain("ingest", sentence)
         return FAILED
+    outcomes = {result.became for result in results}
     if as_json:
         report = {"files": [_row(r) for r in results], "counts": count_outcomes(results)}
-        print_json(report, indent=1)
+        print_json(report, success=Became.FAILED not in outcomes, indent=1)
     else:
         _tell(results, site, data, dry_run=dry_run)
-    outcomes = {result.became for result in results}
     if Became.FAILED in outcomes:
         return FAILED
     return NOT_ALL if outcomes & {Became.QUARANTINED, Became.WAITING} else OK
@@ -146,7 +147,8 @@ def _tell(results: list[FileResult], site: Site, data: Path, *, dry_run: bool) -
         return
     console.print(summary(results), style="bold", markup=False)
     folders = ", ".join(name for name in LOCATIONS if name != "incoming")
-    console.print(f"Folders in {data}: {folders}; catalogue: {data}/catalog.sqlite", markup=False)
+    console.print(f"Folders in {data}: {folders}", markup=False)
+    console.print(f"Catalogue: {data}/catalog.sqlite", markup=False, soft_wrap=True)
     if any(result.became is Became.QUARANTINED for result in results):
         console.print(
             f"Your own files are untouched; copies of the bad ones: {site.settings.quarantine}",

@@ -9,7 +9,10 @@ from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 from typer.main import get_group
+
+from deployments.command_line.telling import print_json
 
 MODULES = {
     "ingest": "ingest",
@@ -37,6 +40,9 @@ MODULES = {
 """Where each command is: in the `app` of a module beside this one."""
 
 
+_AS_JSON = "panoptes.as_json"
+
+
 class OnDemand(TyperGroup):
     """Imports a command's module when it is asked for: most need much that others do not.
 
@@ -55,13 +61,33 @@ class OnDemand(TyperGroup):
         group = get_group(module.app)
         return group.commands.get(cmd_name, group)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Names alone: for their help every module would be imported."""
+        ctx.command = TyperGroup(name=self.name, commands=dict(self.commands), params=self.params)
+        return ctx.command.shell_complete(ctx, incomplete)
+
+    def make_context(self, info_name: Any, args: list[str], *rest: Any, **extra: Any) -> Any:
+        """What was typed, read; and whether it asks for JSON."""
+        as_json = "--json" in args
+        context = super().make_context(info_name, args, *rest, **extra)
+        context.meta[_AS_JSON] = as_json
+        return context
+
+    def invoke(self, ctx: Any) -> Any:
+        """The command; who asks for JSON is told in JSON that what was typed makes no sense."""
+        try:
+            return super().invoke(ctx)
+        except TyperException as error:
+            if ctx.meta[_AS_JSON]:
+                print_json({"message": error.format_message()}, success=False)
+            raise
+
 
 app = typer.Typer(
     name="panoptes-network",
     cls=OnDemand,
     result_callback=sys.exit,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

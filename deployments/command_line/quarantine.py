@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.command_line import completing
 from deployments.command_line.choosing import (
     AsJson,
     Data,
@@ -34,7 +35,10 @@ from panoptes.network.ingest.rescue import CannotRescue, Rescued, rescue_case
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
 
-Code = Annotated[str | None, typer.Option(help="Only with this code: truncated-file.")]
+Code = Annotated[
+    str | None,
+    typer.Option(help="Only with this code: truncated-file.", autocompletion=completing.codes),
+]
 
 app = typer.Typer(
     name="quarantine",
@@ -68,7 +72,14 @@ def list_(
 @app.command()
 @complaining("quarantine show", nothing=(NoSuchCase,))
 def show(
-    case: Annotated[str, typer.Argument(metavar="ID", help="A case's id, or the file's name.")],
+    case: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="A case's id, or the file's name.",
+            autocompletion=completing.cases,
+        ),
+    ],
     data: Data = None,
     network: Network = None,
     as_json: AsJson = False,
@@ -88,7 +99,12 @@ def show(
 @complaining("quarantine rescue")
 def rescue(
     wanted: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, or the files' names.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[ID]...",
+            help="Ids, or the files' names.",
+            autocompletion=completing.cases,
+        ),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="All cases, or those of the unit, night and code.")
@@ -193,14 +209,13 @@ def _show_list(reports: Sequence[CaseReport], *, chosen: bool) -> None:
         sys.stderr.write(f"{no_case}\n")
         return
     table = Table(header_style="bold", box=None, caption_justify="left")
-    for title in ("case", "night", "code"):
-        table.add_column(title, no_wrap=True)
-    for title in ("file", "what is wrong, and what to do"):
-        table.add_column(title, overflow="fold")
+    table.add_column("case, night, code", no_wrap=True)
+    table.add_column("file, what is wrong, and what to do", overflow="fold")
     for report in reports:
         told = [f"{report.sentence} {report.next_step}", *_told_of(report.rescue)]
-        cells = map(cell, (report.id, report.night, report.code or "", report.file))
-        table.add_row(*cells, Text("\n").join(map(cell, told)))
+        case = (cell(report.id, "bold"), cell(report.night), cell(report.code or ""))
+        file = (cell(report.file, "bold"), *map(cell, told))
+        table.add_row(*(Text("\n").join(lines) for lines in (case, file)))
     table.caption = "1 case" if len(reports) == 1 else f"{len(reports)} cases"
     Console().print(table)
 

@@ -14,6 +14,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from deployments.command_line import completing
 from deployments.command_line.choosing import (
     DATA,
     AsJson,
@@ -61,8 +62,10 @@ def serve(
         typer.Option(
             metavar="LOCATIONS",
             help="Serve files, too: 'archive', or locations such as images,previews.",
+            autocompletion=completing.locations,
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Answer over HTTP: lookup-field, get-fits-header, the search and, if asked for, files.
 
@@ -86,8 +89,12 @@ def serve(
     listener = listen(settings.host, settings.port)
     address, bound = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
-    sys.stdout.write(f"http://{shown}:{bound} answers; its OpenAPI page is /docs. Ctrl-C stops.\n")
-    sys.stdout.flush()
+    url = f"http://{shown}:{bound}"
+    if as_json:
+        print_json({"url": url})
+    else:
+        sys.stdout.write(f"{url} answers; its OpenAPI page is /docs. Ctrl-C stops.\n")
+        sys.stdout.flush()
     server(web, access_log=True).run(sockets=[listener])
     return OK
 
@@ -114,7 +121,7 @@ def lookup(
     catalog = Site.in_folder(data).catalog if has_catalogue(data) else None
     found = resolve_name(search_string, moment=time, known=KnownNames(catalog))
     if as_json:
-        print_json({"success": True, **found.model_dump(mode="json", exclude_none=True)})
+        print_json(found.model_dump(mode="json", exclude_none=True))
     else:
         sys.stdout.write(one_line(_place(found)) + "\n")
     return OK
@@ -191,16 +198,23 @@ def search(
     radius: Annotated[
         float, typer.Option(min=0, max=180, help="Degrees around that place.")
     ] = 10.0,
-    unit: Annotated[list[str] | None, typer.Option(help="Of this unit; may be repeated.")] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(help="Of this unit; may be repeated.", autocompletion=completing.units),
+    ] = None,
     camera: Annotated[
-        list[str] | None, typer.Option(help="Of this camera; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Of this camera; may be repeated.", autocompletion=completing.cameras),
     ] = None,
     field_name: Annotated[
         str | None, typer.Option("--field", help="Of this field; * stands for any text.")
     ] = None,
     start: Annotated[datetime | None, typer.Option(help="Begun then or later; UTC.")] = None,
     end: Annotated[datetime | None, typer.Option(help="Begun then or earlier; UTC.")] = None,
-    status: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="May be repeated.", autocompletion=completing.statuses),
+    ] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Marked so; may be repeated.")] = None,
     image_type: Annotated[
         list[str] | None,
@@ -248,7 +262,7 @@ def search(
             break
     rows = [document_json(each, "sequence_id") for each in documents]
     if as_json:
-        print_json({"success": True, "observations": rows, "more": cursor is not None})
+        print_json({"observations": rows, "more": cursor is not None})
     elif rows:
         table = observations_table(rows)
         table.caption = "there are more: raise --limit" if cursor else None

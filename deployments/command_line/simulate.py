@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from deployments.command_line.choosing import AsJson
 from deployments.command_line.tables import progress
-from deployments.command_line.telling import OK, complaining
+from deployments.command_line.telling import OK, complaining, print_json
 from panoptes.network.addresses import open_store
 from panoptes.network.simulator.night import Night
 
@@ -44,6 +45,7 @@ def simulate(
         Path | None,
         typer.Option(dir_okay=False, help="Write here what was sent, a line of JSON a file."),
     ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Upload the nights of simulated units, with what the network should make of each file."""
     night = Night(
@@ -58,8 +60,11 @@ def simulate(
     )
     store = open_store(to)
     store.check()
-    with truth.open("w", encoding="utf-8") if truth else nullcontext() as told, progress() as bar:
-        task = bar.add_task("uploading", total=None)
+    with (
+        truth.open("w", encoding="utf-8") if truth else nullcontext() as told,
+        progress(quiet=as_json) as bar,
+    ):
+        task = bar.add_task("uploading", total=night.files)
         began, count = time.monotonic(), 0
         for count, (sent, data) in enumerate(night.uploads(), start=1):
             if pace:
@@ -69,5 +74,8 @@ def simulate(
                 told.write(json.dumps(asdict(sent), default=str) + "\n")
                 told.flush()
             bar.advance(task)
-    sys.stdout.write(f"{count} files uploaded to {to}\n")
+    if as_json:
+        print_json({"files": count, "to": to, "seed": seed})
+    else:
+        sys.stdout.write(f"{count} files uploaded to {to}\n")
     return OK

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column, Table
 from rich.text import Text
 
 from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult
@@ -29,17 +39,21 @@ def cell(value: object, style: str = "") -> Text:
     return Text(one_line(value), style=style)
 
 
-def files_table(results: Sequence[FileResult]) -> Table:
-    """What became of each file and in which location it is; of many, only those in trouble."""
+def files_table(results: Sequence[FileResult]) -> Group:
+    """What became of each file and in which location it is; of many, only those in trouble.
+
+    Below it, why each of these is in trouble, and what to do.
+    """
     shown = list(results)
     if len(shown) > MOST_ROWS:
         shown = [r for r in results if r.became in TROUBLE][:MOST_ROWS]
+    shown.sort(key=lambda r: _split(r.name))
     table = Table(header_style="bold", caption_justify="left")
     table.add_column("file", overflow="fold")
     table.add_column("became", no_wrap=True)
     table.add_column("in, or why not", overflow="fold")
     folder = None
-    for result in sorted(shown, key=lambda r: _split(r.name)):
+    for result in shown:
         above, leaf = _split(result.name)
         if above != folder:
             folder = above
@@ -48,11 +62,15 @@ def files_table(results: Sequence[FileResult]) -> Table:
         table.add_row(
             cell(f"  {leaf}"),
             Text(result.became.value, style=STYLE[result.became]),
-            cell(result.told),
+            cell(result.code or "see below" if result.became in TROUBLE else result.told),
         )
     if len(shown) < len(results):
         table.caption = f"and {len(results) - len(shown)} more files"
-    return table
+    reasons: list[Text | Padding] = []
+    for result in shown:
+        if result.became in TROUBLE:
+            reasons += [cell(result.name, STYLE[result.became]), Padding(cell(result.told), (0, 2))]
+    return Group(table, *reasons)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -70,6 +88,7 @@ OBSERVATION = {
     "status": "status",
 }
 """The columns of a table of observations, and the field that each shows."""
+DECIMALS = {"ra": 2, "dec": 2, "total_exptime": 0}
 
 
 def observations_table(rows: Sequence[Mapping[str, object]]) -> Table:
@@ -85,22 +104,49 @@ def observations_table(rows: Sequence[Mapping[str, object]]) -> Table:
             justify="right" if is_number else "left",
         )
     for row in rows:
-        said = {**row, "status": str(row.get("status") or "").replace("_", " ")}
-        values = (said.get(name) for name in OBSERVATION.values())
-        shown = (f"{x:.2f}" if isinstance(x, float) else "" if x is None else x for x in values)
-        table.add_row(*map(cell, shown))
+        status = str(row.get("status") or "").removesuffix("_files").replace("_", " ")
+        said = {**row, "status": status}
+        table.add_row(*(_observed(name, said.get(name)) for name in OBSERVATION.values()))
     return table
 
 
-def progress(*, quiet: bool = False, transient: bool = False) -> Progress:
-    """What is being done, how much of it and for how long, where somebody looks on."""
-    console = Console(stderr=True)
+def _observed(name: str, value: object) -> Text:
+    if isinstance(value, float):
+        value = f"{value:.{DECIMALS.get(name, 2)}f}"
+    return cell("" if value is None else value)
+
+
+class Rate(ProgressColumn):
+    """How many a second, or of what is slower, a minute."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{60 * speed:.1f}/min", style="dim")
+
+
+def progress(
+    *, quiet: bool = False, transient: bool = False, console: Console | None = None
+) -> Progress:
+    """What is being done, how much of it, how quickly and for how long, where somebody looks on.
+
+    On standard error, or on `console`, where what has been done is said in any case.
+    """
+    on_errors = Console(stderr=True)
     return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis", max_width=36),
+        ),
+        BarColumn(bar_width=None),
         MofNCompleteColumn(),
+        Rate(),
         TimeElapsedColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
+        TimeRemainingColumn(compact=True),
+        console=console or on_errors,
+        disable=quiet or (console is None and not on_errors.is_terminal),
         transient=transient,
+        expand=True,
     )

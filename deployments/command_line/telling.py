@@ -6,7 +6,7 @@ import functools
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ParamSpec
 
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
@@ -51,13 +51,16 @@ def complain(command: str, error: Exception | str, *, as_json: bool = False) -> 
     """Tell of an error on standard error, and with `as_json` on standard output as well."""
     sentence = error.reason if isinstance(error, BadInput) else str(error)
     if as_json:
-        print_json({"success": False, "message": sentence})
+        print_json({"message": sentence}, success=False)
     sys.stderr.write(f"panoptes-network {command}: {one_line(sentence)}\n")
 
 
-def print_json(answer: object, *, indent: int | None = None) -> None:
-    """One JSON object on standard output."""
-    sys.stdout.write(json.dumps(answer, indent=indent) + "\n")
+def print_json(
+    answer: Mapping[str, object], *, success: bool = True, indent: int | None = None
+) -> None:
+    """One JSON object on standard output: `answer`, and whether the command did its work."""
+    sys.stdout.write(json.dumps({"success": success, **answer}, indent=indent) + "\n")
+    sys.stdout.flush()
 
 
 def log_to_stderr(*, verbose: bool = False) -> None:

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deployments.command_line import completing
 from deployments.command_line.choosing import AsJson, Data, Network, choose_network
 from deployments.command_line.tables import cell
 from deployments.command_line.telling import OK, complaining, print_json
@@ -28,7 +29,14 @@ from panoptes.network.units.registry import Place, checked_unit_id, make_folder,
 from panoptes.network.units.report import NOT_SHOWN, unit_report, unit_reports
 from panoptes.network.units.telemetry import NoHistory, history
 
-UnitId = Annotated[str, typer.Argument(metavar="UNIT", help="PAN and three digits: PAN042.")]
+UnitId = Annotated[
+    str,
+    typer.Argument(
+        metavar="UNIT",
+        help="PAN and three digits: PAN042.",
+        autocompletion=completing.units,
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
 KEYS = "PANOPTES_SERVICES_KEYS"
 
@@ -107,7 +115,9 @@ def list_(data: Data = None, network: Network = None, as_json: AsJson = False) -
     if as_json:
         print_json({"units": reports})
         return OK
-    table = Table(header_style="bold", box=None, caption_justify="left")
+    table = Table(
+        header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False, caption_justify="left"
+    )
     for title in ("unit", "last heard of", "last image"):
         table.add_column(title, no_wrap=True)
     for title in ("name", "safe", "remarks"):
@@ -189,6 +199,7 @@ def key(
     ] = None,
     data: Data = None,
     network: Network = None,
+    as_json: AsJson = False,
 ) -> int:
     """Let a unit fetch its upload key, once: prints the secret for `pocs network get-key`.
 
@@ -209,6 +220,9 @@ def key(
         # In this order: who knows the old secret must never be given the new key.
         secret = new_secret(site.catalog, unit)
         KeyFolder(folder.expanduser()).put(unit, content)
+    if as_json:
+        print_json({"unit_id": unit, "secret": secret})
+        return OK
     sys.stdout.write(f"{secret}\n")
     sys.stderr.write(
         f"the secret of {unit}, to be given to its people by a way of its own; shown only now\n"
@@ -223,11 +237,15 @@ def plan(
     project: Annotated[str, typer.Option(help="The Google Cloud project of the accounts.")],
     data: Data = None,
     network: Network = None,
+    as_json: AsJson = False,
 ) -> int:
     """Print the gcloud commands for a key that can only create this unit's objects."""
     site = choose_network(data, network)
-    for command in service_account_commands(site.settings.incoming, unit, project):
-        sys.stdout.write(f"{command}\n")
+    commands = service_account_commands(site.settings.incoming, unit, project)
+    if as_json:
+        print_json({"commands": list(commands)})
+        return OK
+    sys.stdout.writelines(f"{command}\n" for command in commands)
     return OK
 
 

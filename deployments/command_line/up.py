@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from deployments.command_line.choosing import DATA, DataFolder
-from deployments.command_line.telling import FAILED, OK
+from deployments.command_line.choosing import DATA, AsJson, DataFolder
+from deployments.command_line.telling import FAILED, OK, print_json
 from deployments.local_stack.claims import StackError
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.window import WARM_SECONDS, set_window
@@ -33,12 +33,13 @@ def up(
     window: Annotated[
         float, typer.Option(min=10, help="Seconds from an observation's first file to its run.")
     ] = WARM_SECONDS,
+    as_json: AsJson = False,
 ) -> int:
     """Start the whole stack on this machine and stay until Ctrl-C."""
-    console = Console()
+    console = Console(stderr=as_json)
     root = data.expanduser().resolve()
     try:
-        site = Site.in_folder(root)
+        site = Site.in_folder(root, site_url=f"http://127.0.0.1:{site_port}")
         site.check()
         console.print(
             "Starting a Prefect server, a worker, the receiver, the watcher and the site ..."
@@ -48,6 +49,16 @@ def up(
                 set_window(client, timedelta(seconds=window), margin=timedelta(seconds=1))
             _start_events(stack, site, receiver_port)
             serve_beside(stack, root, site_port)
+            if as_json:
+                print_json(
+                    {
+                        "site": f"http://127.0.0.1:{site_port}",
+                        "prefect": stack.url,
+                        "prefect_api": stack.api_url,
+                        "incoming": site.settings.incoming,
+                        "logs": str(stack.logs),
+                    }
+                )
             console.print(
                 f"The site: http://127.0.0.1:{site_port}\n"
                 f"Prefect's user interface: {stack.url}\n"
@@ -66,6 +77,8 @@ def up(
                 stack.check()
                 time.sleep(1)
     except (ConfigurationError, StackError) as error:
+        if as_json:
+            print_json({"message": str(error)}, success=False)
         for line in f"Not up: {error}".splitlines():
             console.print(Text(one_line(line), "red"), soft_wrap=True)
         return FAILED

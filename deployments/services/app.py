@@ -143,8 +143,8 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     if sessions.can_sign_in:
         app.include_router(sign_in_router(pages))
     app.include_router(search_router(services))
-    app.include_router(network_router(services))
     app.include_router(night_router(services))
+    app.include_router(network_router(services))
     app.include_router(file_router(services))
     app.include_router(picture_router(services))
     if settings.keys is not None:

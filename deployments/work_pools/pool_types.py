@@ -19,6 +19,8 @@ WARM, PROCESS = "warm-process", "process"
 """Of `deployments.work_pools.warm_worker`, and Prefect's own."""
 CPUS, MEMORY_MB = 2, 4096
 """Of a container for one run: two images in the works, of up to a gigabyte each while read."""
+WRITTEN = {"PREFECT_HOME": "/tmp/prefect", "PREFECT_LOCAL_STORAGE_PATH": "/tmp/prefect/storage"}
+"""Where a run may write; else a worker hands on the folders of its own machine."""
 COMMAND = "python -m prefect.engine"
 """One process, which imports Prefect once; Prefect's default is three."""
 
@@ -46,7 +48,9 @@ CONTAINER_POOLS = {
             "prefect_docker.worker:DockerWorker",
             "panoptes-network[docker]",
             {
-                "auto_remove": True,
+                # A container that removes itself takes its exit code along, and with it what
+                # Prefect knows of a run that was killed.
+                "auto_remove": False,
                 "image_pull_policy": "IfNotPresent",
                 "mem_limit": f"{MEMORY_MB}m",
                 "container_create_kwargs": {
@@ -110,7 +114,8 @@ def container_template(kind: str, image: str) -> dict[str, Any]:
         ) from error
     template: dict[str, Any] = worker.get_default_base_job_template()
     variables = template["variables"]["properties"]
-    for variable, value in {**pool.defaults, "image": image, "command": COMMAND}.items():
+    ours = {"image": image, "command": COMMAND, "env": WRITTEN}
+    for variable, value in {**pool.defaults, **ours}.items():
         variables[variable]["default"] = value
     if pool.pod:
         spec = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]

@@ -52,7 +52,7 @@ def test_a_run_leaves_a_report_of_each_unit_and_a_table_of_all(
     report, silent = found["night-pan001"], found["night-pan002"]
     assert f"# [PAN001]({SITE}/nights/{NIGHT}/PAN001)" in report
     assert "The file ends too early" in report
-    assert "| 8 | 7 | 7 | 1 |" in report
+    assert "| 8 | 7 | 7 | 1 | 137 |" in report
     plots = re.findall(r"data:image/svg\+xml;base64,([^)]+)\)", report)
     assert len(plots) == 3
     for plot in plots:

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from deployments.services.night_routes import checked_night, night_of_unit
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.nights import Plots, night_page, nights_page
-from deployments.services.pages.observations import image_page, observation_page
+from deployments.services.pages.observations import CoursePlots, image_page, observation_page
 from deployments.services.pages.pages import Pages
 from deployments.services.pages.pictures import Links
 from deployments.services.pages.tonight import tonight
@@ -25,6 +25,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
     """In HTML, for who wants that."""
     router = APIRouter(route_class=HtmlRoute, include_in_schema=False)
     site, links = services.site, Links(services, pages)
+    plots, courses = Plots(), CoursePlots()
 
     @router.get("/")
     def tonight_page(request: Request) -> Response:
@@ -49,13 +50,18 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
         found = observation_page(site, sequence_id, cursor)
         film = links.file("timelapse", found.fields.get("timelapse_path"))
         own = film if film and film.startswith("/") else None
-        return pages.render(request, "observation.html", page=found, links=links, timelapse=own)
+        return pages.render(
+            request,
+            "observation.html",
+            page=found,
+            links=links,
+            timelapse=own,
+            plots=courses.of(found),
+        )
 
     @router.get("/images/{image_id}")
     def image(image_id: str, request: Request) -> Response:
         return pages.render(request, "image.html", page=image_page(site, image_id), links=links)
-
-    plots = Plots()
 
     @router.get("/nights")
     def nights(

@@ -21,7 +21,7 @@ from panoptes.network.storage.store import NotFound
 
 ROWS_AT_ONCE = 400
 """Of a calendar: units times nights."""
-MOST_REPORTS = 40
+MOST_REPORTS = 20
 """Units whose night is reported on one page; of more only what they observed."""
 _KEPT = 100
 _LOOKED_AT = 500
@@ -179,4 +179,4 @@ class Plots:
             self._drawn[key] = known
             while len(self._drawn) > _KEPT:
                 self._drawn.popitem(last=False)
-        return list(zip(_TITLES, known[1], strict=True))
+        return [(title, drawn) for title, drawn in zip(_TITLES, known[1], strict=True) if drawn]

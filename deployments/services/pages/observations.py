@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from markupsafe import Markup
 
 from panoptes.network.catalog.catalog import Fields, Query, Stored
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.fits.header_json import Json
 from panoptes.network.names import parse_sequence_id
+from panoptes.network.nights.course import Course, course_plot, courses
 from panoptes.network.object_paths import BadPath, NotOurs
 from panoptes.network.search import all_images, find_images
 from panoptes.network.site import Site
@@ -22,6 +27,7 @@ from panoptes.network.stored_header import stored_header
 IMAGES_AT_ONCE = 120
 """On a contact sheet."""
 MOST_FILES = 50
+_KEPT = 100
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class ObservationPage:
     refused: tuple[Stored, ...]
     """Entries of files that are in quarantine, or could not be taken."""
     place: SkyPlace | None
+    courses: tuple[Course, ...]
+    """What all of its images say, against time."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ def observation_page(site: Site, sequence_id: str, cursor: str | None) -> Observ
         after=after,
         refused=tuple(_refused(site, sequence_id)),
         place=_place({}, stored.fields),
+        courses=tuple(courses(each.fields for each in all_images(site.catalog, sequence_id))),
     )
 
 
@@ -247,3 +256,23 @@ def _finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
+
+
+class CoursePlots:
+    """Plots of observations, drawn once for as long as their images say the same."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._drawn: OrderedDict[str, tuple[tuple[Course, ...], list[Markup]]] = OrderedDict()
+
+    def of(self, page: ObservationPage) -> list[tuple[str, Markup]]:
+        """Titles, and SVG to put into the page."""
+        with self._lock:
+            known = self._drawn.pop(page.sequence_id, None)
+            if known is None or known[0] != page.courses:
+                # They hold no text of others.
+                known = page.courses, [Markup(course_plot(each)) for each in page.courses]
+            self._drawn[page.sequence_id] = known
+            while len(self._drawn) > _KEPT:
+                self._drawn.popitem(last=False)
+        return [(each.quantity.name, drawn) for each, drawn in zip(known[0], known[1], strict=True)]

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from panoptes.network.ingest.lag import IN_ALL, STAGES
 from panoptes.network.nights.svg import INK, WIDTH, figure, svg
-from panoptes.network.nights.unit_night import Exposure, Span, UnitNight
-from panoptes.network.nights.words import duration
+from panoptes.network.nights.unit_night import Exposure, Measured, Span, UnitNight
+from panoptes.network.nights.words import counted, duration
 from panoptes.network.safe_text import one_line
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def sky_plot(night: UnitNight) -> str:
         if airmass is not None:
             axes.plot(*_curve(night, lights, "airmass"), color=_COLOURS[0], lw=2.5)
             axes.set_ylabel("airmass", color=_COLOURS[0])
-            axes.invert_yaxis()
+            axes.set_ylim(*reversed(_room(airmass, 0.5)))
             told.append(f"Airmass from {airmass.least:.2f} to {airmass.most:.2f}.")
         else:
             axes.set_yticks([])
@@ -99,6 +99,7 @@ def sky_plot(night: UnitNight) -> str:
                 *_curve(night, lights, "moonsep"), color=_COLOURS[1], lw=2.5, ls=(0, (3, 1.5))
             )
             right.set_ylabel("° from the Moon", color=_COLOURS[1])
+            right.set_ylim(*_room(moonsep, 10.0))
             told.append(f"{moonsep.least:.0f} to {moonsep.most:.0f} degrees from the Moon.")
         if night.sky.moonfrac is not None:
             told.append(f"{100 * night.sky.moonfrac.median:.0f} % of the Moon is lit.")
@@ -212,6 +213,13 @@ def _curve(
     return hours, values
 
 
+def _room(measured: Measured, least: float) -> tuple[float, float]:
+    """The values to show: all there are, some air, and no less than `least` from end to end."""
+    middle, span = (measured.least + measured.most) / 2, measured.most - measured.least
+    half = max(1.1 * span, least) / 2
+    return middle - half, middle + half
+
+
 def _is_apart(one: Exposure, other: Exposure, name: str) -> bool:
     """Whether another field, or a time without exposures, lies between the two."""
     idle = (other.time - one.time).total_seconds() - (one.exptime or 0.0)
@@ -232,14 +240,12 @@ def _sentences(night: UnitNight) -> Iterator[str]:
     for camera_id in sorted({each.camera_id for each in night.exposures}):
         mine = [each for each in night.exposures if each.camera_id == camera_id]
         between = f"from {mine[0].time:%H:%M} to {mine[-1].time:%H:%M} UTC"
-        yield f"Camera {camera_id}: {len(mine)} exposures {between}."
+        yield f"Camera {camera_id}: {counted(len(mine), 'exposure')} {between}."
     if night.gaps:
-        longest = max(gap.seconds for gap in night.gaps)
-        many = f"{len(night.gaps)} long gaps, the longest of" if night.gaps[1:] else "A long gap of"
-        yield f"{many} {duration(longest)}."
+        longest = duration(max(gap.seconds for gap in night.gaps))
+        yield f"{counted(len(night.gaps), 'long gap')}, up to {longest}."
     if night.cases:
-        many = f"{len(night.cases)} files" if night.cases[1:] else "1 file"
-        yield f"{many} in quarantine ({'crosses' if night.cases[1:] else 'a cross'})."
+        yield f"{counted(len(night.cases), 'file')} in quarantine, shown as crosses."
 
 
 def _title(what: str, night: UnitNight) -> str:

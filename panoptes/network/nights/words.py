@@ -8,10 +8,10 @@ from panoptes.network.nights.unit_night import Measured, UnitNight
 
 
 def duration(seconds: float) -> str:
-    """Such as 0.4 s, 12 s, 5 min or 3.2 h: two figures are enough to look at."""
+    """Such as 0.4 s, 128 s, 12 min or 3.2 h: so much is enough to look at."""
     if abs(seconds) < 9.95:
         return f"{seconds:.1f} s"
-    if abs(seconds) < 119.5:
+    if abs(seconds) < 299.5:
         return f"{seconds:.0f} s"
     if abs(seconds) < 7170:
         return f"{seconds / 60:.0f} min"
@@ -22,14 +22,19 @@ def summary(night: UnitNight) -> str:
     """One sentence without its unit: how many images there are, and how many should be."""
     if not night.lights:
         return f"nothing observed: {'; '.join(night.reasons)}"
-    said = f"{night.lights} images"
+    said = counted(night.lights, "image")
     if night.expected is not None:
         said += f" of {night.expected} expected"
     if night.quarantined:
-        said += f", {night.quarantined} files in quarantine"
-    if night.waiting or night.failed:
-        said += f", {night.waiting + night.failed} files not taken yet"
+        said += f", {counted(night.quarantined, 'file')} in quarantine"
+    if left := night.waiting + night.failed:
+        said += f", {counted(left, 'file')} not taken yet"
     return said
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as 1 file, 2 files."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def facts(night: UnitNight) -> Iterator[tuple[str, str]]:
@@ -100,12 +105,12 @@ def _instrument(night: UnitNight) -> Iterator[tuple[str, str]]:
         yield "focuser", f"at {_range(instrument.focpos, '.0f')}"
     if instrument.pointing is not None:
         middle, most = 60 * instrument.pointing.median, 60 * instrument.pointing.most
-        of = f"of {instrument.pointing.images} solved images"
+        of = f"of {counted(instrument.pointing.images, 'solved image')}"
         yield "pointing", f"off by {middle:.1f}′ at the median, {most:.1f}′ at most, {of}"
     if instrument.camtemp is not None:
         yield "camera", f"{_range(instrument.camtemp, '.0f')} °C"
     if instrument.bad:
-        yield "called bad", f"{instrument.bad} images, by the unit itself"
+        yield "called bad", f"{counted(instrument.bad, 'image')}, by the unit itself"
 
 
 def _range(measured: Measured, form: str) -> str:

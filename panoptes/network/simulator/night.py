@@ -69,6 +69,12 @@ class Night:
     """None: the older keywords from every second unit."""
     oddities: bool = True
 
+    @property
+    def files(self) -> int:
+        """How many files the units send."""
+        of_cameras = self.cameras * (2 * self.images + 2)
+        return self.units * self.observations * (of_cameras + (3 if self.oddities else 0))
+
     def send(self, sink: Sink | Path) -> list[Sent]:
         """Send everything to a callable, or into a folder, whole under its final name.
 

@@ -104,7 +104,7 @@ def test_what_cannot_be_audited_is_said_in_one_sentence(
     ):
         status, report, errors = _here(tmp_path, capsys, **options)
         assert (status, report["findings"]) == (1, [])
-        assert words in report["error"]
+        assert words in report["message"]
         assert errors.count("\n") == 1
     assert not (tmp_path / "nowhere").exists()
 

@@ -90,7 +90,7 @@ def test_a_folder_of_good_files_is_archived_and_left_as_it_is(night: Path, tmp_p
     before = sites.picture_of(night)
     status, report, errors = _call(night, "--data", "out", cwd=tmp_path)
     assert (status, errors) == (0, b"")
-    assert report.keys() == {"files", "counts"}
+    assert report.keys() == {"success", "files", "counts"}
     assert [row["name"] for row in report["files"]] == sorted(GOOD)
     assert report["counts"] == {
         "catalogued": 3, "filed": 2, "already": 0, "quarantined": 0, "waiting": 0, "failed": 0,
@@ -248,7 +248,7 @@ def test_a_folder_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> N
     status, report, errors = _call("nowhere", cwd=tmp_path)
     assert status == 1
     assert report["files"] == []
-    assert "there is no folder nowhere" in report["error"]
+    assert "there is no folder nowhere" in report["message"]
     assert errors.count(b"\n") == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -256,7 +256,7 @@ def test_a_folder_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> N
 def _refused(folder: Path, data: Path, capsys: pytest.CaptureFixture[str], **options: Any) -> str:
     status, report = _here(folder, data, capsys, **options)
     assert (status, report["files"]) == (1, [])
-    return str(report["error"])
+    return str(report["message"])
 
 
 def test_settings_that_cannot_work_are_said_in_one_sentence(

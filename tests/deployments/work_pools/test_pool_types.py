@@ -39,7 +39,8 @@ def test_a_docker_run_is_the_engine_in_our_image_with_nothing_to_write_but_tmp(
     run = rendered("docker")
     assert (run.image, run.command.split()) == (IMAGE, ENGINE)
     assert run.env["PREFECT__FLOW_RUN_ID"] == str(uuid.UUID(int=7))
-    assert run.auto_remove
+    assert run.env["PREFECT_HOME"] == "/tmp/prefect"
+    assert not run.auto_remove
     assert (run.mem_limit, run.volumes, run.privileged) == ("4096m", [], False)
     made = run.container_create_kwargs
     assert made["read_only"]
