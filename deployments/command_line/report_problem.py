@@ -53,7 +53,7 @@ def report_problem_(
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
     if as_json:
-        print_json({"file": str(output), "contains": names, "lacks": why_not or None})
+        print_json({"written": str(output), "holds": names, "no_network": why_not or None})
         return OK
     sys.stdout.write(f"{one_line(output)}: {', '.join(map(one_line, names))}\n")
     if why_not:

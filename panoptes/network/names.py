@@ -61,6 +61,9 @@ class ImageType(StrEnum):
     ALIGNMENT = "alignment"
 
 
+NOT_LIGHTS = [kind.value for kind in ImageType if kind is not ImageType.LIGHT]
+"""Of older documents nothing says what they are for: they count as lights."""
+
 _UNIT = r"(?P<unit>PAN\d{3})"
 _TIME = r"\d{8}T\d{6}"
 _SEQUENCE = rf"(?P<sequence>{_TIME})"

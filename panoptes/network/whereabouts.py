@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from panoptes.network.catalog.catalog import Condition, Query, Stored
 from panoptes.network.documents import Case, File, Location, Output, Rescue
 from panoptes.network.errors import ADVICE, BadInput
+from panoptes.network.ingest.allowance import is_spent
 from panoptes.network.ingest.cases import case_id_of
 from panoptes.network.ingest.ledger import READABLE
 from panoptes.network.names import UploadName, display_name, document_key, parse_time, parse_upload
@@ -39,6 +40,10 @@ State = Literal[
 ]
 
 _WAIT = "Nothing: the network takes it up by itself, usually within minutes."
+_SPENT = (
+    "Nothing: {unit_id} has sent what it may send a day, and it is taken from midnight UTC on. An "
+    "operator may raise the limit."
+)
 _AGAIN = "Nothing: it is tried again by itself."
 _RESCUED = "An operator had it put back: the next run judges it again."
 _ASK = "Tell the network's operators this file's name; they see the reason in its case."
@@ -340,19 +345,19 @@ def _not_in_ledger(site: Site, paths: Sequence[ObjectPath]) -> Iterator[FileRepo
             file=path.name,
             state="waiting" if waits else "archived",
             sentence=sentence if waits else f"It lies in {path.location}, from before the ledger.",
-            next_step=_step_of_waiting(path.name) if waits else "",
+            next_step=_step_of_waiting(site, path.name) if waits else "",
             arrived=info.updated,
             size=info.size,
         )
 
 
-def _step_of_waiting(name: str) -> str:
+def _step_of_waiting(site: Site, name: str) -> str:
     """A name that says nothing is judged as bad once it is at rest: better said at once."""
     try:
-        parse_upload(name)
+        unit_id = parse_upload(name).sequence.unit_id
     except BadInput as error:
         return f"It will not be taken under this name: {error.reason} {error.next_step}"
-    return _WAIT
+    return _SPENT.format(unit_id=unit_id) if is_spent(site, unit_id) else _WAIT
 
 
 def _unknown(name: str) -> FileReport:

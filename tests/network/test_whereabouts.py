@@ -88,6 +88,14 @@ def test_a_file_that_nobody_has_taken_up_waits(site: Site) -> None:
     )
 
 
+def test_a_file_over_the_units_daily_limit_is_said_to_wait_for_tomorrow(tmp_path: Path) -> None:
+    site = sites.drained(tmp_path, daily_bytes=1)
+    place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
+    sites.run(site)
+    place(sites.incoming(site), WAITING, tiny_fits(seed=5))
+    assert "midnight UTC" in first(site, WAITING).next_step
+
+
 def test_an_unknown_name_is_said_to_be_none_and_what_would_be_wrong_with_it(site: Site) -> None:
     report = first(site, "PAN001/lost.xyz")
     assert report.state == "unknown"

@@ -14,8 +14,8 @@ from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.documents import IMAGE_STATUS, File, Image
 from panoptes.network.errors import first_fault
 from panoptes.network.ingest.provenance import recorded_sources
-from panoptes.network.ingest.settle import INGESTED, NOT_LIGHTS
-from panoptes.network.names import RAWS, FileType, parse_sequence_id
+from panoptes.network.ingest.settle import INGESTED
+from panoptes.network.names import NOT_LIGHTS, RAWS, FileType, parse_sequence_id
 from panoptes.network.site import Site
 
 

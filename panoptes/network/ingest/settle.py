@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from panoptes.network.catalog.catalog import Condition, Fields, Query, modify
 from panoptes.network.documents import OBSERVATION_STATUS, Unit, forward, night_of
 from panoptes.network.ingest.ledger import now
-from panoptes.network.names import ImageType, ObservationName
+from panoptes.network.names import NOT_LIGHTS, ImageType, ObservationName
 from panoptes.network.site import Site
 
 INGESTED = (
@@ -16,8 +16,6 @@ INGESTED = (
     *("RECEIVED", "CALIBRATING", "SOLVED", "MATCHED", "ERROR"),
 )
 """Words of an image whose file has been here: ours, and what panoptes-pipeline goes on to."""
-NOT_LIGHTS = [kind.value for kind in ImageType if kind is not ImageType.LIGHT]
-"""Of older documents nothing says what they are for: they count as lights."""
 
 _OF_AN_IMAGE = re.compile(r"\d{8}T\d{6}\.mp4", re.ASCII)
 

@@ -6,13 +6,14 @@ are divided: a few queries a cell, whatever the number of observations, none of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from panoptes.network.catalog.catalog import Catalog, Query
+from panoptes.network.catalog.catalog import Catalog, Condition, Query
 from panoptes.network.documents import HEALPIX_NSIDE
+from panoptes.network.names import NOT_LIGHTS
 
 LARGEST_NSIDE, SMALLEST_NSIDE = 8, 16
 """Cells of 7.3 degrees, about a unit's field of view, and of half that."""
@@ -47,28 +48,44 @@ class SkyCounts:
 
 
 def count_sky(catalog: Catalog) -> SkyCounts:
-    """Count now. Documents of earlier software are counted once they are adopted."""
+    """Count now."""
     counted = datetime.now(UTC)
-    nside, cells = 1, _counts(catalog, 1, range(12))
-    while nside < LARGEST_NSIDE or (nside < SMALLEST_NSIDE and 4 * len(cells) <= MOST_CELLS):
-        children = [4 * cell + each for cell in cells for each in range(4)]
-        nside, cells = 2 * nside, _counts(catalog, 2 * nside, children)
-    return SkyCounts(nside, cells, counted)
+    nside, cells = _divided(catalog, (), LARGEST_NSIDE)
+    if 4 * len(cells) <= MOST_CELLS:
+        nside, cells = _divided(catalog, (), SMALLEST_NSIDE, nside, cells)
+    # Where nothing says what exposures are for, they are lights.
+    _, others = _divided(catalog, (("image_type", "in", NOT_LIGHTS),), nside)
+    lights = {cell: count - others.get(cell, 0) for cell, count in cells.items()}
+    return SkyCounts(nside, {cell: count for cell, count in lights.items() if count > 0}, counted)
 
 
-def _counts(catalog: Catalog, nside: int, cells: Iterable[int]) -> dict[int, int]:
+def _divided(
+    catalog: Catalog,
+    where: Sequence[Condition],
+    wanted: int,
+    nside: int = 0,
+    cells: Mapping[int, int] | None = None,
+) -> tuple[int, dict[int, int]]:
+    """`wanted`, and the counts of its cells, from those of a smaller `nside` or of the sky."""
+    found = dict(cells or {})
+    while nside < wanted:
+        parts = [4 * cell + each for cell in found for each in range(4)] if nside else range(12)
+        nside = 2 * nside or 1
+        found = _counts(catalog, where, nside, parts)
+    return nside, found
+
+
+def _counts(
+    catalog: Catalog, where: Sequence[Condition], nside: int, cells: Iterable[int]
+) -> dict[int, int]:
     wide = (HEALPIX_NSIDE // nside) ** 2  # of the cells that documents have, in one of these
 
     def count(cell: int) -> int:
-        query = Query(
-            "observations",
-            [
-                ("image_type", "==", "light"),
-                ("healpix", ">=", cell * wide),
-                ("healpix", "<", (cell + 1) * wide),
-            ],
-        )
-        return int(catalog.aggregate(query)["count"])
+        within: list[Condition] = [
+            ("healpix", ">=", cell * wide),
+            ("healpix", "<", (cell + 1) * wide),
+        ]
+        return int(catalog.aggregate(Query("observations", [*where, *within]))["count"])
 
     wanted = list(cells)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
