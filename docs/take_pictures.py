@@ -79,7 +79,17 @@ def terminal(name: str, typed: str, lines: list[str]) -> None:
 @contextmanager
 def served(data: Path) -> Iterator[str]:
     """The address of the site over a folder, while it is served."""
-    words = [COMMAND, "serve", "--data", str(data), "--port", "0", "--files", "archive", "--json"]
+    words = [
+        str(COMMAND),
+        "serve",
+        "--data",
+        str(data),
+        "--port",
+        "0",
+        "--files",
+        "archive",
+        "--json",
+    ]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as serving:
         assert serving.stdout is not None
         try:
