@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from deployments.command_line.choosing import Data, Network, choose_network
-from deployments.command_line.telling import OK, complaining
+from deployments.command_line import completing
+from deployments.command_line.choosing import AsJson, Data, Network, choose_network
+from deployments.command_line.telling import OK, complaining, print_json
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.timelapse import TooFewImages, timelapse
 
@@ -20,7 +21,12 @@ app = typer.Typer()
 @complaining("timelapse", nothing=(TooFewImages, ValueError))
 def make(
     sequence_id: Annotated[
-        str, typer.Argument(metavar="OBSERVATION", help="UNIT_CAMERA_SEQUENCETIME.")
+        str,
+        typer.Argument(
+            metavar="OBSERVATION",
+            help="UNIT_CAMERA_SEQUENCETIME.",
+            autocompletion=completing.observations,
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -30,6 +36,7 @@ def make(
     ] = None,
     data: Data = None,
     network: Network = None,
+    as_json: AsJson = False,
 ) -> int:
     """Make a film of an observation, of the previews of its images.
 
@@ -41,5 +48,8 @@ def make(
         file.write_bytes(film.data)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
+    if as_json:
+        print_json({"file": str(file), "images": film.frames, "bytes": len(film.data)})
+        return OK
     sys.stdout.write(f"{file}: {film.frames} images, {len(film.data) / 1e6:.1f} MB\n")
     return OK
