@@ -154,7 +154,7 @@ def _place(unit: Stored) -> GeoPoint | None:
 def _exposures_of(files: Iterable[Fields]) -> Iterator[str]:
     for each in files:
         image_id = found.text(each, "image_id")
-        if image_id and each.get("file_type") in _HOLDS_IMAGE:
+        if image_id and found.text(each, "file_type") in _HOLDS_IMAGE:
             yield image_id
 
 
