@@ -138,6 +138,9 @@ def test_a_night_that_has_not_ended_says_so(archive: Site) -> None:
     assert not before.is_over
     assert "the night has not begun" in before.reasons
     assert last_whole_night(archive, OBSERVING, now=noon) == "2026-01-13"
+    begun = unit_night(archive, OBSERVING, NIGHT, now=time_of(9))
+    assert begun.expected is not None
+    assert begun.missing is None
 
 
 @pytest.mark.parametrize(("unit_id", "text"), [("PAN1", NIGHT), (OBSERVING, "yesterday")])
