@@ -55,6 +55,7 @@ def test_a_run_leaves_a_report_of_each_unit_and_a_table_of_all(
     assert "| 8 | 7 | 7 | 1 | 137 |" in report
     plots = re.findall(r"data:image/svg\+xml;base64,([^)]+)\)", report)
     assert len(plots) == 3
+    assert "![Exposures, PAN001, night of 2026-01-14. It is dark from" in report
     for plot in plots:
         ElementTree.fromstring(base64.b64decode(plot))
     assert "the weather is not safe (cloud: Very Cloudy)" in silent
