@@ -93,7 +93,10 @@ def serve(
     if as_json:
         print_json({"url": url})
     else:
-        sys.stdout.write(f"{url} answers; its OpenAPI page is /docs. Ctrl-C stops.\n")
+        sys.stdout.write(
+            f"{url} answers: open it in a browser. What programs can ask is at /docs. "
+            "Ctrl-C stops.\n"
+        )
         sys.stdout.flush()
     server(web, access_log=True).run(sockets=[listener])
     return OK
