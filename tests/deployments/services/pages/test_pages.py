@@ -84,6 +84,18 @@ def test_refusals_are_pages_with_the_same_sentence(
     assert "<b>" not in page.text
 
 
+def test_a_night_leads_to_those_before_and_after_it(client: httpx.Client) -> None:
+    first = client.get("/nights/2018-02-15", headers=BROWSER).text
+    second = client.get("/nights/20180821", headers=BROWSER).text
+    assert '<a rel="next" href="/nights/2018-08-21">' in first
+    assert '<a rel="prev" href="/nights/2018-02-15">' in second
+    assert 'rel="prev"' not in first
+    assert 'rel="next"' not in second
+    assert "rel=" not in client.get("/nights/2018-02-15/PAN001", headers=BROWSER).text.replace(
+        'rel="stylesheet"', ""
+    ).replace('rel="icon"', "")
+
+
 def test_style_and_script_are_kept_by_browsers_and_named_by_what_they_hold(
     client: httpx.Client,
 ) -> None:
