@@ -93,7 +93,8 @@ def serve(
     if as_json:
         print_json({"url": url})
     else:
-        sys.stdout.write(f"{url} is the site; its /docs lists what programs can ask. Ctrl-C stops.\n")
+        told = f"{url} is the site; its /docs lists what programs can ask. Ctrl-C stops."
+        sys.stdout.write(f"{told}\n")
         sys.stdout.flush()
     server(web, access_log=True).run(sockets=[listener])
     return OK
