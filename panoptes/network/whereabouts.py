@@ -232,11 +232,23 @@ def _ending_in(last: str, stored: Iterable[Stored], seen: set[str]) -> Iterator[
         name = each.fields.get("name")
         if not isinstance(name, str) or each.key in seen:
             continue
-        if name.rpartition("/")[2] == last or name.endswith(f"_{last}"):
+        if _ends_in(name, each.fields.get("image_id"), last):
             found = _entry(each)
             if found is not None:
                 seen.add(found.key)
                 yield found
+
+
+def _ends_in(name: str, image_id: object, last: str) -> bool:
+    """Whether a name ends in `last`, which may lack the suffix, or be the image's id."""
+    stem, dot, suffix = last.partition(".")
+    own = name.rpartition("/")[2]
+    return (
+        own == last
+        or name.endswith(f"_{last}")
+        or (not dot and own.partition(".")[0] == stem)
+        or (image_id == stem and own.endswith(f"{dot}{suffix}"))
+    )
 
 
 def _entry(stored: Stored) -> _Entry | None:
