@@ -9,7 +9,19 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("codec", "colour", "headers", "ingest", "cores", "growth", "starts", "searches", "live")
+PARTS = (
+    "codec",
+    "colour",
+    "headers",
+    "pictures",
+    "ingest",
+    "cores",
+    "growth",
+    "starts",
+    "searches",
+    "nights",
+    "live",
+)
 
 
 def main() -> int:
@@ -48,7 +60,7 @@ def main() -> int:
 
 def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> None:
     """Every part that is wanted, into `report`."""
-    from benchmarks import codec, colour, frames, headers
+    from benchmarks import codec, colour, frames, headers, pictures
     from benchmarks.report import Report
 
     assert isinstance(report, Report)
@@ -60,6 +72,8 @@ def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> N
         colour.run(report, pair, scratch, repeats)
     if "headers" in parts:
         headers.run(report, frames.solved_header_frame(scratch), repeats)
+    if "pictures" in parts:
+        pictures.run(report, pair[0], scratch, repeats)
     if parts & {"ingest", "cores", "growth"}:
         from benchmarks import whole
 
@@ -72,6 +86,10 @@ def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> N
         from benchmarks import searches
 
         searches.run(report, frames.small_frame(scratch), scratch, quick=quick)
+    if "nights" in parts:
+        from benchmarks import nights
+
+        nights.run(report, frames.small_frame(scratch), scratch, quick=quick)
     if "live" in parts:
         from benchmarks import live
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -68,8 +69,8 @@ def main() -> int:
 
     shutil.rmtree(SITE, ignore_errors=True)
     strict = ["--fail-on-warning", "--keep-going", "--quiet"]
-    places = ["-d", f"{SOURCE}-kept", str(SOURCE), str(SITE)]
-    failed: int = sphinx_build([*strict, "-b", "html", *places])
+    where = ["-d", f"{SOURCE}-kept", str(SOURCE), str(SITE)]
+    failed: int = sphinx_build([*strict, "-b", "html", *where])
     if failed:
         return failed
     foreign = [page for page in SITE.rglob("*.html") if _ELSEWHERE.search(page.read_text())]
@@ -179,7 +180,10 @@ def flows() -> str:
             pool = each["work_pool"]
             lines += [f"**{flow.name}/{each['name']}**: {each['description'].strip()}", ""]
             told = [f"queue `{pool['work_queue_name']}`"]
-            told += [f"every {plan['interval']} s" for plan in each.get("schedules", [])]
+            for plan in each.get("schedules", []):
+                told.append(
+                    f"`{plan['cron']}`" if "cron" in plan else f"every {plan['interval']} s"
+                )
             told += ["on events" for _ in each.get("triggers", [])]
             told += [f"`{k}`: {v}" for k, v in (each.get("parameters") or {}).items()]
             lines += [f"{'; '.join(told)}.", ""]
@@ -220,7 +224,11 @@ def python() -> str:
     for module in pkgutil.walk_packages(library.__path__, "panoptes.network."):
         importlib.import_module(module.name)
         lines += [f"## {module.name}", "", "```{eval-rst}"]
-        lines += [f".. automodule:: {module.name}", "   :members:", "```", ""]
+        lines += [f".. automodule:: {module.name}", "   :members:"]
+        package, _, name = module.name.rpartition(".")
+        if not isinstance(getattr(sys.modules[package], name), ModuleType):
+            lines += ["   :no-index:"]  # the package has something else by this name
+        lines += ["```", ""]
     return _page(lines)
 
 

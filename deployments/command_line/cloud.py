@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from deployments.command_line.telling import OK, complaining
+from deployments.command_line.choosing import AsJson
+from deployments.command_line.telling import OK, complaining, print_json
 
 app = typer.Typer()
 
@@ -54,6 +55,7 @@ def cloud(
     cool_days: Annotated[
         int, typer.Option(min=1, help="After so many days images and raws move to cheaper storage.")
     ] = 60,
+    as_json: AsJson = False,
 ) -> int:
     """Print what makes buckets, events, database, rights and services on Google Cloud.
 
@@ -79,5 +81,9 @@ def cloud(
             told = json.dumps(terraform_json(decided, resources), indent=2) + "\n"
         case Tool.LIST:
             told = "".join(f"{each.address}\n" for each in resources)
+    if as_json:
+        addresses = [each.address for each in resources]
+        print_json({"resources": addresses, "text": told})
+        return OK
     sys.stdout.write(told)
     return OK

@@ -7,7 +7,7 @@ Nothing is said of a catalogue on a server: it could take longer than a person w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from panoptes.network.catalog.catalog import Order
     from panoptes.network.site import Site
 
 MOST = 200
@@ -31,6 +32,11 @@ def cameras(ctx: typer.Context, incomplete: str) -> list[str]:
     """The cameras of the catalogue."""
     found = (key.rpartition("_")[2] for key in _keys(ctx, "cameras"))
     return _beginning(incomplete, dict.fromkeys(found))
+
+
+def observations(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The newest observations of the catalogue."""
+    return _beginning(incomplete, _keys(ctx, "observations", [("time", "desc")]))
 
 
 def cases(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -77,14 +83,15 @@ def services(incomplete: str) -> list[str]:
     return _beginning(incomplete, dict.fromkeys(names))
 
 
-def _keys(ctx: typer.Context, collection: str) -> list[str]:
+def _keys(ctx: typer.Context, collection: str, order_by: Sequence[Order] = ()) -> list[str]:
     from panoptes.network.catalog.catalog import Query
 
     site = _site(ctx)
     if site is None:
         return []
     with closing(site.catalog):
-        return [each.key for each in site.catalog.query(Query(collection, limit=MOST))]
+        found = site.catalog.query(Query(collection, order_by=order_by, limit=MOST))
+        return [each.key for each in found]
 
 
 def _site(ctx: typer.Context) -> Site | None:

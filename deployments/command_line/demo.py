@@ -161,8 +161,9 @@ def _report(
     places |= {"catalogue": site.settings.catalog, "logs": root / "prefect" / "logs"}
     for name, place in places.items():
         console.print(f"  {name:<10} {place}", highlight=False, soft_wrap=True)
+    pages = _pages(site, root).as_uri()
     console.print(
-        f"Pages worth looking at, which need no server: {_pages(site, root).as_uri()}",
+        f"Pages worth looking at, which need no server: {pages}",
         soft_wrap=True,
     )
     console.print(
@@ -180,6 +181,7 @@ def _report(
         report = {
             "counts": count_outcomes(results),
             "observations": observations,
+            "pages": pages,
             "places": {name: str(place) for name, place in places.items()},
             "runs": {run.name: run.state_name for run in runs},
             "unexpected": wrong,

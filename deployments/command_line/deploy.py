@@ -136,5 +136,7 @@ def _chosen(
 
 def _when(deployment: dict[str, Any]) -> str:
     for schedule in deployment.get("schedules") or []:
+        if "cron" in schedule:
+            return f", runs at {schedule['cron']} (cron)"
         return f", runs every {schedule['interval']} s"
     return ", runs on events" if deployment.get("triggers") else ""

@@ -23,6 +23,7 @@ MODULES = {
     "audit": "audit",
     "export-tables": "export_tables",
     "night": "night",
+    "timelapse": "timelapse",
     "deploy": "deploy",
     "cloud": "cloud",
     "adopt": "adopt",

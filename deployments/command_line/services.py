@@ -67,7 +67,7 @@ def serve(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Answer over HTTP: lookup-field, get-fits-header, the search and, if asked for, files.
+    """Serve the site, and answer programs: lookup, headers, the search and, if asked for, files.
 
     Without a token (PANOPTES_SERVICES_TOKEN) only your own programs on this machine are
     answered, unless reads are opened. Stays until Ctrl-C.
@@ -93,7 +93,8 @@ def serve(
     if as_json:
         print_json({"url": url})
     else:
-        sys.stdout.write(f"{url} answers; its OpenAPI page is /docs. Ctrl-C stops.\n")
+        told = f"{url} is the site; its /docs lists what programs can ask. Ctrl-C stops."
+        sys.stdout.write(f"{told}\n")
         sys.stdout.flush()
     server(web, access_log=True).run(sockets=[listener])
     return OK

@@ -75,12 +75,13 @@ def file_router(services: Services) -> APIRouter:
             raise NotFound(f"there is no {name!r} in {opened} that can be read") from error
         except ValueError as error:
             raise BadPath(f"{name!r} is no name of a file") from error
-        return _answer(request, store, info)
+        return stored_answer(request, store, info)
 
     return router
 
 
-def _answer(request: Request, store: ObjectStore, info: ObjectInfo) -> Response:
+def stored_answer(request: Request, store: ObjectStore, info: ObjectInfo) -> Response:
+    """An object, or what of it is asked for, as far as the caller does not have it already."""
     stand = Stand(f'"{info.generation}"', info.updated, info.size)
     verdict = judge(request.headers, stand)
     headers = stand.headers

@@ -1,4 +1,4 @@
-"""Pictures of the archive's images over HTTP: previews, thumbnails, cutouts."""
+"""Pictures of the archive's images over HTTP: previews, thumbnails, cutouts and timelapses."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import threading
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
 from deployments.services.conditional import Stand, judge
+from deployments.services.file_routes import stored_answer
 from deployments.services.models import Problem
+from deployments.services.pages.observations import image_stored
+from deployments.services.search_routes import SequenceId
 from deployments.services.state import Services
-from panoptes.network.catalog.catalog import Fields
 from panoptes.network.cutout import (
     MAX_SIDE,
     MAX_ZOOM,
@@ -24,10 +27,10 @@ from panoptes.network.cutout import (
 )
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput
-from panoptes.network.names import parse_sequence_id
 from panoptes.network.object_paths import Hidden
 from panoptes.network.pictures import Stretch, thumbnail
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
+from panoptes.network.timelapse import NoEncoder, TooFewImages, kept_timelapse, timelapse
 
 FRESH_SECONDS = 300
 """For which a browser shows a picture again without asking."""
@@ -110,19 +113,10 @@ class CutoutRequest(BaseModel):
 
 
 def picture_router(services: Services) -> APIRouter:
-    """``/images/{image_id}/preview``, ``.../thumbnail`` and ``.../cutout``."""
+    """``/images/{image_id}/preview``, ``.../thumbnail`` and ``.../cutout``, and
+    ``/observations/{sequence_id}/timelapse.mp4``."""
     router = APIRouter(tags=["pictures"])
     working = threading.BoundedSemaphore(_AT_ONCE)
-
-    def image(image_id: str) -> Fields:
-        try:
-            parse_sequence_id(image_id)  # the same grammar
-        except ValueError:
-            raise NotFound(f"{image_id!r} is no image: UNIT_CAMERA_IMAGETIME") from None
-        stored = services.site.catalog.get("images", image_id)
-        if stored is None:
-            raise NotFound(f"there is no image {image_id}")
-        return stored.fields
 
     def found(location: Location, path: object) -> tuple[ObjectStore, ObjectInfo] | None:
         """The object, if it is there and may be shown."""
@@ -137,7 +131,7 @@ def picture_router(services: Services) -> APIRouter:
             return None  # their messages may say where on this machine the store is
 
     def picture_of(image_id: str) -> tuple[ObjectStore, ObjectInfo]:
-        fields = image(image_id)
+        fields = image_stored(services.site, image_id).fields
         for field in ("preview_path", "picture_path"):
             if place := found("previews", fields.get(field)):
                 return place
@@ -184,7 +178,8 @@ def picture_router(services: Services) -> APIRouter:
 
         It is oriented as the preview.
         """
-        place = found("images", image(image_id).get("bucket_path"))
+        stored = image_stored(services.site, image_id)
+        place = found("images", stored.fields.get("bucket_path"))
         if place is None:
             raise NotFound(f"there is no FITS file of {image_id} in the archive")
         store, info = place
@@ -193,11 +188,47 @@ def picture_router(services: Services) -> APIRouter:
             return answer
         try:
             with working:
-                data = cutout(store, info.name, wanted.cutout())
+                data = cutout(store, info.name, wanted.cutout(), info=info)
         except NotInImage as error:
             raise HTTPException(422, str(error)) from error
         kind = "image/png" if wanted.format == "png" else "image/jpeg"
         return _answer(data, info, tag, kind)
+
+    @router.head("/observations/{sequence_id}/timelapse.mp4", include_in_schema=False)
+    @router.get(
+        "/observations/{sequence_id}/timelapse.mp4",
+        response_class=StreamingResponse,
+        responses={
+            200: {"content": {"video/mp4": {}}, "description": "The film"},
+            206: {"content": {"video/mp4": {}}, "description": "A part of it"},
+            304: {"description": "It is what you have"},
+            404: {"model": Problem, "description": "There are too few images"},
+            412: {"description": "It is not what you expect"},
+            416: {"description": "It does not have this part"},
+            501: {"model": Problem, "description": "These services have no encoder"},
+        },
+    )
+    def film(sequence_id: SequenceId, request: Request) -> Response:
+        """A film of an observation, of the previews of its images.
+
+        It is made when it is first asked for, which takes some seconds, and kept until there are
+        more images.
+        """
+        site = services.site
+        if services.settings.hidden & {"previews", "timelapse"}:
+            raise Hidden("timelapses are only shown to callers with a token")
+        try:
+            kept = kept_timelapse(site, sequence_id)
+            made = None if kept else timelapse(site, sequence_id, wait=False)
+        except (TooFewImages, ValueError) as error:
+            raise NotFound(str(error)) from None
+        except NoEncoder as error:
+            raise HTTPException(501, str(error)) from error
+        if made is not None and made.kept is None:
+            return Response(made.data, media_type="video/mp4")
+        kept = made.kept if made is not None else kept
+        assert kept is not None
+        return stored_answer(request, site.store("timelapse"), kept)
 
     return router
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from panoptes.network.errors import TransientError
 from panoptes.network.pictures import Format, Stretch, encoded, picture
-from panoptes.network.storage.store import ObjectStore
+from panoptes.network.storage.store import ObjectInfo, ObjectStore
 
 if TYPE_CHECKING:
     from panoptes.network.fits.cards import Header
@@ -70,10 +70,13 @@ class Cutout:
             )
 
 
-def cutout(store: ObjectStore, name: str, wanted: Cutout) -> bytes:
+def cutout(
+    store: ObjectStore, name: str, wanted: Cutout, *, info: ObjectInfo | None = None
+) -> bytes:
     """A picture of a part of a FITS file, compressed or not, read by ranges.
 
-    It is oriented and coloured as the image's preview. Raises NotInImage, NotFound,
+    It is oriented and coloured as the image's preview. `info` is what the store says of the
+    file, where the caller has just asked. Raises NotInImage, NotFound,
     TransientError (also where the file is replaced meanwhile), and BadInput for what cannot be
     read.
     """
@@ -82,7 +85,7 @@ def cutout(store: ObjectStore, name: str, wanted: Cutout) -> bytes:
     from panoptes.network.fits.display import display_of
     from panoptes.network.fits.section import StoredImage
 
-    info = store.stat(name)
+    info = info or store.stat(name)
     image = StoredImage(partial(store.read_range, name), info.size)
     display = display_of(image.header)
     pattern = display.pattern if wanted.colours == "bayer" else None

@@ -169,6 +169,11 @@ class ObservationName:
         return f"{self.unit_id}/{self.camera_id}/{self.sequence_time}"
 
     @property
+    def timelapse(self) -> str:
+        """The path in `timelapse` of the film that the network makes; no upload is kept there."""
+        return f"{self.folder}/{self.sequence_time}.timelapse.mp4"
+
+    @property
     def time(self) -> datetime:
         return parse_time(self.sequence_time)
 

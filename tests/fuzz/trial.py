@@ -11,12 +11,14 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panoptes.network.errors import ADVICE
+from panoptes.network.cutout import Cutout, NotInImage, Pixel, Sky, cutout
+from panoptes.network.documents import Location
+from panoptes.network.errors import ADVICE, BadInput
 from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.take import Calls, take
 from panoptes.network.names import parse_upload
@@ -91,10 +93,12 @@ class Bench:
         try:
             if mutant.suffix.startswith("fits"):
                 self._read_headers(site, f"incoming/{name}")
+                self._cut_out(site, "incoming", name)
             result = take(site, self._source(site, name), Calls(site))
             verdict, finding = self._verdict(result)
             if verdict == "taken" and result.location == "images":
                 self._read_headers(site, f"images/{result.path}")
+                self._cut_out(site, "images", str(result.path))
         except Exception:  # noqa: BLE001 - what escapes is what is looked for
             finding = traceback.format_exc()
         seconds, now = time.process_time() - before, peak_memory()
@@ -103,6 +107,12 @@ class Bench:
         if seconds > SECONDS:
             finding = finding or f"it took {seconds:.1f} s"
         return Judged(number, verdict, seconds, now - self._baseline, finding, mutant.made)
+
+    def _cut_out(self, site: Site, location: Location, name: str) -> None:
+        with suppress(BadInput, NotInImage):
+            cutout(site.store(location), name, Cutout(Pixel(3, 2), 16, 16))
+        with suppress(BadInput, NotInImage):
+            cutout(site.store(location), name, Cutout(Sky(300.2, 22.7), 16, 16))
 
     def _source(self, site: Site, name: str) -> Source:
         info = site.store("incoming").stat(name)

@@ -21,7 +21,7 @@ MOST = 1000
 _HOST = "http://127.0.0.1"
 _COPIED = ("text/html", "text/css", "text/javascript", "image/", "video/")
 # Of our own templates: every value is quoted and escaped.
-_LINK = re.compile(r'\s(?P<name>href|src|action)="(?P<address>[^"]*)"')
+_LINK = re.compile(r'\s(?P<name>href|src|poster|action)="(?P<address>[^"]*)"')
 
 
 def copy_pages(app: ASGIApp, folder: Path, *, start: str = "/", most: int = MOST) -> Path:

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from deployments.services.night_routes import checked_night, night_of_unit
 from deployments.services.pages.negotiation import HtmlRoute
-from deployments.services.pages.nights import Plots, night_page, nights_page
+from deployments.services.pages.nights import Plots, neighbours, night_page, nights_page
 from deployments.services.pages.observations import CoursePlots, image_page, observation_page
 from deployments.services.pages.pages import Pages
 from deployments.services.pages.pictures import Links
@@ -48,14 +48,13 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=400)] = None,
     ) -> Response:
         found = observation_page(site, sequence_id, cursor)
-        film = links.file("timelapse", found.fields.get("timelapse_path"))
-        own = film if film and film.startswith("/") else None
         return pages.render(
             request,
             "observation.html",
             page=found,
             links=links,
-            timelapse=own,
+            film=links.film(sequence_id, found.images),
+            own_film=links.file("timelapse", found.fields.get("timelapse_path")),
             plots=courses.of(found),
         )
 
@@ -85,10 +84,13 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
     @router.get("/nights/{night}/{unit_id}")
     def unit_night_page(night: str, unit_id: str, request: Request) -> Response:
         found = night_of_unit(site, unit_id, checked_night(night))
+        before, after = neighbours(site, found.night, unit_id)
         return pages.render(
             request,
             "unit_night.html",
             night=found,
+            before=before,
+            after=after,
             summary=summary(found),
             plots=plots.of(found),
         )

@@ -13,7 +13,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from deployments.services.night_routes import checked_night
-from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.catalog.catalog import Condition, Query, Stored
 from panoptes.network.nights import NightRow, UnitNight, nights_of, unit_ids, unit_night
 from panoptes.network.nights.words import summary
 from panoptes.network.site import Site
@@ -113,9 +113,9 @@ def _month(name: str, rows: Iterable[NightRow]) -> Month:
 def night_page(site: Site, night: str) -> NightPage:
     """Raises NotFound for what is no night."""
     night = checked_night(night)
-    after = date.fromisoformat(night) + timedelta(days=1)
-    earlier = nights_of(site, limit=1, before=night)
-    rows = {each.unit_id: each for each in _of_night(site, night, after.isoformat())}
+    after = (date.fromisoformat(night) + timedelta(days=1)).isoformat()
+    before, following = neighbours(site, night)
+    rows = {each.unit_id: each for each in _of_night(site, night, after)}
     units = dict.fromkeys([*rows, *unit_ids(site)])
     return NightPage(
         night=night,
@@ -123,18 +123,23 @@ def night_page(site: Site, night: str) -> NightPage:
             _unit_row(site, unit_id, night, rows.get(unit_id), report=number < MOST_REPORTS)
             for number, unit_id in enumerate(units)
         ),
-        before=earlier[0].night if earlier else None,
-        after=_next_night(site, night, after),
+        before=before,
+        after=following,
     )
 
 
-def _next_night(site: Site, night: str, after: date) -> str | None:
-    """The next one in which something was observed."""
+def neighbours(site: Site, night: str, unit_id: str | None = None) -> tuple[str | None, str | None]:
+    """The nights before and after one in which something was observed, by this unit or any."""
+    earlier = nights_of(site, unit_id, limit=1, before=night)
     # Nowhere on Earth does a night begin before 0 hours UTC of its date.
-    earliest = datetime(after.year, after.month, after.day, tzinfo=UTC)
-    query = Query("observations", [("time", ">=", earliest)], [("time", "asc")], limit=_LOOKED_AT)
+    day = date.fromisoformat(night) + timedelta(days=1)
+    where: list[Condition] = [("time", ">=", datetime(day.year, day.month, day.day, tzinfo=UTC))]
+    if unit_id is not None:
+        where.append(("unit_id", "==", unit_id))
+    query = Query("observations", where, [("time", "asc")], limit=_LOOKED_AT)
     nights = (each.fields.get("night") for each in site.catalog.query(query))
-    return next((each for each in nights if isinstance(each, str) and each > night), None)
+    later = next((each for each in nights if isinstance(each, str) and each > night), None)
+    return earlier[0].night if earlier else None, later
 
 
 def _of_night(site: Site, night: str, after: str) -> list[NightRow]:

@@ -215,6 +215,8 @@ def duration(seconds: object) -> str:
         return _NONE
     if not math.isfinite(seconds):
         return _NONE
+    if 0 < abs(seconds) < 1:
+        return f"{seconds:.2f} s"
     for most, each, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
         if abs(seconds) < most:
             return f"{seconds / each:.{0 if seconds >= 10 * each else 1}f} {unit}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployments.services.pages.pages import Pages
 from deployments.services.state import Services
-from panoptes.network.catalog.catalog import Fields
+from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.documents import Location
 from panoptes.network.object_paths import ObjectPath, public_url
+from panoptes.network.timelapse import LEAST_FRAMES, has_encoder
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class Links:
     def thumbnail(self, image: Fields) -> str | None:
         """Of a small picture of an image."""
         return self._picture(image, "thumbnail")
+
+    def film(self, sequence_id: str, images: Sequence[Stored]) -> str | None:
+        """Of an observation, made of its pictures; None where there are too few, or no encoder."""
+        pictures = sum(self.preview(each.fields) is not None for each in images)
+        if pictures < LEAST_FRAMES or not has_encoder():
+            return None
+        return self.pages.url(f"/observations/{sequence_id}/timelapse.mp4")
 
     def _picture(self, image: Fields, what: str) -> str | None:
         image_id = image.get("image_id")

@@ -293,6 +293,8 @@ def _sequence_id(info: ObjectInfo) -> str | None:
 
 def _is_made(location: Location, info: ObjectInfo) -> bool:
     """Whether it is what is made of other files: it is made again, or goes with those."""
+    if location == "timelapse":
+        return info.name.endswith(".timelapse.mp4")
     return location == "rgb" or (location == "previews" and ".preview-" in info.name)
 
 

@@ -63,9 +63,15 @@ class ObjectChecks:
         for place in self._inventory.objects:
             # What a broken run put there is claimed once its upload is taken again.
             is_open = _stem(place[1]) in open_stems
-            if place not in self.claims and place not in named and not is_open:
+            known = place in self.claims or place in named or self._is_film(place)
+            if not known and not is_open:
                 found.append(self._orphan(place))
         return found
+
+    def _is_film(self, place: Place) -> bool:
+        """Whether it is our film of the observation, which is made whenever somebody asks."""
+        sequence = self._inventory.sequence
+        return sequence is not None and place == ("timelapse", sequence.timelapse)
 
     def _claimed(self, place: Place, claims: list[Claim], waits: Waits) -> Finding | None:
         location, path = place

@@ -57,6 +57,9 @@ class Query:
     start_after: Stored | None = None
     """Page on behind this document, in the order of `order_by` and then of the key, in the
     same direction."""
+    only: Sequence[str] = ()
+    """The fields that are read, besides that of the order; none: all. The others are then
+    absent from what is found, which is no whole document to write back."""
 
 
 class Catalog(Protocol):

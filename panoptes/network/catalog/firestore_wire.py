@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from google.cloud.firestore_v1.field_path import FieldPath
 from google.cloud.firestore_v1.types import (
     ArrayValue,
     Cursor,
@@ -112,6 +113,13 @@ def to_query(plan: Plan, documents: str) -> StructuredQuery:
             if name is not None
         ],
     )
+    if plan.only:
+        query.select = StructuredQuery.Projection(
+            fields=[
+                StructuredQuery.FieldReference(field_path=FieldPath(name).to_api_repr())
+                for name in plan.only
+            ]
+        )
     filters = [_filter(*condition) for condition in plan.conditions]
     if plan.order is not None and not plan.is_bounded:
         # Else documents would come along in which the field is of another type.

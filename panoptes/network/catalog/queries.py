@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from panoptes.network.catalog.catalog import Operator, Query
-from panoptes.network.catalog.values import check_key, clean
+from panoptes.network.catalog.values import check_key, clean, clean_fields
 
 FIELDS: Mapping[str, type] = {
     "announced": bool,
@@ -119,6 +119,8 @@ class Plan:
     limit: int | None
     after: tuple[Any, str] | None
     """The value of `order` and the key of the document to go on behind."""
+    only: tuple[str, ...] = ()
+    """The fields to read; none: all."""
 
     @property
     def is_bounded(self) -> bool:
@@ -151,7 +153,15 @@ def plan(query: Query) -> Plan:
         descending=ways == ["desc"],
         limit=query.limit,
         after=_after(query, order),
+        only=_only(query, order),
     )
+
+
+def _only(query: Query, order: str | None) -> tuple[str, ...]:
+    wanted = dict.fromkeys(query.only)
+    if wanted and order is not None:
+        wanted[order] = None  # pages go on behind it
+    return tuple(clean_fields(wanted))
 
 
 def plan_sums(query: Query, sums: Sequence[str]) -> Plan:

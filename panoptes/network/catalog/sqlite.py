@@ -95,7 +95,8 @@ class SqliteCatalog:
                 raise Conflict(f"{collection}/{key}")
 
     def query(self, query: Query) -> Iterator[Stored]:
-        return self._rows(query.collection, *select(plan(query)))
+        planned = plan(query)
+        return self._rows(query.collection, *select(planned), planned.only)
 
     def aggregate(self, query: Query, *, sums: Sequence[str] = ()) -> Mapping[str, float]:
         where, parameters = _where(plan_sums(query, sums))
@@ -116,13 +117,15 @@ class SqliteCatalog:
     def close(self) -> None:
         self._file.close()
 
-    def _rows(self, collection: str, statement: str, parameters: list[Any]) -> Iterator[Stored]:
+    def _rows(
+        self, collection: str, statement: str, parameters: list[Any], only: tuple[str, ...] = ()
+    ) -> Iterator[Stored]:
         with (
             self._file.session() as connection,
             closing(connection.execute(statement, parameters)) as cursor,
         ):
             for key, version, text in cursor:
-                yield Stored(collection, key, _from_json(text), version)
+                yield Stored(collection, key, _from_json(text, only), version)
 
 
 def select(plan: Plan) -> tuple[str, list[Any]]:
@@ -171,14 +174,16 @@ def _to_json(fields: dict[str, Any]) -> str:
     return json.dumps(_tagged(fields), ensure_ascii=False, separators=(",", ":"))
 
 
-def _from_json(text: str) -> dict[str, Any]:
-    """The fields of a document, as they were given to `_to_json`."""
+def _from_json(text: str, only: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields of a document, or `only` some, as they were given to `_to_json`."""
     fields: dict[str, Any]
     if "\\u0001" in text or '"$$' in text:
         fields = json.loads(text, object_hook=_unescaped_map)
-    else:
-        fields = orjson.loads(text)
-        _untag_inside(fields)
+        return {name: fields[name] for name in only if name in fields} if only else fields
+    fields = orjson.loads(text)
+    if only:
+        fields = {name: fields[name] for name in only if name in fields}
+    _untag_inside(fields)
     return fields
 
 

@@ -40,6 +40,11 @@ MAX_FILE = 1 << 31
 MAX_HDUS = 100
 
 
+def _ahead(position: int) -> int:
+    """Up to where is read at once for an HDU that begins at `position`."""
+    return ((position + 8) // FIRST_READ + 1) * FIRST_READ
+
+
 class Region(NamedTuple):
     """Pixels of an image; its first column and row are 0, as in numpy."""
 
@@ -105,13 +110,13 @@ class StoredImage:
             if hdu.pixels or hdu.kind == "compressed-image":
                 return hdu
             position = hdu.end
-            self._need(position, position + FIRST_READ)
+            self._need(position, _ahead(position))
             if bytes(self._file[position : position + 8]) != b"XTENSION":
                 break
         raise BadInput("no-image", "none of its HDUs has pixels")
 
     def _hdu_at(self, position: int, index: int) -> Hdu:
-        end = position + FIRST_READ
+        end = _ahead(position)
         while True:
             self._need(position, end)
             try:
@@ -119,7 +124,7 @@ class StoredImage:
             except BadInput:
                 if end >= min(len(self._file), position + MAX_HEADER):
                     raise
-            end = position + 2 * (end - position)
+            end = position + max(FIRST_READ, 2 * (end - position))
 
     def _need(self, start: int, end: int) -> None:
         """Read what is not there yet."""
@@ -157,9 +162,9 @@ class StoredImage:
             slice(region.x, region.x + region.width),
         ]
         out = np.empty((region.height, region.width), stored_dtype(table.bitpix))
+        if table.room > MAX_DECODED:
+            raise BadInput("too-large", f"more than {MAX_DECODED} bytes, once decoded")
         if table.decoder is None:
-            if table.room > MAX_DECODED:
-                raise BadInput("too-large", f"more than {MAX_DECODED} bytes, once decoded")
             self._need(self._hdu.data_offset, self._hdu.end)
             whole = np.concatenate(list(decoded(table))).view(out.dtype).reshape(shape)
             out[:] = whole[tuple(wanted)].reshape(out.shape)

@@ -78,7 +78,8 @@ def _film(site: Site, sequence: ObservationName) -> str | None:
     """The unit's film of the whole observation: the one named by it, else the first by name."""
     own = f"{sequence.folder}/{sequence.sequence_time}.mp4"
     names = [info.name for info in site.store("timelapse").list(f"{sequence.folder}/")]
-    whole = [n for n in names if not _OF_AN_IMAGE.fullmatch(n.rpartition("/")[2])]
+    theirs = (name for name in names if name != sequence.timelapse)
+    whole = [n for n in theirs if not _OF_AN_IMAGE.fullmatch(n.rpartition("/")[2])]
     return own if own in names else min(whole, default=None)
 
 

@@ -15,6 +15,7 @@ from panoptes.network.nights.found import number, text
 from panoptes.network.site import Site
 
 _BATCH = 500
+_READ = ("night", "num_images", "time", "total_exptime", "unit_id")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _newest_first(site: Site, scope: Scope) -> Iterator[Stored]:
     if scope.night is not None:
         # Nowhere on Earth does the night before end later.
         where.append(("time", "<", _midnight(scope.night) + timedelta(days=1)))
-    query = Query("observations", where, [("time", "desc")], limit=_BATCH)
+    query = Query("observations", where, [("time", "desc")], limit=_BATCH, only=_READ)
     while True:
         batch = list(site.catalog.query(query))
         yield from batch

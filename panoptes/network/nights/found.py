@@ -21,26 +21,40 @@ RECORD_DAYS = 60
 _MOST_CAMERAS = 50
 
 
+_OBSERVATION = ("camera_id", "field_name", "image_type", "num_images", "time")
+_IMAGE = (
+    "airmass", "camera_id", "camtemp", "dec_image", "dec_mnt", "exptime", "focpos", "image_type",
+    "measev", "moonfrac", "moonsep", "quality", "ra_image", "ra_mnt", "sequence_id", "time",
+)  # fmt: skip
+_FILE = (
+    "adopted", "arrived", "camera_id", "case_id", "closed", "code", "derived", "file_type",
+    "generation", "image_id", "name", "next_step", "opened", "outcome", "reason", "run_begun",
+    "run_made", "sequence_id", "size",
+)  # fmt: skip
+"""What is read of a document: most of it is about other things."""
+
+
 def observations_between(
     catalog: Catalog, unit_id: str, start: datetime, end: datetime
 ) -> list[Stored]:
     """Observations that began from `start` up to `end`, in the order of time."""
     where = _of_unit(unit_id, start, end)
-    return list(catalog.query(Query("observations", where, [("time", "asc")])))
+    return list(catalog.query(Query("observations", where, [("time", "asc")], only=_OBSERVATION)))
 
 
 def images_between(catalog: Catalog, unit_id: str, start: datetime, end: datetime) -> list[Stored]:
     """Images that were begun from `start` up to `end`, in the order of time."""
     where = _of_unit(unit_id, start, end)
-    newest = catalog.query(Query("images", where, [("time", "desc")]))
+    newest = catalog.query(Query("images", where, [("time", "desc")], only=_IMAGE))
     return list(newest)[::-1]
 
 
 def images_before(catalog: Catalog, unit_id: str, moment: datetime) -> list[Stored]:
     """The last images before a moment, in the order of time."""
     where = _of_unit(unit_id, moment - timedelta(days=RECORD_DAYS), moment)
-    found = catalog.query(Query("images", where, [("time", "desc")], limit=EARLIER_IMAGES))
-    return list(found)[::-1]
+    order: list[Order] = [("time", "desc")]
+    newest = Query("images", where, order, limit=EARLIER_IMAGES, only=_IMAGE)
+    return list(catalog.query(newest))[::-1]
 
 
 def nights_before(
@@ -49,7 +63,11 @@ def nights_before(
     """The observations of each of the last nights before a moment, the newest first."""
     where = _of_unit(unit_id, moment - timedelta(days=RECORD_DAYS), moment)
     order: list[Order] = [("time", "desc")]
-    found = list(catalog.query(Query("observations", where, order, limit=EARLIER_OBSERVATIONS)))
+    found = list(
+        catalog.query(
+            Query("observations", where, order, limit=EARLIER_OBSERVATIONS, only=_OBSERVATION)
+        )
+    )
     nights: dict[str, list[Stored]] = {}
     for stored in found:
         nights.setdefault(night_of(stored.fields["time"], longitude), []).append(stored)
@@ -70,7 +88,7 @@ def files_of_night(
         span = Ids(unit_id, camera_id, f"{start:%Y%m%dT%H%M%S}", f"{end:%Y%m%dT%H%M%S}")
         low, high = span.ids
         where: list[Condition] = [("sequence_id", ">=", low), ("sequence_id", "<", high)]
-        for stored in catalog.query(Query("files", where)):
+        for stored in catalog.query(Query("files", where, only=_FILE)):
             if stored.fields.get("camera_id") == camera_id:
                 yield stored.fields
 
@@ -85,7 +103,9 @@ def _cameras(catalog: Catalog, unit_id: str) -> list[str]:
     low, high = f"{unit_id}_", f"{unit_id}_~"
     for _ in range(_MOST_CAMERAS):
         where: list[Condition] = [("sequence_id", ">=", low), ("sequence_id", "<", high)]
-        stored = next(iter(catalog.query(Query("files", where, limit=1))), None)
+        stored = next(
+            iter(catalog.query(Query("files", where, limit=1, only=("sequence_id",)))), None
+        )
         if stored is None:
             break
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from panoptes.network.documents import GeoPoint
 from panoptes.network.nights.unit_night import Span
@@ -42,6 +43,7 @@ def sun_altitude(moment: datetime, place: GeoPoint) -> float:
     return math.degrees(math.asin(max(-1.0, min(1.0, height))))
 
 
+@lru_cache(maxsize=4096)
 def below(altitude: float, place: GeoPoint, start: datetime, end: datetime) -> Span | None:
     """While the Sun is lower than `altitude` (degrees) from `start` to `end`, to the second.
 

@@ -60,6 +60,7 @@ def at_work(tmp_path_factory: pytest.TempPathFactory, prefect_stack: LocalStack)
     place(folder, "PAN042.json", b'{"type": "service_account"}')
     data = folder / "panoptes-data"
     (data / "incoming").mkdir(parents=True)
+    (folder / "demo-data").symlink_to(data)
     taken = CliRunner().invoke(
         app, ["ingest", f"{folder}/FOLDER", "--data", str(data), "--rest", "0"]
     )

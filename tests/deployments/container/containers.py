@@ -73,7 +73,9 @@ class Podman:
             if said := _pip_says(name):
                 given += ["--build-arg", f"{argument}={said}"]
                 for each in said.split():
-                    path = Path(each.removeprefix("file://"))
+                    # An index in a folder refers to its packages beside it.
+                    is_index = each.startswith("file://")
+                    path = Path(each.removeprefix("file://")).parent if is_index else Path(each)
                     if path.is_absolute() and path.exists():
                         given += ["--volume", f"{path}:{path}:ro"]
         self(

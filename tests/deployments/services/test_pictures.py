@@ -15,7 +15,7 @@ from panoptes.network.fits.plain import FitsImage, fits_bytes
 from panoptes.network.site import Site
 from tests import sites
 from tests.deployments.services.served import served
-from tests.files import IMAGE, LATER, jpeg, place, tiny_fits
+from tests.files import IMAGE, LATER, SEQUENCE, SEQUENCE_ID, jpeg, place, tiny_fits
 
 ID, LATER_ID = "PAN001_14d3bd_20180216T112430", "PAN001_14d3bd_20180216T112630"
 WIDTH, HEIGHT = 700, 500
@@ -142,3 +142,13 @@ def test_what_cannot_be_shown_says_why(
 def test_without_a_word_nothing_is_shown(site: Site, tmp_path: Path) -> None:
     with served(site, token="a token of 32 characters or more!") as guarded:
         assert guarded.get(f"/images/{ID}/preview").status_code == 401
+
+
+def test_a_pointing_frame_whose_name_has_no_time_is_shown_as_any(tmp_path: Path) -> None:
+    site = sites.kept(tmp_path)
+    place(sites.incoming(site), f"{SEQUENCE}/pointing00.fits", tiny_fits())
+    sites.run(site)
+    with served(site) as client:
+        address = f"/images/{SEQUENCE_ID}-pointing00"
+        assert seen(client.get(f"{address}/thumbnail")).size[0] > 0
+        assert client.get(address, headers={"Accept": "text/html"}).status_code == 200

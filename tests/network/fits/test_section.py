@@ -56,7 +56,7 @@ def test_a_section_is_the_frames_own_pixels_and_little_of_the_file(
         assert np.array_equal(part.stored, whole.stored[y : y + height, x : x + width])
         assert np.array_equal(part.physical(part.stored), whole.physical(part.stored))
         assert file.read_bytes < len(file.data) * 0.25
-        assert file.requests <= 5
+        assert file.requests <= 4
 
 
 def test_sections_one_after_the_other_read_nothing_twice(frame: bytes) -> None:

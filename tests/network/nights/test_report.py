@@ -71,6 +71,14 @@ def test_what_is_expected_comes_of_cadence_darkness_and_the_nights_before(
     assert night.minutes_to_first == pytest.approx(39.5, abs=0.5)
 
 
+def test_a_night_of_which_nothing_came_is_expected_by_the_nights_before(archive: Site) -> None:
+    found = unit_night(archive, OBSERVING, "2026-01-15")
+    assert (found.cadence, found.cadence_from) == (CADENCE, "earlier nights")
+    assert found.expected is not None
+    assert abs(found.expected - USUAL) <= 1
+    assert (found.arrived, found.missing, found.reasons) == (0, found.expected, ("not known",))
+
+
 def test_lag_is_told_by_stage(night: UnitNight) -> None:
     assert {"taken up", "derived", "recorded", "in all"} <= night.lag.keys()
     in_all = night.lag["in all"]

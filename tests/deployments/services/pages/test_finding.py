@@ -60,7 +60,8 @@ def test_the_same_address_answers_people_and_programs(client: httpx.Client) -> N
     page = client.get("/observations", params={**asked, "near": "", "start": ""}, headers=HTML)
     assert page.headers["content-type"].startswith("text/html")
     assert f'href="/observations/{SEQUENCE_ID}"' in page.text
-    assert '/thumbnail"' in page.text
+    (picture,) = re.findall(r'<img class="thumb" src="([^"]+)"', page.text)
+    assert client.get(picture).headers["content-type"] == "image/jpeg"
     assert client.get("/observations", params=asked).json()["observations"][0]["num_images"] == 1
     table = client.get("/observations", params=asked, headers={"Accept": "text/csv"})
     assert table.headers["content-type"].startswith("text/csv")

@@ -10,10 +10,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from google.cloud.firestore import Client as Database
 
+from panoptes.network.catalog.catalog import Query
 from panoptes.network.site import Site
 from tests.archives import SEQUENCE_ID, small_archive
 from tests.deployments.services.served import served
+from tests.emulators.test_telemetry import upload_metadata
+from tests.recording import Recording
+from tests.sites import COLLECTIONS
 
 SECRET = "c2VydmljZXMgZm9yIHRlc3Rz"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -31,11 +36,13 @@ def client(site: Site) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/nights", "/nights/2018-02-15", "/nights/2018-02-15/PAN001", "/units",
-     "/units/PAN001", f"/observations/{SEQUENCE_ID}", f"/images/{IMAGE_ID}"],
-)  # fmt: skip
+PATHS = [
+    "/", "/nights", "/nights/2018-02-15", "/nights/2018-02-15/PAN001", "/units", "/units/PAN001",
+    f"/observations/{SEQUENCE_ID}", f"/images/{IMAGE_ID}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_browsers_get_a_page_and_programs_json_at_the_same_address(
     client: httpx.Client, path: str
 ) -> None:
@@ -84,6 +91,18 @@ def test_refusals_are_pages_with_the_same_sentence(
     assert "<b>" not in page.text
 
 
+def test_a_night_leads_to_those_before_and_after_it(client: httpx.Client) -> None:
+    first = client.get("/nights/2018-02-15", headers=BROWSER).text
+    second = client.get("/nights/20180821", headers=BROWSER).text
+    assert '<a rel="next" href="/nights/2018-08-21">' in first
+    assert '<a rel="prev" href="/nights/2018-02-15">' in second
+    assert 'rel="prev"' not in first
+    assert 'rel="next"' not in second
+    assert "rel=" not in client.get("/nights/2018-02-15/PAN001", headers=BROWSER).text.replace(
+        'rel="stylesheet"', ""
+    ).replace('rel="icon"', "")
+
+
 def test_style_and_script_are_kept_by_browsers_and_named_by_what_they_hold(
     client: httpx.Client,
 ) -> None:
@@ -104,6 +123,38 @@ def test_the_first_page_of_a_large_network_is_small(tmp_path: Path) -> None:
         site.catalog.create("units", f"PAN{number}", {"registered": datetime.now(UTC)})
     with served(site) as client:
         assert len(client.get("/", headers=BROWSER).content) < 100_000
+
+
+def test_firestore_has_an_index_for_whatever_the_pages_ask(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Recording(tmp_path / "catalog.sqlite")
+    for collection in COLLECTIONS:
+        for stored in site.catalog.query(Query(collection)):
+            asked.create(collection, stored.key, stored.fields)
+    monkeypatch.setattr(site, "_catalog", asked)
+    with served(site) as client:
+        for path in PATHS:
+            assert client.get(path, headers=BROWSER).status_code == 200
+    assert asked.asked
+    assert not asked.without_index()
+
+
+def test_pages_are_made_of_firestores_documents_and_say_what_units_said(
+    site: Site, on_google: Site
+) -> None:
+    for collection in COLLECTIONS:
+        for stored in site.catalog.query(Query(collection)):
+            on_google.catalog.create(collection, stored.key, stored.fields)
+    database = Database(project=on_google.settings.catalog.removeprefix("firestore://"))
+    upload_metadata(database, "PAN001", "config", password="hunter2")
+    upload_metadata(database, "PAN001", "power", ac_ok=False)
+    with served(on_google) as client:
+        pages = {path: client.get(path, headers=BROWSER) for path in PATHS}
+    assert {page.status_code for page in pages.values()} == {200}
+    assert "it has no mains power" in pages["/"].text
+    assert "ac_ok" in pages["/units/PAN001"].text
+    assert "hunter2" not in "".join(page.text for page in pages.values())
 
 
 # Signing in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -195,3 +196,17 @@ def test_a_query_sees_one_moment(catalog: Catalog) -> None:
     assert next(results).key == "000"
     catalog.create("things", "399a", {})
     assert sum(1 for _ in results) == 399
+
+
+def test_a_query_may_read_some_fields_only(catalog: Catalog) -> None:
+    place = GeoPoint(19.5, -155.6)
+    whole = {"status": "new", "a place": place, "$odd": {"at": NOON}, "time": NOON, "size": 5}
+    fill(catalog, {"one": whole, "two": {"time": at(1)}})
+    query = Query("things", order_by=[("time", "asc")], only=["a place", "$odd", "none"])
+    found = list(catalog.query(query))
+    assert [each.fields for each in found] == [
+        {"a place": place, "$odd": {"at": NOON}, "time": NOON},
+        {"time": at(1)},
+    ]
+    following = replace(query, limit=1, start_after=found[0])
+    assert keys(catalog, following) == ["two"]
