@@ -8,7 +8,7 @@ ledger does not know may still wait in `incoming`, or lie in an archive that is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -202,12 +202,10 @@ def _by_last_part(site: Site, name: str, hidden: frozenset[Location]) -> Iterato
     if times := _TIME.findall(last):
         unit = _UNIT.search(name)
         for sequence_id in sorted(_sequences_at(site, times[-1], unit[0] if unit else None)):
-            query = Query("files", [("sequence_id", "==", sequence_id)], limit=_MOST_READ)
-            yield from _ending_in(last, site.catalog.query(query), seen)
+            yield from _ending_in(site, last, ("sequence_id", "==", sequence_id), seen)
     if "quarantine" not in hidden:  # names of what was quarantined are not told to everyone
         for outcome in ("quarantined", "failed"):
-            query = Query("files", [("outcome", "==", outcome)], limit=_MOST_READ)
-            yield from _ending_in(last, site.catalog.query(query), seen)
+            yield from _ending_in(site, last, ("outcome", "==", outcome), seen)
 
 
 def _sequences_at(site: Site, moment: str, unit_id: str | None) -> set[str]:
@@ -227,16 +225,31 @@ def _sequences_at(site: Site, moment: str, unit_id: str | None) -> set[str]:
     return found
 
 
-def _ending_in(last: str, stored: Iterable[Stored], seen: set[str]) -> Iterator[_Entry]:
-    for each in stored:
+def _ending_in(site: Site, last: str, where: Condition, seen: set[str]) -> Iterator[_Entry]:
+    """The entries among some whose names end alike; of the others only the name is read."""
+    query = Query("files", [where], limit=_MOST_READ, only=("name", "image_id"))
+    for each in site.catalog.query(query):
         name = each.fields.get("name")
         if not isinstance(name, str) or each.key in seen:
             continue
-        if name.rpartition("/")[2] == last or name.endswith(f"_{last}"):
-            found = _entry(each)
+        if _ends_in(name, each.fields.get("image_id"), last):
+            seen.add(each.key)
+            whole = site.catalog.get("files", each.key)
+            found = _entry(whole) if whole else None
             if found is not None:
-                seen.add(found.key)
                 yield found
+
+
+def _ends_in(name: str, image_id: object, last: str) -> bool:
+    """Whether a name ends in `last`, which may lack the suffix, or be the image's id."""
+    stem, dot, suffix = last.partition(".")
+    own = name.rpartition("/")[2]
+    return (
+        own == last
+        or name.endswith(f"_{last}")
+        or (not dot and own.partition(".")[0] == stem)
+        or (image_id == stem and own.endswith(f"{dot}{suffix}"))
+    )
 
 
 def _entry(stored: Stored) -> _Entry | None:

@@ -54,6 +54,7 @@ def first(site: Site, text: str) -> FileReport:
         "PAN001_14d3bd_20180216T110623_20180216T112430.fits",
         f"PAN001/Wasp 35/{IMAGE.partition('/')[2]}.fits",
         IMAGE.rpartition("/")[2] + ".fits",
+        "PAN001_14d3bd_20180216T112430.fits",
         f"somewhere/else/{IMAGE.rpartition('/')[2]}.fits",
     ],
 )
@@ -64,6 +65,14 @@ def test_an_archived_file_is_found_by_any_spelling_of_its_name(site: Site, asked
     assert f"{IMAGE}.fits.fz" in [output.path for output in report.outputs]
     assert report.next_step == ""
     assert report.arrived is not None
+
+
+@pytest.mark.parametrize(
+    "asked", [IMAGE, IMAGE.rpartition("/")[2], "PAN001_14d3bd_20180216T112430"]
+)
+def test_a_name_without_its_suffix_means_all_files_of_the_image(site: Site, asked: str) -> None:
+    files = {report.file for report in what_became_of(site, asked).files}
+    assert files == {f"{IMAGE}.fits", f"{IMAGE}.cr2"}
 
 
 def test_a_bad_file_is_told_of_with_what_to_do_and_to_strangers_without_what_was_seen(

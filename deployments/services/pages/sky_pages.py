@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, Field
@@ -10,9 +12,10 @@ from deployments.services.kept import Kept
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.pages import Pages
 from deployments.services.state import Services
+from panoptes.network.catalog.catalog import Catalog
 from panoptes.network.documents import Declination, RightAscension
 from panoptes.network.sky import chart
-from panoptes.network.sky.counts import count_sky
+from panoptes.network.sky.counts import SkyCounts, count_sky
 
 COUNTED_EVERY_SECONDS = 300.0
 
@@ -35,24 +38,37 @@ class Sky(BaseModel):
     cells: list[SkyCell]
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """What was counted, and where it is drawn."""
+
+    counts: SkyCounts
+    cells: list[chart.Cell]
+    bands: list[chart.Band]
+
+
+def _draw(catalog: Catalog) -> _Drawn:
+    counts = count_sky(catalog)
+    return _Drawn(counts, chart.cells_drawn(counts), chart.bands(counts))
+
+
 def sky_pages_router(services: Services, pages: Pages) -> APIRouter:
     """``/sky``, for people and as JSON."""
-    counts = Kept(lambda: count_sky(services.site.catalog), COUNTED_EVERY_SECONDS)
+    kept = Kept(lambda: _draw(services.site.catalog), COUNTED_EVERY_SECONDS)
     for_people = APIRouter(route_class=HtmlRoute, include_in_schema=False)
     for_programs = APIRouter(tags=["search"])
 
     @for_people.get("/sky")
     def page(request: Request) -> Response:
-        counted = counts.get()
+        drawn = kept.get()
         return pages.render(
             request,
             "sky.html",
-            counts=counted,
-            cells=chart.cells_drawn(counted),
-            bands=chart.bands(counted),
+            counts=drawn.counts,
+            cells=drawn.cells,
+            bands=drawn.bands,
             # What a cell's corners are away from its centre, and a bit more.
-            radius=round(60.0 / counted.nside),
-            shades=chart.SHADES,
+            radius=round(60.0 / drawn.counts.nside),
             galactic_plane=chart.galactic_plane(),
             ecliptic=chart.ecliptic(),
             graticule=chart.graticule(),
@@ -61,7 +77,7 @@ def sky_pages_router(services: Services, pages: Pages) -> APIRouter:
     @for_programs.get("/sky")
     def sky() -> Sky:
         """How many observations there are of each part of the sky; counted every few minutes."""
-        counted = counts.get()
+        counted = kept.get().counts
         return Sky(
             nside=counted.nside,
             counted=counted.counted,

@@ -18,6 +18,7 @@ from panoptes.network.site import Site
 log = safe_log(__name__)
 
 MOST_LOOKED_AT = 4_000
+_SORTED_BY = ("outcome", "failures", "arrived")
 _BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
 
 
@@ -54,7 +55,7 @@ def case_page(
     for outcome in ("quarantined", "failed"):
         where: list[Condition] = [("outcome", "==", outcome)]
         where += [(name, "==", value) for name, value in asked.items() if value]
-        query = Query("files", where, limit=MOST_LOOKED_AT + 1)
+        query = Query("files", where, limit=MOST_LOOKED_AT + 1, only=_SORTED_BY)
         stored = list(islice(site.catalog.query(query), MOST_LOOKED_AT))
         is_all = is_all and len(stored) < MOST_LOOKED_AT
         found += [each for each in stored if _waits(site, each) and _within(each, start, end)]
@@ -64,8 +65,9 @@ def case_page(
     longitude = cache(site.longitude)
     cases = []
     for each in found[(number - 1) * size : number * size]:
+        whole = site.catalog.get("files", each.key)
         try:
-            entry = File.model_validate(each.fields)
+            entry = File.model_validate(whole.fields if whole else {})
         except ValidationError as error:
             log.warning("the ledger's entry %s cannot be read: %s", each.key, error)
             continue
