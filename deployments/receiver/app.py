@@ -26,6 +26,7 @@ from starlette.routing import Route
 from deployments.receiver.announcements import UNROUTABLE, Incoming, announce
 from deployments.receiver.authentication import Guard, Refused, header_bytes
 from deployments.receiver.health_monitor import HealthMonitor
+from deployments.receiver.metrics import exposed
 from deployments.receiver.prefect_api import Announcer, Prefect, PrefectAway
 from deployments.receiver.settings import ReceiverSettings
 from panoptes.network.errors import ConfigurationError, TransientError
@@ -135,6 +136,14 @@ class Receiver:
         report = await self.health_monitor.report()
         return JSONResponse(report.as_json(), status_code=200 if report.is_ready else 503)
 
+    async def metrics(self, request: Request) -> Response:
+        """The same as figures for Prometheus, and what the last sweep saw waiting."""
+        from prometheus_client import CONTENT_TYPE_LATEST
+
+        assert self.health_monitor is not None
+        text = exposed(await self.health_monitor.report(), self.health_monitor.backlog)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
 
 def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starlette:
     """The ASGI application. Raises ConfigurationError where the settings cannot work.
@@ -157,6 +166,7 @@ def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starle
             Route("/events", receiver.receive, methods=["POST"]),
             Route("/healthz", receiver.healthz),
             Route("/readyz", receiver.readyz),
+            Route("/metrics", receiver.metrics),
         ],
         lifespan=receiver.running,
         max_body_size=settings.max_body_bytes,

@@ -74,6 +74,8 @@ class HealthMonitor:
         self._concerns: dict[str, Concern] = {}
         self._told: dict[str, Concern] = {}
         self._health = Health()
+        self.backlog: Backlog | None = None
+        """What the last sweep counted."""
         self._blind: Concern | None = None
         self._obstacle: str | None = None
         self._checked = -float("inf")
@@ -183,6 +185,7 @@ class HealthMonitor:
         if sweeps:  # what the last one saw holds until the next
             self._health = Health.model_validate(sweeps[0]["payload"])
         reports = [Backlog.model_validate(event["payload"]) for event in sweeps]
+        self.backlog = reports[0] if reports else self.backlog
         if is_growing(reports):
             yield Concern("backlog", reports[0].sentence)
         for unit_id, sentence in self._health.silent.items():

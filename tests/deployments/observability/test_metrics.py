@@ -1,0 +1,75 @@
+"""Metrics, and the alerts and the dashboard that are made of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from deployments.receiver import metrics as of_receiver
+from deployments.receiver.health_monitor import Concern, Report
+from deployments.services import metrics_routes as of_services
+from panoptes.network.ingest.backlog import Backlog
+from tests.archives import small_archive
+from tests.deployments.receiver.receiving import receiving
+from tests.deployments.services.served import served
+
+BACKLOG = Backlog(files=12, observations=3, overdue=2, oldest_seconds=900.0)
+REPORT = Report("Prefect cannot be reached", (Concern("unit-silent.PAN001", "silent"),))
+
+
+@pytest.fixture(scope="module")
+def folder(repository: Path) -> Path:
+    return repository / "deployments" / "observability"
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> str:
+    site = small_archive(tmp_path_factory.mktemp("archive"))
+    services = of_services.exposed(site, datetime.now(UTC))
+    return (services + of_receiver.exposed(REPORT, BACKLOG)).decode()
+
+
+def test_files_units_and_what_waits_are_counted(texts: str) -> None:
+    lines = texts.splitlines()
+    assert 'panoptes_files{outcome="archived"} 3.0' in lines
+    assert "panoptes_receiver_ready 0.0" in lines
+    assert 'panoptes_concern{kind="unit-silent"} 1.0' in lines
+    assert "panoptes_files_overdue 2.0" in lines
+    assert any(line.startswith('panoptes_unit_lag_seconds{unit="PAN001"}') for line in lines)
+
+
+def test_services_and_receiver_answer_prometheus(tmp_path: Path) -> None:
+    with served(small_archive(tmp_path)) as client:
+        answer = client.get("/metrics")
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert 'panoptes_files{outcome="archived"} 3.0' in answer.text
+    with receiving() as client:
+        assert "panoptes_receiver_ready 0.0" in client.get("/metrics").text
+    with served(small_archive(tmp_path / "guarded"), token="a secret of many letters") as client:
+        assert client.get("/metrics").status_code == 401
+
+
+def test_alerts_and_dashboard_ask_for_nothing_else(texts: str, folder: Path) -> None:
+    there = set(re.findall(r"^(panoptes_\w+)", texts, re.MULTILINE))
+    asked = json.loads((folder / "dashboard.json").read_text())
+    expressions = [target["expr"] for panel in asked["panels"] for target in panel["targets"]]
+    alerts = (folder / "alerts.yml").read_text()
+    expressions += re.findall(r"expr: (.*)", alerts)
+    named = {name for each in expressions for name in re.findall(r"panoptes_\w+", each)}
+    assert named <= there
+    assert len(named) >= 7
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool, of Prometheus")
+def test_promtool_takes_the_alerts(folder: Path) -> None:
+    done = subprocess.run(
+        ["promtool", "check", "rules", str(folder / "alerts.yml")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
