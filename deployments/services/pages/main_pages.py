@@ -52,6 +52,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
             request,
             "observation.html",
             page=found,
+            cursor=cursor,
             links=links,
             film=links.film(sequence_id, found.images),
             own_film=links.file("timelapse", found.fields.get("timelapse_path")),

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from panoptes.network.catalog.catalog import Query, Stored
-from panoptes.network.documents import File
+from panoptes.network.documents import File, GeoPoint, night_of
 from panoptes.network.ingest.lag import IN_ALL, lag_of, percentile
 from panoptes.network.search import all_units
 from panoptes.network.site import Site
@@ -39,6 +39,8 @@ class Glance:
     """Seconds from arrival to the catalogue, of the last files, at the median."""
     safety: Safety
     trouble: tuple[str, ...]
+    night: str
+    """That which is going on where it stands, or comes next: YYYY-MM-DD."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def glance(site: Site, unit: Stored, now: datetime, silent: str | None = None) -
     arrived = [moment_of(each.fields.get("arrived"), now) for each in files]
     heard = max(filter(None, [last_said(unit.fields, now), *arrived]), default=None)
     safety = safety_of(unit.fields, now)
-    name = unit.fields.get("name")
+    name, place = unit.fields.get("name"), unit.fields.get("location")
     return Glance(
         unit_id=unit.key,
         name=name if isinstance(name, str) and name != unit.key else None,
@@ -77,6 +79,7 @@ def glance(site: Site, unit: Stored, now: datetime, silent: str | None = None) -
         lag=_lag(files),
         safety=safety,
         trouble=tuple(_trouble(files, safety, now, silent)),
+        night=night_of(now, place.longitude if isinstance(place, GeoPoint) else None),
     )
 
 
