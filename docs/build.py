@@ -33,7 +33,7 @@ PARTS = {
         "units",
         "notices",
         "services",
-        "google-cloud",
+        "cloud",
     ],
     "Reference": [
         "command-line",

@@ -9,7 +9,7 @@ from flows.markdown_parts import linked, table
 from panoptes.network.ingest.lag import IN_ALL, STAGES
 from panoptes.network.nights import UnitNight
 from panoptes.network.nights.plots import lag_plot, sky_plot, timeline
-from panoptes.network.nights.svg import as_file
+from panoptes.network.nights.svg import as_file, in_words
 from panoptes.network.nights.words import duration, facts, summary
 from panoptes.network.safe_text import markdown
 from panoptes.network.site import Site
@@ -63,7 +63,7 @@ def _parts(site: Site, night: UnitNight) -> Iterator[str]:
 
 def _picture(plot: str) -> str:
     encoded = base64.b64encode(as_file(plot)).decode("ascii")
-    return f"![the night, drawn](data:image/svg+xml;base64,{encoded})"
+    return f"![{markdown(in_words(plot))}](data:image/svg+xml;base64,{encoded})"
 
 
 def _observations(site: Site, night: UnitNight) -> str:
@@ -72,7 +72,7 @@ def _observations(site: Site, night: UnitNight) -> str:
             linked(site, "observations", each.sequence_id, f"{each.time:%H:%M}"),
             markdown(each.camera_id),
             markdown(each.field_name or ""),
-            each.image_type,
+            markdown(each.image_type),
             str(each.images),
             duration(each.exptime),
             str(each.quarantined),

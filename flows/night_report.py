@@ -4,6 +4,7 @@
 2. Each unit: count, compare with what was expected, say why nothing was observed where anybody
    knows it; leave an artifact with plots and tables.
 3. A table of all units, and all reports as JSON: the run's result.
+4. A film of each of the night's observations, where there is an encoder.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from panoptes.network.nights import (
 from panoptes.network.nights.words import counted, summary
 from panoptes.network.safe_text import markdown, one_line
 from panoptes.network.storage.store import NotFound
+from panoptes.network.timelapse import has_encoder
+from tasks.make_timelapse import make_timelapse
 from tasks.report_night import report_night
 
 NOTHING = "Nothing observed"
@@ -36,11 +39,14 @@ NOTHING = "Nothing observed"
 
 @flow(name="night-report", flow_run_name="night report", persist_result=True)
 def night_report(
-    network: str = "default", night: str | None = None, units: list[str] | None = None
+    network: str = "default",
+    night: str | None = None,
+    units: list[str] | None = None,
+    timelapses: bool = True,
 ) -> State[Any]:
     """Report a night, unit by unit: what was expected, what came, and why nothing did.
 
-    Reads only, and is safe to run at any time, for any night. The reports are the run's
+    Writes films alone, and is safe to run at any time, for any night. The reports are the run's
     result, as JSON. A night of which no unit brought a light is *Nothing observed*.
 
     Args:
@@ -48,6 +54,8 @@ def night_report(
         night: The date of its evening, 2018-02-15; empty: of each unit the last night that is
             over, from noon to noon at its place.
         units: Only these, such as PAN001; empty: all that the catalogue knows.
+        timelapses: Make a film of each observation's previews, or renew it where there are others
+            by now. It needs the extra `timelapse` of the package.
     """
     try:
         block = load_network(network)
@@ -65,6 +73,12 @@ def night_report(
         description="The last reports of every unit's night",
     )
     observed = [each for each in reports if each.lights]
+    if timelapses and has_encoder():
+        try:
+            with ended_when_stalled(block.stall_seconds):
+                _make_timelapses(block, observed)
+        except (ConfigurationError, TransientError) as error:
+            return Failed(message=f"the nights are reported, but not filmed: {one_line(error)}")
     lights = sum(each.lights for each in observed)
     units_in_all = counted(len(reports), "unit")
     message = f"{len(observed)} of {units_in_all} observed, {counted(lights, 'image')}"
@@ -72,6 +86,13 @@ def night_report(
         message += f"; nothing of {', '.join(silent)}"
     data = [night_json(each) for each in reports]
     return Completed(name=None if observed else NOTHING, message=message, data=data)
+
+
+def _make_timelapses(block: PanoptesNetwork, nights: list[UnitNight]) -> None:
+    """One after the other: nobody waits for them."""
+    observations = [each for night in nights for each in night.observations]
+    for each in progressing(observations):
+        make_timelapse(block, each.sequence_id)
 
 
 def _reports(block: PanoptesNetwork, night: str | None, units: list[str]) -> list[UnitNight]:

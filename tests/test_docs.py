@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from deployments.command_line.main import MODULES
+from docs import build
+
 REPOSITORY = Path(__file__).parents[1]
 ROOMS = "panoptes/network|blocks|tasks|flows|deployments|tests|benchmarks|docs"
 DOTTED = re.compile(rf"(?<![\w./-])(?:{ROOMS.replace('/', '[.]')})(?:\.\w+)+")
@@ -95,6 +98,26 @@ def test_every_name_of_ours_in_the_sources_comments_is_there() -> None:
             if DOTTED.fullmatch(quoted) and not is_there(quoted):
                 wrong.append(f"{source.relative_to(REPOSITORY)}: {quoted}")
     assert not wrong
+
+
+def test_the_site_has_every_page_and_every_command_flow_and_setting_in_its_reference() -> None:
+    places = {page for part in build.PARTS.values() for page in part}
+    pages = build.reference()
+    assert {path.stem for path in (REPOSITORY / "docs").glob("*.md")} - {"index"} <= places
+    assert {f"reference/{name}" for name in pages} <= places
+    for name, words in {
+        "commands": [f"## `panoptes-network {name}`" for name in MODULES],
+        "http": ["## GET /observations", "## POST /lookup-field"],
+        "flows": ["## ingest-observation", "**ingest-observation/backfill**", "`most_files`"],
+        "blocks": ["## PANOPTES network", "Google credentials"],
+        "settings": [
+            "`PANOPTES_INCOMING`",
+            "`PANOPTES_SERVICES_TOKEN`",
+            "`PANOPTES_RECEIVER_OPEN`",
+        ],
+        "python": [".. automodule:: panoptes.network.fits.archive"],
+    }.items():
+        assert [word for word in words if word not in pages[name]] == []
 
 
 def test_the_examples_of_the_library_give_what_they_show(

@@ -154,7 +154,9 @@ def _report(
     console.print(files_table(results))
     newest = Query("observations", order_by=[("time", "desc")], limit=MOST_ROWS)
     observations = [document_json(each, "sequence_id") for each in site.catalog.query(newest)]
+    console.print()
     console.print(observations_table(observations))
+    console.print()
     console.print(summary(results), style="bold", markup=False)
     console.print("Where to look:")
     places: dict[str, object] = {name: getattr(site.settings, name) for name in LOCATIONS}

@@ -23,7 +23,8 @@ def file(
     name: Annotated[
         str,
         typer.Argument(
-            help="As it was uploaded, as it is archived, or its address; the last part may do."
+            metavar="NAME",
+            help="As it was uploaded, as it is archived, or its address; the last part may do.",
         ),
     ],
     data: Data = None,

@@ -14,7 +14,8 @@ from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
 from flows.night_report import night_report
 from panoptes.network.site import Site
-from tests.network.nights.simulated import NIGHT, OBSERVING, SILENT, simulated
+from panoptes.network.timelapse import kept_timelapse
+from tests.network.nights.simulated import CAMERA, NIGHT, OBSERVING, SILENT, simulated
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
 
@@ -40,7 +41,7 @@ def artifacts_of(stack: LocalStack, run_id: object) -> dict[str, str]:
 
 
 def test_a_run_leaves_a_report_of_each_unit_and_a_table_of_all(
-    name: str, prefect_api: LocalStack
+    name: str, archive: Site, prefect_api: LocalStack
 ) -> None:
     run_id = prefect_api.run_deployment("night-report/local", {"network": name, "night": NIGHT})
     run = prefect_api.await_runs([run_id])[0]
@@ -55,9 +56,13 @@ def test_a_run_leaves_a_report_of_each_unit_and_a_table_of_all(
     assert "| 8 | 7 | 7 | 1 | 137 |" in report
     plots = re.findall(r"data:image/svg\+xml;base64,([^)]+)\)", report)
     assert len(plots) == 3
+    assert "![Exposures, PAN001, night of 2026-01-14. It is dark from" in report
     for plot in plots:
         ElementTree.fromstring(base64.b64decode(plot))
     assert "the weather is not safe (cloud: Very Cloudy)" in silent
+    film = kept_timelapse(archive, f"{OBSERVING}_{CAMERA}_20260115T060000")
+    assert film is not None
+    assert film.size > 1000
 
 
 def test_the_reports_are_the_runs_result(name: str) -> None:

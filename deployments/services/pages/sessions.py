@@ -24,7 +24,7 @@ COOKIE = "panoptes-session"
 LIFETIME_SECONDS = 12 * 3600
 MOST_NAME = 60
 """Characters of a name that somebody signs in with."""
-_MOST_COOKIE = 1000
+_MOST_COOKIE = 2000
 _MOST_TRIES = 10
 _WINDOW_SECONDS = 300.0
 _MOST_ADDRESSES = 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -123,10 +124,11 @@ def _of_unit(unit_id: str, start: datetime, end: datetime) -> list[Condition]:
 
 
 def number(fields: Fields, name: str) -> float | None:
-    """A field of a document, which other software may have written, if it is a number."""
+    """A field of a document, which other software may have written, if it is a finite number."""
     value = fields.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def text(fields: Fields, name: str) -> str | None:

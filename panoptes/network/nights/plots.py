@@ -95,6 +95,7 @@ def sky_plot(night: UnitNight) -> str:
             axes.set_yticks([])
         if moonsep is not None:
             right = axes.twinx()
+            right.xaxis.set_visible(False)
             right.plot(
                 *_curve(night, lights, "moonsep"), color=_COLOURS[1], lw=2.5, ls=(0, (3, 1.5))
             )
@@ -116,7 +117,7 @@ def lag_plot(night: UnitNight) -> str:
     with figure(60 + 26 * len(stages), left=80) as axes:
         for row, stage in enumerate(stages):
             lag = night.lag[stage]
-            p50, p95, p99 = (max(_LEAST_LAG, each) for each in (lag.p50, lag.p95, lag.p99))
+            p50, p95, p99 = map(_decades, (lag.p50, lag.p95, lag.p99))
             colour = INK if stage == IN_ALL else _COLOURS[0]
             axes.plot([p50, p99], [row, row], color=colour, lw=2)
             axes.plot([p50], [row], marker="o", ms=8, color=colour)
@@ -128,16 +129,19 @@ def lag_plot(night: UnitNight) -> str:
         most = max(_LEAST_LAG, *(night.lag[stage].p99 for stage in stages))
         ticks = [0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 864000.0, 8640000.0]
         shown = [tick for tick in ticks if tick < 10 * most] or ticks[:2]
-        axes.set_xscale("log")
-        axes.set_xlim(_LEAST_LAG * 0.7, max(shown[-1], most) * 1.3)
-        axes.set_xticks(shown, [_tick(tick) for tick in shown])
-        axes.minorticks_off()
+        axes.set_xlim(_decades(_LEAST_LAG) - 0.15, _decades(max(shown[-1], most)) + 0.1)
+        axes.set_xticks([_decades(tick) for tick in shown], [_tick(tick) for tick in shown])
         axes.set_xlabel("dot: half of the files; bars: 95 % and 99 %")
         axes.set_yticks(range(len(stages)), stages)
         axes.set_ylim(-0.6, len(stages) - 0.4)
         axes.grid(axis="x", color=INK, alpha=0.15)
         title = _title("From arrival to the catalogue", night)
         return svg(axes, _key("lag", night), title, " ".join(reversed(told)))
+
+
+def _decades(seconds: float) -> float:
+    """Where it stands on an axis of powers of ten."""
+    return math.log10(max(_LEAST_LAG, seconds))
 
 
 def _tick(seconds: float) -> str:

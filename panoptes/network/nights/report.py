@@ -75,7 +75,7 @@ def unit_night(site: Site, unit_id: str, night: str, *, now: datetime | None = N
     arrived = exposed | set(_exposures_of(files))
     others = len(exposures) - len(lights)
     missing = None
-    if expected.expected is not None:
+    if expected.expected is not None and moment >= (dark.end if dark else end):
         missing = max(0, expected.expected - (len(arrived) - others))
     cases = _cases(files)
     gaps = list(_gaps(lights))
@@ -154,7 +154,7 @@ def _place(unit: Stored) -> GeoPoint | None:
 def _exposures_of(files: Iterable[Fields]) -> Iterator[str]:
     for each in files:
         image_id = found.text(each, "image_id")
-        if image_id and each.get("file_type") in _HOLDS_IMAGE:
+        if image_id and found.text(each, "file_type") in _HOLDS_IMAGE:
             yield image_id
 
 

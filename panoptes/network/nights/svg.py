@@ -133,3 +133,10 @@ def as_file(drawn: str) -> bytes:
         ),
     )
     return ElementTree.tostring(root)
+
+
+def in_words(drawn: str) -> str:
+    """Title and description of what `svg` gave, for who cannot see it."""
+    root = ElementTree.fromstring(drawn)
+    found = (root.findtext(f"{{{_SVG}}}{name}") for name in ("title", "desc"))
+    return ". ".join(filter(None, found))

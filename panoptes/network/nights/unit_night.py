@@ -198,7 +198,7 @@ class UnitNight:
     """Files that arrived, of every type."""
     missing: int | None = None
     """`expected` less the exposures that arrived, calibrations aside; never below 0. Whether they
-    were ever taken nobody here knows."""
+    were ever taken nobody here knows. None while it is still dark."""
 
     reasons: tuple[str, ...] = ()
     """Why nothing was observed, in words; empty where something was."""

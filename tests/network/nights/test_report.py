@@ -18,6 +18,7 @@ from panoptes.network.nights import (
     unit_ids,
     unit_night,
 )
+from panoptes.network.nights.plots import timeline
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 from tests.network.nights.simulated import (
@@ -108,6 +109,22 @@ def test_where_a_place_or_a_record_is_missing_nothing_is_guessed(archive: Site) 
     assert found.reasons == ("not known",)
 
 
+def test_what_other_software_wrote_into_an_image_does_no_harm(archive: Site) -> None:
+    odd = {
+        "unit_id": SILENT,
+        "camera_id": 7,
+        "time": datetime(2025, 12, 1, 8, tzinfo=UTC),
+        "exptime": "a minute",
+        "airmass": "high",
+        "image_type": ["light"],
+        "ra_mnt": True,
+    }
+    archive.catalog.create("images", "odd", odd)
+    found = unit_night(archive, SILENT, "2025-11-30")
+    assert (found.lights, found.exptime, found.sky.airmass) == (1, 0.0, None)
+    assert timeline(found)
+
+
 def test_it_does_not_get_dark_in_a_northern_summer(archive: Site) -> None:
     place = {"name": "North", "location": GeoPoint(65.0, 25.5)}
     archive.catalog.create("units", "PAN004", place)
@@ -121,6 +138,9 @@ def test_a_night_that_has_not_ended_says_so(archive: Site) -> None:
     assert not before.is_over
     assert "the night has not begun" in before.reasons
     assert last_whole_night(archive, OBSERVING, now=noon) == "2026-01-13"
+    begun = unit_night(archive, OBSERVING, NIGHT, now=time_of(9))
+    assert begun.expected is not None
+    assert begun.missing is None
 
 
 @pytest.mark.parametrize(("unit_id", "text"), [("PAN1", NIGHT), (OBSERVING, "yesterday")])

@@ -221,6 +221,12 @@ def test_the_word_of_one_session_is_not_taken_from_another(stranger: httpx.Clien
     assert stranger.post("/sign-out", data=mine).status_code == 403
 
 
+@pytest.mark.parametrize("name", ["Zoë <b>", "\N{TELESCOPE}" * 60])
+def test_any_name_that_can_be_printed_signs_in(stranger: httpx.Client, name: str) -> None:
+    stranger.post("/sign-in", data={"name": name, "token": SECRET})
+    assert f"Signed in as {name}" in unescape(stranger.get("/").text)
+
+
 @pytest.mark.parametrize("change", ["", "x", "a.b", "%ff.00"])
 def test_a_cookie_that_we_did_not_sign_lets_nobody_in(stranger: httpx.Client, change: str) -> None:
     sign_in(stranger)
