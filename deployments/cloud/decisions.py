@@ -16,7 +16,7 @@ ACCOUNTS = {
 }
 """The service accounts, and what each does."""
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]")
+_REGION = re.compile(r"[a-z]{2,20}-[a-z]{2,20}[0-9]{1,2}")
 
 
 @dataclass(frozen=True)
