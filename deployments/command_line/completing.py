@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,14 +41,15 @@ def observations(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def cases(ctx: typer.Context, incomplete: str) -> list[str]:
     """The ids of what waits in quarantine."""
+    from panoptes.network.errors import ConfigurationError, TransientError
     from panoptes.network.ingest.cases import cases
 
     site = _site(ctx)
     if site is None:
         return []
-    with closing(site.catalog):
-        found = [each.report.id for each in islice(cases(site), MOST)]
-    return _beginning(incomplete, found)
+    with closing(site.catalog), suppress(ConfigurationError, TransientError):
+        return _beginning(incomplete, [each.report.id for each in islice(cases(site), MOST)])
+    return []
 
 
 def codes(incomplete: str) -> list[str]:
@@ -85,13 +86,15 @@ def services(incomplete: str) -> list[str]:
 
 def _keys(ctx: typer.Context, collection: str, order_by: Sequence[Order] = ()) -> list[str]:
     from panoptes.network.catalog.catalog import Query
+    from panoptes.network.errors import ConfigurationError, TransientError
 
     site = _site(ctx)
     if site is None:
         return []
-    with closing(site.catalog):
+    with closing(site.catalog), suppress(ConfigurationError, TransientError):
         found = site.catalog.query(Query(collection, order_by=order_by, limit=MOST))
         return [each.key for each in found]
+    return []
 
 
 def _site(ctx: typer.Context) -> Site | None:
