@@ -20,6 +20,7 @@ DOTTED = re.compile(rf"(?<![\w./-])(?:{ROOMS.replace('/', '[.]')})(?:\.\w+)+")
 _FILE = re.compile(rf"(?<![\w./-])(?:{ROOMS})/[\w./-]*\w\.(?:py|md|json|sql)\b")
 _MODULE = re.compile(r"python -m ([\w.]+)")
 _LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
+_ANCHOR = re.compile(r"\]\((?!https?:|mailto:)([\w./-]*)#([\w-]+)\)")
 _NAME = re.compile(r"`([A-Za-z]\w*(?:[A-Z_]\w*)|[A-Z][a-z]\w*)(?:\(\))?`")
 
 
@@ -70,6 +71,19 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     text = page.read_text()
     missing = [name for name in _FILE.findall(text) if not (REPOSITORY / name).exists()]
     missing += [name for name in _LINK.findall(text) if not (page.parent / name).exists()]
+    assert not missing
+
+
+@for_each_page
+def test_every_heading_that_a_page_leads_to_is_there(page: Path) -> None:
+    missing = []
+    for name, anchor in _ANCHOR.findall(page.read_text()):
+        text = (page.parent / name if name else page).read_text()
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        # As GitHub and the docs site make them.
+        anchors = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+        if anchor not in anchors:
+            missing.append(f"{name}#{anchor}")
     assert not missing
 
 
