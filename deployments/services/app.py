@@ -7,6 +7,7 @@ none). Blocking work runs in the framework's threads.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -99,6 +100,8 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
+        ahead = threading.Thread(target=_import_ahead, name="import ahead", daemon=True)
+        ahead.start()
         with recent.listening():
             yield
         services.sesame.close()
@@ -160,6 +163,11 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
         return {"alive": True}
 
     return app
+
+
+def _import_ahead() -> None:
+    """What pages with plots and places need takes a second to import: not the first visitor's."""
+    import matplotlib.figure  # noqa: F401
 
 
 def _add_lookup(app: FastAPI, services: Services) -> None:

@@ -175,7 +175,7 @@ def thumbnail(stored: bytes, long_side: int = THUMBNAIL_SIDE) -> bytes:
         raise ValueError(f"no picture can be made of it: {error}") from error
     small.thumbnail((long_side, long_side), reducing_gap=2.0)
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=80)
+    small.save(out, "JPEG", quality=70)
     return out.getvalue()
 
 
