@@ -90,6 +90,11 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+NAMES_FOLDED = ("upgrades", "names-folded")
+"""Collection and key of the document that says that every observation with a `field_name` has its
+`field_folded`. Before `adopt` has been over a catalogue in Firestore it is not there."""
+
+
 def version_of(fields: Mapping[str, Any]) -> int | None:
     """The release whose document it is; None for other programs', whatever they write there."""
     version = fields.get("schema_version")

@@ -19,7 +19,7 @@ from typing import Literal
 
 from panoptes.network.catalog.catalog import Catalog, Condition, Fields, Order, Query, Stored
 from panoptes.network.catalog.values import check_key
-from panoptes.network.documents import HEALPIX_NSIDE, folded
+from panoptes.network.documents import HEALPIX_NSIDE, NAMES_FOLDED, folded
 
 MAX_RANGES = 24
 """Queries a search may cost; nearer ranges of cells are joined until they are this few."""
@@ -262,8 +262,9 @@ def _by_time(
 ) -> Iterator[Stored]:
     """What the best index finds: by field, by camera, by unit, or by time alone."""
     where: list[Condition] = []
-    if wanted.field_name is not None and "*" not in wanted.field_name:
-        where.append(("field_folded", "==", folded(wanted.field_name)))
+    name = wanted.field_name
+    if name is not None and "*" not in name and catalog.get(*NAMES_FOLDED) is not None:
+        where.append(("field_folded", "==", folded(name)))
     for name, values in (("camera_id", wanted.camera_ids), ("unit_id", wanted.unit_ids)):
         if len(values) == 1 and not where:
             where.append((name, "==", next(iter(values))))

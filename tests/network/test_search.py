@@ -17,7 +17,14 @@ from panoptes.network import search
 from panoptes.network.catalog.catalog import Catalog, Query, Stored
 from panoptes.network.catalog.firestore import FirestoreCatalog
 from panoptes.network.catalog.sqlite import SqliteCatalog
-from panoptes.network.documents import Image, Observation, folded, healpix_of, night_of
+from panoptes.network.documents import (
+    NAMES_FOLDED,
+    Image,
+    Observation,
+    folded,
+    healpix_of,
+    night_of,
+)
 from panoptes.network.search import (
     BadCursor,
     Cone,
@@ -47,6 +54,7 @@ def catalog(
         host: str = request.getfixturevalue("firestore_emulator")
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", host)
         catalog = FirestoreCatalog(f"test-{uuid.uuid4().hex[:20]}")
+        catalog.create(*NAMES_FOLDED, {})
     catalog.check()
     asked: list[Query] = []
     answer = catalog.query
@@ -95,6 +103,20 @@ def test_the_newest_observations_come_first(catalog: Catalog) -> None:
     made = [observe(catalog, n) for n in range(5)]
     assert keys(catalog) == made[::-1]
     assert [each.key for each in all_observations(catalog, Wanted())] == made
+
+
+def test_a_name_is_found_before_names_were_folded_and_after(catalog: Catalog) -> None:
+    """A database in Firestore, whose earlier documents `adopt` has not been over yet."""
+    old = observe(catalog, 0, field_name="Wasp 35")
+    stored = catalog.get("observations", old)
+    assert stored is not None
+    catalog.update("observations", old, {}, version=stored.version, remove=["field_folded"])
+    new = observe(catalog, 1, field_name="WASP 35")
+    noted = catalog.get(*NAMES_FOLDED)
+    assert noted is not None
+    assert keys(catalog, field_name="wasp 35") == [new]
+    catalog.delete(*NAMES_FOLDED, version=noted.version)
+    assert keys(catalog, field_name="wasp 35") == [new, old]
 
 
 def test_every_filter_narrows_the_search(catalog: Catalog) -> None:

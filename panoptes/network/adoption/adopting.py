@@ -18,8 +18,10 @@ from panoptes.network.adoption.taken import Taken
 from panoptes.network.audit.auditing import unit_findings
 from panoptes.network.audit.inventory import pages
 from panoptes.network.audit.scope import Scope
-from panoptes.network.catalog.catalog import Query
+from panoptes.network.catalog.catalog import Query, modify
+from panoptes.network.documents import NAMES_FOLDED
 from panoptes.network.ingest.lease import alone
+from panoptes.network.ingest.ledger import code_version
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.names import parse_sequence_id
@@ -53,6 +55,8 @@ def _adopt(site: Site, unit: str | None, *, dry_run: bool) -> Iterator[Taken]:
         if not is_alone:
             raise AnotherAdoption("another run is taking over at this moment")
         yield from Documents(site.catalog, unit, dry_run=False).take_over()
+        if unit is None:
+            keep_trying(modify, site.catalog, *NAMES_FOLDED, lambda _: {"by": code_version()})
         yield from Archive(site, unit, dry_run=False).take_over()
         _count_units(site, unit)
 

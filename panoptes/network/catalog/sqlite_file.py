@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from panoptes.network.catalog.queries import FIELDS, LOOKUPS
-from panoptes.network.documents import folded
+from panoptes.network.documents import NAMES_FOLDED, folded
 from panoptes.network.errors import ConfigurationError, TransientError
 
 SCHEMA_VERSION = 2
@@ -47,6 +47,9 @@ UPDATE documents SET fields = json_set(fields, '$.field_folded', folded(fields -
 WHERE collection = 'observations' AND json_type(fields, '$.field_name') = 'text'
 """
 """What releases before this field did not derive."""
+_FOLDED = (
+    "INSERT OR IGNORE INTO documents (collection, key, version, fields) VALUES (?, ?, '1', '{}')"
+)
 _PASSING = (
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -225,6 +228,7 @@ def _make_schema(connection: sqlite3.Connection) -> None:
     if "field_folded" in lacking:
         connection.create_function("folded", 1, folded, deterministic=True)
         connection.execute(_FOLD)
+        connection.execute(_FOLDED, NAMES_FOLDED)
     for statement in _indexes().values():
         connection.execute(statement)
     _describe_large_catalog(connection)
