@@ -71,7 +71,8 @@ cloud-check: $(ready) ## what can be checked here of the Google Cloud side (with
 	@CLOUD_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/cloud $(ARGS)
 
 container-check: $(ready) ## the container image built and run, as root with podman, runc and mmdebstrap
-	@CONTAINER_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/container $(ARGS)
+	@CONTAINER_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/container \
+	    -o faulthandler_timeout=3600 $(ARGS)
 
 constraints: ## renew the pins in constraints.txt from the package index
 	@$(find_python); \
