@@ -78,13 +78,13 @@ def _ingest(
     except TransientError as away:
         return Failed(message=f"broken off, the next sweep goes on: {away}")
     progress.finish(results)
-    leave_report(block.site, sequence.sequence_id, results)
     keep_trying(announce_cases, block.site, sequence_id=sequence.sequence_id)
     message = summary(results)
     if more and start_next(
         sequence_id=sequence.sequence_id, network=network, most_files=most_files
     ):
         message += "; the rest is queued again"
+    leave_report(block.site, sequence.sequence_id, results)
     if any(result.became is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from prefect.artifacts import create_markdown_artifact
 
@@ -30,13 +31,20 @@ log = safe_log(__name__)
 
 
 def leave_report(site: Site, sequence_id: str, results: list[FileResult]) -> None:
-    """The report as an artifact of this run, where there was anything to do."""
-    if results:
+    """The report as an artifact of this run, where there was anything to do.
+
+    The run has done its work: whatever is wrong with a picture or a document is only logged.
+    """
+    if not results:
+        return
+    try:
         create_markdown_artifact(
             run_report(site, sequence_id, results),
             key=f"run-{artifact_key(sequence_id)}",
             description=f"Pictures, images, trouble and times: {summary(results)}",
         )
+    except Exception:
+        log.exception("the run's report could not be made; the run itself is not touched by that")
 
 
 def run_report(site: Site, sequence_id: str, results: list[FileResult]) -> str:
@@ -92,17 +100,28 @@ def _pictures(site: Site, images: Sequence[Fields]) -> list[bytes]:
     for number in sorted(chosen)[:MOST_PICTURES]:
         try:
             data, _ = site.store("previews").read(paths[number])
-        except (NotFound, TransientError, Unreadable, BadInput) as missing:
+        except (NotFound, TransientError, Unreadable, BadInput, ValueError) as missing:
             log.warning("the run's report lacks a picture: %s", missing)
         else:
-            found.append(data)
+            found += [data] if _is_picture(data) else []
     return found
+
+
+def _is_picture(data: bytes) -> bool:
+    from PIL import Image
+
+    try:
+        contact_sheet([data])
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        log.warning("the run's report leaves a damaged picture out: %s", error)
+        return False
+    return True
 
 
 def _table_of_images(site: Site, images: Sequence[Fields]) -> str:
     rows = [
         (
-            linked(site, "images", each.get("image_id"), f"{each['time']:%Y-%m-%d %H:%M:%S}"),
+            linked(site, "images", each.get("image_id"), _when(each)),
             markdown(each.get("image_type") or ""),
             _number(each.get("exptime"), "{:g} s"),
             _number(each.get("airmass"), "{:.2f}"),
@@ -128,6 +147,11 @@ def _pointing_error(image: Fields) -> str:
     places = [image.get(name) for name in ("ra_mnt", "dec_mnt", "ra_image", "dec_image")]
     numbers = [float(each) for each in places if isinstance(each, int | float)]
     return f"{60 * separation(*numbers):.1f}′" if len(numbers) == 4 else ""
+
+
+def _when(image: Fields) -> str:
+    time = image.get("time")
+    return f"{time:%Y-%m-%d %H:%M:%S}" if isinstance(time, datetime) else str(image.get("image_id"))
 
 
 def _number(value: object, form: str) -> str:

@@ -26,7 +26,7 @@ from panoptes.network.cutout import (
     cutout,
 )
 from panoptes.network.documents import Location
-from panoptes.network.errors import BadInput
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.object_paths import Hidden
 from panoptes.network.pictures import Stretch, thumbnail
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
@@ -38,6 +38,8 @@ _LOOK = 1
 """To be raised when pictures of the same files come out differently."""
 _AT_ONCE = 4
 """Cutouts that are made at the same time, so that other requests find a processor."""
+_WAITING = 8
+"""More are asked to come again: each that waits holds one of the services' forty threads."""
 
 ImageId = Annotated[
     str,
@@ -117,6 +119,7 @@ def picture_router(services: Services) -> APIRouter:
     ``/observations/{sequence_id}/timelapse.mp4``."""
     router = APIRouter(tags=["pictures"])
     working = threading.BoundedSemaphore(_AT_ONCE)
+    waiting = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
 
     def found(location: Location, path: object) -> tuple[ObjectStore, ObjectInfo] | None:
         """The object, if it is there and may be shown."""
@@ -186,11 +189,15 @@ def picture_router(services: Services) -> APIRouter:
         tag = f"{info.generation}-{_LOOK}"
         if answer := _known(request, info, tag):
             return answer
+        if not waiting.acquire(blocking=False):  # who waits holds a thread that pages need
+            raise TransientError("too many cutouts are asked for at once: try again")
         try:
             with working:
                 data = cutout(store, info.name, wanted.cutout(), info=info)
         except NotInImage as error:
             raise HTTPException(422, str(error)) from error
+        finally:
+            waiting.release()
         kind = "image/png" if wanted.format == "png" else "image/jpeg"
         return _answer(data, info, tag, kind)
 

@@ -124,8 +124,14 @@ class Site:
         return found is not None and found.generation == source.generation
 
     def longitude(self, unit_id: str) -> float | None:
-        """Of a unit, in degrees, east positive; None where it is not known."""
-        unit = self.catalog.get("units", unit_id)
+        """Of a unit, in degrees, east positive; None where it is not known.
+
+        Other programs write down units that cannot be: of these nothing is known.
+        """
+        try:
+            unit = self.catalog.get("units", unit_id)
+        except ValueError:
+            return None
         place = unit.fields.get("location") if unit else None
         return place.longitude if isinstance(place, GeoPoint) else None
 

@@ -55,6 +55,14 @@ _LAST_PART = (
     "A file that nobody has taken up yet is only found by its whole path: "
     "UNIT/CAMERA/SEQUENCE/IMAGE.suffix."
 )
+_UNREADABLE = (
+    "There is an entry of this name that another program wrote and that cannot be read here: ask "
+    "the network's operators, whose log says what is wrong with it."
+)
+_REFUSED = (
+    "If the network refused the file, it is only found here by its whole path: "
+    "UNIT/CAMERA/SEQUENCE/IMAGE.suffix."
+)
 _TIME = re.compile(r"(?<!\d)\d{8}T\d{6}(?!\d)", re.ASCII)
 _UNIT = re.compile(r"(?<![0-9A-Za-z])PAN\d{3}(?!\d)", re.ASCII)
 
@@ -109,6 +117,8 @@ def what_became_of(
     """
     if exact := site.catalog.get("files", document_key(text)) if text else None:
         found = [each for each in [_entry(exact)] if each is not None]  # whatever its signs are
+        if not found:
+            return FileReports(asked=text, files=[_unknown(text)], note=_UNREADABLE)
         return FileReports(asked=text, files=[_report(site, each, hidden) for each in found])
     asked = text.strip().strip("\"'")
     paths = _paths_of(site, asked, files_url)
@@ -122,6 +132,8 @@ def what_became_of(
     note = "" if whole or "/" in name else _LAST_PART
     if not reports:
         reports, note = [_unknown(name)], ""
+        if "quarantine" in hidden and "/" not in name:
+            note = _REFUSED
     return FileReports(asked=asked, files=reports, more=len(found) > MOST_FOUND, note=note)
 
 

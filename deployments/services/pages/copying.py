@@ -7,6 +7,7 @@ import mimetypes
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,10 @@ _HOST = "http://127.0.0.1"
 _COPIED = ("text/html", "text/css", "text/javascript", "image/", "video/")
 # Of our own templates: every value is quoted and escaped.
 _LINK = re.compile(r'\s(?P<name>href|src|poster|action)="(?P<address>[^"]*)"')
+
+_ASKS = re.compile(r'<section><h2 id="closer">.*?</section>|<form\b.*?</form>', re.DOTALL)
+"""What needs a server: a part of an image, and forms."""
+_MAIN = re.compile(r"<main\b[^>]*>")
 
 
 def copy_pages(app: ASGIApp, folder: Path, *, start: str = "/", most: int = MOST) -> Path:
@@ -109,4 +114,6 @@ def _relinked(page: str, found: dict[str, tuple[str, bytes]], here: Path) -> str
         address = quote(target) + (f"#{fragment}" if fragment else "")
         return f' {link["name"]}="{escape(address)}"'
 
-    return _LINK.sub(changed, page)
+    page = _ASKS.sub("", _LINK.sub(changed, page))
+    made = f"A copy of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: what searches needs the services."
+    return _MAIN.sub(lambda main: f'{main[0]}<p class="quiet">{made}</p>', page, count=1)

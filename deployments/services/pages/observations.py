@@ -157,13 +157,21 @@ def image_stored(site: Site, image_id: str) -> Stored:
     return stored
 
 
+def _is_observation(text: str) -> bool:
+    try:
+        parse_sequence_id(text)
+    except ValueError:
+        return False  # another program's word
+    return True
+
+
 def image_page(site: Site, image_id: str) -> ImagePage:
     """Raises NotFound."""
     stored = image_stored(site, image_id)
     fields = stored.fields
     sequence_id = fields.get("sequence_id")
     observation, ids = None, [image_id]
-    if isinstance(sequence_id, str):
+    if isinstance(sequence_id, str) and _is_observation(sequence_id):
         observation = site.catalog.get("observations", sequence_id)
         ids = [each.key for each in all_images(site.catalog, sequence_id, image_types=None)]
     at = ids.index(image_id) if image_id in ids else 0

@@ -67,7 +67,7 @@ def nights_of(
 
 def _newest_first(site: Site, scope: Scope) -> Iterator[Stored]:
     where: list[Condition] = [] if scope.unit is None else [("unit_id", "==", scope.unit)]
-    if scope.night is not None:
+    if scope.night is not None and scope.night < date.max:
         # Nowhere on Earth does the night before end later.
         where.append(("time", "<", _midnight(scope.night) + timedelta(days=1)))
     query = Query("observations", where, [("time", "desc")], limit=_BATCH, only=_READ)

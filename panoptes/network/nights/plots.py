@@ -62,9 +62,12 @@ def timeline(night: UnitNight) -> str:
                     duration(gap.seconds), ((begin + end) / 2, row), (0, 3), fontsize=10,
                     textcoords="offset points", ha="center", va="bottom",
                 )  # fmt: skip
-        aside = [(_hour(night, c.time), rows[c.camera_id]) for c in night.cases if c.time]
-        for hour, row in aside:
-            axes.plot([hour], [row], marker="X", ms=9, mfc=_TROUBLE, mec="white", mew=0.8)
+        # To the half minute: a broken unit's thousands are as many crosses as can be told apart.
+        aside = {(round(_hour(night, c.time), 2), rows[c.camera_id]) for c in night.cases if c.time}
+        axes.plot(
+            [hour for hour, _ in sorted(aside)], [row for _, row in sorted(aside)],
+            linestyle="", marker="X", ms=9, mfc=_TROUBLE, mec="white", mew=0.8,
+        )  # fmt: skip
         if not cameras:
             why = f"Nothing observed: {'; '.join(night.reasons)}"
             axes.text(
