@@ -18,6 +18,7 @@ from panoptes.network.contact_sheet import contact_sheet
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.lag import IN_ALL, STAGES, percentile
 from panoptes.network.ingest.outcome import TROUBLE, FileResult, summary
+from panoptes.network.pictures import thumbnail
 from panoptes.network.safe_text import markdown, safe_log
 from panoptes.network.search import separation
 from panoptes.network.site import Site
@@ -27,6 +28,8 @@ from tasks.naming import artifact_key
 MOST_IMAGES = 50
 MOST_TROUBLE = 50
 MOST_PICTURES = 3
+SIDE = 240
+"""Pixels of a picture's long side."""
 log = safe_log(__name__)
 
 
@@ -94,28 +97,17 @@ def _title(site: Site, sequence_id: str, observation: Fields) -> str:
 
 
 def _pictures(site: Site, images: Sequence[Fields]) -> list[bytes]:
+    """Thumbnails; a damaged picture is left out."""
     paths = [path for each in images if isinstance(path := each.get("preview_path"), str)]
     chosen = {0, len(paths) // 2, len(paths) - 1} if paths else set()
     found = []
     for number in sorted(chosen)[:MOST_PICTURES]:
         try:
             data, _ = site.store("previews").read(paths[number])
+            found.append(thumbnail(data, SIDE))
         except (NotFound, TransientError, Unreadable, BadInput, ValueError) as missing:
             log.warning("the run's report lacks a picture: %s", missing)
-        else:
-            found += [data] if _is_picture(data) else []
     return found
-
-
-def _is_picture(data: bytes) -> bool:
-    from PIL import Image
-
-    try:
-        contact_sheet([data])
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        log.warning("the run's report leaves a damaged picture out: %s", error)
-        return False
-    return True
 
 
 def _table_of_images(site: Site, images: Sequence[Fields]) -> str:

@@ -51,6 +51,11 @@ class Cloud:
         """The container image that every service runs."""
         return f"{self.region}-docker.pkg.dev/{self.project}/panoptes/network:latest"
 
+    @property
+    def events_url(self) -> str:
+        """Where uploads are told of, which is the audience of the pushes' tokens, too."""
+        return f"https://panoptes-receiver-{self.number}.{self.region}.run.app/events"
+
     def bucket(self, location: str) -> str:
         return f"{self.project}-{location}"
 

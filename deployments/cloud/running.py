@@ -67,9 +67,8 @@ def network_variables(cloud: Cloud) -> dict[str, str]:
 
 def programs(cloud: Cloud) -> list[Resource]:
     prefect = {"PREFECT_API_URL": cloud.prefect_api}
-    audience = f"https://panoptes-receiver-{cloud.number}.{cloud.region}.run.app/events"
     receiver = {
-        "PANOPTES_RECEIVER_AUDIENCE": audience,
+        "PANOPTES_RECEIVER_AUDIENCE": cloud.events_url,
         "PANOPTES_RECEIVER_SERVICE_ACCOUNTS": cloud.email(PUSHER),
         "PANOPTES_RECEIVER_INCOMING": f"gs://{cloud.bucket('incoming')}",
     }

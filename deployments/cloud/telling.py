@@ -10,7 +10,7 @@ _DAY = 86_400
 
 def events(cloud: Cloud) -> list[Resource]:
     """Bucket, topic, push subscription; what the receiver never took is kept for 31 days."""
-    endpoint = f"https://panoptes-receiver-{cloud.number}.{cloud.region}.run.app/events"
+    endpoint = cloud.events_url
     topic, refused = "panoptes-uploads", "panoptes-uploads-refused"
     pushes = ("--ack-deadline=60", "--min-retry-delay=10s", "--max-retry-delay=600s",
               f"--dead-letter-topic={refused}", "--max-delivery-attempts=100",
@@ -88,9 +88,23 @@ def events(cloud: Cloud) -> list[Resource]:
         delete=("storage", "buckets", "notifications", "delete", incoming, "--quiet"),
         follows=("google_pubsub_topic_iam_member.storage_publishes",),
     )  # fmt: skip
+    # Only who may take a message from its subscription can put it with the refused ones.
+    agent = f"serviceAccount:{cloud.agent('pubsub')}"
+    flags = ("panoptes-receiver", f"--member={agent}", "--role=roles/pubsub.subscriber")
+    takes = Resource(
+        "google_pubsub_subscription_iam_member",
+        "pubsub_takes",
+        {
+            "subscription": "${google_pubsub_subscription.receiver.name}",
+            "role": "roles/pubsub.subscriber",
+            "member": agent,
+        },
+        create=("pubsub", "subscriptions", "add-iam-policy-binding", *flags),
+        delete=("pubsub", "subscriptions", "remove-iam-policy-binding", *flags),
+    )
     publishes = _topic_right("storage_publishes", topic, "uploads", cloud.storage_agent, cloud)
     buries = _topic_right("pubsub_buries", refused, "refused", cloud.agent("pubsub"), cloud)
-    return [*topics, publishes, buries, kept, pushed, notified]
+    return [*topics, publishes, buries, kept, pushed, takes, notified]
 
 
 def _topic_right(label: str, topic: str, of: str, agent: str, cloud: Cloud) -> Resource:

@@ -252,7 +252,7 @@ def _gaps(lights: Iterable[Exposure]) -> Iterator[Gap]:
     """Between successive lights of each camera; none where they touch or overlap."""
     for camera_id, exposures in _by_camera(lights).items():
         for one, other in pairwise(exposures):
-            yield Gap(camera_id, min(_end(one), other.time), other.time)
+            yield Gap(min(_end(one), other.time), other.time, camera_id)
 
 
 def _long(gaps: Iterable[Gap], cadence: float | None) -> list[Gap]:

@@ -51,16 +51,10 @@ class Exposure:
 
 
 @dataclass(frozen=True)
-class Gap:
+class Gap(Span):
     """No shutter of this camera was open, between two of its exposures."""
 
     camera_id: str
-    start: datetime
-    end: datetime
-
-    @property
-    def seconds(self) -> float:
-        return (self.end - self.start).total_seconds()
 
 
 @dataclass(frozen=True)

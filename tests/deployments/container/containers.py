@@ -48,7 +48,7 @@ class Podman:
 
     def __call__(self, *arguments: str, cwd: Path | None = None) -> str:
         done = subprocess.run(
-            ["podman", *arguments], env=self.environment, cwd=cwd,
+            ["podman", *arguments], env=self.environment, cwd=cwd or self.folder,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"podman {arguments[0]}: {done.stderr[-2000:]}"
@@ -93,7 +93,9 @@ class Podman:
         """The address of a socket that understands Docker's API."""
         socket = self.folder / "podman.sock"
         process = subprocess.Popen(
-            ["podman", "system", "service", "--time=0", f"unix://{socket}"], env=self.environment
+            ["podman", "system", "service", "--time=0", f"unix://{socket}"],
+            env=self.environment,
+            cwd=self.folder,
         )
         try:
             while not socket.exists():
