@@ -17,7 +17,7 @@ from blocks.network import load_network
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.lease import alone
 from panoptes.network.ingest.watchdog import ended_when_stalled
-from panoptes.network.tables import EXPORTING, public_store, tables
+from panoptes.network.tables import EXPORTING, TABLES, public_store
 from tasks.export_table import export_table
 
 
@@ -39,7 +39,7 @@ def export_tables(network: str = "default") -> State[Any]:
             with alone(block.site.catalog, EXPORTING, block.lease_seconds) as is_alone:
                 if not is_alone:
                     return Cancelled(message="another export is at work")
-                written = [export_table(block, table) for table in tables()]
+                written = [export_table(block, table) for table in TABLES]
     except (ConfigurationError, TransientError) as error:
         return Failed(message=str(error))
     return Completed(message="; ".join(str(each) for each in written))

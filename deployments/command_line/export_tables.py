@@ -16,7 +16,7 @@ from panoptes.network.addresses import checked_store
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.lease import alone
 from panoptes.network.ingest.retries import keep_trying
-from panoptes.network.tables import EXPORTING, export_table, public_store, tables
+from panoptes.network.tables import EXPORTING, TABLES, export_table, public_store
 
 app = typer.Typer()
 
@@ -35,9 +35,9 @@ def export_tables(
     network: Network = None,
     as_json: AsJson = False,
 ) -> int:
-    """Write observations.csv, recent.csv and stats.csv, each in place of the one before.
+    """Write observations.csv, recent.csv, stats.csv and images.parquet.
 
-    With pyarrow installed, images.parquet as well.
+    Each is written in place of the one before.
     """
     site = choose_network(data, network)
     if to is not None:
@@ -53,7 +53,7 @@ def export_tables(
     ):
         if not is_alone:
             raise ConfigurationError("another export is at work")
-        wanted, written = tables(), []
+        wanted, written = TABLES, []
         with progress(quiet=as_json, transient=True) as bar:
             task = bar.add_task("", total=len(wanted))
             for table in wanted:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from importlib.util import find_spec
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -114,7 +113,7 @@ def write_images(site: Site, path: Path) -> int:
     """Write every image, archived or not, as Parquet; gives how many there are.
 
     The columns are `IMAGE_COLUMNS`, each of its field's type. What another program wrote of
-    another type is left out. Needs pyarrow.
+    another type is left out.
     """
     import pyarrow
     from pyarrow import parquet
@@ -183,16 +182,8 @@ TABLES = (
     Table("observations.csv", partial(write_csv, OBSERVATION_COLUMNS, _observations)),
     Table("recent.csv", partial(write_csv, OBSERVATION_COLUMNS, _recent)),
     Table("stats.csv", partial(write_csv, WEEKLY_COLUMNS, _weekly)),
+    Table("images.parquet", write_images),
 )
-PARQUET = (Table("images.parquet", write_images),)
-
-
-def tables() -> tuple[Table, ...]:
-    """Those that can be written here: Parquet where pyarrow is installed, an extra of ours.
-
-    It is as large as 170 MB, more than a reader of CSV should have to install.
-    """
-    return TABLES + (PARQUET if find_spec("pyarrow") else ())
 
 
 @dataclass(frozen=True)
