@@ -1,0 +1,297 @@
+"""The measurements of one observation as a Parquet file, and one star's read from it.
+
+A row is one star in one channel of one image. Rows are sorted by star, channel and time, in row
+groups of whole stars, so that one star is read with two ranged reads, whatever the file's size.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+ORDER = 12
+"""Of the nested HEALPix cells of the column `healpix`: 51 seconds of arc."""
+STARS_A_GROUP = 64
+COMBINED = "all"
+"""The channel of all colours together."""
+
+COLUMNS: Mapping[str, str] = {
+    "star_id": "Gaia DR3's source_id, or the operator's own id, as text",
+    "ra": "degrees, ICRS, at the time of the observation",
+    "dec": "degrees, ICRS, at the time of the observation",
+    "g": "the catalogue's G magnitude",
+    "healpix": "nested cell of order 12",
+    "time": "BJD_TDB of the middle of the exposure, days",
+    "image_id": "the image",
+    "channel": "R, G, B or all",
+    "mag": "magnitude, tied to the catalogue's G by the observation's stars",
+    "error": "standard error of mag",
+    "flag": "0 = good",
+    "mag_epd": "mag without what external parameters explain",
+    "mag_protected": "mag without trends, in the form that keeps a transit",
+    "x": "column of the image, from 0, in the middle of a pixel",
+    "y": "row of the image, from 0, in the middle of a pixel",
+    "airmass": "sec z as the unit wrote it",
+}
+
+
+class NotTheNetworks(ValueError):
+    """A Parquet file that holds no light curves of ours."""
+
+
+@dataclass(frozen=True, eq=False)
+class LightCurveTable:
+    """All light curves of an observation. What is not known is NaN."""
+
+    star_id: list[str]
+    ra: Floats
+    """(stars,) degrees, as `dec`."""
+    dec: Floats
+    g: Floats
+    """(stars,) magnitudes."""
+    image_id: list[str]
+    airmass: Floats
+    """(images,)"""
+    time: Floats
+    """(images, stars) BJD_TDB in days: light reaches the Sun at other times from other stars."""
+    x: Floats
+    """(images, stars) pixels, as `y`."""
+    y: Floats
+    channels: tuple[str, ...]
+    mag: Floats
+    """(images, stars, channels), as all that follow."""
+    error: Floats
+    flag: NDArray[np.int32]
+    mag_epd: Floats
+    mag_protected: Floats
+    about: Mapping[str, str] = field(default_factory=dict)
+    """What it was made of and by, as text: in the footer of the file."""
+
+
+def write_table(table: LightCurveTable, file: IO[bytes]) -> int:
+    """Write a table; gives how many rows it has."""
+    import numpy as np
+    import pyarrow
+    from pyarrow import parquet
+
+    schema = _schema().with_metadata(dict(table.about))
+    order = np.argsort(np.asarray(table.star_id), kind="stable")
+    channels = np.argsort(np.asarray(table.channels), kind="stable")
+    count = 0
+    with parquet.ParquetWriter(file, schema, compression="zstd", write_statistics=True) as writer:
+        for first in range(0, len(order), STARS_A_GROUP):
+            columns = _columns(table, order[first : first + STARS_A_GROUP], channels)
+            writer.write_table(pyarrow.table(columns, schema=schema))
+            count += len(columns["time"])
+    return count
+
+
+def _schema() -> pyarrow.Schema:
+    import pyarrow
+
+    kinds = {
+        "healpix": pyarrow.int64(),
+        "flag": pyarrow.int32(),
+        **dict.fromkeys(("star_id", "image_id", "channel"), pyarrow.string()),
+        **dict.fromkeys(("x", "y", "airmass"), pyarrow.float32()),
+    }
+    return pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in COLUMNS])
+
+
+def _columns(
+    table: LightCurveTable, stars: NDArray[np.intp], channels: NDArray[np.intp]
+) -> dict[str, NDArray[np.generic]]:
+    """Rows of some stars, by star, channel and time."""
+    import hpgeom
+    import numpy as np
+
+    images = np.argsort(table.time.mean(axis=1), kind="stable")
+    shape = (len(stars), len(channels), len(images))
+
+    def spread(values: NDArray[np.generic], axis: int) -> NDArray[np.generic]:
+        lengthened = [1, 1, 1]
+        lengthened[axis] = -1
+        return np.broadcast_to(values.reshape(lengthened), shape).reshape(-1)
+
+    def by_image(values: Floats) -> NDArray[np.generic]:
+        of_stars = values[np.ix_(images, stars)].T[:, None, :]
+        return np.broadcast_to(of_stars, shape).reshape(-1)
+
+    def cube(values: NDArray[np.generic]) -> NDArray[np.generic]:
+        return values[np.ix_(images, stars, channels)].transpose(1, 2, 0).reshape(-1)
+
+    ra, dec = table.ra[stars], table.dec[stars]
+    cells = hpgeom.angle_to_pixel(2**ORDER, ra % 360.0, dec, nest=True).astype(np.int64)
+    return {
+        "star_id": spread(np.asarray(table.star_id)[stars], 0),
+        "ra": spread(ra, 0),
+        "dec": spread(dec, 0),
+        "g": spread(table.g[stars], 0),
+        "healpix": spread(cells, 0),
+        "time": by_image(table.time),
+        "image_id": spread(np.asarray(table.image_id)[images], 2),
+        "channel": spread(np.asarray(table.channels)[channels], 1),
+        "mag": cube(table.mag),
+        "error": cube(table.error),
+        "flag": cube(table.flag),
+        "mag_epd": cube(table.mag_epd),
+        "mag_protected": cube(table.mag_protected),
+        "x": by_image(table.x).astype(np.float32),
+        "y": by_image(table.y).astype(np.float32),
+        "airmass": spread(table.airmass[images], 2).astype(np.float32),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class LightCurve:
+    """One star in one channel, in the order of time. What is not known is NaN."""
+
+    star_id: str
+    ra: float
+    """Degrees, as `dec`."""
+    dec: float
+    g: float
+    channel: str
+    time: Floats
+    """(points,) BJD_TDB in days."""
+    image_id: list[str]
+    mag: Floats
+    error: Floats
+    flag: NDArray[np.int32]
+    mag_epd: Floats
+    mag_protected: Floats
+    x: Floats
+    y: Floats
+    airmass: Floats
+
+
+class LightCurveFile:
+    """A Parquet file of light curves, opened for reading.
+
+    `file` is seekable; see `StoredObject` for one in a store. Raises NotTheNetworks.
+    """
+
+    def __init__(self, file: IO[bytes] | io.RawIOBase) -> None:
+        import pyarrow
+        from pyarrow import parquet
+
+        try:
+            self._parquet = parquet.ParquetFile(file)
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            raise NotTheNetworks(f"this is no Parquet file that can be read: {error}") from error
+        if missing := set(COLUMNS) - set(self._parquet.schema_arrow.names):
+            raise NotTheNetworks(f"it has no column {', '.join(sorted(missing))}")
+
+    @cached_property
+    def about(self) -> dict[str, str]:
+        """What it was made of and by."""
+        found = self._parquet.schema_arrow.metadata or {}
+        return {key.decode(): value.decode() for key, value in found.items()}
+
+    @property
+    def rows(self) -> int:
+        return int(self._parquet.metadata.num_rows)
+
+    def star_ids(self) -> list[str]:
+        """Every star, sorted as text."""
+        column = self._parquet.read(columns=["star_id"])["star_id"]
+        return sorted(column.unique().to_pylist())
+
+    def star(self, star_id: str, channel: str | None = None) -> list[LightCurve]:
+        """The light curves of a star, by channel, or of one channel; none where it has none."""
+        import pyarrow.compute as pc
+
+        groups = [n for n in range(self._parquet.num_row_groups) if self._may_hold(n, star_id)]
+        if not groups:
+            return []
+        rows = self._parquet.read_row_groups(groups)
+        rows = rows.filter(pc.equal(rows["star_id"], star_id))
+        names = rows["channel"].unique().to_pylist()
+        wanted = [name for name in names if channel is None or name == channel]
+        return [_curve(rows.filter(pc.equal(rows["channel"], name))) for name in wanted]
+
+    def curves(self, channel: str = COMBINED) -> list[LightCurve]:
+        """The light curves of every star in a channel."""
+        import pyarrow.compute as pc
+
+        found = []
+        for group in range(self._parquet.num_row_groups):
+            rows = self._parquet.read_row_group(group)
+            rows = rows.filter(pc.equal(rows["channel"], channel))
+            ids = rows["star_id"].to_numpy(zero_copy_only=False)
+            starts = [n for n in range(len(ids)) if n == 0 or ids[n] != ids[n - 1]]
+            for start, end in zip(starts, [*starts[1:], len(ids)], strict=True):
+                found.append(_curve(rows.slice(start, end - start)))
+        return found
+
+    def _may_hold(self, group: int, star_id: str) -> bool:
+        statistics = self._parquet.metadata.row_group(group).column(0).statistics
+        if statistics is None or not statistics.has_min_max:
+            return True
+        return bool(statistics.min <= star_id <= statistics.max)
+
+
+def _curve(rows: pyarrow.Table) -> LightCurve:
+    def numbers(name: str) -> Floats:
+        import numpy as np
+
+        return np.asarray(rows[name].to_numpy(), np.float64)
+
+    def first(name: str) -> str:
+        return str(rows[name][0].as_py())
+
+    return LightCurve(
+        star_id=first("star_id"),
+        ra=float(rows["ra"][0].as_py()),
+        dec=float(rows["dec"][0].as_py()),
+        g=float(rows["g"][0].as_py()),
+        channel=first("channel"),
+        image_id=rows["image_id"].to_pylist(),
+        flag=rows["flag"].to_numpy(),
+        **{
+            name: numbers(name)
+            for name in (
+                *("time", "mag", "error", "mag_epd", "mag_protected"),
+                *("x", "y", "airmass"),
+            )
+        },
+    )
+
+
+class StoredObject(io.RawIOBase):
+    """An object of a store as a file that is read by ranges, each when it is asked for."""
+
+    def __init__(self, read_range: Callable[[int, int], bytes], size: int) -> None:
+        self._read_range, self._size, self._position = read_range, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def read(self, size: int = -1, /) -> bytes:
+        end = self._size if size < 0 else min(self._position + size, self._size)
+        if end <= self._position:
+            return b""
+        data = self._read_range(self._position, end)
+        self._position += len(data)
+        return data
