@@ -27,6 +27,7 @@ from panoptes.network.cutout import (
 )
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput, TransientError
+from panoptes.network.fits.section import TooMuchToRead
 from panoptes.network.object_paths import Hidden
 from panoptes.network.pictures import Stretch, thumbnail
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
@@ -191,7 +192,7 @@ def picture_router(services: Services) -> APIRouter:
         try:
             with working:
                 data = cutout(store, info.name, wanted.cutout(), info=info)
-        except NotInImage as error:
+        except (NotInImage, TooMuchToRead) as error:
             raise HTTPException(422, str(error)) from error
         finally:
             waiting.release()

@@ -54,7 +54,7 @@ def night_of(moment: datetime, longitude: float | None) -> str:
     calendar, where that noon is none of its days, it is the date of `moment`.
     """
     try:
-        noon_to_noon = moment + timedelta(hours=_east(longitude) / 15.0 - 12.0)
+        noon_to_noon = moment + timedelta(hours=east_of(longitude or 0.0) / 15.0 - 12.0)
     except OverflowError:
         noon_to_noon = moment
     night: date = noon_to_noon.date()
@@ -66,16 +66,16 @@ def night_bounds(night: date, longitude: float | None) -> tuple[datetime, dateti
 
     `longitude` in degrees, east positive; see `night_of`.
     """
-    hours = _east(longitude) / 15.0
+    hours = east_of(longitude or 0.0) / 15.0
     noon = datetime(night.year, night.month, night.day, 12, tzinfo=UTC) - timedelta(hours=hours)
     if noon.microsecond:
         noon = noon.replace(microsecond=0) + timedelta(seconds=1)
     return noon, noon + timedelta(days=1)
 
 
-def _east(longitude: float | None) -> float:
-    """From -180 up to 180 degrees; 0 where it is not known."""
-    return ((longitude or 0.0) + 180.0) % 360.0 - 180.0
+def east_of(longitude: float) -> float:
+    """The same longitude as it is kept: above -180 and up to 180 degrees, east positive."""
+    return longitude if -180 < longitude <= 180 else 180.0 - (180.0 - longitude) % 360.0
 
 
 def healpix_of(ra: float, dec: float) -> int:

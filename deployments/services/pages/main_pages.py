@@ -17,7 +17,7 @@ from deployments.services.pages.pictures import Links
 from deployments.services.pages.tonight import tonight
 from deployments.services.pages.units import unit_page, unit_rows
 from deployments.services.state import Services
-from panoptes.network.nights.words import summary
+from panoptes.network.nights.words import STAGE_WORDS, summary
 from panoptes.network.storage.store import NotFound
 
 
@@ -38,7 +38,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
 
     @router.get("/units/{unit_id}")
     def unit(unit_id: str, request: Request) -> Response:
-        found = unit_page(site, unit_id, datetime.now(UTC))
+        found = unit_page(site, unit_id, datetime.now(UTC), hidden=services.settings.hidden)
         return pages.render(request, "unit.html", unit=found, links=links)
 
     @router.get("/observations/{sequence_id}")
@@ -47,7 +47,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
         request: Request,
         cursor: Annotated[str | None, Query(max_length=400)] = None,
     ) -> Response:
-        found = observation_page(site, sequence_id, cursor)
+        found = observation_page(site, sequence_id, cursor, hidden=services.settings.hidden)
         return pages.render(
             request,
             "observation.html",
@@ -84,7 +84,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
 
     @router.get("/nights/{night}/{unit_id}")
     def unit_night_page(night: str, unit_id: str, request: Request) -> Response:
-        found = night_of_unit(site, unit_id, checked_night(night))
+        found = night_of_unit(services, unit_id, checked_night(night))
         before, after = neighbours(site, found.night, unit_id)
         return pages.render(
             request,
@@ -93,6 +93,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
             before=before,
             after=after,
             summary=summary(found),
+            stage_words=STAGE_WORDS,
             plots=plots.of(found),
         )
 
