@@ -1,0 +1,1 @@
+"""What the measurements of stars are worth: `make science`."""
