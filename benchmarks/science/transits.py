@@ -244,7 +244,7 @@ def season(
             ra=float(rng.uniform(0, 15)),
             dec=float(rng.uniform(-5, 5)),
             g=float(sky.g[s]),
-            **{name: np.ascontiguousarray(cube[:, s]) for name, cube in cubes.items()},
+            **{name: np.ascontiguousarray(cube[:, s]) for name, cube in cubes.items()},  # type: ignore[arg-type]
         )
         for s in range(stars)
     ]
@@ -263,7 +263,7 @@ def season(
         if s < constant
     ]
     for depth in (0.02, 0.01):
-        mine = np.flatnonzero(depths == depth)
+        mine = [int(each) for each in np.flatnonzero(depths == depth)]
         right = [
             s for s in mine if s in candidates and abs(candidates[s].period / period[s] - 1) < 0.005
         ]
@@ -281,7 +281,7 @@ def season(
         answer[str(depth)] = {
             "injected": len(mine),
             "two_transits_seen": len(able),
-            "candidates": sum(int(s) in candidates for s in mine),
+            "candidates": sum(s in candidates for s in mine),
             "right_period": len(right),
             "right_of_seen": len([s for s in right if seen[s] >= 2]),
             "a_multiple_of_it": len(multiple),

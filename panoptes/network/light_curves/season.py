@@ -266,12 +266,12 @@ def _search(curve: SeasonCurve, clean: _Cleaned) -> Candidate | None:
         transits=len(judged.depths),
         points_in_transit=judged.points,
         transit_depths=tuple(round(float(each), 6) for each in judged.depths),
-        odd_depth=odd and odd.depth,
-        odd_error=odd and odd.error,
-        even_depth=even and even.depth,
-        even_error=even and even.error,
-        secondary_depth=later and later.depth,
-        secondary_error=later and later.error,
+        odd_depth=odd.depth if odd else None,
+        odd_error=odd.error if odd else None,
+        even_depth=even.depth if even else None,
+        even_error=even.error if even else None,
+        secondary_depth=later.depth if later else None,
+        secondary_error=later.error if later else None,
         red_noise=judged.red,
         white_noise=judged.white,
         flagged=bad / max(bad + judged.points, 1),
@@ -353,6 +353,7 @@ def _tuned(
             return None
         judged, period, _ = best
         epoch = judged.epoch
+    assert best is not None  # the loop ends there otherwise
     for length in (0.7 * duration, 0.85 * duration, 1.2 * duration, 1.4 * duration):
         other = _judge(clean, period, epoch, length)
         if other is not None and other.snr > best[0].snr:
@@ -371,7 +372,7 @@ def _judge(clean: _Cleaned, period: float, epoch: float, duration: float) -> _Ju
         return None
 
     def summed(of: NDArray[np.bool_], values: Floats) -> Floats:
-        return np.bincount(clean.night[of], values[of], minlength=clean.nights)
+        return np.bincount(clean.night[of], values[of], clean.nights).astype(np.float64)
 
     weighted = clean.weight * clean.mag
     w_in, w_out = summed(inside, clean.weight), summed(~inside, clean.weight)
