@@ -17,7 +17,7 @@ from panoptes.network.catalog.catalog import Fields
 from panoptes.network.contact_sheet import contact_sheet
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.lag import IN_ALL, STAGES, percentile
-from panoptes.network.ingest.outcome import TROUBLE, FileResult, summary
+from panoptes.network.ingest.outcome import TROUBLE, FileResult, images_of, summary
 from panoptes.network.pictures import thumbnail
 from panoptes.network.safe_text import markdown, safe_log
 from panoptes.network.search import separation
@@ -57,6 +57,7 @@ def run_report(site: Site, sequence_id: str, results: list[FileResult]) -> str:
     """
     observation, images = _documents(site, sequence_id, results)
     parts = [_title(site, sequence_id, observation), f"{summary(results).capitalize()}."]
+    parts += filter(None, [images_of(results)])
     if pictures := _pictures(site, images):
         encoded = base64.b64encode(contact_sheet(pictures)).decode("ascii")
         parts.append(

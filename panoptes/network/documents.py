@@ -31,6 +31,7 @@ RightAscension = Annotated[float, Field(ge=0, le=360, description="degrees, ICRS
 Declination = Annotated[float, Field(ge=-90, le=90, description="degrees, ICRS")]
 
 OBSERVATION_STATUS = ("metadata_received", "receiving_files", "received")
+_STATUS_WORDS = dict(zip(OBSERVATION_STATUS, ("announced", "open", "complete"), strict=True))
 IMAGE_STATUS = ("metadata_received", "received", "uploaded")
 
 
@@ -44,6 +45,21 @@ def forward(order: tuple[str, ...], stored: object, wanted: str) -> str:
     if stored not in order:
         return stored  # another program's word
     return max(stored, wanted, key=order.index)
+
+
+def status_in_words(status: object) -> str:
+    """The status of an observation, in a word for people; other software's as it is written."""
+    return _STATUS_WORDS.get(str(status or ""), str(status or "").replace("_", " ").lower())
+
+
+def observation_status(fields: Mapping[str, Any], now: datetime, quiet_hours: float) -> str:
+    """The same, of an observation's document: what has been quiet for so long is complete.
+
+    The document itself says so only once a sweep, or another run of the observation, has seen it.
+    """
+    status, last = fields.get("status"), fields.get("last_arrival")
+    is_quiet = isinstance(last, datetime) and now - last >= timedelta(hours=quiet_hours)
+    return status_in_words("received" if status == "receiving_files" and is_quiet else status)
 
 
 def night_of(moment: datetime, longitude: float | None) -> str:

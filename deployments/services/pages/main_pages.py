@@ -26,6 +26,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
     router = APIRouter(route_class=HtmlRoute, include_in_schema=False)
     site, links = services.site, Links(services, pages)
     plots, courses = Plots(), CoursePlots()
+    quiet_hours = site.settings.quiet_hours
 
     @router.get("/")
     def tonight_page(request: Request) -> Response:
@@ -39,7 +40,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
     @router.get("/units/{unit_id}")
     def unit(unit_id: str, request: Request) -> Response:
         found = unit_page(site, unit_id, datetime.now(UTC), hidden=services.settings.hidden)
-        return pages.render(request, "unit.html", unit=found, links=links)
+        return pages.render(request, "unit.html", unit=found, links=links, quiet_hours=quiet_hours)
 
     @router.get("/observations/{sequence_id}")
     def observation(
@@ -52,6 +53,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
             request,
             "observation.html",
             page=found,
+            quiet_hours=quiet_hours,
             cursor=cursor,
             links=links,
             film=links.film(sequence_id, found.images),
