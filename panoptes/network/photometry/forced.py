@@ -24,13 +24,15 @@ VARIANCE_PER_ADU = 1.43
 COLOURS = "RGB"
 _LEARNT_FROM = 450
 """Stars at most."""
-_BENT = tuple(i for i, (number, up, across) in enumerate(terms()) if number == 0 and up + across <= 2)
+_ROUGHLY_FROM = 150
+_BENT = tuple(
+    i for i, (number, up, across) in enumerate(terms()) if number == 0 and up + across <= 2
+)
 """Terms that vary over the frame and with the star's colour."""
 _MODEL_ERROR = 0.02
 """Of a pixel's light: of the shape, and of the response of pixels."""
 _PLACE_ERROR = 0.006
 """Pixels by which a star may stand beside its place in one frame."""
-
 
 
 @dataclass(eq=False)
@@ -196,8 +198,8 @@ class FrameFit:
             for data, own in zip(self.data, foretold, strict=True)
         ]
 
-    def learn(self, first: Floats | None = None) -> None:
-        """The shape by colour, from bright stars of known light."""
+    def learn(self, most: int = _LEARNT_FROM) -> None:
+        """The shape by colour, from at most so many bright stars of known light."""
         import numpy as np
 
         if self.coefficients is None:
@@ -205,7 +207,7 @@ class FrameFit:
         else:
             foretold = self.foretell(slopes=False)
             data, expected = self.alone(foretold), [own[0] for own in foretold]
-        bright = self.bright
+        bright = self.bright[:: max(1, -(-len(self.bright) // most))]
         across, up = self.edges(bright)
         count, bent = len(terms()), len(_BENT)
         size = count + 4 * bent + 1
@@ -245,11 +247,11 @@ class FrameFit:
             learnt.append(np.linalg.solve(normal, right / scale) / scale)
         self.coefficients = learnt
 
-    def solve(self, prior: float) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    def solve(self, prior: float) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         """Factors of light and steps aside of all stars seen, with errors; `prior` in pixels.
 
-        Gives (stars, 4) factors and errors, (stars, 2) steps and errors, the share of the
-        star's light that is on usable pixels, and chi squared a pixel.
+        Gives (stars, 4) factors and errors, (stars, 2) steps and errors, and the share of the
+        star's light that is on usable pixels.
         """
         import numpy as np
 
@@ -313,13 +315,13 @@ class FrameFit:
         loose = np.linalg.inv(joined.T @ free @ joined)
         aside = np.einsum("nij,nj->ni", loose, right @ joined)[:, 1:] / scale[:, None]
         aside_error = np.sqrt(np.diagonal(loose, axis1=1, axis2=2)[:, 1:]) / scale[:, None]
-        return factor, error, aside, aside_error, used / np.maximum(offered, 1e-9), scale
+        return factor, error, aside, aside_error, used / np.maximum(offered, 1e-9)
 
     def place(self) -> None:
         """All places moved by what the bright stars say: a cubic over the frame."""
         import numpy as np
 
-        _, _, aside, aside_error, share, _ = self.solve(0.3)
+        _, _, aside, aside_error, share = self.solve(0.3)
         chosen = self.bright[share[self.bright] > 0.5]
         x, y = self.across_frame
         powers = [(i, j) for i in range(4) for j in range(4 - i)]
@@ -336,19 +338,21 @@ class FrameFit:
                 solution = np.linalg.lstsq(matrix, target, rcond=None)[0]
                 away = np.abs(values - some @ solution)
                 weight = np.where(
-                    away > 5 * (np.median(away) + 1e-4), 0, 1 / (aside_error[chosen, axis] ** 2 + 0.01**2)
+                    away > 5 * (np.median(away) + 1e-4),
+                    0,
+                    1 / (aside_error[chosen, axis] ** 2 + 0.01**2),
                 )
             places += np.clip(everywhere @ solution, -1, 1)
 
-    def run(self, rounds: int = 2) -> Fitted:
+    def run(self) -> Fitted:
+        """Shape and places in turn, the first times roughly; then all stars."""
         import numpy as np
 
+        for _ in range(2):
+            self.learn(_ROUGHLY_FROM)
+        self.place()
         self.learn()
-        for _ in range(rounds):
-            self.learn()
-            self.place()
-        self.learn()
-        factor, error, aside, aside_error, share, _ = self.solve(_PLACE_ERROR)
+        factor, error, aside, aside_error, share = self.solve(_PLACE_ERROR)
         assert self.coefficients is not None
         count = len(self.x)
         whole = np.full((count, 4), np.nan)

@@ -121,14 +121,15 @@ def model(
         total = part if total is None else total + part
         if slopes:
             # The derivative of order m is that of order m + 1, by the normalisation.
-            rise = np.sqrt(np.arange(1, order + 2, dtype=np.float32)) / np.float32(width * across.stretch)
-            part = low_y @ (table @ (x[:, :, 1:] * rise).transpose(0, 2, 1))
-            by_x = part if by_x is None else by_x + part
-            part = (y[:, :, 1:] * rise) @ right
-            by_y = part if by_y is None else by_y + part
+            rise = np.sqrt(np.arange(1, order + 2)) / (width * across.stretch)
+            rises: Single = rise.astype(np.float32)
+            sloped: Single = low_y @ (table @ (x[:, :, 1:] * rises).transpose(0, 2, 1))
+            by_x = sloped if by_x is None else by_x + sloped
+            turned: Single = (y[:, :, 1:] * rises) @ right
+            by_y = turned if by_y is None else by_y + turned
     assert total is not None
     count = len(weights)
-    flat = total.reshape(count, -1)
+    flat: Single = total.reshape(count, -1)
     if by_x is None or by_y is None:
         return flat, None, None
     return flat, by_x.reshape(count, -1), by_y.reshape(count, -1)
