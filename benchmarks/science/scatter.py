@@ -54,14 +54,6 @@ class _Places:
 
 
 @dataclass(eq=False)
-class _Stars:
-    star_id: NDArray[np.str_]
-    ra: Floats
-    dec: Floats
-    g: Floats
-
-
-@dataclass(eq=False)
 class _Simulated:
     """Frames read on demand, with the CPU seconds that simulating them took."""
 
@@ -90,9 +82,8 @@ def run(seed: int, frames: int = 60, faintest: float = 11.5) -> dict[str, object
     ratio and the reported error over the scatter; and CPU seconds a frame."""
     sky = ObservedSky(seed=seed, frames=frames, target=TARGETS[seed % len(TARGETS)])
     kept = sky.stars.g < faintest
-    listed = sky.stars[kept]
     simulated = _Simulated(sky, kept)
-    stars = _Stars(listed.star_id.astype(str), listed.ra, listed.dec, listed.g)
+    stars = sky.stars.to(faintest)
     began = time.process_time()
     found = measure([lambda i=i: simulated.read(i) for i in range(frames)], stars)  # type: ignore[misc]
     photometry = time.process_time() - began - simulated.seconds
@@ -102,7 +93,7 @@ def run(seed: int, frames: int = 60, faintest: float = 11.5) -> dict[str, object
     whole = np.isfinite(mag).mean(0) > 0.8
     table = {}
     for g in (8.0, 8.5, 9.0, 9.5, 10.0, 11.0):
-        near = whole & (np.abs(listed.g - g) < 0.25)
+        near = whole & (np.abs(stars.g - g) < 0.25)
         error = np.nanmedian(curves.error[:, near, 3], axis=0)
         table[g] = {
             "stars": int(near.sum()),

@@ -109,9 +109,9 @@ def observations_table(
             no_wrap=is_number or name == "sequence_id",
             justify="right" if is_number else "left",
         )
-    words = set()
+    words, now = set(), datetime.now(UTC)
     for document in documents:
-        status = observation_status(document.fields, datetime.now(UTC), quiet_hours)
+        status = observation_status(document.fields, now, quiet_hours)
         words.add(status)
         said = {**document_json(document, "sequence_id"), "status": status}
         table.add_row(*(_observed(name, said.get(name)) for name in OBSERVATION.values()))

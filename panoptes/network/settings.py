@@ -44,11 +44,6 @@ class NetworkSettings(BaseModel):
         description="Where tables of the catalogue are put for everybody to read, such as "
         f"observations.csv; empty: nowhere. {_WHERE}",
     )
-    measurements: str | None = Field(
-        None,
-        description="Where the light curves of observations are kept, a Parquet file each; "
-        f"empty: none are made. {_WHERE}",
-    )
     site_url: str | None = Field(
         None,
         description="Where people find the network's web pages, such as "
@@ -139,7 +134,7 @@ class NetworkSettings(BaseModel):
     def _is_a_place_of_files(cls, value: str) -> str:
         return checked_store(value)
 
-    @field_validator("tables", "measurements")
+    @field_validator("tables")
     @classmethod
     def _is_a_place_or_none(cls, value: str | None) -> str | None:
         return checked_store(value) if value else None
@@ -163,7 +158,7 @@ class NetworkSettings(BaseModel):
         `incoming`, if given, is a user's own folder: a kept source, never written to.
         """
         root = data.expanduser().resolve()
-        places: dict[str, Any] = {name: str(root / name) for name in (*LOCATIONS, "measurements")}
+        places: dict[str, Any] = {name: str(root / name) for name in LOCATIONS}
         if incoming is not None:
             places |= {"incoming": str(incoming.expanduser().resolve()), "keep_incoming": True}
         return cls(**places, catalog=f"sqlite:///{root}/catalog.sqlite", **policies)

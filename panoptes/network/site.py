@@ -71,16 +71,6 @@ class Site:
         return open_store(address, credentials=self._credentials) if address else None
 
     @property
-    def measurements(self) -> ObjectStore:
-        """Where light curves are kept. Raises ConfigurationError where there is no such place."""
-        address = self.settings.measurements
-        if not address:
-            raise ConfigurationError(
-                "the network has no place for light curves: give it one as `measurements`"
-            )
-        return open_store(address, credentials=self._credentials)
-
-    @property
     def catalog(self) -> Catalog:
         """The catalogue."""
         with self._lock:
@@ -96,8 +86,8 @@ class Site:
         places: dict[str, str] = {
             name: place_of(getattr(self.settings, name)) for name in LOCATIONS
         }
-        for name, address in self._optional().items():
-            places[name] = place_of(address)
+        if self.settings.tables:
+            places["tables"] = place_of(self.settings.tables)
         for name, place in places.items():
             if list(places.values()).count(place) > 1:
                 raise ConfigurationError(
@@ -113,18 +103,13 @@ class Site:
         """What lies there is taken for an upload and removed."""
         settings = self.settings
         above = f"{place_of(settings.incoming)}/"
-        for name in (*LOCATIONS[1:], "catalog", *self._optional()):
-            place = getattr(settings, name).removeprefix("sqlite:///")
-            if place_of(place).startswith(above):
+        for name in (*LOCATIONS[1:], "catalog", "tables"):
+            place = (getattr(settings, name) or "").removeprefix("sqlite:///")
+            if place and place_of(place).startswith(above):
                 raise ConfigurationError(
                     f"{name} lies in incoming, {settings.incoming}, which is drained: "
                     "give it a place of its own"
                 )
-
-    def _optional(self) -> dict[str, str]:
-        """The places that a network may do without, and has."""
-        found = {name: getattr(self.settings, name) for name in ("tables", "measurements")}
-        return {name: address for name, address in found.items() if address}
 
     def stat(self, location: Location, path: str) -> ObjectInfo | None:
         """What the store says of an object; None where there is none."""

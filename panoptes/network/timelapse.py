@@ -181,7 +181,6 @@ def encode(
 
     count = 0
     size = _size(shape) if shape else None
-    is_open = False
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as film:
         stream = film.add_stream(
             "libx264", rate=rate, options={"crf": _QUALITY, "preset": "veryfast"}
@@ -194,9 +193,8 @@ def encode(
             except ValueError:
                 continue
             size = size or _size(picture.size)
-            if not is_open:
+            if not count:
                 stream.width, stream.height = size
-                is_open = True
             frame = av.VideoFrame.from_ndarray(np.asarray(_fitted(picture, size)), format="rgb24")
             film.mux(stream.encode(frame))
             count += 1

@@ -36,7 +36,7 @@ def test_a_star_stands_where_the_truth_says_under_the_mask() -> None:
 
 
 def test_a_transit_takes_its_depth_of_the_light() -> None:
-    star = int(SKY.stars.star_id[0])
+    star = str(SKY.stars.star_id[0])
     dip = Transit(SKY.middle(1), hours=0.01, depth=0.5)
     with_dip = ObservedSky(
         seed=5, frame_size="small", frames=4, faintest=12.0, transits={star: dip}

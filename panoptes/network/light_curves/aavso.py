@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from panoptes.network.light_curves.barycentre import julian_dates
 from panoptes.network.light_curves.table import COMBINED, LightCurve
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ NOTES = "fitted under the Bayer mask; zero point of Gaia DR3 G from the field's 
 _CODE = re.compile(r"[A-Z0-9]{2,5}")
 _NAME = re.compile(r"[ -~]+")
 _ABSENT = "na"
-_LIGHT_DAYS_PER_AU = 499.004783836 / 86400.0
 
 
 class Unreportable(ValueError):
@@ -191,8 +191,7 @@ def _exoplanet(
     for key, value in header.items():
         yield f"#{key}={value}\n"
     yield "#DATE,DIFF,ERR,DETREND_1\n"
-    flux = 10.0 ** (-0.4 * (curve.mag - np.median(curve.mag[good])))
-    error = flux * curve.error * math.log(10) / 2.5
+    flux, error = curve.relative_flux()
     for at in np.flatnonzero(good):
         fields = (
             f"{curve.time[at]:.8f}",
@@ -227,26 +226,3 @@ def _checked(what: str, words: str, most: int) -> str:
             "letters, digits and signs of ASCII without comma, bar and hash"
         )
     return words.strip()
-
-
-def julian_dates(bjd: NDArray[np.float64], ra: float, dec: float) -> NDArray[np.float64]:
-    """JD (UTC) at the centre of the Earth, of BJD_TDB of a star's light: days.
-
-    What the AAVSO takes as JD; `ra` and `dec` are degrees ICRS. Within 25 ms of the telescope's
-    own clock. What is no time stays NaN.
-    """
-    import erfa
-    import numpy as np
-
-    known = (bjd > 2_400_000) & (bjd < 2_500_000)
-    days = np.where(known, bjd, 2_451_545.0)
-    whole = np.floor(days)
-    right, up = math.radians(ra), math.radians(dec)
-    star = np.array([math.cos(up) * math.cos(right), math.cos(up) * math.sin(right), math.sin(up)])
-    part = days - whole
-    for _ in range(2):  # the Earth moves by 15 km while light crosses its orbit: 50 us
-        _, earth = erfa.epv00(whole, part)
-        part = days - whole - (np.asarray(earth["p"]) @ star) * _LIGHT_DAYS_PER_AU
-    # Of the year, 1.7 ms: TDB for TT.
-    utc1, utc2 = erfa.taiutc(*erfa.tttai(whole, part))
-    return np.where(known, utc1 + utc2, np.nan)

@@ -84,3 +84,26 @@ def _tdb_and_earth(
         where = [across * np.cos(turned), across * np.sin(turned), np.full(len(times), here[2])]
         towards += np.stack(where, axis=-1) / METRES_PER_AU
     return np.asarray(tdb1), np.asarray(tdb2), towards
+
+
+def julian_dates(bjd: NDArray[np.float64], ra: float, dec: float) -> NDArray[np.float64]:
+    """JD (UTC) at the centre of the Earth, of BJD_TDB of a star's light: days.
+
+    What the AAVSO takes as JD; `ra` and `dec` are degrees ICRS. Within 25 ms of the telescope's
+    own clock. What is no time stays NaN.
+    """
+    import erfa
+    import numpy as np
+
+    known = (bjd > 2_400_000) & (bjd < 2_500_000)
+    days = np.where(known, bjd, 2_451_545.0)
+    whole = np.floor(days)
+    right, up = math.radians(ra), math.radians(dec)
+    star = np.array([math.cos(up) * math.cos(right), math.cos(up) * math.sin(right), math.sin(up)])
+    part = days - whole
+    for _ in range(2):  # the Earth moves by 15 km while light crosses its orbit: 50 us
+        _, earth = erfa.epv00(whole, part)
+        part = days - whole - (np.asarray(earth["p"]) @ star) * LIGHT_DAYS_PER_AU
+    # Of the year, 1.7 ms: TDB for TT.
+    utc1, utc2 = erfa.taiutc(*erfa.tttai(whole, part))
+    return np.where(known, utc1 + utc2, np.nan)

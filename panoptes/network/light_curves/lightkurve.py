@@ -60,15 +60,13 @@ def _table(curve: LightCurve) -> BinTableHDU:
     import numpy as np
     from astropy.io import fits
 
-    good = (curve.flag == 0) & np.isfinite(curve.mag)
-    median = float(np.median(curve.mag[good])) if good.any() else math.nan
-    flux = 10.0 ** (-0.4 * (curve.mag - median))
+    flux, flux_error = curve.relative_flux()
     times = curve.time[np.isfinite(curve.time)]
     begun = math.floor(times.min()) if len(times) else 2_451_545
     columns = (
         ("TIME", "D", "d", curve.time - begun),
         ("FLUX", "D", None, flux),
-        ("FLUX_ERR", "D", None, flux * curve.error * math.log(10) / 2.5),
+        ("FLUX_ERR", "D", None, flux_error),
         ("QUALITY", "J", None, curve.flag),
         ("MAG", "D", "mag", curve.mag),
         ("MAG_ERR", "D", "mag", curve.error),
@@ -89,6 +87,6 @@ def _table(curve: LightCurve) -> BinTableHDU:
     header["TIMEUNIT"] = "d"
     header["JDREFI"] = begun, "days to be added to TIME for BJD_TDB"
     header["JDREFF"] = 0.0
-    if math.isfinite(median):
-        header["MAGMED"] = median, "[mag] of flux 1"
+    if math.isfinite(curve.median):
+        header["MAGMED"] = curve.median, "[mag] of flux 1"
     return table

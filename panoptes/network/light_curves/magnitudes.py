@@ -7,9 +7,12 @@ changes them in all frames alike. Each star's own curve is what is left, about i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from panoptes.network.photometry.measurements import CHANNELS, UNMEASURED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,12 +49,10 @@ def light_curves(measurements: Measurements) -> LightCurves:
     """
     import numpy as np
 
-    from panoptes.network.photometry.measurements import CHANNELS
-
     flux, noise = measurements.flux, measurements.flux_error
     with np.errstate(invalid="ignore", divide="ignore"):
         raw = -2.5 * np.log10(flux)
-        raw_error = 1.0857 * noise / flux
+        raw_error = 2.5 / math.log(10) * noise / flux
     good = (measurements.flag == 0)[:, :, None] & np.isfinite(raw) & np.isfinite(raw_error)
     good &= raw_error < 1
     raw = np.where(good, raw, np.nan)
@@ -61,7 +62,8 @@ def light_curves(measurements: Measurements) -> LightCurves:
         mag, bad = _ensemble(measurements, raw[:, :, channel], raw_error[:, :, channel], colour)
         error = _true_errors(mag, raw_error[:, :, channel])
         usable = np.isfinite(mag)
-        flag = np.where(usable, 0, measurements.flag | np.where(measurements.flag == 0, 4, 0))
+        why = np.where(measurements.flag == 0, UNMEASURED, measurements.flag)
+        flag = np.where(usable, 0, why)
         flag = flag | np.where(bad, BAD_FIT, 0)[:, None]
         mags.append(mag)
         errors.append(np.where(usable, error, np.nan))

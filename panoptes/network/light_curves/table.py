@@ -7,6 +7,7 @@ groups of whole stars, so that one star is read with two ranged reads, whatever 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -173,6 +174,19 @@ class LightCurve:
     x: Floats
     y: Floats
     airmass: Floats
+
+    @property
+    def median(self) -> float:
+        """Of the good magnitudes; NaN where there is none."""
+        import numpy as np
+
+        good = (self.flag == 0) & np.isfinite(self.mag)
+        return float(np.median(self.mag[good])) if good.any() else math.nan
+
+    def relative_flux(self) -> tuple[Floats, Floats]:
+        """Flux over that of the median magnitude, and its standard error."""
+        flux = 10.0 ** (-0.4 * (self.mag - self.median))
+        return flux, flux * self.error * math.log(10) / 2.5
 
 
 class LightCurveFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from panoptes.network.photometry.measurements import VARIANCE_PER_ADU
 from panoptes.network.photometry.response import CELLS, SIDE
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def aperture_sums(fit: FrameFit) -> tuple[Floats, Floats]:
         inside = np.clip(RADIUS + 0.5 - distance, 0, 1).reshape(len(seen), -1)
         light = fit.data[cell]
         total[:, colour] += (inside * light).sum(1)
-        noise = fit.planes.variance[cell] + 1.43 * np.maximum(light, 0)
+        noise = fit.planes.variance[cell] + VARIANCE_PER_ADU * np.maximum(light, 0)
         variance[:, colour] += (inside**2 * noise).sum(1)
         area[:, colour] += inside.sum(1)
     scale = np.pi * RADIUS**2 / np.maximum(area, 1e-3)

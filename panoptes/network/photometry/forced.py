@@ -10,7 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from panoptes.network.photometry.measurements import CLIPPED, EDGE, UNMEASURED
+from panoptes.network.photometry.measurements import (
+    CLIPPED,
+    EDGE,
+    UNMEASURED,
+    VARIANCE_PER_ADU,
+)
 from panoptes.network.photometry.response import CELLS, SIDE, Edges, design, model, terms
 
 if TYPE_CHECKING:
@@ -20,7 +25,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Single = NDArray[np.float32]
 
-VARIANCE_PER_ADU = 1.43
 COLOURS = "RGB"
 _LEARNT_FROM = 450
 """Stars at most."""
@@ -154,14 +158,13 @@ class FrameFit:
         self.usable = [self.squares(plane) for plane in self.planes.usable]
         self.skies = [self.squares(plane) for plane in self.planes.sky]
         self.coefficients: list[Floats] | None = None
-        self.stretch = 1.0
 
     def edges(self, chosen: NDArray[np.intp] | None = None) -> tuple[Edges, Edges]:
         inside_x = self.x[self.seen] - self.squares.column
         inside_y = self.y[self.seen] - self.squares.row
         if chosen is not None:
             inside_x, inside_y = inside_x[chosen], inside_y[chosen]
-        return Edges.at(inside_x, self.stretch), Edges.at(inside_y, self.stretch)
+        return Edges.at(inside_x), Edges.at(inside_y)
 
     def modulation(self) -> Floats:
         """(stars seen, 4): what the shape may vary with."""
@@ -276,7 +279,7 @@ class FrameFit:
                 # A pixel that noise alone may clip would tell of its faint moments only.
                 near = bright + self.skies[cell] > self.planes.ceiling - 3 * np.sqrt(variance)
                 weight[near] = 0
-                offered += np.where(self.usable[cell] >= 0, bright, 0).sum(1)
+                offered += bright.sum(1)
                 used += np.where(weight > 0, bright, 0).sum(1)
                 if rejecting:
                     away = np.abs(values - scaled) > 6 * np.sqrt(variance + (0.1 * bright) ** 2)

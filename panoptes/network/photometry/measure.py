@@ -1,7 +1,7 @@
 """All stars of an observation measured in all of its frames.
 
-Frames are read twice, one at a time: some of them to learn each star's mean light by colour
-and where it stands beside its place in the catalogue, then all of them.
+Frames are read one at a time: three to see which pixel has which colour, some to learn each star's
+mean light by colour and where it stands beside its place in the catalogue, then all of them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 from panoptes.network.photometry.apertures import aperture_sums
 from panoptes.network.photometry.bayer import bayer_pattern
 from panoptes.network.photometry.forced import Fitted, FrameFit, Known
-from panoptes.network.photometry.measurements import Frame, Measurements, Stars
+from panoptes.network.photometry.measurements import Frame, Measurements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from panoptes.network.stars.catalog import Stars
 
     Floats = NDArray[np.float64]
 
@@ -30,13 +32,13 @@ _USUAL_STEP = 0.03
 
 
 def measure(frames: Sequence[Callable[[], Frame]], stars: Stars) -> Measurements:
-    """Measure `stars` in frames, each of which is read by a call, at most twice.
+    """Measure `stars` in frames, each of which is read by a call, up to three times.
 
     Raises `ValueError` where there is no frame or no star.
     """
     import numpy as np
 
-    if not frames or not len(stars.g):
+    if not frames or not len(stars):
         raise ValueError("There is nothing to measure: no solved frame or no star.")
     pattern = _pattern(frames)
     known = _learn(frames, stars, pattern)
@@ -56,8 +58,8 @@ def measure(frames: Sequence[Callable[[], Frame]], stars: Stars) -> Measurements
     shares = np.array([0.25, 0.5, 0.25])
     light = np.concatenate([light, (light @ shares)[:, :, None]], axis=2)
     return Measurements(
-        star_id=np.asarray(stars.star_id),
-        g=np.asarray(stars.g, float),
+        star_id=stars.star_id,
+        g=stars.g,
         time=times,
         airmass=np.array(airmass),
         x=np.stack([fit.x for fit in fits]),
@@ -83,7 +85,7 @@ def _learn(frames: Sequence[Callable[[], Frame]], stars: Stars, pattern: str) ->
     """Mean light by colour and standing offsets, from some frames spread over the night."""
     import numpy as np
 
-    g = np.asarray(stars.g, float)
+    g = stars.g
     count = len(g)
     usual = 10 ** (-0.4 * (g - 10))[:, None] * np.array(_USUAL_LIGHT)
     known = Known(usual, np.zeros((count, 2)), np.zeros(count), slack=0.15)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CHANNELS = ("R", "G", "B", "all")
 """``all`` is one factor fitted to the pixels of all three colours."""
+VARIANCE_PER_ADU = 1.43
+"""ADU squared for each of light: what real frames show."""
 EDGE = 1
 """Flag: the star is not wholly on the frame."""
 CLIPPED = 2
@@ -28,19 +30,6 @@ class Wcs(Protocol):
 
     def to_pixels(self, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
         """x and y (0-based, a pixel's centre at the integer) of places in degrees."""
-
-
-class Stars(Protocol):
-    """Catalogued stars, an entry of each array a star; degrees and magnitudes."""
-
-    @property
-    def star_id(self) -> NDArray[np.str_]: ...
-    @property
-    def ra(self) -> Floats: ...
-    @property
-    def dec(self) -> Floats: ...
-    @property
-    def g(self) -> Floats: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,18 +31,15 @@ class Edges:
 
     values: list[list[Single]]
     """By set and parity: (stars, SIDE / 2, order + 2), the last for derivatives alone."""
-    stretch: float
-    """Times the usual widths."""
 
     @classmethod
-    def at(cls, inside: NDArray[np.float64], stretch: float) -> Edges:
+    def at(cls, inside: NDArray[np.float64]) -> Edges:
         """For stars at `inside` pixels from the first pixel's centre of their squares."""
         import numpy as np
 
         values = []
         for width, order in _SETS:
-            sigma = width * stretch
-            z = ((np.arange(SIDE + 1) - 0.5 - inside[:, None]) / sigma).astype(np.float32)
+            z = ((np.arange(SIDE + 1) - 0.5 - inside[:, None]) / width).astype(np.float32)
             bell = np.exp(-0.5 * z * z) / np.float32(math.sqrt(2 * math.pi))
             functions = [np.diff(_normal(z), axis=1)]
             before, polynomial = np.zeros_like(z), np.ones_like(z)
@@ -51,10 +48,10 @@ class Edges:
                 before, polynomial = polynomial, z * polynomial - (m - 1) * before
             stacked = np.stack(functions, axis=2).astype(np.float32)
             values.append([np.ascontiguousarray(stacked[:, parity::2]) for parity in (0, 1)])
-        return cls(values, stretch)
+        return cls(values)
 
     def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Edges:
-        return Edges([[part[chosen] for part in parts] for parts in self.values], self.stretch)
+        return Edges([[part[chosen] for part in parts] for parts in self.values])
 
 
 def _normal(z: Single) -> Single:
@@ -72,17 +69,6 @@ def terms() -> list[tuple[int, int, int]]:
         for up in range(order + 1)
         for across in range(order + 1 - up)
     ]
-
-
-def total_of(coefficients: NDArray[np.float64]) -> float:
-    """All light of a star, over all pixels."""
-    return float(
-        sum(
-            value
-            for value, (_, up, across) in zip(coefficients, terms(), strict=False)
-            if up == across == 0
-        )
-    )
 
 
 def design(across: Edges, up: Edges, row: int, column: int) -> Single:
@@ -121,7 +107,7 @@ def model(
         total = part if total is None else total + part
         if slopes:
             # The derivative of order m is that of order m + 1, by the normalisation.
-            rise = np.sqrt(np.arange(1, order + 2)) / (width * across.stretch)
+            rise = np.sqrt(np.arange(1, order + 2)) / width
             rises: Single = rise.astype(np.float32)
             sloped: Single = low_y @ (table @ (x[:, :, 1:] * rises).transpose(0, 2, 1))
             by_x = sloped if by_x is None else by_x + sloped

@@ -25,7 +25,7 @@ from panoptes.network.simulator.headers import (
     header_cards,
     moment,
 )
-from panoptes.network.simulator.optics import FULL, Optics
+from panoptes.network.simulator.optics import FULL, SCALE, Optics
 from panoptes.network.simulator.sensor import (
     BIAS,
     READ_VARIANCE,
@@ -61,6 +61,8 @@ _EXTINCTION_OF_COLOUR = (-0.004, 0.0, 0.012)
 """The same for a star that is one standard deviation bluer."""
 _PIXEL_RESPONSE = 0.008
 _WORM_SECONDS = 480.0
+_DRAWN = ("stars", "mount", "sensor", "clouds", "noise")
+"""What is random, each with numbers of its own."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ class ObservedSky:
     unit_id: str = "PAN001"
     camera_id: str = "ee04d1"
     clouds: bool = True
-    transits: Mapping[int, Transit] | None = None
-    """By source id."""
+    transits: Mapping[str, Transit] | None = None
+    """By star id."""
 
     @cached_property
     def began(self) -> datetime:
@@ -134,14 +136,10 @@ class ObservedSky:
         sidereal = 0.99727 * (hour_angle(night) + hours)
         return (night - timedelta(hours=sidereal)).replace(microsecond=0)
 
-    @cached_property
-    def _random(self) -> dict[str, int]:
-        return {"stars": 0, "mount": 1, "sensor": 2, "clouds": 3, "noise": 4}
-
     def _rng(self, what: str, *more: int) -> np.random.Generator:
         import numpy as np
 
-        return np.random.default_rng([self.seed, self._random[what], *more])
+        return np.random.default_rng([self.seed, _DRAWN.index(what), *more])
 
     @cached_property
     def stars(self) -> TrueStars:
@@ -149,7 +147,7 @@ class ObservedSky:
         import numpy as np
 
         rows, columns = SIZES[self.frame_size]
-        radius = math.hypot(rows, columns) / 2 * 10.3 / 3600 + 0.15
+        radius = math.hypot(rows, columns) / 2 * SCALE / 3600 + 0.15
         found = true_stars(
             self._rng("stars"),
             self.target.ra,

@@ -6,9 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from astropy import units
-from astropy.coordinates import EarthLocation, SkyCoord
-from astropy.time import Time
 
 from panoptes.network.light_curves.aavso import (
     LENGTHS,
@@ -17,9 +14,8 @@ from panoptes.network.light_curves.aavso import (
     Unreportable,
     exoplanet_report,
     extended_report,
-    julian_dates,
 )
-from tests.network.light_curves.curves import WHERE, a_curve, lines
+from tests.network.light_curves.curves import a_curve, lines
 
 REPORTER = Reporter("TST01", "panoptes-network 1")
 HOSTILE = (math.nan, math.inf, -math.inf, 1e308, -1e9, 99.99999, -98.99999, 0.0, 1e-9, 8.99999, 100)
@@ -81,16 +77,6 @@ def test_a_name_that_no_field_can_hold_is_refused_and_not_cut(name: str) -> None
             extended_report([a_curve("G")], REPORTER, name=name)
     with pytest.raises(Unreportable):
         Reporter(name, "x")
-
-
-def test_julian_dates_are_astropys_within_a_second() -> None:
-    moments = Time(2457000.5 + np.linspace(0, 4000, 400), format="jd", scale="utc")
-    moments.location = EarthLocation.from_geocentric(0, 0, 0, unit=units.m)
-    star = SkyCoord(WHERE["ra"], WHERE["dec"], unit="deg")
-    bjd = (moments.tdb + moments.light_travel_time(star)).jd
-    ours = julian_dates(np.append(bjd, np.nan), **WHERE)
-    assert np.abs(ours[:-1] - moments.jd).max() * 86400 < 0.01
-    assert math.isnan(ours[-1])
 
 
 def test_a_transit_is_reported_as_flux_with_barycentric_dates() -> None:

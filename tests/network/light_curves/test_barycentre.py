@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from astropy import units
+from astropy.coordinates import EarthLocation, SkyCoord
+from astropy.time import Time
 
-from panoptes.network.light_curves.barycentre import Place, bjd_tdb
+from panoptes.network.light_curves.barycentre import Place, bjd_tdb, julian_dates
 
 MAUNA_LOA = Place(19.536, -155.576, 3397.0)
 TIMES = [
@@ -19,9 +22,6 @@ DEC = np.array([-60.0, 22.0, 66.5, -24.0, 90.0])
 
 @pytest.mark.parametrize("place", [MAUNA_LOA, None])
 def test_it_is_astropys_time_to_a_few_milliseconds(place: Place | None) -> None:
-    from astropy import units as u
-    from astropy.coordinates import EarthLocation, SkyCoord
-    from astropy.time import Time
     from astropy.utils import iers
 
     with (
@@ -29,7 +29,7 @@ def test_it_is_astropys_time_to_a_few_milliseconds(place: Place | None) -> None:
         iers.conf.set_temp("iers_degraded_accuracy", "ignore"),
     ):
         where = (
-            EarthLocation.from_geocentric(0, 0, 0, unit=u.m)
+            EarthLocation.from_geocentric(0, 0, 0, unit=units.m)
             if place is None
             else EarthLocation.from_geodetic(place.longitude, place.latitude, place.elevation)
         )
@@ -51,3 +51,15 @@ def test_a_time_in_another_zone_is_the_same_moment() -> None:
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="without a zone"):
         bjd_tdb([datetime(2018, 2, 16)], RA, DEC)
+
+
+def test_julian_dates_are_astropys_within_a_second() -> None:
+    where = {"ra": 300.2, "dec": 22.7}
+    centre = EarthLocation.from_geocentric(0, 0, 0, unit=units.m)
+    days = 2457000.5 + np.linspace(0, 4000, 400)
+    moments = Time(days, format="jd", scale="utc", location=centre)
+    star = SkyCoord(**where, unit="deg")
+    bjd = (moments.tdb + moments.light_travel_time(star)).jd
+    ours = julian_dates(np.append(bjd, np.nan), **where)
+    assert np.abs(ours[:-1] - moments.jd).max() * 86400 < 0.01
+    assert np.isnan(ours[-1])

@@ -14,19 +14,6 @@ from panoptes.network.simulator.observed_sky import ObservedSky
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Catalogued:
-    star_id: NDArray[np.str_]
-    ra: Floats
-    dec: Floats
-    g: Floats
-
-    @classmethod
-    def of(cls, sky: ObservedSky, faintest: float) -> Catalogued:
-        stars = sky.stars[sky.stars.g < faintest]
-        return cls(stars.star_id.astype(str), stars.ra, stars.dec, stars.g)
-
-
 @dataclass(frozen=True)
 class AlmostTrue:
     """A smooth error of some hundredths of a pixel over the frame."""

@@ -14,15 +14,13 @@ from panoptes.network.photometry.bayer import bayer_pattern
 from panoptes.network.photometry.measure import measure
 from panoptes.network.photometry.measurements import EDGE, Measurements
 from panoptes.network.simulator.observed_sky import ObservedSky, Transit
-from tests.network.photometry.observed import Catalogued, readers
-
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "panoptes"
+from tests.network.photometry.observed import readers
 
 
 @cache
 def _measured() -> tuple[ObservedSky, int, Measurements, LightCurves]:
     quiet = ObservedSky(seed=3, frame_size="small", frames=16, faintest=12.5)
-    stars = Catalogued.of(quiet, 12.3)
+    stars = quiet.stars.to(12.3)
     x, y = quiet.optics(8).to_pixels(stars.ra, stars.dec)
     inside = (x > 30) & (x < 470) & (y > 30) & (y < 310) & (stars.g > 9)
     # Not the brightest: so small a field would follow it.
@@ -33,7 +31,7 @@ def _measured() -> tuple[ObservedSky, int, Measurements, LightCurves]:
         frame_size="small",
         frames=16,
         faintest=12.5,
-        transits={int(stars.star_id[chosen]): dip},
+        transits={str(stars.star_id[chosen]): dip},
     )
     found = measure(readers(sky), stars)
     return sky, chosen, found, light_curves(found)
@@ -77,7 +75,7 @@ def test_a_star_at_the_edge_is_flagged_and_has_no_magnitude() -> None:
 
 
 def test_nothing_to_measure_is_said() -> None:
-    stars = Catalogued.of(ObservedSky(frame_size="small", frames=1), 10)
+    stars = ObservedSky(frame_size="small", frames=1).stars.to(10)
     with pytest.raises(ValueError, match="nothing to measure"):
         measure([], stars)
 
@@ -90,9 +88,6 @@ def test_the_mask_is_found_wherever_a_crop_begins(turn: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["unsolved.fits", "solved.fits.fz"])
-def test_the_mask_of_the_real_crops(name: str) -> None:
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip("the real crops are not here")
-    with fits.open(path) as hdus:
+def test_the_mask_of_the_real_crops(shared_data: Path, name: str) -> None:
+    with fits.open(shared_data / "panoptes" / name) as hdus:
         assert bayer_pattern(np.asarray(hdus[-1].data)) == "GBRG"
