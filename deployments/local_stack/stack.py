@@ -23,6 +23,7 @@ from uuid import UUID
 from deployments.local_stack.claims import GRACE_SECONDS, HOST, StackError, claim_home, claim_port
 from deployments.local_stack.processes import Processes
 from deployments.work_pools.deploy import PROJECT, WORK_POOL, make_work_pool
+from panoptes.network.structured_log import wants_json
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -53,6 +54,7 @@ ON_SQLITE = {
     "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
 }
 
+JSON_LOGGING = Path(__file__).parents[1] / "work_pools" / "logging.yml"
 START_SECONDS = 240.0
 """Until everything has to be ready."""
 
@@ -113,6 +115,8 @@ class LocalStack:
             "PREFECT_LOCAL_STORAGE_PATH": str(self.home / "results"),
             "PREFECT_API_URL": self.api_url,
         }
+        if wants_json():
+            environment["PREFECT_LOGGING_CONFIG_PATH"] = str(JSON_LOGGING)
         if self._auth:
             environment["PREFECT_API_AUTH_STRING"] = self._auth
         return environment
