@@ -29,6 +29,7 @@ MODULES = {
     "adopt": "adopt",
     "receiver": "events",
     "watch": "events",
+    "health": "health",
     "file": "files",
     "report-problem": "report_problem",
     "quarantine": "quarantine",
