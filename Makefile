@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test faults fuzz bench check cloud-check container-check retention-check upgrade-check constraints clean witness FORCE docs
+.PHONY: help demo up test faults fuzz bench check cloud-check container-check retention-check upgrade-check sbom constraints clean witness FORCE docs
 
 # Another project's settings must not reach ours: a Prefect server or profile chosen in this
 # shell, an active virtual environment, other modules on the path. The one thing let through
@@ -80,6 +80,10 @@ retention-check: $(ready) ## that Prefect's database on PostgreSQL stays as it i
 
 upgrade-check: $(ready) ## workers of an older version and of this one on one server (needs git's history)
 	@UPGRADE_CHECK=1 $(bin)/python -m pytest -q -n0 -s tests/released/test_side_by_side.py $(ARGS)
+
+sbom: $(ready) ## what is installed in .venv, as CycloneDX, into build/sbom.json
+	@mkdir -p build && $(bin)/cyclonedx-py environment --pyproject pyproject.toml \
+	    --output-reproducible -o build/sbom.json $(bin)/python
 
 constraints: ## renew the pins in constraints.txt from the package index
 	@$(find_python); \
