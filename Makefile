@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test faults fuzz bench check cloud-check container-check constraints clean witness FORCE docs
+.PHONY: help demo up test faults fuzz bench check cloud-check container-check retention-check upgrade-check sbom constraints clean witness FORCE docs
 
 # Another project's settings must not reach ours: a Prefect server or profile chosen in this
 # shell, an active virtual environment, other modules on the path. The one thing let through
@@ -73,6 +73,17 @@ cloud-check: $(ready) ## what can be checked here of the Google Cloud side (with
 container-check: $(ready) ## the container image built and run, as root with podman, runc and mmdebstrap
 	@CONTAINER_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/container \
 	    -o faulthandler_timeout=3600 $(ARGS)
+
+retention-check: $(ready) ## that Prefect's database on PostgreSQL stays as it is over ten periods
+	@RETENTION_CHECK=1 $(bin)/python -m pytest -q -n0 -s tests/deployments/test_history_kept.py \
+	    -o faulthandler_timeout=3600 $(ARGS)
+
+upgrade-check: $(ready) ## workers of an older version and of this one on one server (needs git's history)
+	@UPGRADE_CHECK=1 $(bin)/python -m pytest -q -n0 -s tests/released/test_side_by_side.py $(ARGS)
+
+sbom: $(ready) ## what is installed in .venv, as CycloneDX, into build/sbom.json
+	@mkdir -p build && $(bin)/cyclonedx-py environment --pyproject pyproject.toml \
+	    --output-reproducible -o build/sbom.json $(bin)/python
 
 constraints: ## renew the pins in constraints.txt from the package index
 	@$(find_python); \

@@ -29,6 +29,7 @@ PARTS = {
     "For operators": [
         "how-to",
         "operations",
+        "upgrades",
         "events",
         "units",
         "notices",

@@ -158,7 +158,7 @@ def test_everything_runs_where_the_local_stack_has_a_worker(prefect_yaml: dict[s
     assert pools == {WORK_POOL}
 
 
-def test_only_sweep_tables_and_the_night_report_run_by_the_clock(
+def test_only_sweep_tables_night_report_and_retention_run_by_the_clock(
     prefect_yaml: dict[str, Any],
 ) -> None:
     scheduled = {d["entrypoint"] for d in prefect_yaml["deployments"] if d.get("schedules")}
@@ -166,6 +166,7 @@ def test_only_sweep_tables_and_the_night_report_run_by_the_clock(
         "flows.sweep_incoming.sweep_incoming",
         "flows.export_tables.export_tables",
         "flows.night_report.night_report",
+        "flows.apply_retention.apply_retention",
     }
 
 

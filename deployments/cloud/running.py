@@ -66,7 +66,11 @@ def network_variables(cloud: Cloud) -> dict[str, str]:
 
 
 def programs(cloud: Cloud) -> list[Resource]:
-    prefect = {"PREFECT_API_URL": cloud.prefect_api}
+    logs = {
+        "PANOPTES_LOG_FORMAT": "json",
+        "PREFECT_LOGGING_CONFIG_PATH": "/opt/panoptes/logging.yml",  # of our image
+    }
+    prefect = {"PREFECT_API_URL": cloud.prefect_api} | logs
     receiver = {
         "PANOPTES_RECEIVER_AUDIENCE": cloud.events_url,
         "PANOPTES_RECEIVER_SERVICE_ACCOUNTS": cloud.email(PUSHER),
@@ -75,6 +79,7 @@ def programs(cloud: Cloud) -> list[Resource]:
     auth = {"PREFECT_API_AUTH_STRING": "panoptes-prefect-api-auth"}
     token = {"PANOPTES_SERVICES_TOKEN": "panoptes-services-token"}
     served = network_variables(cloud) | {
+        "PANOPTES_LOG_FORMAT": "json",
         "PANOPTES_SERVICES_NETWORK": "environment",
         "PANOPTES_SERVICES_FILES": "archive",
     }

@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_group
 
-from deployments.command_line.telling import print_json
+from deployments.command_line.telling import log_trouble, print_json
 
 MODULES = {
     "ingest": "ingest",
@@ -29,6 +29,7 @@ MODULES = {
     "adopt": "adopt",
     "receiver": "events",
     "watch": "events",
+    "health": "health",
     "file": "files",
     "report-problem": "report_problem",
     "quarantine": "quarantine",
@@ -100,6 +101,7 @@ def panoptes_network() -> None:
 
 def run() -> None:
     """The command, with a sentence for a name that no file system takes."""
+    log_trouble()
     try:
         app()
     except OSError as error:

@@ -11,6 +11,7 @@ from typing import ParamSpec
 
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.safe_text import one_line
+from panoptes.network.structured_log import JsonLine, wants_json
 
 OK = 0
 FAILED = 1
@@ -63,13 +64,21 @@ def print_json(
     sys.stdout.flush()
 
 
+def log_trouble() -> None:
+    """Of a command: warnings go to standard error, as JSON where the environment asks for it."""
+    if wants_json():
+        _log(logging.WARNING)
+
+
+def _log(level: int) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(JsonLine() if wants_json() else plain)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
 def log_to_stderr(*, verbose: bool = False) -> None:
     """Of a service that stays: what happens goes to standard error."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-        force=True,
-    )
+    _log(logging.DEBUG if verbose else logging.INFO)
     for chatty in ("httpx", "httpcore", "asyncio", "watchdog"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -5,6 +5,8 @@ Linux and macOS; see `deployments.local_stack.guard` for how they end.
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -14,6 +16,8 @@ from typing import IO
 
 from deployments.local_stack import guard
 
+MOST_LOG_BYTES = 64 << 20
+"""Of each log; as much of what was before is kept beside it."""
 _LINES = 30
 """Of a log, which tell how a process ended."""
 
@@ -95,6 +99,24 @@ class Processes:
         """The exit status of each that has ended by itself."""
         found = {name: self.status(name) for name in self._running}
         return {name: status for name, status in found.items() if status is not None}
+
+    def trim_logs(self, *, most_bytes: int = MOST_LOG_BYTES) -> None:
+        """Of a log that has become longer, keep the last part as ``NAME.log.1``.
+
+        Its process goes on writing into the same file, which begins anew; lines that it writes
+        in between are lost, as with logrotate's ``copytruncate``.
+        """
+        for name in self._running:
+            log = self._logs / f"{name}.log"
+            if log.stat().st_size <= most_bytes:
+                continue
+            with log.open("rb+") as writing:
+                writing.seek(-most_bytes, os.SEEK_END)
+                writing.readline()
+                with log.with_name(f"{log.name}.1").open("wb") as kept:
+                    shutil.copyfileobj(writing, kept)
+                writing.truncate(0)
+            self._log_starts[name] = 0
 
     def last_words(self, name: str) -> str:
         """The end of its log, as far as this process wrote it, below the log's name."""

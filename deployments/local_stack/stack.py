@@ -23,6 +23,7 @@ from uuid import UUID
 from deployments.local_stack.claims import GRACE_SECONDS, HOST, StackError, claim_home, claim_port
 from deployments.local_stack.processes import Processes
 from deployments.work_pools.deploy import PROJECT, WORK_POOL, make_work_pool
+from panoptes.network.structured_log import wants_json
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -40,6 +41,8 @@ TUNING = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+    # Runs of more than 90 days ago, with all that hangs on them; events of more than 7.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs,orphans",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     # A run that fell silent is found after three and a half of them (see `deploy`).
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
@@ -51,6 +54,7 @@ ON_SQLITE = {
     "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
 }
 
+JSON_LOGGING = Path(__file__).parents[1] / "work_pools" / "logging.yml"
 START_SECONDS = 240.0
 """Until everything has to be ready."""
 
@@ -111,6 +115,8 @@ class LocalStack:
             "PREFECT_LOCAL_STORAGE_PATH": str(self.home / "results"),
             "PREFECT_API_URL": self.api_url,
         }
+        if wants_json():
+            environment["PREFECT_LOGGING_CONFIG_PATH"] = str(JSON_LOGGING)
         if self._auth:
             environment["PREFECT_API_AUTH_STRING"] = self._auth
         return environment
@@ -155,7 +161,8 @@ class LocalStack:
                 PanoptesNetwork.of(self.site).save("default", overwrite=True)
 
     def check(self) -> None:
-        """Raises StackError if the server or the worker has ended."""
+        """Keep the logs short. Raises StackError if the server or the worker has ended."""
+        self._processes.trim_logs()
         for name, status in self._processes.ended().items():
             if name != "deploy":
                 raise self._failure(name, f"ended with status {status}")

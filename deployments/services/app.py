@@ -24,6 +24,7 @@ from deployments.receiver.authentication import AnyOf
 from deployments.services.access import Admission, BrowserRules
 from deployments.services.file_routes import file_router
 from deployments.services.heads import Heads
+from deployments.services.health_routes import health_router
 from deployments.services.key_routes import KEY_PATH, key_router
 from deployments.services.metrics_routes import metrics_router
 from deployments.services.models import (
@@ -152,6 +153,7 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     app.include_router(night_router(services))
     app.include_router(network_router(services))
     app.include_router(metrics_router(services))
+    app.include_router(health_router(services, pages))
     app.include_router(file_router(services))
     app.include_router(picture_router(services))
     if settings.keys is not None:

@@ -334,6 +334,14 @@ class Rescue(BaseModel):
     by: str = Field(description="USER@MACHINE, or what the operator gave")
 
 
+class Removed(BaseModel):
+    """That the copy of a quarantined file was removed, being older than it is to be kept."""
+
+    model_config = ConfigDict(frozen=True)
+    at: AwareDatetime
+    paths: list[str] = Field(description="that are still to be removed from quarantine")
+
+
 class Case(BaseModel):
     """How a file was judged before, in its history: the oldest comes first."""
 
@@ -391,6 +399,7 @@ class File(Document):
     announced: bool | None = Field(None, description="whether Prefect has been told of the case")
     rescue: Rescue | None = Field(None, description="asked for, and not taken up yet")
     history: list[Case] | None = Field(None, description="how it was judged before")
+    removed: Removed | None = Field(None, description="of copies that are kept no longer")
     unreadable: dict[str, Any] | None = Field(
         None, description="an earlier entry that could not be read, as it was"
     )

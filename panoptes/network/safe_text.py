@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import traceback
+from contextlib import suppress
 
 _MARKUP = re.compile(
     r"[\\`*~\[\]<>|&@$]"  # anywhere
@@ -27,7 +28,9 @@ def one_line(value: object, *, most: int | None = None) -> str:
     Nothing is printable that ends a line, moves the cursor, turns the direction of writing
     or has no width; bytes that were no UTF-8 are shown as such. At most `most` characters.
     """
-    text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    text = str(value)
+    with suppress(UnicodeEncodeError):  # half a pair, which is no byte: shown as it is below
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     if not text.isprintable():
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if most is None or len(text) <= most else f"{text[:most]}…"

@@ -17,6 +17,7 @@ from panoptes.network.errors import ConfigurationError
 LOCATIONS: tuple[Location, ...] = get_args(Location)
 Compression = Literal["GZIP_2", "RICE_1"]
 
+LEAST_QUARANTINE_DAYS = 90
 _WHERE = "A folder, or gs://BUCKET or gs://BUCKET/PREFIX."
 
 
@@ -128,6 +129,34 @@ class NetworkSettings(BaseModel):
     failure_limit: int = Field(
         10, ge=1, description="A file that failed this often waits for an operator."
     )
+    history_days: int = Field(
+        90,
+        ge=1,
+        description="How long Prefect keeps runs that have ended, with their logs, artifacts and "
+        "results; `apply-retention` removes what is older.",
+    )
+    quarantine_days: int = Field(
+        0,
+        ge=0,
+        description="How long the copy of a quarantined file is kept after it was judged, if "
+        "nobody has put it back: 0 for ever, else 90 or more.",
+    )
+    ledger_days: int = Field(
+        0,
+        ge=0,
+        description="How long the ledger remembers a quarantined file after its copy was removed; "
+        "0: for ever. What was archived is remembered for ever.",
+    )
+
+    @field_validator("quarantine_days")
+    @classmethod
+    def _is_long(cls, value: int) -> int:
+        if 0 < value < LEAST_QUARANTINE_DAYS:
+            raise ValueError(
+                f"{value} days are too few for people to look at what was quarantined: give "
+                f"{LEAST_QUARANTINE_DAYS} or more, or 0 to keep it for ever"
+            )
+        return value
 
     @field_validator(*LOCATIONS)
     @classmethod

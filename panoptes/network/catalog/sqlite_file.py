@@ -42,11 +42,21 @@ CREATE TABLE documents (
 """
 """Not WITHOUT ROWID: documents are large for a key's tree, and what an index finds is
 fetched 3 to 10 times faster by number than by key."""
-_FOLD = """
+_LACKING = (
+    "collection = 'observations' AND field_folded IS NULL "
+    "AND json_type(fields, '$.field_name') = 'text'"
+)
+_FOLD = (
+    """
 UPDATE documents SET fields = json_set(fields, '$.field_folded', folded(fields ->> '$.field_name'))
-WHERE collection = 'observations' AND json_type(fields, '$.field_name') = 'text'
-"""
+WHERE """
+    + _LACKING
+)
 """What releases before this field did not derive."""
+_UNFOLDED = f"""
+SELECT EXISTS (SELECT 1 FROM documents WHERE {_LACKING})
+"""
+"""Whether a worker of such a release, beside ours or before, has written since."""
 _FOLDED = (
     "INSERT OR IGNORE INTO documents (collection, key, version, fields) VALUES (?, ?, '1', '{}')"
 )
@@ -165,6 +175,10 @@ class SqliteFile:
         if schema < SCHEMA_VERSION or not is_whole:
             _begin_write_ahead(connection)
             _make_schema(connection)
+        elif connection.execute(_UNFOLDED).fetchone()[0]:
+            connection.execute("BEGIN IMMEDIATE")
+            _fold_names(connection)
+            connection.execute("COMMIT")
 
     def _raise_meaning(self, error: sqlite3.Error) -> None:
         code = getattr(error, "sqlite_errorcode", 0)
@@ -226,13 +240,17 @@ def _make_schema(connection: sqlite3.Connection) -> None:
         column = f"{field} GENERATED ALWAYS AS ({_value(field, FIELDS[field])}) VIRTUAL"
         connection.execute(f"ALTER TABLE documents ADD COLUMN {column}")
     if "field_folded" in lacking:
-        connection.create_function("folded", 1, folded, deterministic=True)
-        connection.execute(_FOLD)
+        _fold_names(connection)
         connection.execute(_FOLDED, NAMES_FOLDED)
     for statement in _indexes().values():
         connection.execute(statement)
     _describe_large_catalog(connection)
     connection.execute("COMMIT")
+
+
+def _fold_names(connection: sqlite3.Connection) -> None:
+    connection.create_function("folded", 1, folded, deterministic=True)
+    connection.execute(_FOLD)
 
 
 def _columns(connection: sqlite3.Connection) -> set[str]:

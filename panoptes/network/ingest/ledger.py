@@ -142,6 +142,7 @@ def _decide(site: Site, source: Source, before: File | None) -> Opened:
             "adopted": before.adopted,
             "case_id": before.case_id,
             "history": with_history(before),
+            "removed": before.removed,
             "unreadable": before.unreadable,
         }
         return Opened(Verdict.WORK, fresh.model_copy(update=kept))

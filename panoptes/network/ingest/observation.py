@@ -21,6 +21,7 @@ from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import Calls, Steps, Watch, take_all
 from panoptes.network.names import ObservationName
 from panoptes.network.site import Site
+from panoptes.network.structured_log import about
 
 
 class AnotherRun(Exception):
@@ -49,7 +50,7 @@ def ingest_observation(
         raise AnotherRun
     results: dict[tuple[str, int], FileResult] = {}
     moving = Patience(site.settings.rest_seconds)
-    with lease.kept_alive():
+    with about(sequence.sequence_id), lease.kept_alive():
         while True:
             waiting = keep_trying(waiting_for, site, sequence)
             found = at_rest(site, (s for s in waiting if (s.name, s.generation) not in results))

@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from panoptes.network.catalog.catalog import Condition, Fields, Query, modify
-from panoptes.network.documents import OBSERVATION_STATUS, Unit, forward, night_of
+from panoptes.network.documents import OBSERVATION_STATUS, Unit, folded, forward, night_of
 from panoptes.network.ingest.ledger import now
 from panoptes.network.names import NOT_LIGHTS, ImageType, ObservationName
 from panoptes.network.site import Site
@@ -46,6 +46,9 @@ def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool
         found = _totals(site, ("sequence_id", "==", sequence.sequence_id))
         if film := _film(site, sequence):
             found["timelapse_path"] = film
+        name = (before or {}).get("field_name")
+        if isinstance(name, str):  # an earlier release's run beside ours does not fold it
+            found["field_folded"] = folded(name)
         return found | {
             "last_arrival": last,
             "status": forward(OBSERVATION_STATUS, (before or {}).get("status"), wanted),

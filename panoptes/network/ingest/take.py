@@ -34,6 +34,7 @@ from panoptes.network.names import FileType, ObservationName, display_name, pars
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, Unreadable
+from panoptes.network.structured_log import about
 from panoptes.network.upload import Source
 
 log = safe_log(__name__)
@@ -135,6 +136,13 @@ def take_all(
 
 def take(site: Site, source: Source, steps: Steps) -> FileResult:
     """Take one file, whatever comes of it; never raises for the file's or our own faults."""
+    upload = source.upload
+    named = (upload.sequence_id, upload.image_id) if upload else (None, None)
+    with about(*named):
+        return _take_or_report(site, source, steps)
+
+
+def _take_or_report(site: Site, source: Source, steps: Steps) -> FileResult:
     try:
         return _take_unless_replaced(site, source, steps)
     except Exception as error:  # the boundary between one file and its siblings

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ from prefect.client.schemas.actions import WorkPoolUpdate
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.deploy import WORK_POOL
 from tests.deployments.container.containers import Podman
+from tests.deployments.container.test_sbom import INSTALLED, listed_packages
 from tests.patience import PATIENT_SECONDS
 
 pytestmark = [
@@ -30,10 +33,16 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
 
 
 @pytest.fixture(scope="module")
-def digests(podman: Podman, repository: Path) -> list[str]:
-    """Of two builds of the same sources."""
-    base = podman.base()
-    return [podman.build(repository, base, IMAGE) for _ in range(2)]
+def digests(
+    podman: Podman, repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
+    """Of two builds of the same sources: of a copy, which nobody edits meanwhile."""
+    base, copy = podman.base(), tmp_path_factory.mktemp("sources") / "copy"
+    passed_over = shutil.ignore_patterns(
+        ".venv", ".git", "build", "*-data", "__pycache__", ".*_cache"
+    )
+    shutil.copytree(repository, copy, ignore=passed_over)
+    return [podman.build(copy, base, IMAGE) for _ in range(2)]
 
 
 def test_the_same_sources_give_the_same_image(digests: list[str]) -> None:
@@ -47,6 +56,11 @@ def test_it_runs_without_rights_and_writes_only_to_tmp(podman: Podman, digests: 
         IMAGE, "python", "-c", "import flows.ingest_observation as f; print(f.__file__)"
     )
     assert found.startswith("/opt/panoptes/")
+
+
+def test_it_lists_every_package_that_is_installed_in_it(podman: Podman, digests: list[str]) -> None:
+    listed = listed_packages(json.loads(podman.run(IMAGE, "cat", "/opt/panoptes/sbom.json")))
+    assert listed == json.loads(podman.run(IMAGE, "python", "-c", INSTALLED))
 
 
 @pytest.fixture(scope="module")

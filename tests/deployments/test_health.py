@@ -1,0 +1,97 @@
+"""What is wrong is said in one sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from deployments.command_line.main import app
+from deployments.health import look
+from deployments.local_stack.stack import LocalStack
+from panoptes.network.site import Site
+from tests import sites
+from tests.deployments.services.served import served
+from tests.files import IMAGE, place, tiny_fits
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return sites.drained(tmp_path)
+
+
+def test_a_network_without_prefect_is_well_until_something_waits_for_long(site: Site) -> None:
+    verdict = look(site)
+    assert (verdict.is_well, verdict.sentence) == (True, "All is well.")
+    path = place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
+    sites.age(path, datetime.now(UTC) - timedelta(hours=3))
+    assert look(site).sentence == "1 files wait in incoming, one of them for 3 hours."
+
+
+def test_the_worst_comes_first_and_the_others_are_counted(site: Site) -> None:
+    shutil.rmtree(site.settings.images)
+    shutil.rmtree(site.settings.previews)
+    verdict = look(site)
+    expected = "Images cannot be read, so files wait until it is back (and 1 more)."
+    assert verdict.sentence == expected
+    assert not Path(site.settings.images).exists()  # it only looks
+    catalog = site.settings.catalog.removeprefix("sqlite:///")
+    site.catalog.close()
+    Path(catalog).write_bytes(b"not a database" * 100)
+    assert look(Site(site.settings)).sentence.startswith("The catalogue cannot be read")
+
+
+def test_prefect_that_is_away_and_a_stack_that_works_are_told(
+    prefect_api: LocalStack, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    expected = "Prefect's server does not answer, so no run starts and uploads wait."
+    assert look(site).sentence == expected
+    monkeypatch.setenv("PREFECT_API_URL", prefect_api.api_url)
+    said = {check.what: check for check in look(site).checks}
+    assert said["Prefect"].is_well
+    assert said["worker"].is_well
+    assert said["worker"].sentence.startswith("a worker was heard of")
+    assert "backlog" in said or not said["sweep"].is_well
+
+
+def test_services_say_it_to_programs_and_people_and_open_ones_name_no_place(site: Site) -> None:
+    html = {"Accept": "text/html"}
+    with served(site) as client:
+        assert client.get("/health").json()["sentence"] == "All is well."
+        assert "All is well." in client.get("/health", headers=html).text
+    shutil.rmtree(site.settings.images)
+    token = {"Authorization": "Bearer " + "0f7c2a91be" * 4}
+    for options, headers, is_named in (({}, {}, False), ({"token": "0f7c2a91be" * 4}, token, True)):
+        with served(site, **options) as client:
+            answer = client.get("/health", headers=headers)
+            assert answer.status_code == 503
+            assert answer.json()["is_well"] is False
+            assert (site.settings.images in answer.text) is is_named
+            page = client.get("/health", headers=html | headers)
+            assert page.status_code == 200
+            assert (site.settings.images in page.text) is is_named
+            assert client.get("/healthz").status_code == 200
+
+
+def test_the_command_exits_with_3_where_anything_is_wrong(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    data = str(Path(site.settings.images).parent)
+    assert run("health", "--data", data) == 0
+    assert capsys.readouterr().out.startswith("All is well.")
+    shutil.rmtree(site.settings.images)
+    assert run("health", "--data", data, "--json") == 3
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["success"], answer["is_well"]) == (True, False)
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        app([*arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
