@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +82,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 group = f"{name}-{item.path.parent.name}" if name == "prefect_stack" else name
                 item.add_marker(pytest.mark.xdist_group(group))
                 break
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Of a test of a whole stack that fails: where its server stands, and what was logged."""
+    report = yield
+    if report.failed:
+        from deployments.local_stack.stack import LocalStack
+
+        fixtures = getattr(item, "funcargs", {}).values()
+        stacks = {
+            each
+            for one in fixtures
+            for each in (one, vars(one).get("stack") if hasattr(one, "__dict__") else None)
+            if isinstance(each, LocalStack)
+        }
+        for stack in stacks:
+            report.sections += _last_words(stack)
+    return report
+
+
+def _last_words(stack: LocalStack) -> Iterator[tuple[str, str]]:
+    with suppress(KeyError, ProcessLookupError):
+        os.kill(stack.process_id("server"), signal.SIGUSR1)  # writes it into its log
+        time.sleep(1)
+    for log in sorted(stack.logs.glob("*.log")):
+        if log.name != "deploy.log":
+            lines = log.read_text(errors="replace").splitlines()[-120:]
+            yield f"the end of {log.name}", "\n".join(lines)
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,9 @@ def up(
                 soft_wrap=True,
             )
             while True:
-                stack.check()
+                for name in stack.restart_ended():
+                    why = f"see {stack.logs / name}.log"
+                    console.print(f"The {name} ended and was started again: {why}", soft_wrap=True)
                 time.sleep(1)
     except (ConfigurationError, StackError) as error:
         if as_json:

@@ -33,6 +33,7 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._log_starts: dict[str, int] = {}
         self._guard: subprocess.Popen[bytes] | None = None
+        self._commands: dict[str, tuple[Sequence[str], Mapping[str, str]]] = {}
 
     def begin(self, lock: IO[str] | None = None) -> None:
         """Start the guard, which holds `lock` as well until it has cleared up. Idempotent."""
@@ -56,6 +57,7 @@ class Processes:
     ) -> None:
         """Start one, with this environment and nothing else; one of that name has to have ended."""
         self.begin()
+        self._commands[name] = command, environment
         with (self._logs / f"{name}.log").open("ab") as log:
             self._log_starts[name] = log.tell()
             self._running[name] = subprocess.Popen(
@@ -68,6 +70,10 @@ class Processes:
                 pass_fds=pass_fds,
                 start_new_session=True,
             )
+
+    def start_again(self, name: str) -> None:
+        """As it was started before, with its log continued; what was passed to it is not."""
+        self.start(name, *self._commands[name])
 
     def end_all(self, *, last: str = "") -> None:
         """End all of them and whatever they started, `last` after the others. Idempotent."""

@@ -7,12 +7,18 @@ stacks never meet, and a client that connects early waits instead of being refus
 
 from __future__ import annotations
 
+import faulthandler
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from uvicorn import Config
+
+STILL_SECONDS = 60.0
+"""A server that turned to nothing for so long has hung, and ends."""
 
 
 def make_app() -> FastAPI:
@@ -27,6 +33,26 @@ def make_app() -> FastAPI:
     app = server.create_app(final=True)
     server.create_app = lambda *_, **__: app
     return app
+
+
+def serve(config: Config, sockets: list[socket.socket] | None = None) -> None:
+    """Serve until the process is told to end.
+
+    A server that hangs writes to its log where each thread stands, and ends with status 1, so
+    that it can be started again: `faulthandler`'s clock needs neither the event loop nor the
+    interpreter's lock. ``kill -USR1`` makes it write the same and go on.
+    """
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def on_tick(self, counter: int) -> bool:
+            if counter % 50 == 0:  # ten ticks a second
+                faulthandler.dump_traceback_later(STILL_SECONDS, exit=True)
+            return await super().on_tick(counter)
+
+    faulthandler.register(signal.SIGUSR1)
+    Server(config).run(sockets=sockets)
+    faulthandler.cancel_dump_traceback_later()
 
 
 def main() -> None:
@@ -48,7 +74,7 @@ def main() -> None:
         log_level=server.logging_level.lower(),
     )
     given = [socket.socket(fileno=int(number)) for number in sys.argv[1:2]]
-    uvicorn.Server(config).run(sockets=given or None)
+    serve(config, given or None)
 
 
 if __name__ == "__main__":

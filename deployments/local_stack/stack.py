@@ -58,6 +58,9 @@ JSON_LOGGING = Path(__file__).parents[1] / "work_pools" / "logging.yml"
 START_SECONDS = 240.0
 """Until everything has to be ready."""
 
+MOST_RESTARTS = 3
+"""Of one process in an hour."""
+
 # Settings of other installations that would reach our processes, and what slows them down.
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE")
 
@@ -92,6 +95,7 @@ class LocalStack:
         self._auth = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
         self._processes = Processes(self.logs, grace=GRACE_SECONDS, folder=self.home)
         self._lock: IO[str] | None = None
+        self._restarts: dict[str, list[float]] = {}
 
     @property
     def stack_id(self) -> str:
@@ -159,6 +163,31 @@ class LocalStack:
 
             with self.settings():
                 PanoptesNetwork.of(self.site).save("default", overwrite=True)
+
+    def restart_ended(self) -> list[str]:
+        """Start again what has ended by itself, and give its names; runs wait meanwhile.
+
+        Keeps the logs short. Raises StackError for what ended more than `MOST_RESTARTS` times
+        in an hour.
+        """
+        self._processes.trim_logs()
+        again = []
+        for name, status in self._processes.ended().items():
+            if name == "deploy":
+                continue
+            now = time.monotonic()
+            before = [when for when in self._restarts.get(name, ()) if now - when < 3600]
+            if len(before) >= MOST_RESTARTS:
+                times = f"{len(before) + 1} times in an hour, the last with status {status}"
+                raise self._failure(name, f"ended {times}")
+            self._restarts[name] = [*before, now]
+            if name == "server":
+                with claim_port(self.port) as listener:
+                    self._start_server(listener)
+            else:
+                self._processes.start_again(name)
+            again.append(name)
+        return again
 
     def check(self) -> None:
         """Keep the logs short. Raises StackError if the server or the worker has ended."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from deployments.local_stack.claims import StackError
 from deployments.local_stack.guard import marked_processes
 from deployments.local_stack.stack import LocalStack
+from tests.patience import PATIENT_SECONDS
 
 pytestmark = pytest.mark.xdist_group("local_stack")
 
@@ -47,8 +50,10 @@ deployments:
 """
 OTHER_PROCESS = """
 import sys
+import time
 from pathlib import Path
 from deployments.local_stack.stack import LocalStack
+from tests.patience import PATIENT_SECONDS
 
 def started(runs):
     print(stack.environment, flush=True) if runs[0].state_name == "Running" else None
@@ -143,6 +148,22 @@ def test_runs_that_take_too_long_are_named_with_their_state(stack: LocalStack) -
         stack.await_runs([run], timeout=0)
     with stack.client() as client:
         client.delete_flow_run(run)
+
+
+def test_what_was_killed_is_started_again_but_not_for_ever(
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("server", "worker"):
+        os.kill(stack.process_id(name), signal.SIGKILL)
+        assert stack._processes.status(name, within=PATIENT_SECONDS) is not None
+    with monkeypatch.context() as patch:
+        patch.setattr("deployments.local_stack.stack.MOST_RESTARTS", 0)
+        with pytest.raises(StackError, match="ended 1 times in an hour, the last with status -9"):
+            stack.restart_ended()
+    assert set(stack.restart_ended()) == {"server", "worker"}
+    stack._await_server(time.monotonic() + PATIENT_SECONDS)
+    (ended,) = stack.await_runs([stack.run_deployment("trivial/local")])
+    assert ended.state_name == "Completed"
 
 
 def test_another_process_reaches_the_stack_by_its_environment(stack: LocalStack) -> None:
