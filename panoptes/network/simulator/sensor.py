@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Signal: TypeAlias = NDArray[np.float32]
     Number = TypeVar("Number", bound=np.generic)
 
-FrameSize: TypeAlias = Literal["small", "full"]
+FrameSize: TypeAlias = Literal["small", "crop", "full"]
 
 BIAS = 2048
 SATURATION = 13583
@@ -55,6 +55,7 @@ class Geometry:
 
 GEOMETRIES: dict[FrameSize, Geometry] = {
     "small": Geometry(528, 352, 20, 10, 506, 340, (20, 10, 526, 350), 400),
+    "crop": Geometry(1428, 1420, 20, 10, 1400, 1400, (20, 10, 1420, 1410), 2_300),
     "full": Geometry(5280, 3528, 72, 52, 5208, 3476, (84, 64, 5267, 3519), 30_000),
 }
 

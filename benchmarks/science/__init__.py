@@ -1,0 +1,1 @@
+"""How well images are measured, with seeds written down."""

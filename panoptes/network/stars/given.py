@@ -1,0 +1,105 @@
+"""What an operator says of stars: more of them than the catalogue has, and their TIC ids."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from panoptes.network.errors import ConfigurationError
+from panoptes.network.safe_text import one_line
+from panoptes.network.stars.catalog import Stars
+
+_SOURCE_ID = re.compile(r"[1-9][0-9]{0,18}")
+_PICID = re.compile(r"[1-9][0-9]{0,18}")
+_MOST_BYTES = 1 << 28
+
+
+def extra_stars(path: Path) -> Stars:
+    """Stars of a CSV file ``source_id,ra,dec,g``, the brightest first.
+
+    Degrees (ICRS) and magnitudes. Raises ConfigurationError naming
+    the line at fault.
+    """
+    import numpy as np
+
+    found: dict[str, tuple[float, float, float]] = {}
+    for line, row in _rows(path, ("source_id", "ra", "dec", "g")):
+        star_id = _id(path, line, row[0], _SOURCE_ID, "source_id")
+        if star_id in found:
+            raise ConfigurationError(f"{path}, line {line}: {star_id} is there twice")
+        found[star_id] = (
+            _number(path, line, row[1], "ra", 0.0, 360.0),
+            _number(path, line, row[2], "dec", -90.0, 90.0),
+            _number(path, line, row[3], "g", -5.0, 30.0),
+        )
+    values = np.array(list(found.values()), np.float64).reshape(-1, 3)
+    stars = Stars(np.array(list(found), "U19"), *values.T)
+    return stars.of(np.argsort(stars.g, kind="stable"))
+
+
+def picids(path: Path) -> dict[str, str]:
+    """TIC ids by Gaia's source_id, of a CSV file ``source_id,picid``.
+
+    Raises ConfigurationError naming the line at fault.
+    """
+    found: dict[str, str] = {}
+    for line, row in _rows(path, ("source_id", "picid")):
+        star_id = _id(path, line, row[0], _SOURCE_ID, "source_id")
+        picid = _id(path, line, row[1], _PICID, "picid")
+        if found.setdefault(star_id, picid) != picid:
+            raise ConfigurationError(f"{path}, line {line}: {star_id} has another picid before")
+    return found
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+    """Rows with their line numbers; the first line must name the columns."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ConfigurationError(f"{path} is larger than {_MOST_BYTES >> 20} MB")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {one_line(str(error))}") from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        head = next(reader, [])
+        if tuple(name.strip() for name in head) != columns:
+            raise ConfigurationError(
+                f"{path}: its first line must be {','.join(columns)}, and not "
+                f"{one_line(','.join(head), most=80)!r}"
+            )
+        for row in reader:
+            if not row:
+                continue
+            if len(row) != len(columns):
+                raise ConfigurationError(
+                    f"{path}, line {reader.line_num}: {len(row)} values in place of {len(columns)}"
+                )
+            yield reader.line_num, [value.strip() for value in row]
+    except csv.Error as error:
+        raise ConfigurationError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _id(path: Path, line: int, text: str, form: re.Pattern[str], name: str) -> str:
+    if not form.fullmatch(text) or int(text) >= 1 << 63:
+        raise ConfigurationError(
+            f"{path}, line {line}: {name} must be a whole number, and not "
+            f"{one_line(text, most=40)!r}"
+        )
+    return text
+
+
+def _number(path: Path, line: int, text: str, name: str, least: float, most: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise ConfigurationError(
+            f"{path}, line {line}: {name} must be a number from {least:g} to {most:g}, and not "
+            f"{one_line(text, most=40)!r}"
+        )
+    return value
