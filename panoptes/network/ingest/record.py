@@ -288,7 +288,11 @@ class _Recording:
             }
         )
         notes = dict.fromkeys(note for each in in_order for note in sources[each]["notes"])
-        derived = {"notes": list(notes) or None, "exposure_end": end, "healpix": image.healpix}
+        derived: Fields = {
+            "notes": list(notes) or None,
+            "exposure_end": end,
+            "healpix": image.healpix,
+        }
         derived["night_is_rough"] = image.night_is_rough
         if self.derived.measured:
             derived["measured"] = image.measured and image.fields()["measured"]
@@ -301,9 +305,10 @@ class _Recording:
         ra, dec = solution.get("ra"), solution.get("dec")
         if ra is None or dec is None:
             return {}
-        known = said.get("ra_image"), said.get("dec_image")
-        if None not in known and degrees_apart((ra, dec), known) < SOLVED_BADLY:
-            return {}
+        known, its_dec = said.get("ra_image"), said.get("dec_image")
+        if known is not None and its_dec is not None:
+            away = degrees_apart((ra, dec), (known, its_dec))
+            return {} if away < SOLVED_BADLY else {"ra_image": ra, "dec_image": dec}
         return {"ra_image": ra, "dec_image": dec}
 
     def _provenance(self, earlier: Fields | None) -> Provenance:

@@ -225,10 +225,7 @@ def _poses(seen: Floats, known: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """
     import numpy as np
 
-    def handed(points: Floats) -> Floats:
-        return np.sign(np.linalg.det(points))
-
-    is_mirrored = handed(seen) != handed(known)
+    is_mirrored = np.sign(np.linalg.det(seen)) != np.sign(np.linalg.det(known))
     seen = seen.copy()
     seen[is_mirrored, :, 0] *= -1
 
