@@ -41,6 +41,11 @@ def _parts(site: Site, night: UnitNight) -> Iterator[str]:
             yield _picture(plot)
     counts = [_shown(getattr(night, each)) for each in COUNTS]
     yield table("Exposures", COUNTS, [counts])
+    if night.files:
+        yield (
+            f"They came in {night.files} files: the camera's raw, the FITS file made of it, and a "
+            "picture are one image. *quarantined* counts files."
+        )
     rows = [(what, markdown(said)) for what, said in facts(night)]
     yield table("The night", ("", ""), rows)
     if night.said:

@@ -14,7 +14,7 @@ from prefect.logging import get_run_logger
 
 from panoptes.network.errors import TransientError
 from panoptes.network.ingest.lag import lag_sentence
-from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult, summary
+from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult, images_of, summary
 from panoptes.network.ingest.take import Watch
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.safe_text import markdown, one_line
@@ -89,5 +89,10 @@ class RunProgress(Watch):
         create_table_artifact(
             rows,
             key=f"files-{self.key}",
-            description=f"What became of each file: {summary(results)}. {lag}".strip(),
+            description=" ".join(
+                filter(
+                    None,
+                    (f"What became of each file: {summary(results)}.", images_of(results), lag),
+                )
+            ),
         )

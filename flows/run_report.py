@@ -17,7 +17,7 @@ from panoptes.network.catalog.catalog import Fields
 from panoptes.network.contact_sheet import contact_sheet
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.lag import IN_ALL, STAGES, percentile
-from panoptes.network.ingest.outcome import TROUBLE, FileResult, summary
+from panoptes.network.ingest.outcome import TROUBLE, FileResult, images_of, summary
 from panoptes.network.pictures import thumbnail
 from panoptes.network.safe_text import markdown, safe_log
 from panoptes.network.search import separation
@@ -57,6 +57,7 @@ def run_report(site: Site, sequence_id: str, results: list[FileResult]) -> str:
     """
     observation, images = _documents(site, sequence_id, results)
     parts = [_title(site, sequence_id, observation), f"{summary(results).capitalize()}."]
+    parts += filter(None, [images_of(results)])
     if pictures := _pictures(site, images):
         encoded = base64.b64encode(contact_sheet(pictures)).decode("ascii")
         parts.append(
@@ -123,7 +124,10 @@ def _table_of_images(site: Site, images: Sequence[Fields]) -> str:
         for each in images
     ]
     head = ("time, UTC", "for", "exposure", "airmass", "Moon", "pointing error")
-    return table(f"Images (the last {MOST_IMAGES} at most)", head, rows)
+    # The time and what nobody said aside: a column without a value says nothing.
+    kept = [at for at in range(len(head)) if at == 0 or any(row[at] for row in rows)]
+    shown = [tuple(row[at] for at in kept) for row in rows]
+    return table(f"Images (the last {MOST_IMAGES} at most)", tuple(head[at] for at in kept), shown)
 
 
 def _moon(image: Fields) -> str:
@@ -152,13 +156,14 @@ def _number(value: object, form: str) -> str:
 
 def _table_of_trouble(trouble: Sequence[FileResult]) -> str:
     ordered = sorted(trouble, key=lambda each: (TROUBLE.index(each.became), each.name))
-    rows = [
-        (markdown(each.name), each.became.value, markdown(each.reason or ""),
-         markdown(each.next_step or ""))
+    # A table of four sentences a row is wider than the page of a run.
+    told = [
+        f"- {markdown(each.name)}, {each.became.value}: {markdown(each.reason or '')} "
+        f"{markdown(each.next_step or '')}".rstrip()
         for each in ordered[:MOST_TROUBLE]
-    ]  # fmt: skip
-    left = len(ordered) - len(rows)
-    shown = table("What was not taken", ("file", "became", "why", "what to do"), rows)
+    ]
+    left = len(ordered) - len(told)
+    shown = "\n".join(["## What was not taken", "", *told])
     return shown + (f"\n\n... and {left} more, in the table of files." if left else "")
 
 

@@ -1,1 +1,1 @@
-"""How well images are measured, with seeds written down."""
+"""What the measurements of stars are worth: `make science`."""

@@ -22,7 +22,7 @@ from panoptes.network.catalog.catalog import Query
 from panoptes.network.document_json import document_json
 from panoptes.network.documents import File
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.ingest.outcome import FileResult, count_outcomes, summary
+from panoptes.network.ingest.outcome import FileResult, count_outcomes, images_of, summary
 from panoptes.network.safe_text import one_line
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.simulator.night import Night, Sent
@@ -153,11 +153,14 @@ def _report(
     results = [FileResult.from_entry(entry) for entry in entries]
     console.print(files_table(results))
     newest = Query("observations", order_by=[("time", "desc")], limit=MOST_ROWS)
-    observations = [document_json(each, "sequence_id") for each in site.catalog.query(newest)]
+    found = list(site.catalog.query(newest))
+    observations = [document_json(each, "sequence_id") for each in found]
     console.print()
-    console.print(observations_table(observations))
+    console.print(observations_table(found, quiet_hours=site.settings.quiet_hours))
     console.print()
-    console.print(summary(results), style="bold", markup=False)
+    told = f"{len(results)} files: {summary(results)}."
+    console.print(told, style="bold", markup=False)
+    console.print(images_of(results), markup=False)
     console.print("Where to look:")
     places: dict[str, object] = {name: getattr(site.settings, name) for name in LOCATIONS}
     places |= {"catalogue": site.settings.catalog, "logs": root / "prefect" / "logs"}

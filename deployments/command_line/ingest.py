@@ -19,7 +19,13 @@ from deployments.command_line.telling import FAILED, NOT_ALL, OK, complain, prin
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
 from panoptes.network.ingest.observation import AnotherRun
-from panoptes.network.ingest.outcome import Became, FileResult, count_outcomes, summary
+from panoptes.network.ingest.outcome import (
+    Became,
+    FileResult,
+    count_outcomes,
+    images_of,
+    summary,
+)
 from panoptes.network.ingest.take import Watch
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
@@ -146,6 +152,8 @@ def _tell(results: list[FileResult], site: Site, data: Path, *, dry_run: bool) -
         console.print(f"Nothing was written. It would be: {summary(results)}.", markup=False)
         return
     console.print(summary(results), style="bold", markup=False)
+    if told := images_of(results):
+        console.print(told, markup=False)
     folders = ", ".join(name for name in LOCATIONS if name != "incoming")
     console.print(f"Folders in {data}: {folders}", markup=False)
     console.print(f"Catalogue: {data}/catalog.sqlite", markup=False, soft_wrap=True)

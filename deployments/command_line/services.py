@@ -265,9 +265,9 @@ def search(
     if as_json:
         print_json({"observations": rows, "more": cursor is not None})
     elif rows:
-        table = observations_table(rows)
-        table.caption = "there are more: raise --limit" if cursor else None
-        Console().print(table)
+        more = "there are more: raise --limit" if cursor else None
+        quiet_hours = site.settings.quiet_hours
+        Console().print(observations_table(documents, quiet_hours=quiet_hours, more=more))
     else:
         sys.stderr.write("there are no such observations\n")
     return OK if rows else NOT_ALL

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rich.console import Console, Group
 from rich.padding import Padding
@@ -19,6 +20,9 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
+from panoptes.network.catalog.catalog import Stored
+from panoptes.network.document_json import document_json
+from panoptes.network.documents import observation_status
 from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult
 from panoptes.network.safe_text import one_line
 
@@ -91,8 +95,10 @@ OBSERVATION = {
 DECIMALS = {"ra": 2, "dec": 2, "total_exptime": 0}
 
 
-def observations_table(rows: Sequence[Mapping[str, object]]) -> Table:
-    """Observations as `document_json` gives them."""
+def observations_table(
+    documents: Sequence[Stored], *, quiet_hours: float, more: str | None = None
+) -> Table:
+    """Observations. `more` is said below, and what an observation that is open waits for."""
     # Narrow enough for a terminal of 80 columns.
     table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for title, name in OBSERVATION.items():
@@ -103,10 +109,15 @@ def observations_table(rows: Sequence[Mapping[str, object]]) -> Table:
             no_wrap=is_number or name == "sequence_id",
             justify="right" if is_number else "left",
         )
-    for row in rows:
-        status = str(row.get("status") or "").removesuffix("_files").replace("_", " ")
-        said = {**row, "status": status}
+    words = set()
+    for document in documents:
+        status = observation_status(document.fields, datetime.now(UTC), quiet_hours)
+        words.add(status)
+        said = {**document_json(document, "sequence_id"), "status": status}
         table.add_row(*(_observed(name, said.get(name)) for name in OBSERVATION.values()))
+    waits = f"open: files may still come; complete after {quiet_hours:g} hours without any"
+    table.caption = "\n".join(filter(None, [waits if "open" in words else None, more])) or None
+    table.caption_justify = "left"
     return table
 
 

@@ -51,5 +51,9 @@ def make(
     if as_json:
         print_json({"file": str(file), "images": film.frames, "bytes": len(film.data)})
         return OK
-    sys.stdout.write(f"{file}: {film.frames} images, {len(film.data) / 1e6:.1f} MB\n")
+    sys.stdout.write(f"{file}: {film.frames} images, {_size(len(film.data))}\n")
     return OK
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} KB"

@@ -23,6 +23,7 @@ from starlette.middleware.cors import CORSMiddleware
 from deployments.receiver.authentication import AnyOf
 from deployments.services.access import Admission, BrowserRules
 from deployments.services.file_routes import file_router
+from deployments.services.heads import Heads
 from deployments.services.key_routes import KEY_PATH, key_router
 from deployments.services.metrics_routes import metrics_router
 from deployments.services.models import (
@@ -138,6 +139,7 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     )
     app.add_middleware(BrowserRules, shared="*" in settings.origins)
     app.add_middleware(VaryByAccept)
+    app.add_middleware(Heads)
     _answer_problems(app, pages)
     # Before the others: what wants no HTML passes them by.
     app.include_router(main_pages_router(services, pages))
@@ -252,7 +254,9 @@ def _answer_problems(app: FastAPI, pages: Pages) -> None:
         for kind, status in _STATUS.items():
             if isinstance(error, kind):
                 return problem(status, str(error))
-        return problem(500, "an unexpected error; the operator sees it in the log")
+        # The server closes the connection behind what it does not expect.
+        why = "an unexpected error; the operator sees it in the log"
+        return problem(500, why, {"Connection": "close"})
 
     others = (BadInput, TransientError, ConfigurationError, RequestValidationError, HTTPException)
     for kind in (*_STATUS, *others, TooManyTries, Exception):

@@ -38,9 +38,7 @@ def file_router(services: Services) -> APIRouter:
     router = APIRouter(tags=["files"])
 
     # panoptes-data joins base and bucket by nothing, where the base has a path and no slash.
-    @router.head("/files{location}/{path:path}", include_in_schema=False)
     @router.get("/files{location}/{path:path}", include_in_schema=False)
-    @router.head("/files/{location}/{path:path}", include_in_schema=False)
     @router.get(
         "/files/{location}/{path:path}",
         response_class=StreamingResponse,
@@ -95,8 +93,6 @@ def stored_answer(request: Request, store: ObjectStore, info: ObjectInfo) -> Res
         headers["Content-Range"] = f"bytes {verdict.start}-{verdict.end - 1}/{info.size}"
     headers["Content-Length"] = str(verdict.end - verdict.start)
     kind = next((t for s, t in _TYPES.items() if info.name.lower().endswith(s)), _OTHER)
-    if request.method == "HEAD":
-        return Response(status_code=verdict.status, headers=headers, media_type=kind)
     parts = _parts(store, info, verdict.start, verdict.end)
     return StreamingResponse(parts, verdict.status, headers, kind)
 

@@ -11,7 +11,14 @@ from pydantic import BaseModel, Field
 from deployments.services.models import Problem
 from deployments.services.state import Services
 from panoptes.network import nights
-from panoptes.network.nights import UnitNight, night_json, nights_of, unit_ids, unit_night
+from panoptes.network.nights import (
+    UnitNight,
+    for_everybody,
+    night_json,
+    nights_of,
+    unit_ids,
+    unit_night,
+)
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
@@ -70,17 +77,19 @@ def checked_night(night: str) -> str:
         raise NotFound(str(error)) from None
 
 
-def night_of_unit(site: Site, unit_id: str, night: str) -> UnitNight:
-    """A unit's night. Raises NotFound where there is no such night or unit."""
+def night_of_unit(services: Services, unit_id: str, night: str) -> UnitNight:
+    """A unit's night, as callers may see it. Raises NotFound where there is no such night or
+    unit."""
     try:
-        return unit_night(site, unit_id, night)
+        found = unit_night(services.site, unit_id, night)
     except ValueError as error:
         raise NotFound(str(error)) from None
+    return for_everybody(found) if "quarantine" in services.settings.hidden else found
 
 
-def night_of_all(site: Site, night: str) -> list[UnitNight]:
+def night_of_all(services: Services, night: str) -> list[UnitNight]:
     """The night of every unit, by its id. Raises NotFound for what is no night."""
-    return [night_of_unit(site, unit_id, night) for unit_id in unit_ids(site)]
+    return [night_of_unit(services, unit_id, night) for unit_id in unit_ids(services.site)]
 
 
 def night_router(services: Services) -> APIRouter:
@@ -104,12 +113,12 @@ def night_router(services: Services) -> APIRouter:
     def night_of_units(night: NightDate) -> NightAnswer:
         """A night of every unit: what was expected, what came, and why nothing did."""
         date = checked_night(night)
-        found = night_of_all(site, date)
+        found = night_of_all(services, date)
         return NightAnswer(night=date, units=[night_json(each) for each in found])
 
     @router.get("/nights/{night}/{unit_id}", responses=_NONE_SUCH)
     def night_report(night: NightDate, unit_id: UnitId) -> dict[str, Any]:
         """A unit's night, from its local noon to the next."""
-        return night_json(night_of_unit(site, unit_id, night))
+        return night_json(night_of_unit(services, unit_id, night))
 
     return router

@@ -27,6 +27,7 @@ from panoptes.network.cutout import (
 )
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput, TransientError
+from panoptes.network.fits.section import TooMuchToRead
 from panoptes.network.object_paths import Hidden
 from panoptes.network.pictures import Stretch, thumbnail
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
@@ -140,7 +141,6 @@ def picture_router(services: Services) -> APIRouter:
                 return place
         raise NotFound(f"there is no picture of {image_id}")
 
-    @router.head("/images/{image_id}/preview", include_in_schema=False)
     @router.get("/images/{image_id}/preview", response_class=Response, responses=_PICTURE)
     def preview(image_id: ImageId, request: Request) -> Response:
         """The picture of an image, of 1024 pixels at most; its unit's own where we made none."""
@@ -151,7 +151,6 @@ def picture_router(services: Services) -> APIRouter:
         kind = "image/png" if info.name.endswith(".png") else "image/jpeg"
         return _answer(data, info, str(info.generation), kind)
 
-    @router.head("/images/{image_id}/thumbnail", include_in_schema=False)
     @router.get("/images/{image_id}/thumbnail", response_class=Response, responses=_PICTURE)
     def small(image_id: ImageId, request: Request) -> Response:
         """The same picture, of 320 pixels at most: about 10 KB."""
@@ -165,7 +164,6 @@ def picture_router(services: Services) -> APIRouter:
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
 
-    @router.head("/images/{image_id}/cutout", include_in_schema=False)
     @router.get(
         "/images/{image_id}/cutout",
         response_class=Response,
@@ -194,14 +192,13 @@ def picture_router(services: Services) -> APIRouter:
         try:
             with working:
                 data = cutout(store, info.name, wanted.cutout(), info=info)
-        except NotInImage as error:
+        except (NotInImage, TooMuchToRead) as error:
             raise HTTPException(422, str(error)) from error
         finally:
             waiting.release()
         kind = "image/png" if wanted.format == "png" else "image/jpeg"
         return _answer(data, info, tag, kind)
 
-    @router.head("/observations/{sequence_id}/timelapse.mp4", include_in_schema=False)
     @router.get(
         "/observations/{sequence_id}/timelapse.mp4",
         response_class=StreamingResponse,

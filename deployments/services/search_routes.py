@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
@@ -46,6 +47,7 @@ from panoptes.network.units.telemetry import NoHistory, history
 
 CSV = "text/csv; charset=utf-8"
 _LINES_AT_ONCE = 200
+_IMAGES_AT_ONCE = 200
 
 SequenceId = Annotated[
     str,
@@ -132,31 +134,46 @@ def search_router(services: Services) -> APIRouter:
         """One observation."""
         return document_json(observation_of(sequence_id), "sequence_id")
 
-    @router.get("/observations/{sequence_id}/images", responses=_NONE_SUCH)
+    @router.get(
+        "/observations/{sequence_id}/images", response_model=ImagesPage, responses=_NONE_SUCH
+    )
     def images(
         sequence_id: SequenceId,
         request: Request,
         limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
         cursor: Annotated[str | None, Query(max_length=400)] = None,
         image_type: Annotated[list[ImageTypes], Query(max_length=10)] = ["light"],  # noqa: B006
-    ) -> ImagesPage:
+    ) -> StreamingResponse:
         """The images of an observation, the oldest first, each with a URL if it has one.
 
         Only lights, unless another `image_type`, or `any`, is asked for.
         """
         observation_of(sequence_id)
-        page = find_images(
-            catalog,
-            sequence_id,
-            image_types=image_types(image_type),
-            limit=limit,
-            cursor=cursor,
-        )
-        found = [
-            {**document_json(each, "image_id"), "public_url": image_url(each, request)}
-            for each in page.documents
-        ]
-        return ImagesPage(images=found, next=page.following)
+        wanted_types = image_types(image_type)
+
+        def parts() -> Iterator[bytes]:
+            left, at, before = limit, cursor, b'{"success":true,"images":['
+            while left > 0:
+                most = min(left, _IMAGES_AT_ONCE)
+                page = find_images(
+                    catalog, sequence_id, image_types=wanted_types, limit=most, cursor=at
+                )
+                found = [
+                    orjson.dumps(
+                        {**document_json(each, "image_id"), "public_url": image_url(each, request)}
+                    )
+                    for each in page.documents
+                ]
+                yield before + b",".join(found) if found or before != b"," else b""
+                before = b"," if found or before == b"," else b""
+                left, at = left - most, page.following
+                if at is None:
+                    break
+            yield b'],"next":' + orjson.dumps(at) + b"}"
+
+        sent = parts()
+        first = next(sent)  # what goes wrong at once still gets its own answer
+        return StreamingResponse(chain([first], sent), media_type="application/json")
 
     @router.get("/units")
     def units() -> list[dict[str, Any]]:

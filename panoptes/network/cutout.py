@@ -77,8 +77,8 @@ def cutout(
 
     It is oriented and coloured as the image's preview. `info` is what the store says of the
     file, where the caller has just asked. Raises NotInImage, NotFound,
-    TransientError (also where the file is replaced meanwhile), and BadInput for what cannot be
-    read.
+    TransientError (also where the file is replaced meanwhile), BadInput for what cannot be
+    read, and `fits.section.TooMuchToRead`.
     """
     from PIL import Image
 

@@ -119,6 +119,16 @@ ADVICE: dict[str, Advice] = {
     ),
 }
 
+_UNPUBLISHED = Advice(
+    "The network could not take it.",
+    "Tell the network's operators this file's name; they see the reason in its case.",
+)
+
+
+def published(code: str | None) -> Advice:
+    """What everybody may read of why a file was refused: our own words, whatever was seen."""
+    return ADVICE.get(code or "", _UNPUBLISHED)
+
 
 PAGE = """# My file was quarantined
 

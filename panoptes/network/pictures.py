@@ -35,6 +35,8 @@ LONG_SIDE = 1024
 """Pixels."""
 THUMBNAIL_SIDE = 320
 """Pixels."""
+MOST_DECODED = 40_000_000
+"""Pixels of a picture that are in memory at once."""
 Curve: TypeAlias = Literal["asinh", "linear", "sqrt", "log"]
 Format: TypeAlias = Literal["jpg", "png"]
 
@@ -165,18 +167,33 @@ def thumbnail(stored: bytes, long_side: int = THUMBNAIL_SIDE) -> bytes:
     A JPEG is decoded at the eighth to the half of its size, which takes a few milliseconds.
     Raises ValueError for what is no such picture.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(stored), formats=["JPEG", "PNG"]) as opened:
-            opened.draft("RGB", (long_side, long_side))
-            small = opened.convert("L" if opened.mode in ("1", "L", "I", "I;16") else "RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"no picture can be made of it: {error}") from error
+    small = decoded_small(stored, long_side)
     small.thumbnail((long_side, long_side), reducing_gap=2.0)
     out = io.BytesIO()
     small.save(out, "JPEG", quality=70)
     return out.getvalue()
+
+
+def decoded_small(stored: bytes, long_side: int) -> Image.Image:
+    """A JPEG or PNG in grey or RGB; where it is larger than `long_side`, a JPEG at an eighth to the
+    half of its size.
+
+    Raises ValueError for what is no such picture, and for one of more than `MOST_DECODED` pixels
+    to be held at once.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(stored), formats=["JPEG", "PNG"]) as opened:
+            whole = opened.width * opened.height
+            opened.draft("RGB", (long_side, long_side))
+            # Of a progressive JPEG all is held, whatever is shown.
+            held = whole if opened.info.get("progressive") else opened.width * opened.height
+            if held > MOST_DECODED:
+                raise ValueError(f"no picture can be made of it: it has {whole:,} pixels")
+            return opened.convert("L" if opened.mode in ("1", "L", "I", "I;16") else "RGB")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"no picture can be made of it: {error}") from error
 
 
 def _binned(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
+from heapq import nlargest
 from itertools import pairwise
 from typing import Literal
 
@@ -180,10 +181,12 @@ def find_observations(
     """The newest first. Raises BadCursor and TooMany."""
     after = read_cursor(cursor, "observations") if cursor else None
     if wanted.cone is not None and not wanted.cone.is_wide:
-        found = _in_cone(catalog, wanted)
-        found.sort(key=_moment, reverse=True)
-        if after is not None:
-            found = [each for each in found if _moment(each) < _moment(after)]
+        behind = (
+            each
+            for each in _in_cone(catalog, wanted)
+            if after is None or _moment(each) < _moment(after)
+        )
+        found = nlargest(limit + 1, behind, key=_moment)  # others are not held
         following = write_cursor(found[limit - 1]) if len(found) > limit else None
         return Page(found[:limit], following)
     page: list[Stored] = []
@@ -233,10 +236,16 @@ def find_images(
 
 
 def all_images(
-    catalog: Catalog, sequence_id: str, *, image_types: frozenset[str] | None = LIGHTS
+    catalog: Catalog,
+    sequence_id: str,
+    *,
+    image_types: frozenset[str] | None = LIGHTS,
+    only: Sequence[str] = (),
 ) -> Iterator[Stored]:
-    """The images of an observation, the oldest first, read in batches."""
-    query = Query("images", [("sequence_id", "==", sequence_id)], [("time", "asc")])
+    """The images of an observation, the oldest first, read in batches; of these fields `only`,
+    if any are named."""
+    fields = (*only, "image_type") if only else ()
+    query = Query("images", [("sequence_id", "==", sequence_id)], [("time", "asc")], only=fields)
     found = _in_batches(catalog, query)
     yield from (each for each in found if _is_for(image_types, each.fields))
 
@@ -286,9 +295,8 @@ def _in_batches(catalog: Catalog, query: Query) -> Iterator[Stored]:
         after = batch[-1]
 
 
-def _in_cone(catalog: Catalog, wanted: Wanted) -> list[Stored]:
+def _in_cone(catalog: Catalog, wanted: Wanted) -> Iterator[Stored]:
     assert wanted.cone is not None
-    found: list[Stored] = []
     looked_at = 0
     for low, high in wanted.cone.cells():
         query = Query("observations", [("healpix", ">=", low), ("healpix", "<", high)])
@@ -300,8 +308,7 @@ def _in_cone(catalog: Catalog, wanted: Wanted) -> list[Stored]:
                     "smaller radius, or search by time instead"
                 )
             if wanted.holds(stored.fields):
-                found.append(stored)
-    return found
+                yield stored
 
 
 def _moment(stored: Stored) -> tuple[datetime, str]:

@@ -7,9 +7,11 @@ have, and is made anew when there are other previews than it was made of.
 from __future__ import annotations
 
 import io
+import math
 import re
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.names import ObservationName, parse_sequence_id
-from panoptes.network.pictures import LONG_SIDE
+from panoptes.network.pictures import LONG_SIDE, decoded_small
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed
 
@@ -36,6 +38,10 @@ SECONDS = 15
 _QUALITY = "25"
 """x264's constant rate factor: a megabyte for each 30 images of a noisy sky."""
 _PREVIEW = re.compile(rf"\d{{8}}T\d{{6}}\.preview-{LONG_SIDE}\.jpg", re.ASCII)
+_LOOKED_AT = 25
+"""Frames, evenly spread, that tell which shape most of them have."""
+_MOST_BYTES = 1 << 25
+"""Of a preview; ours are a hundredth of it."""
 _encoder = threading.Lock()
 
 
@@ -131,32 +137,51 @@ def _keep(site: Site, sequence: ObservationName, data: bytes) -> ObjectInfo | No
 def _film(site: Site, chosen: list[ObjectInfo]) -> tuple[bytes, int]:
     store = site.store("previews")
 
-    def frames() -> Iterable[bytes]:
-        for info in chosen:
-            with suppress(NotFound):
-                yield store.read(info.name)[0]
+    def frames(infos: list[ObjectInfo]) -> Iterable[bytes]:
+        for info in infos:
+            if info.size <= _MOST_BYTES:
+                with suppress(NotFound):
+                    yield store.read(info.name)[0]
 
+    shape = usual_shape(frames(chosen[:: -(-len(chosen) // _LOOKED_AT)]))
     rate = min(24, max(4, round(len(chosen) / SECONDS)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "timelapse.mp4"
-        count = encode(frames(), path, rate=rate)
+        count = encode(frames(chosen), path, rate=rate, shape=shape)
         return path.read_bytes(), count
 
 
-def encode(frames: Iterable[bytes], path: Path, *, rate: int) -> int:
+def usual_shape(frames: Iterable[bytes]) -> tuple[int, int] | None:
+    """Width and height of most of the JPEGs, of the largest where none is most; None where none
+    can be read."""
+    from PIL import Image
+
+    found: Counter[tuple[int, int]] = Counter()
+    for jpeg in frames:
+        with (
+            suppress(OSError, SyntaxError, Image.DecompressionBombError),
+            Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as opened,
+        ):
+            found[opened.size] += 1
+    return max(found, key=lambda size: (found[size], math.prod(size)), default=None)
+
+
+def encode(
+    frames: Iterable[bytes], path: Path, *, rate: int, shape: tuple[int, int] | None = None
+) -> int:
     """Write JPEGs as an MP4 of `rate` a second; gives how many.
 
-    The picture has the shape of the first frame and `FRAME_SIDE` pixels at most; frames of
-    another shape are shown whole in it. What is no picture is left out. Raises NoEncoder, and
-    TooFewImages where none is left.
+    The picture has this `shape`, or that of the first frame, and `FRAME_SIDE` pixels at most;
+    frames of another shape are shown whole in it. What is no picture is left out. Raises
+    NoEncoder, and TooFewImages where none is left.
     """
     _require_encoder()
     import av
     import numpy as np
-    from PIL import Image
 
     count = 0
-    size: tuple[int, int] | None = None
+    size = _size(shape) if shape else None
+    is_open = False
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as film:
         stream = film.add_stream(
             "libx264", rate=rate, options={"crf": _QUALITY, "preset": "veryfast"}
@@ -165,13 +190,13 @@ def encode(frames: Iterable[bytes], path: Path, *, rate: int) -> int:
         stream.codec_context.thread_count = 1
         for jpeg in frames:
             try:
-                with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as opened:
-                    picture = opened.convert("RGB")
-            except (OSError, SyntaxError, Image.DecompressionBombError):
+                picture = decoded_small(jpeg, FRAME_SIDE).convert("RGB")
+            except ValueError:
                 continue
-            if size is None:
-                size = _size(picture)
+            size = size or _size(picture.size)
+            if not is_open:
                 stream.width, stream.height = size
+                is_open = True
             frame = av.VideoFrame.from_ndarray(np.asarray(_fitted(picture, size)), format="rgb24")
             film.mux(stream.encode(frame))
             count += 1
@@ -181,10 +206,10 @@ def encode(frames: Iterable[bytes], path: Path, *, rate: int) -> int:
     return count
 
 
-def _size(picture: Image.Image) -> tuple[int, int]:
+def _size(shape: tuple[int, int]) -> tuple[int, int]:
     """Even numbers, as colours are kept for each two by two pixels."""
-    scale = min(1.0, FRAME_SIDE / max(picture.size))
-    width, height = (max(2, int(side * scale) // 2 * 2) for side in picture.size)
+    scale = min(1.0, FRAME_SIDE / max(shape))
+    width, height = (max(2, int(side * scale) // 2 * 2) for side in shape)
     return width, height
 
 

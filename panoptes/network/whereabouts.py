@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from panoptes.network.catalog.catalog import Condition, Query, Stored
 from panoptes.network.documents import Case, File, Location, Output, Rescue
-from panoptes.network.errors import ADVICE, BadInput
+from panoptes.network.errors import ADVICE, BadInput, published
 from panoptes.network.ingest.allowance import is_spent
 from panoptes.network.ingest.cases import case_id_of
 from panoptes.network.ingest.ledger import READABLE
@@ -289,7 +289,7 @@ def _report(site: Site, found: _Entry, hidden: frozenset[Location]) -> FileRepor
         sequence_id=entry.sequence_id,
         image_id=entry.image_id,
         outputs=list(entry.outputs or ()) if entry.outcome in ("archived", "filed") else [],
-        code=entry.code,
+        code=entry.code if shown or entry.code in ADVICE else None,
         case_id=(entry.case_id or case_id_of(found.key)) if is_case and shown else None,
         rescue=entry.rescue if shown else None,
         history=list(entry.history or ()) if shown else [],
@@ -306,17 +306,19 @@ def _in_words(site: Site, entry: File, *, open_to_all: bool) -> tuple[State, str
         case "filed":
             return "filed", f"It is kept as it was uploaded.{_same_as(entry)}{waits}", ""
         case "quarantined":
-            advice = ADVICE.get(entry.code or "")
             sentence, step = entry.reason or "", entry.next_step or ""
-            if open_to_all and advice is not None:
+            if open_to_all:
+                advice = published(entry.code)
                 sentence, step = advice.sentence, advice.next_step
             kept = "It could not be taken, and is kept aside, untouched."
             return "quarantined", f"{kept} {sentence}{waits}", _RESCUED if entry.rescue else step
         case "failed":
             return _failed(site, entry, open_to_all=open_to_all)
     if entry.code is not None:
-        seen = ADVICE[entry.code].sentence if entry.code in ADVICE else entry.reason or ""
-        return "in-work", f"It may still be arriving. {seen}", entry.next_step or _WAIT
+        known = open_to_all or entry.code in ADVICE
+        seen = published(entry.code).sentence if known else entry.reason or ""
+        said = published(entry.code).next_step if open_to_all else entry.next_step
+        return "in-work", f"It may still be arriving. {seen}", said or _WAIT
     if entry.attempts > entry.returns and entry.closed is None:
         return "in-work", "It has been taken up, and is being worked on.", _WAIT
     return "in-work", "It is to be judged again.", _WAIT

@@ -20,6 +20,7 @@ from panoptes.network.documents import (
     Observation,
     Output,
     Unit,
+    east_of,
     forward,
     healpix_of,
     night_of,
@@ -155,3 +156,10 @@ def test_the_original_data_model_is_all_there() -> None:
     assert set(image.split()) <= Image.model_fields.keys()
     assert set(observation.split()) <= Observation.model_fields.keys()
     assert set(unit.split()) <= Unit.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [(180, 180), (-180, 180), (200, -160), (360, 0), (-155.58, -155.58)]
+)
+def test_a_longitude_is_kept_in_one_way(said: float, kept: float) -> None:
+    assert east_of(said) == kept

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from panoptes.network.errors import ADVICE, BadInput, TransientError, is_transient
+from panoptes.network.errors import ADVICE, BadInput, TransientError, is_transient, published
 
 CODE = re.compile(r"BadInput\(\s*\"([a-z0-9-]+)\"")
 
@@ -54,3 +54,8 @@ def test_passing_trouble_is_tried_again(error: Exception) -> None:
 @pytest.mark.parametrize("error", [BadInput("no-image"), ValueError(), OSError(), MemoryError()])
 def test_nothing_else_is_tried_again(error: Exception) -> None:
     assert not is_transient(error)
+
+
+def test_of_a_reason_that_is_not_ours_only_our_words_are_published() -> None:
+    assert "operators" in published("somebody's /home/own").next_step
+    assert published("truncated-file") == ADVICE["truncated-file"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,14 @@ from panoptes.network.errors import BadInput
 from panoptes.network.keywords import describe
 from panoptes.network.names import FileType, parse_upload
 from panoptes.network.simulator.canon_writer import lossless_jpeg
-from panoptes.network.simulator.headers import SITES, TARGETS, moment
+from panoptes.network.simulator.headers import (
+    LOWEST,
+    SITES,
+    TARGETS,
+    height,
+    moment,
+    target_up,
+)
 from panoptes.network.simulator.night import START, Night, Sent
 from panoptes.network.simulator.sensor import BIAS, GEOMETRIES, SATURATION, StarField
 
@@ -225,3 +233,14 @@ def test_the_sky_above_a_unit_is_roughly_right() -> None:
     assert new.moon_fraction < 0.03
     assert 1 <= full.airmass <= 6
     assert -12 <= full.hour_angle <= 12
+
+
+def test_every_unit_observes_what_is_up_where_it_stands() -> None:
+    for unit, site in enumerate(SITES):
+        for hour in range(0, 24, 3):
+            began = START + timedelta(hours=hour)
+            ended = began + timedelta(minutes=15)
+            target = target_up(site, began, ended, turn=unit)
+            assert min(height(site, target, when) for when in (began, ended)) >= LOWEST
+    # The airmass that the header tells, and the sky that is drawn for it, are of that height.
+    assert moment(SITES[0], target_up(SITES[0], START, START), START).airmass < 2

@@ -18,7 +18,7 @@ from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.media import check_mp4
 from panoptes.network.names import parse_sequence_id, parse_upload
 from panoptes.network.site import Site
-from panoptes.network.timelapse import TooFewImages, encode, kept_timelapse, timelapse
+from panoptes.network.timelapse import TooFewImages, encode, kept_timelapse, timelapse, usual_shape
 from tests import audited, sites
 from tests.archives import IMAGE, LATER, SEQUENCE_ID, small_archive
 from tests.deployments.services.served import served
@@ -141,3 +141,12 @@ def test_the_command_writes_it_to_a_file(site: Site, tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["timelapse", wrong, "--data", data])
         assert result.exit_code == 3
         assert sentence in result.stderr
+
+
+def test_the_shape_is_that_of_most_frames(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    pictures = [picture(90, (1, 1)), picture(90), picture(90), b"no picture"]
+    assert usual_shape(pictures) == (301, 201)
+    assert usual_shape(pictures[:2]) == (301, 201)
+    assert encode(pictures, path, rate=4, shape=usual_shape(pictures)) == 3
+    assert frames_of(path.read_bytes())[0].shape == (200, 300)

@@ -24,8 +24,12 @@ _COPIED = ("text/html", "text/css", "text/javascript", "image/", "video/")
 # Of our own templates: every value is quoted and escaped.
 _LINK = re.compile(r'\s(?P<name>href|src|poster|action)="(?P<address>[^"]*)"')
 
-_ASKS = re.compile(r'<section><h2 id="closer">.*?</section>|<form\b.*?</form>', re.DOTALL)
-"""What needs a server: a part of an image, and forms."""
+_ASKS = re.compile(
+    r'<section><h2 id="closer">.*?</section>|<form\b.*?</form>'
+    r'|<span class="live">.*?</span>|<noscript>.*?</noscript>| data-refresh="\d+"',
+    re.DOTALL,
+)
+"""What needs a server: a part of an image, forms, and what is renewed."""
 _MAIN = re.compile(r"<main\b[^>]*>")
 
 

@@ -17,7 +17,7 @@ from deployments.services.pages.pictures import Links
 from deployments.services.pages.tonight import tonight
 from deployments.services.pages.units import unit_page, unit_rows
 from deployments.services.state import Services
-from panoptes.network.nights.words import summary
+from panoptes.network.nights.words import STAGE_WORDS, summary
 from panoptes.network.storage.store import NotFound
 
 
@@ -26,6 +26,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
     router = APIRouter(route_class=HtmlRoute, include_in_schema=False)
     site, links = services.site, Links(services, pages)
     plots, courses = Plots(), CoursePlots()
+    quiet_hours = site.settings.quiet_hours
 
     @router.get("/")
     def tonight_page(request: Request) -> Response:
@@ -38,8 +39,8 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
 
     @router.get("/units/{unit_id}")
     def unit(unit_id: str, request: Request) -> Response:
-        found = unit_page(site, unit_id, datetime.now(UTC))
-        return pages.render(request, "unit.html", unit=found, links=links)
+        found = unit_page(site, unit_id, datetime.now(UTC), hidden=services.settings.hidden)
+        return pages.render(request, "unit.html", unit=found, links=links, quiet_hours=quiet_hours)
 
     @router.get("/observations/{sequence_id}")
     def observation(
@@ -47,11 +48,12 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
         request: Request,
         cursor: Annotated[str | None, Query(max_length=400)] = None,
     ) -> Response:
-        found = observation_page(site, sequence_id, cursor)
+        found = observation_page(site, sequence_id, cursor, hidden=services.settings.hidden)
         return pages.render(
             request,
             "observation.html",
             page=found,
+            quiet_hours=quiet_hours,
             cursor=cursor,
             links=links,
             film=links.film(sequence_id, found.images),
@@ -84,7 +86,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
 
     @router.get("/nights/{night}/{unit_id}")
     def unit_night_page(night: str, unit_id: str, request: Request) -> Response:
-        found = night_of_unit(site, unit_id, checked_night(night))
+        found = night_of_unit(services, unit_id, checked_night(night))
         before, after = neighbours(site, found.night, unit_id)
         return pages.render(
             request,
@@ -93,6 +95,7 @@ def main_pages_router(services: Services, pages: Pages) -> APIRouter:
             before=before,
             after=after,
             summary=summary(found),
+            stage_words=STAGE_WORDS,
             plots=plots.of(found),
         )
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from calendar import Calendar, month_name
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +11,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from deployments.services.night_routes import checked_night
+from deployments.services.pages.drawn import Drawn
 from panoptes.network.catalog.catalog import Condition, Query, Stored
 from panoptes.network.nights import NightRow, UnitNight, nights_of, unit_ids, unit_night
 from panoptes.network.nights.words import summary
@@ -23,7 +22,6 @@ ROWS_AT_ONCE = 400
 """Of a calendar: units times nights."""
 MOST_REPORTS = 20
 """Units whose night is reported on one page; of more only what they observed."""
-_KEPT = 100
 _LOOKED_AT = 500
 """Observations: more than a network makes in a night."""
 _TITLES = ("Exposures", "Airmass and Moon", "From arrival to the catalogue")
@@ -167,21 +165,15 @@ class Plots:
     """A night's plots, drawn once for as long as the night says the same."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._drawn: OrderedDict[tuple[str, str], tuple[UnitNight, list[Markup]]] = OrderedDict()
+        self._drawn: Drawn[tuple[str, str], UnitNight] = Drawn()
 
     def of(self, night: UnitNight) -> list[tuple[str, Markup]]:
         """Titles, and SVG to put into a page."""
         from panoptes.network.nights.plots import lag_plot, sky_plot, timeline
 
-        key = night.unit_id, night.night
-        with self._lock:
-            known = self._drawn.pop(key, None)
-            if known is None or known[0] != night:
-                # They escape what they are given.
-                drawn = [Markup(draw(night)) for draw in (timeline, sky_plot, lag_plot)]
-                known = night, drawn
-            self._drawn[key] = known
-            while len(self._drawn) > _KEPT:
-                self._drawn.popitem(last=False)
-        return [(title, drawn) for title, drawn in zip(_TITLES, known[1], strict=True) if drawn]
+        def draw() -> list[Markup]:
+            # They escape what they are given.
+            return [Markup(each(night)) for each in (timeline, sky_plot, lag_plot)]
+
+        drawn = self._drawn.of((night.unit_id, night.night), night, draw)
+        return [(title, plot) for title, plot in zip(_TITLES, drawn, strict=True) if plot]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +10,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from deployments.services.pages.drawn import Drawn
 from panoptes.network.catalog.catalog import Fields, Query, Stored
 from panoptes.network.documents import Location
-from panoptes.network.errors import BadInput, TransientError
+from panoptes.network.errors import BadInput, TransientError, published
 from panoptes.network.fits.header_json import Json
 from panoptes.network.names import parse_sequence_id
-from panoptes.network.nights.course import Course, course_plot, courses
+from panoptes.network.nights.course import COURSE_FIELDS, Course, course_plot, courses
 from panoptes.network.object_paths import BadPath, NotOurs
 from panoptes.network.search import all_images, find_images
 from panoptes.network.site import Site
@@ -27,7 +26,6 @@ from panoptes.network.stored_header import stored_header
 IMAGES_AT_ONCE = 120
 """On a contact sheet."""
 MOST_FILES = 50
-_KEPT = 100
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,16 @@ class SkyPlace:
     ra: float
     dec: float
     source: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that is in quarantine, or could not be taken."""
+
+    name: object
+    outcome: object
+    reason: object
+    next_step: object
 
 
 @dataclass(frozen=True)
@@ -51,8 +59,7 @@ class ObservationPage:
     before: str | None
     """The camera's observations before and after it, by their ids."""
     after: str | None
-    refused: tuple[Stored, ...]
-    """Entries of files that are in quarantine, or could not be taken."""
+    refused: tuple[Refused, ...]
     place: SkyPlace | None
     courses: tuple[Course, ...]
     """What all of its images say, against time."""
@@ -90,8 +97,11 @@ class ImagePage:
     """Columns and rows of the archived image."""
 
 
-def observation_page(site: Site, sequence_id: str, cursor: str | None) -> ObservationPage:
-    """Raises NotFound and `search.BadCursor`."""
+def observation_page(
+    site: Site, sequence_id: str, cursor: str | None, *, hidden: frozenset[Location]
+) -> ObservationPage:
+    """Raises NotFound and `search.BadCursor`. Of locations that are `hidden` it is not told what
+    was seen in their files."""
     try:
         name = parse_sequence_id(sequence_id)
     except ValueError as error:
@@ -110,9 +120,13 @@ def observation_page(site: Site, sequence_id: str, cursor: str | None) -> Observ
         following=page.following,
         before=before,
         after=after,
-        refused=tuple(_refused(site, sequence_id)),
+        refused=tuple(_refused(site, sequence_id, open_to_all="quarantine" in hidden)),
         place=_place({}, stored.fields),
-        courses=tuple(courses(each.fields for each in all_images(site.catalog, sequence_id))),
+        courses=tuple(
+            courses(
+                each.fields for each in all_images(site.catalog, sequence_id, only=COURSE_FIELDS)
+            )
+        ),
     )
 
 
@@ -133,7 +147,7 @@ def _neighbours(
     return nearest("<", "desc"), nearest(">", "asc")
 
 
-def _refused(site: Site, sequence_id: str) -> Iterator[Stored]:
+def _refused(site: Site, sequence_id: str, *, open_to_all: bool) -> Iterator[Refused]:
     query = Query("files", [("sequence_id", "==", sequence_id)], [("arrived", "desc")], limit=1000)
     found = (
         each
@@ -143,7 +157,15 @@ def _refused(site: Site, sequence_id: str) -> Iterator[Stored]:
     for number, each in enumerate(found):
         if number == MOST_FILES:
             return
-        yield each
+        fields = each.fields
+        name, outcome, code = (fields.get(one) for one in ("name", "outcome", "code"))
+        if not open_to_all:
+            yield Refused(name, outcome, fields.get("reason"), fields.get("next_step"))
+        elif outcome == "quarantined":
+            advice = published(code if isinstance(code, str) else None)
+            yield Refused(name, outcome, advice.sentence, advice.next_step)
+        else:
+            yield Refused(name, outcome, None, None)
 
 
 def image_stored(site: Site, image_id: str) -> Stored:
@@ -173,7 +195,7 @@ def image_page(site: Site, image_id: str) -> ImagePage:
     observation, ids = None, [image_id]
     if isinstance(sequence_id, str) and _is_observation(sequence_id):
         observation = site.catalog.get("observations", sequence_id)
-        ids = [each.key for each in all_images(site.catalog, sequence_id, image_types=None)]
+        ids = [each.key for each in _ids(site, sequence_id)]
     at = ids.index(image_id) if image_id in ids else 0
     products = tuple(_products(fields))
     header, problem = _header(site, products)
@@ -197,6 +219,10 @@ def image_page(site: Site, image_id: str) -> ImagePage:
         place=_place(fields, observation.fields if observation else {}),
         shape=_shape(fields, header),
     )
+
+
+def _ids(site: Site, sequence_id: str) -> Iterator[Stored]:
+    return all_images(site.catalog, sequence_id, image_types=None, only=("time",))
 
 
 def _shape(fields: Fields, header: tuple[tuple[str, Json], ...]) -> tuple[int, int] | None:
@@ -270,17 +296,13 @@ class CoursePlots:
     """Plots of observations, drawn once for as long as their images say the same."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._drawn: OrderedDict[str, tuple[tuple[Course, ...], list[Markup]]] = OrderedDict()
+        self._drawn: Drawn[str, tuple[Course, ...]] = Drawn()
 
     def of(self, page: ObservationPage) -> list[tuple[str, Markup]]:
         """Titles, and SVG to put into the page."""
-        with self._lock:
-            known = self._drawn.pop(page.sequence_id, None)
-            if known is None or known[0] != page.courses:
-                # They hold no text of others.
-                known = page.courses, [Markup(course_plot(each)) for each in page.courses]
-            self._drawn[page.sequence_id] = known
-            while len(self._drawn) > _KEPT:
-                self._drawn.popitem(last=False)
-        return [(each.quantity.name, drawn) for each, drawn in zip(known[0], known[1], strict=True)]
+
+        def draw() -> list[Markup]:
+            return [Markup(course_plot(each)) for each in page.courses]  # no text of others
+
+        drawn = self._drawn.of(page.sequence_id, page.courses, draw)
+        return [(each.quantity.name, plot) for each, plot in zip(page.courses, drawn, strict=True)]

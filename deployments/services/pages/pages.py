@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -18,7 +18,7 @@ from deployments.services.pages.sessions import Sessions
 from deployments.services.pages.sky_place import constellation, degrees, hours, map_of
 from deployments.services.pages.static_files import StaticFiles
 from deployments.services.settings import ServiceSettings
-from panoptes.network.documents import GeoPoint
+from panoptes.network.documents import GeoPoint, observation_status
 from panoptes.network.safe_text import one_line
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def open_pages(settings: ServiceSettings, sessions: Sessions) -> Pages:
     environment.filters |= {
         "line": one_line,
         "text": text,
-        "words": words,
+        "status": status,
         "utc": utc,
         "ago": ago,
         "number": number,
@@ -175,14 +175,11 @@ def ago(moment: datetime | None, now: datetime) -> str:
     """How long ago, in words."""
     if moment is None:
         return "never"
-    passed = now - moment
-    if passed < timedelta(seconds=90):
-        return "just now"
-    for unit, least in (("days", 86400 * 2), ("hours", 5400), ("minutes", 60)):
-        if passed.total_seconds() >= least:
-            each = {"days": 86400, "hours": 3600, "minutes": 60}[unit]
-            return f"{round(passed.total_seconds() / each):,} {unit} ago"
-    return "just now"
+    seconds = max(0.0, (now - moment).total_seconds())
+    for unit, each, least in (("days", 86400, 172_800), ("hours", 3600, 5400), ("minutes", 60, 90)):
+        if seconds >= least:
+            return f"{round(seconds / each):,} {unit} ago"
+    return f"{seconds:.0f} seconds ago"
 
 
 def number(value: object, digits: int = 0, unit: str = "") -> str:
@@ -197,9 +194,9 @@ def text(value: object, most: int = 200) -> str:
     return _NONE if value is None or value == "" else one_line(value, most=most)
 
 
-def words(value: object) -> str:
-    """A status in words."""
-    return text(value, 40).replace("_", " ").lower()
+def status(fields: Mapping[str, Any], now: datetime, quiet_hours: float) -> str:
+    """What an observation's document says of itself, in a word."""
+    return text(observation_status(fields, now, quiet_hours), 40)
 
 
 def card(value: object) -> str:

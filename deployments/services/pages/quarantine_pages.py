@@ -165,7 +165,7 @@ def quarantine_pages_router(services: Services, pages: Pages) -> APIRouter:
                 done = rescue_case(site, found, by=session.name)
             except CannotRescue as error:
                 return show_case(request, found.report, 409, str(error))
-            log.info("%s rescued %s, %s: %s", session.name, done.id, done.file, done.sentence)
+            log.info("%r rescued %s, %r: %s", session.name, done.id, done.file, done.sentence)
         return RedirectResponse(pages.url(f"/quarantine/{found.report.id}"), 303)
 
     both = APIRouter()

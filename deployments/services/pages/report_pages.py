@@ -44,7 +44,7 @@ def report_pages_router(services: Services, pages: Pages, recent: RecentLog) -> 
     def download(request: Request, form: Annotated[Form, Depends(posted_form)]) -> Response:
         name = operator(request)
         pages.check_form(request, form, _PURPOSE)
-        log.info("%s downloads a report of a problem", name)
+        log.info("%r downloads a report of a problem", name)
         written = io.BytesIO()
         report_problem(
             written,

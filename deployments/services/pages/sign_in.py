@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from deployments.services.pages.forms import Form, is_from_own_page, posted_form
 from deployments.services.pages.pages import BadForm, Pages
 from deployments.services.pages.sessions import COOKIE, MOST_NAME, Tries
-from panoptes.network.safe_text import one_line, safe_log
+from panoptes.network.safe_text import safe_log
 from panoptes.network.units.keys import TooManyTries
 
 SIGN_IN = "/sign-in"
@@ -68,7 +68,7 @@ def sign_in_router(pages: Pages) -> APIRouter:
             return sign_in_page(
                 pages, request, status=401, message=why, name=name, next_page=following
             )
-        log.info("%s signed in from %s", one_line(name), address)
+        log.info("%r signed in from %s", name, address)
         answer = RedirectResponse(pages.root + following, 303)
         answer.set_cookie(
             COOKIE,

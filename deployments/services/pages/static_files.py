@@ -45,7 +45,6 @@ class StaticFiles:
         """``/static/{address}``."""
         router = APIRouter(include_in_schema=False)
 
-        @router.head("/static/{address}")
         @router.get("/static/{address}")
         def static(address: str) -> Response:
             if address not in self._by_address:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File, GeoPoint, night_of
 from panoptes.network.ingest.lag import IN_ALL, lag_of, percentile
+from panoptes.network.names import parse_time
 from panoptes.network.search import all_units
 from panoptes.network.site import Site
 from panoptes.network.units.health import health_of
@@ -39,6 +41,8 @@ class Glance:
     """Seconds from arrival to the catalogue, of the last files, at the median."""
     safety: Safety
     trouble: tuple[str, ...]
+    refused_night: str | None
+    """Whose page lists the newest file of the last day that is in quarantine."""
     night: str
     """That which is going on where it stands, or comes next: YYYY-MM-DD."""
 
@@ -68,10 +72,11 @@ def glance(site: Site, unit: Stored, now: datetime, silent: str | None = None) -
     arrived = [moment_of(each.fields.get("arrived"), now) for each in files]
     heard = max(filter(None, [last_said(unit.fields, now), *arrived]), default=None)
     safety = safety_of(unit.fields, now)
-    name, place = unit.fields.get("name"), unit.fields.get("location")
+    place = unit.fields.get("location")
+    longitude = place.longitude if isinstance(place, GeoPoint) else None
     return Glance(
         unit_id=unit.key,
-        name=name if isinstance(name, str) and name != unit.key else None,
+        name=_own_name(unit),
         is_registered=is_registered(unit),
         is_resting=unit.fields.get("status") == RESTING,
         heard=heard,
@@ -79,8 +84,25 @@ def glance(site: Site, unit: Stored, now: datetime, silent: str | None = None) -
         lag=_lag(files),
         safety=safety,
         trouble=tuple(_trouble(files, safety, now, silent)),
-        night=night_of(now, place.longitude if isinstance(place, GeoPoint) else None),
+        refused_night=_refused_night(files, now, longitude),
+        night=night_of(now, longitude),
     )
+
+
+def _own_name(unit: Stored) -> str | None:
+    """Its name, where that says more than the id: headers name a unit ``PANOPTES PAN001``."""
+    name = unit.fields.get("name")
+    says_no_more = not isinstance(name, str) or name.split() in ([unit.key], ["PANOPTES", unit.key])
+    return None if says_no_more else str(name)
+
+
+def _refused_night(files: list[Stored], now: datetime, longitude: float | None) -> str | None:
+    for each in files:
+        if each.fields.get("outcome") == "quarantined" and _is_recent(each, now):
+            with suppress(ValueError):
+                began = parse_time(str(each.fields.get("sequence_id")).rpartition("_")[2])
+                return night_of(began, longitude)
+    return None
 
 
 def last_image(site: Site, unit_id: str) -> Stored | None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from deployments.services.pages.tonight import Glance, glance, last_image
 from panoptes.network.catalog.catalog import Condition, Fields, Query, Stored
 from panoptes.network.document_json import to_json
+from panoptes.network.documents import Location
 from panoptes.network.ingest.allowance import daily_bytes, taken_bytes
-from panoptes.network.nights import NightRow, nights_of
+from panoptes.network.nights import NightCase, NightRow, cases_of, nights_of, unrouted
 from panoptes.network.search import all_units
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
@@ -52,6 +53,9 @@ class UnitPage:
     glance: Glance
     daily_bytes: int | None
     taken_today: int | None
+    unrouted: tuple[NightCase, ...]
+    """Files in quarantine below its folder, whose names say no more; without names where
+    callers are not told of quarantine."""
     cameras: tuple[Stored, ...]
     nights: tuple[NightRow, ...]
     observations: tuple[Stored, ...]
@@ -95,7 +99,7 @@ def unit_stored(site: Site, unit_id: str) -> Stored:
     return stored
 
 
-def unit_page(site: Site, unit_id: str, now: datetime) -> UnitPage:
+def unit_page(site: Site, unit_id: str, now: datetime, *, hidden: frozenset[Location]) -> UnitPage:
     """Everything that the page of a unit shows. Raises NotFound."""
     unit = unit_stored(site, unit_id)
     of_unit: Condition = ("unit_id", "==", unit_id)
@@ -107,6 +111,7 @@ def unit_page(site: Site, unit_id: str, now: datetime) -> UnitPage:
         glance=glance(site, unit, now, silence_of(site, unit, now)),
         daily_bytes=most,
         taken_today=None if most is None else taken_bytes(site, unit_id),
+        unrouted=_unrouted(site, unit_id, open_to_all="quarantine" in hidden),
         cameras=tuple(ask(Query("cameras", [of_unit]))),
         nights=tuple(nights_of(site, unit_id, limit=MOST_NIGHTS)),
         observations=tuple(ask(Query("observations", [of_unit], newest, limit=MOST_OBSERVATIONS))),
@@ -118,6 +123,11 @@ def unit_page(site: Site, unit_id: str, now: datetime) -> UnitPage:
         ),
         history=_history(site, unit_id),
     )
+
+
+def _unrouted(site: Site, unit_id: str, *, open_to_all: bool) -> tuple[NightCase, ...]:
+    cases = cases_of(unrouted(site.catalog, unit_id))
+    return tuple(replace(each, name="") for each in cases) if open_to_all else cases
 
 
 def _history(site: Site, unit_id: str) -> tuple[Said, ...] | None:

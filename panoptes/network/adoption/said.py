@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from panoptes.network.catalog.catalog import Fields
-from panoptes.network.documents import GeoPoint
+from panoptes.network.documents import GeoPoint, east_of
 from panoptes.network.keywords import (
     NoValue,
     between,
@@ -123,7 +123,7 @@ def place_in(fields: Mapping[str, Any]) -> GeoPoint | None:
         except NoValue:
             continue
         if isinstance(north, float) and isinstance(east, float):
-            return GeoPoint(north, (east + 180.0) % 360.0 - 180.0)
+            return GeoPoint(north, east_of(east))
     return None
 
 

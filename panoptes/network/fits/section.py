@@ -37,7 +37,13 @@ NEAR = 1 << 15
 """Bytes that are rather read along than left out by one more request."""
 MAX_FILE = 1 << 31
 """Bytes."""
+MAX_AT_ONCE = 1 << 27
+"""Bytes of pixels that are in memory for a part of them: the rows or the tile that it lies in."""
 MAX_HDUS = 100
+
+
+class TooMuchToRead(ValueError):
+    """A part of the image takes more of it than is read at once; the message says why."""
 
 
 def _ahead(position: int) -> int:
@@ -145,6 +151,7 @@ class StoredImage:
     def _plain(self, region: Region) -> Array:
         """Whole rows are read: they are one range."""
         columns = self.shape[1]
+        _require_room(region.height * columns * self._hdu.itemsize, "the rows that it lies in are")
         start = self._hdu.data_offset + region.y * columns * self._hdu.itemsize
         end = start + region.height * columns * self._hdu.itemsize
         self._need(start, end)
@@ -164,6 +171,13 @@ class StoredImage:
         out = np.empty((region.height, region.width), stored_dtype(table.bitpix))
         if table.room > MAX_DECODED:
             raise BadInput("too-large", f"more than {MAX_DECODED} bytes, once decoded")
+        size = min(math.prod(tile), math.prod(shape)) * out.itemsize
+        _require_room(
+            table.room if table.decoder is None else size,
+            "the image has to be read whole, which is"
+            if table.decoder is None
+            else f"the image lies in tiles of {tile[-1]:,} x {tile[-2]:,} pixels, each of them",
+        )
         if table.decoder is None:
             self._need(self._hdu.data_offset, self._hdu.end)
             whole = np.concatenate(list(decoded(table))).view(out.dtype).reshape(shape)
@@ -200,6 +214,7 @@ class StoredImage:
         heap = self._hdu.data_offset + len(table.data) - len(table.heap)
         starts = heap + table.offsets[numbers]
         ranges = sorted(zip(starts.tolist(), (starts + table.sizes[numbers]).tolist(), strict=True))
+        _require_room(sum(last - first for first, last in ranges), "the tiles that it lies in are")
         start, end = ranges[0]
         for first, last in ranges[1:]:
             if first > end + NEAR:
@@ -207,3 +222,11 @@ class StoredImage:
                 start = first
             end = max(end, last)
         self._need(start, end)
+
+
+def _require_room(size: int, what: str) -> None:
+    if size > MAX_AT_ONCE:
+        raise TooMuchToRead(
+            f"this part cannot be shown: {what} {size / 1e6:,.0f} MB, and no more than "
+            f"{MAX_AT_ONCE / 1e6:,.0f} MB are read for a part. Download the file instead"
+        )

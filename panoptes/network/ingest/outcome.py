@@ -94,6 +94,21 @@ def count_outcomes(results: list[FileResult]) -> dict[str, int]:
     return {o.value: sum(r.became is o for r in results) for o in Became}
 
 
+def images_of(results: list[FileResult]) -> str:
+    """How many images the catalogued files are, in a sentence; empty where there is none.
+
+    A camera raw and the FITS file that the unit made of it have one image id.
+    """
+    catalogued = [each for each in results if each.became is Became.CATALOGUED]
+    files, images = len(catalogued), len({each.image_id for each in catalogued})
+    if not files:
+        return ""
+    of_files = "The catalogued file is" if files == 1 else f"The {files} catalogued files are"
+    of_images = "1 image" if images == 1 else f"{images} images"
+    why = "" if files == images else ": a camera raw and the FITS file made of it are one image"
+    return f"{of_files} {of_images}{why}."
+
+
 def summary(results: list[FileResult]) -> str:
     """One line for people: ``12 catalogued, 2 filed, 1 quarantined (empty-file)``."""
     counts = {o: n for o, n in count_outcomes(results).items() if n}

@@ -29,6 +29,7 @@ from panoptes.network.documents import (
     Outcome,
     Provenance,
     Unit,
+    east_of,
     folded,
     forward,
     healpix_of,
@@ -187,7 +188,7 @@ class _Recording:
         unit_id, stored = self.upload.sequence.unit_id, before or {}
         north, east = said.pop("latitude", None), said.pop("longitude", None)
         if north is not None and east is not None:
-            said["location"] = GeoPoint(float(north), (float(east) + 180.0) % 360.0 - 180.0)
+            said["location"] = GeoPoint(float(north), east_of(float(east)))
         known = merge_first_writer(said, stored, self._rank, placeholders={"name": unit_id})
         unit = Unit.model_validate({"name": unit_id} | known)
         return known | only_missing(unit.fields(), stored)

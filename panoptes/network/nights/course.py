@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from panoptes.network.nights.svg import INK, figure, svg
+from panoptes.network.nights.svg import INK, figure, svg, thinned
+from panoptes.network.nights.words import ranged
 
 _COLOUR = "#2f7fc1"
 _LEAST_IMAGES = 2
+_MOST_MARKS = 200
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ QUANTITIES = (
     Quantity("camtemp", "Temperature of the camera", "°C", 1, 2.0),
     Quantity("moonsep", "Distance from the Moon", "degrees", 1, 5.0),
 )
+COURSE_FIELDS = ("time", *(each.field for each in QUANTITIES))
+"""What is read of an image for its observation's course."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +73,15 @@ def course_plot(course: Course) -> str:
     least, most = min(values), max(values)
     middle, half = (least + most) / 2, max(1.1 * (most - least), quantity.least) / 2
     with figure(150, left=60) as axes:
-        axes.plot(minutes, values, color=_COLOUR, lw=1.5, marker="o", ms=_size(minutes))
+        mark = "o" if len(values) <= _MOST_MARKS else ""
+        axes.plot(*thinned(minutes, values), color=_COLOUR, lw=1.5, marker=mark, ms=_size(minutes))
         limits = (middle - half, middle + half)
         axes.set_ylim(*(reversed(limits) if quantity.upside_down else limits))
         axes.set_ylabel(quantity.label)
         axes.set_xlabel(f"minutes since {begun:%H:%M:%S} UTC")
         axes.grid(axis="y", color=INK, alpha=0.15)
         told = (
-            f"From {least:.{quantity.digits}f} to {most:.{quantity.digits}f} {quantity.label}, "
-            f"{len(values)} images."
+            f"{ranged(least, most, f'.{quantity.digits}f')} {quantity.label}, {len(values)} images."
         )
         return svg(axes, f"course-{quantity.field}", quantity.name, told)
 

@@ -20,6 +20,7 @@ EARLIER_NIGHTS = 14
 RECORD_DAYS = 60
 """What is older says nothing of how the unit is now."""
 _MOST_CAMERAS = 50
+MOST_UNROUTED = 50
 
 
 _OBSERVATION = ("camera_id", "field_name", "image_type", "num_images", "time")
@@ -92,6 +93,27 @@ def files_of_night(
         for stored in catalog.query(Query("files", where, only=_FILE)):
             if stored.fields.get("camera_id") == camera_id:
                 yield stored.fields
+
+
+def unrouted(
+    catalog: Catalog, unit_id: str, start: datetime | None = None, end: datetime | None = None
+) -> list[Fields]:
+    """The ledger's entries of files in quarantine that lie below the unit's folder under a name
+    that says no more, and arrived from `start` up to `end`; the newest first."""
+    low, high = f"{unit_id}/", f"{unit_id}0"  # 0 is what follows the stroke
+    named: list[Condition] = [("name", ">=", low), ("name", "<", high)]
+    where: list[Condition] = [("outcome", "==", "quarantined"), *named]
+    found = (each.fields for each in catalog.query(Query("files", where, only=_FILE)))
+    held = [
+        (arrived, each)
+        for each in found
+        if each.get("sequence_id") is None
+        and isinstance(arrived := each.get("arrived"), datetime)
+        and (start is None or arrived >= start)
+        and (end is None or arrived < end)
+    ]
+    held.sort(key=lambda each: each[0], reverse=True)
+    return [each for _, each in held[:MOST_UNROUTED]]
 
 
 def _cameras(catalog: Catalog, unit_id: str) -> list[str]:

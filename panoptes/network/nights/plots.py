@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from panoptes.network.ingest.lag import IN_ALL, STAGES
-from panoptes.network.nights.svg import INK, WIDTH, figure, svg
+from panoptes.network.nights.svg import INK, WIDTH, figure, svg, thinned
 from panoptes.network.nights.unit_night import Exposure, Measured, Span, UnitNight
-from panoptes.network.nights.words import counted, duration
+from panoptes.network.nights.words import STAGE_WORDS, counted, duration, ranged
 from panoptes.network.safe_text import one_line
 
 if TYPE_CHECKING:
@@ -90,21 +90,24 @@ def sky_plot(night: UnitNight) -> str:
     with figure(200, left=60, right=60) as axes:
         _time_axis(axes, night, _span(night))
         if airmass is not None:
-            axes.plot(*_curve(night, lights, "airmass"), color=_COLOURS[0], lw=2.5)
+            axes.plot(*thinned(*_curve(night, lights, "airmass")), color=_COLOURS[0], lw=2.5)
             axes.set_ylabel("airmass", color=_COLOURS[0])
             axes.set_ylim(*reversed(_room(airmass, 0.5)))
-            told.append(f"Airmass from {airmass.least:.2f} to {airmass.most:.2f}.")
+            told.append(f"Airmass {ranged(airmass.least, airmass.most, '.2f')}.")
         else:
             axes.set_yticks([])
         if moonsep is not None:
             right = axes.twinx()
             right.xaxis.set_visible(False)
             right.plot(
-                *_curve(night, lights, "moonsep"), color=_COLOURS[1], lw=2.5, ls=(0, (3, 1.5))
+                *thinned(*_curve(night, lights, "moonsep")),
+                color=_COLOURS[1],
+                lw=2.5,
+                ls=(0, (3, 1.5)),
             )
             right.set_ylabel("° from the Moon", color=_COLOURS[1])
             right.set_ylim(*_room(moonsep, 10.0))
-            told.append(f"{moonsep.least:.0f} to {moonsep.most:.0f} degrees from the Moon.")
+            told.append(f"{ranged(moonsep.least, moonsep.most, '.0f')} degrees from the Moon.")
         if night.sky.moonfrac is not None:
             told.append(f"{100 * night.sky.moonfrac.median:.0f} % of the Moon is lit.")
         title = _title("Airmass and Moon", night)
@@ -117,7 +120,7 @@ def lag_plot(night: UnitNight) -> str:
     if not stages:
         return ""
     told = []
-    with figure(60 + 26 * len(stages), left=80) as axes:
+    with figure(60 + 26 * len(stages), left=100) as axes:
         for row, stage in enumerate(stages):
             lag = night.lag[stage]
             p50, p95, p99 = map(_decades, (lag.p50, lag.p95, lag.p99))
@@ -126,16 +129,16 @@ def lag_plot(night: UnitNight) -> str:
             axes.plot([p50], [row], marker="o", ms=8, color=colour)
             axes.plot([p95, p99], [row, row], ls="", marker="|", ms=12, mew=2, color=colour)
             told.append(
-                f"{stage}: half within {duration(lag.p50)}, 95 % within {duration(lag.p95)}, "
-                f"99 % within {duration(lag.p99)}."
+                f"{STAGE_WORDS.get(stage, stage)}: half within {duration(lag.p50)}, "
+                f"95 % within {duration(lag.p95)}, 99 % within {duration(lag.p99)}."
             )
         most = max(_LEAST_LAG, *(night.lag[stage].p99 for stage in stages))
         ticks = [0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 864000.0, 8640000.0]
         shown = [tick for tick in ticks if tick < 10 * most] or ticks[:2]
         axes.set_xlim(_decades(_LEAST_LAG) - 0.15, _decades(max(shown[-1], most)) + 0.1)
         axes.set_xticks([_decades(tick) for tick in shown], [_tick(tick) for tick in shown])
-        axes.set_xlabel("dot: half of the files; bars: 95 % and 99 %")
-        axes.set_yticks(range(len(stages)), stages)
+        axes.set_xlabel("time that half of the files took (dot), 95 % and 99 % (bars)")
+        axes.set_yticks(range(len(stages)), [STAGE_WORDS.get(each, each) for each in stages])
         axes.set_ylim(-0.6, len(stages) - 0.4)
         axes.grid(axis="x", color=INK, alpha=0.15)
         title = _title("From arrival to the catalogue", night)

@@ -77,7 +77,7 @@ def unit_night(site: Site, unit_id: str, night: str, *, now: datetime | None = N
     missing = None
     if expected.expected is not None and moment >= (dark.end if dark else end):
         missing = max(0, expected.expected - (len(arrived) - others))
-    cases = _cases(files)
+    cases = cases_of(files)
     gaps = list(_gaps(lights))
     first = lights[0].time if lights else None
     darkens = dark.start if dark and dark.start > start else None
@@ -123,6 +123,7 @@ def unit_night(site: Site, unit_id: str, night: str, *, now: datetime | None = N
             _observations(found.observations_between(catalog, unit_id, start, end), images, files)
         ),
         cases=cases,
+        unrouted=cases_of(found.unrouted(catalog, unit_id, start, end)),
         exposures=exposures,
     )
 
@@ -158,7 +159,8 @@ def _exposures_of(files: Iterable[Fields]) -> Iterator[str]:
             yield image_id
 
 
-def _cases(files: Iterable[Fields]) -> tuple[NightCase, ...]:
+def cases_of(files: Iterable[Fields]) -> tuple[NightCase, ...]:
+    """Those of the ledger's entries that are in quarantine, by their names."""
     cases = [
         NightCase(
             case_id=found.text(each, "case_id"),

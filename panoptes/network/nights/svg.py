@@ -8,8 +8,10 @@ figure black on black.
 from __future__ import annotations
 
 import io
+import math
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -24,6 +26,8 @@ INK = "#010203"
 WIDTH = 720.0
 """Points, which are the units of the view box."""
 
+_COLUMNS = int(WIDTH) // 2
+"""Of a plot, that can be told apart."""
 _ABOVE, _BELOW = 8.0, 44.0
 
 _SVG = "http://www.w3.org/2000/svg"
@@ -40,6 +44,31 @@ _SETTINGS: Any = {
 }
 _drawing = threading.Lock()
 """matplotlib's settings are the process's."""
+
+
+def thinned(across: Sequence[float], up: Sequence[float]) -> tuple[list[float], list[float]]:
+    """A curve, in the order of `across`, with no more points than can be told apart: of each
+    column of the plot the first, the least, the most and the last, and where it is broken (nan).
+    """
+    known = [each for each in across if not math.isnan(each)]
+    if len(across) <= _COLUMNS or known[0] == known[-1]:
+        return list(across), list(up)
+    scale = (_COLUMNS - 1) / (max(known) - min(known))
+    columns: dict[int, list[int]] = defaultdict(list)
+    column = 0
+    for at, each in enumerate(across):
+        if not math.isnan(each):
+            column = int((each - min(known[0], each)) * scale)
+        columns[column].append(at)
+    kept: set[int] = set()
+    for places in columns.values():
+        drawn = [at for at in places if not math.isnan(up[at])]
+        kept.update(next(([at] for at in places if math.isnan(up[at])), []))
+        if drawn:
+            kept |= {drawn[0], min(drawn, key=up.__getitem__), max(drawn, key=up.__getitem__)}
+            kept.add(drawn[-1])
+    chosen = sorted(kept)
+    return [across[at] for at in chosen], [up[at] for at in chosen]
 
 
 @contextmanager

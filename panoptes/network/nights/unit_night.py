@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from panoptes.network.document_json import to_json
 from panoptes.network.documents import GeoPoint
+from panoptes.network.errors import published
 from panoptes.network.fits.header_json import Json
 
 
@@ -222,8 +223,26 @@ class UnitNight:
     """In the order of time."""
     cases: tuple[NightCase, ...] = ()
     """The files in quarantine, in the order of their names."""
+    unrouted: tuple[NightCase, ...] = ()
+    """Files in quarantine that arrived in this night below the unit's folder, under names that say
+    no more than that."""
     exposures: tuple[Exposure, ...] = ()
     """In the order of time; not part of the JSON, the search has them."""
+
+
+def for_everybody(night: UnitNight) -> UnitNight:
+    """The report without what was seen in files that are in quarantine, nor names that say
+    anything."""
+
+    def told(case: NightCase) -> NightCase:
+        advice = published(case.code)
+        return replace(case, case_id=None, reason=advice.sentence, next_step=advice.next_step)
+
+    return replace(
+        night,
+        cases=tuple(map(told, night.cases)),
+        unrouted=tuple(replace(told(each), name="") for each in night.unrouted),
+    )
 
 
 def night_json(night: UnitNight) -> dict[str, Json]:

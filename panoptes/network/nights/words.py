@@ -18,6 +18,16 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+STAGE_WORDS = {
+    "run made": "noticed",
+    "run begun": "work begun",
+    "taken up": "its turn come",
+    "derived": "compressed",
+    "recorded": "catalogued",
+}
+"""What has happened at the end of each of `ingest.lag.STAGES`, for people."""
+
+
 def summary(night: UnitNight) -> str:
     """One sentence without its unit: how many images there are, and how many should be."""
     if not night.lights:
@@ -114,5 +124,10 @@ def _instrument(night: UnitNight) -> Iterator[tuple[str, str]]:
 
 
 def _range(measured: Measured, form: str) -> str:
-    least, most = f"{measured.least:{form}}", f"{measured.most:{form}}"
-    return least if least == most else f"{least} to {most}"
+    return ranged(measured.least, measured.most, form)
+
+
+def ranged(least: float, most: float, form: str) -> str:
+    """Such as 1.05 to 1.24; where the two are written alike, one of them."""
+    one, other = f"{least:{form}}", f"{most:{form}}"
+    return one if one == other else f"{one} to {other}"

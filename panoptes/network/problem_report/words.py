@@ -34,6 +34,11 @@ _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{1,30})://(?P<rest>\S*)", re.
 _HOST = re.compile(
     r"[a-z0-9.-]{1,60}(?::\d{1,5})?|\[[0-9a-f:.]{2,39}\](?::\d{1,5})?", re.IGNORECASE
 )
+_ASKED = re.compile(r"(?<=\S)\?[^\s\"']+")
+"""What is asked behind a path."""
+_QUOTED = re.compile(r"""(?<![A-Za-z0-9])(?:'((?:\\.|[^'\\])*)(?:'|$)|"((?:\\.|[^"\\])*)(?:"|$))""")
+"""Where programs write what somebody typed."""
+_REQUEST = re.compile(r"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) /")
 _BETWEEN = re.compile(r"""([\s"'`(),;=\[\]{}<>|!?*]+)""")
 _HARMLESS = re.compile(
     r"""
@@ -81,6 +86,7 @@ class Harmless:
         if cut is not None:
             line, tail = line[: cut.end()], f" {MARK}"
         line = _ADDRESS.sub(self._host_alone, line)
+        line = _QUOTED.sub(self._quoted, _ASKED.sub(f"?{MARK}", line))
         shown = "".join(
             each if index % 2 or not each or self._is_harmless(each) else MARK
             for index, each in enumerate(_BETWEEN.split(line))
@@ -107,6 +113,18 @@ class Harmless:
         host = re.split(r"[/?#]", found["rest"], maxsplit=1)[0].rpartition("@")[2]
         shown = host.rstrip("\"',;)]}") if not host.startswith("[") else host
         return f"{found['scheme']} {shown if _HOST.fullmatch(shown) else ''} {MARK}"
+
+    def _quoted(self, found: re.Match[str]) -> str:
+        """A name of ours, a place in a program, a key that a program missed, or a mark."""
+        text = found[1] if found[1] is not None else found[2]
+        before = found.string[: found.start()]
+        is_told = (
+            self._is_name(text)
+            or bool(_HARMLESS.fullmatch(text))
+            or before.endswith(("KeyError: ", " File "))
+            or bool(_REQUEST.match(text))
+        )
+        return found[0] if is_told else f"{found[0][0]}{MARK}{found[0][0]}"
 
     def _is_harmless(self, text: str) -> bool:
         if text == MARK or _HARMLESS.fullmatch(text):

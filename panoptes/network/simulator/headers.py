@@ -49,7 +49,15 @@ TARGETS = (
     Target("Kepler-7", 288.58446, 41.08981),
     Target("HAT-P-20", 111.91642, 24.33647),
     Target("WASP-43", 154.90814, -9.80644),
+    Target("WASP-107", 188.38642, -10.14621),
+    Target("WASP-39", 217.32667, -3.4445),
+    Target("WASP-103", 249.31487, 7.18335),
+    Target("WASP-69", 315.02596, -5.09486),
+    Target("HD 209458", 330.79489, 18.88432),
+    Target("WASP-77 A", 37.1555, -7.06061),
 )
+LOWEST = 30.0
+"""Degrees above the horizon where a unit still begins to observe."""
 
 _J2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
 
@@ -66,18 +74,43 @@ class Moment:
     """Degrees."""
 
 
-def moment(site: Site, target: Target, when: datetime) -> Moment:
-    """Low-precision positions (sidereal time to seconds, the Moon to a few degrees)."""
+def target_up(site: Site, began: datetime, ended: datetime, *, turn: int = 0) -> Target:
+    """A target that stands at least `LOWEST` degrees high at both times.
+
+    Where there are several, `turn` counts through them; where there is none, it is the one that
+    stands highest.
+    """
+    low = {
+        target: min(height(site, target, began), height(site, target, ended)) for target in TARGETS
+    }
+    up = [target for target in TARGETS if low[target] >= LOWEST]
+    return up[turn % len(up)] if up else max(TARGETS, key=lambda target: low[target])
+
+
+def height(site: Site, target: Target, when: datetime) -> float:
+    """Degrees above the horizon."""
+    return math.degrees(math.asin(_position(site, target, when)[1]))
+
+
+def _position(site: Site, target: Target, when: datetime) -> tuple[float, float]:
+    """The hour angle in degrees, and the sine of the height."""
     days = (when - _J2000).total_seconds() / 86400
     sidereal = (280.46062 + 360.98564737 * days + site.longitude) % 360
     angle = (sidereal - target.ra + 180) % 360 - 180
     lat, dec, turn = (math.radians(v) for v in (site.latitude, target.dec, angle))
-    height = math.sin(lat) * math.sin(dec) + math.cos(lat) * math.cos(dec) * math.cos(turn)
+    sine = math.sin(lat) * math.sin(dec) + math.cos(lat) * math.cos(dec) * math.cos(turn)
+    return angle, max(-1.0, min(1.0, sine))
+
+
+def moment(site: Site, target: Target, when: datetime) -> Moment:
+    """Low-precision positions (sidereal time to seconds, the Moon to a few degrees)."""
+    days = (when - _J2000).total_seconds() / 86400
+    angle, sine = _position(site, target, when)
     # Below 10 degrees units do not observe; a simulated one shall stay plausible.
-    airmass = 1 / max(height, math.sin(math.radians(10)))
+    airmass = 1 / max(sine, math.sin(math.radians(10)))
     sun = (280.46 + 0.9856474 * days) % 360
     moon = (218.316 + 13.176396 * days) % 360
-    tilt, longitude = math.radians(23.44), math.radians(moon)
+    tilt, longitude, dec = math.radians(23.44), math.radians(moon), math.radians(target.dec)
     moon_ra = math.atan2(math.cos(tilt) * math.sin(longitude), math.cos(longitude))
     moon_dec = math.asin(math.sin(tilt) * math.sin(longitude))
     apart = math.sin(dec) * math.sin(moon_dec) + math.cos(dec) * math.cos(moon_dec) * math.cos(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from panoptes.network.names import FileType
 from panoptes.network.simulator.canon_writer import Settings, cr2_bytes
-from panoptes.network.simulator.headers import SITES, TARGETS, Exposure, Generation, header_cards
+from panoptes.network.simulator.headers import SITES, Exposure, Generation, header_cards, target_up
 from panoptes.network.simulator.sensor import GEOMETRIES, FrameSize, StarField
 
 if TYPE_CHECKING:
@@ -145,6 +145,8 @@ class Night:
         longest = (self.images + 2) * step + 60
         began = self.start + timedelta(seconds=observation * longest + 17 * unit)
         taken = began + timedelta(seconds=40 + index * step)
+        site = SITES[unit % len(SITES)]
+        ended = began + timedelta(seconds=longest)
         unit_id = f"PAN{1 + unit:03d}"
         digest = hashlib.sha256(f"{self.seed}/{unit_id}/{camera}".encode()).hexdigest()
         return Exposure(
@@ -154,8 +156,8 @@ class Night:
             image_time=f"{taken:%Y%m%dT%H%M%S}",
             index=index,
             count=self.images,
-            site=SITES[unit % len(SITES)],
-            target=TARGETS[(unit + observation) % len(TARGETS)],
+            site=site,
+            target=target_up(site, began, ended, turn=unit + observation),
             settings=Settings(
                 taken=taken.replace(tzinfo=None),
                 exposure=self.exposure,

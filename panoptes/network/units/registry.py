@@ -12,7 +12,7 @@ from typing import Any
 
 from panoptes.network.addresses import place_of
 from panoptes.network.catalog.catalog import Fields, modify
-from panoptes.network.documents import GeoPoint, Unit
+from panoptes.network.documents import GeoPoint, Unit, east_of
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.site import Site
 
@@ -84,7 +84,7 @@ def register(
     said: Fields = {"name": name, "daily_bytes": daily_bytes, "status": status}
     if place is not None:
         said |= {
-            "location": GeoPoint(place.latitude, place.longitude),
+            "location": GeoPoint(place.latitude, east_of(place.longitude)),
             "elevation": place.elevation,
         }
     said = {field: value for field, value in said.items() if value is not None}

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from deployments.command_line.main import MODULES, app
 from deployments.command_line.tables import observations_table
+from panoptes.network.catalog.catalog import Stored
 from tests.archives import small_archive
 
 COMMAND = Path(sys.executable).with_name("panoptes-network")
@@ -114,8 +115,9 @@ def test_a_shell_completes_commands_words_and_names_of_the_catalogue(tmp_path: P
 
 
 def test_a_line_of_a_table_fits_a_terminal_of_80_columns() -> None:
+    key = "PAN001_0a5ee1_20260115T060000"
     row = {
-        "sequence_id": "PAN001_0a5ee1_20260115T060000",
+        "sequence_id": key,
         "field_name": "KIC 8462852",
         "ra": 301.564,
         "dec": 44.457,
@@ -125,7 +127,8 @@ def test_a_line_of_a_table_fits_a_terminal_of_80_columns() -> None:
     }
     console = Console(width=80)
     with console.capture() as shown:
-        console.print(observations_table([row]))
+        console.print(observations_table([Stored("observations", key, row, "1")], quiet_hours=2.0))
     lines = shown.get().splitlines()
-    assert len(lines) == 2
-    assert all(word in lines[1] for word in ("KIC 8462852", "301.56", "1440", "receiving"))
+    assert len(lines) == 3
+    assert all(word in lines[1] for word in ("KIC 8462852", "301.56", "1440", "open"))
+    assert lines[2].strip() == "open: files may still come; complete after 2 hours without any"

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from deployments.services import search_routes
 from panoptes.network.site import Site
 from tests.archives import IMAGE, LATER, OTHER, SEQUENCE_ID, small_archive
 from tests.deployments.services.served import FILE, served
@@ -401,3 +402,18 @@ def test_many_callers_are_answered_at_once(client: httpx.Client) -> None:
     for thread in threads:
         thread.join()
     assert statuses == [200] * 8 * 4
+
+
+def test_images_are_sent_as_they_are_read(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/observations/{SEQUENCE_ID}/images"
+    whole = client.get(address).json()
+    assert (len(whole["images"]), whole["next"]) == (2, None)
+    monkeypatch.setattr(search_routes, "_IMAGES_AT_ONCE", 1)
+    assert client.get(address).json() == whole
+    first = client.get(address, params={"limit": 1}).json()
+    rest = client.get(address, params={"cursor": first["next"]}).json()
+    assert first["images"] + rest["images"] == whole["images"]
+    assert client.get(address, params={"image_type": "dark"}).json()["images"] == []
+    assert client.get(address, params={"cursor": "none"}).status_code == 400

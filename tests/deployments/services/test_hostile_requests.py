@@ -237,3 +237,20 @@ def test_hostile_names_do_not_hang_the_commands(
     )  # fmt: skip
     assert done.returncode in (1, 3), done.stderr
     assert done.stderr.startswith(f"panoptes-network {command[0]}: ")
+
+
+def test_what_nobody_expected_is_answered_whole_and_says_that_the_connection_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: str) -> None:
+        raise ZeroDivisionError
+
+    site = small_archive(tmp_path)
+    monkeypatch.setattr(type(site.catalog), "get", fault)
+    request = b"GET /units/PAN001 HTTP/1.1\r\n" + HOST + b"Accept: text/html\r\n\r\n"
+    with served(site) as client:
+        said = said_to(client, 2 * request)
+        assert statuses(said) == [500]
+        assert b"connection: close" in said.lower()
+        assert said.endswith(b"</html>")
+        assert client.get("/healthz").status_code == 200

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from panoptes.network.fits import section
 from panoptes.network.fits.plain import FitsImage, fits_bytes
 from panoptes.network.site import Site
 from tests import sites
@@ -152,3 +153,12 @@ def test_a_pointing_frame_whose_name_has_no_time_is_shown_as_any(tmp_path: Path)
         address = f"/images/{SEQUENCE_ID}-pointing00"
         assert seen(client.get(f"{address}/thumbnail")).size[0] > 0
         assert client.get(address, headers={"Accept": "text/html"}).status_code == 200
+
+
+def test_a_part_that_takes_too_much_of_its_file_is_refused_in_words(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(section, "MAX_AT_ONCE", 64)
+    answer = client.get(f"/images/{ID}/cutout", params={"x": 8, "y": 6})
+    assert answer.status_code == 422
+    assert "Download the file instead" in answer.json()["message"]

@@ -47,7 +47,7 @@ def test_every_exposure_is_accounted_for(night: UnitNight) -> None:
     assert (case.code, case.camera_id, case.time) == ("truncated-file", CAMERA, time_of(9))
     (observation,) = night.observations
     assert (observation.images, observation.quarantined) == (7, 1)
-    assert observation.field_name == "KIC 8462852"
+    assert observation.field_name == "WASP-12"
     assert night.reasons == ()
 
 

@@ -60,6 +60,20 @@ def test_browsers_get_a_page_and_programs_json_at_the_same_address(
     assert "Accept" in page.headers["vary"]
 
 
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+def test_head_is_answered_wherever_get_is_with_the_same_headers(
+    client: httpx.Client, accept: str
+) -> None:
+    others = ("/docs", "/healthz", "/observations.csv", "/nothing", "/images/none", "/files")
+    kept = ("content-length", "content-type", "etag", "vary", "cache-control", "allow")
+    for path in (*PATHS, *others, f"/images/{IMAGE_ID}/preview", "/sign-out"):
+        got = client.get(path, headers={"Accept": accept})
+        head = client.head(path, headers={"Accept": accept})
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        assert {k: head.headers.get(k) for k in kept} == {k: got.headers.get(k) for k in kept}
+    assert client.post("/units", headers={"Accept": accept}).headers["allow"] == "GET, HEAD"
+
+
 def test_json_says_what_the_pages_say(client: httpx.Client) -> None:
     first, *_ = client.get("/").json()
     assert (first["unit_id"], first["is_registered"]) in [("PAN001", False), ("PAN012", False)]

@@ -1,0 +1,1 @@
+"""Brightness of catalogued stars in the frames of one observation."""
