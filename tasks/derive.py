@@ -19,7 +19,7 @@ from tasks.refusing import refusing
     task_run_name="compress {source.label}",
     retries=RETRIES,
     **BACKOFF,
-    cache_policy=DerivationKey(version="3"),
+    cache_policy=DerivationKey(version="4"),
     persist_result=True,
     result_serializer="json",
 )
@@ -34,7 +34,7 @@ def compress(network: PanoptesNetwork, source: Source) -> Derived:
     task_run_name="check and keep {source.label}",
     retries=RETRIES,
     **BACKOFF,
-    cache_policy=DerivationKey(version="2"),
+    cache_policy=DerivationKey(version="3"),
     persist_result=True,
     result_serializer="json",
 )

@@ -258,6 +258,14 @@ class Image(Document):
     rgb_paths: dict[str, str] | None = Field(None, description="colour planes, in rgb")
     preview_path: str | None = Field(None, description="the picture to look at, in previews")
     picture_path: str | None = Field(None, description="the unit's own picture, in previews")
+    measured: dict[str, Any] | None = Field(
+        None, description="see `panoptes.network.quality.Quality`"
+    )
+    solution: dict[str, Any] | None = Field(
+        None,
+        description="where its stars say that it looks, with its WCS as FITS cards; or the reason "
+        "why that is not known",
+    )
     header_checksums: str | None = Field(None, description="absent, hold or stale")
     sources: dict[str, Provenance] | None = Field(None, description="by file type")
     adopted: Adopted | None = None

@@ -61,6 +61,11 @@ class NetworkSettings(BaseModel):
         "original service did, instead of keeping the raw samples. {} takes its defaults.",
     )
     previews_wanted: bool = Field(True, description="Make a picture of every image.")
+    measurements_wanted: bool = Field(
+        True,
+        description="Measure the sky and the stars of every light image, and solve by them where "
+        "it looks; at most half a second of the processor an image.",
+    )
     workers: int = Field(
         0, ge=0, le=256, description="Images in the works at once in one run; 0: one a core."
     )

@@ -15,6 +15,7 @@ from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import OutputLost, output_of
 from panoptes.network.ingest.derive import make_rgb, preview_of_fits, verify
 from panoptes.network.ingest.ledger import read_entry
+from panoptes.network.ingest.measuring import measure
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.keywords import known_cards
@@ -190,4 +191,5 @@ def check_archived(site: Site, file: Archived) -> Derived:
         outputs=(present, *preview_of_fits(site, source, content)),
         header=known_cards(content.header.mapping()),
         checksums=checksums,
+        measured=measure(site, source, content),
     )

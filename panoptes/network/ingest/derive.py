@@ -16,6 +16,7 @@ from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.deposit import deposit, output_of, renew, require, roll_back
 from panoptes.network.ingest.isolation import guarded
 from panoptes.network.ingest.ledger import code_version
+from panoptes.network.ingest.measuring import measure
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.keywords import known_cards
@@ -256,6 +257,7 @@ def _archive(
         outputs=(archive, *preview_of_fits(site, source, content)),
         header=known_cards(content.header.mapping()),
         checksums=content.checksums,
+        measured=measure(site, source, content),
         duplicate_of=duplicate_of,
     )
 

@@ -21,6 +21,9 @@ class Derived(BaseModel):
     outputs: tuple[Output, ...]
     header: dict[str, Any] = Field(default_factory=dict, description="cards, keywords upper case")
     checksums: str | None = None
+    measured: dict[str, Any] | None = Field(
+        None, description="of a light: see `panoptes.network.ingest.measuring`"
+    )
     duplicate_of: str | None = Field(None, description="the file whose archive this one equals")
 
     def output(self, role: str) -> Output | None:

@@ -38,8 +38,10 @@ from panoptes.network.documents import (
 )
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.deposit import roll_back_unclaimed
+from panoptes.network.ingest.image_type import image_type_of
 from panoptes.network.ingest.lag import NO_RUN, RunTimes
 from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
+from panoptes.network.ingest.measuring import degrees_apart
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import own_sequence, recorded_sources
 from panoptes.network.keywords import Described, describe
@@ -50,13 +52,13 @@ from panoptes.network.names import (
     ImageType,
     UploadName,
     display_name,
-    image_type_of_card,
-    image_type_of_field,
 )
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, PreconditionFailed
 from panoptes.network.upload import Source
 
+SOLVED_BADLY = 0.25
+"""Degrees by which a unit's own solution may be off before ours takes its place."""
 _FITS = (FileType.FITS, FileType.FITS_FZ)
 
 
@@ -161,15 +163,7 @@ class _Recording:
 
     @property
     def _image_type(self) -> ImageType:
-        """The folder knows it best: a camera calls biases darks, and flats lights."""
-        said = self.said.image.get("imagetyp")
-        field_name = self.said.observation.get("field_name")
-        return (
-            self.upload.image_type
-            or image_type_of_field(field_name if isinstance(field_name, str) else None)
-            or image_type_of_card(said if isinstance(said, str) else None)
-            or ImageType.LIGHT
-        )
+        return image_type_of(self.upload, self.said)
 
     @property
     def _rank(self) -> str:
@@ -261,6 +255,8 @@ class _Recording:
         light = ImageType.LIGHT.value  # what a file is that says nothing: the other may know
         said["image_type"] = next((kind for kind in kinds if kind not in (None, light)), light)
         unsaid = dict.fromkeys((earlier or {}).get("said", {}).keys() - said.keys())
+        said |= self._solved(said, stored)
+        unsaid = {name: None for name in unsaid if name not in said}
         merged = stored | unsaid | said
         moment = upload.time
         exptime = merged.get("exptime")
@@ -272,6 +268,7 @@ class _Recording:
         image = Image.model_validate(
             said
             | self._parts()
+            | (self.derived.measured or {})
             | ({"picture_path": picture} if came_before else {})
             | {
                 "image_id": upload.image_id,
@@ -292,9 +289,28 @@ class _Recording:
             }
         )
         notes = dict.fromkeys(note for each in in_order for note in sources[each]["notes"])
-        derived = {"notes": list(notes) or None, "exposure_end": end, "healpix": image.healpix}
+        derived: Fields = {
+            "notes": list(notes) or None,
+            "exposure_end": end,
+            "healpix": image.healpix,
+        }
         derived["night_is_rough"] = image.night_is_rough
+        if self.derived.measured:
+            derived["measured"] = image.measured and image.fields()["measured"]
         return unsaid | image.fields() | derived
+
+    def _solved(self, said: Fields, stored: Fields) -> Fields:
+        """Where the stars say that it looks, unless its header says so, too."""
+        told = self.derived.measured or {"solution": stored.get("solution")}
+        solution = told.get("solution") or {}
+        ra, dec = solution.get("ra"), solution.get("dec")
+        if ra is None or dec is None:
+            return {}
+        known, its_dec = said.get("ra_image"), said.get("dec_image")
+        if known is not None and its_dec is not None:
+            away = degrees_apart((ra, dec), (known, its_dec))
+            return {} if away < SOLVED_BADLY else {"ra_image": ra, "dec_image": dec}
+        return {"ra_image": ra, "dec_image": dec}
 
     def _provenance(self, earlier: Fields | None) -> Provenance:
         same = earlier and earlier["generation"] == self.source.generation

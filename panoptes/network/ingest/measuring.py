@@ -1,0 +1,127 @@
+"""An image's quality and place on the sky, measured while its pixels are there for the preview.
+
+Whatever goes wrong is said in the image's document and holds up nothing: it is the file's
+archive that matters, and a frame is tried again only when it is ingested again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from panoptes.network.ingest.image_type import image_type_of
+from panoptes.network.keywords import describe, known_cards
+from panoptes.network.names import ImageType
+from panoptes.network.safe_text import one_line, safe_log
+from panoptes.network.site import Site
+from panoptes.network.upload import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from panoptes.network.fits.content import ImageContent
+    from panoptes.network.plate_solving.solving import Solution
+
+log = safe_log(__name__)
+
+_FULL_FRAME = 60.0
+"""Square degrees: of a smaller one the middle is not where the mount points."""
+_FOCAL_LENGTH = 85.0
+"""Millimetres, of the lens of a unit."""
+
+
+def measure(site: Site, source: Source, content: ImageContent) -> dict[str, Any] | None:
+    """``measured`` and ``solution`` of an image's document.
+
+    None for what is no light, and where the network's settings do not want it.
+    """
+    if not site.settings.measurements_wanted or source.upload is None:
+        return None
+    cards = known_cards(content.header.mapping())
+    said = describe(cards)
+    if image_type_of(source.upload, said) is not ImageType.LIGHT:
+        return None
+    try:
+        return _measured(source, content, said.image)
+    except Exception as error:  # the archive of a file never waits for what its stars say
+        log.exception("%s could not be measured", source.label)
+        why = one_line(f"it could not be measured: {type(error).__name__}: {error}", most=200)
+        return {"measured": None, "solution": {"reason": why}}
+
+
+def _measured(source: Source, content: ImageContent, said: Mapping[str, Any]) -> dict[str, Any]:
+    from panoptes.network.fits.display import display_of
+    from panoptes.network.plate_solving.detection import find_stars
+    from panoptes.network.plate_solving.solving import CANON_SCALE, Unsolved, solve
+    from panoptes.network.quality import measure_quality
+
+    assert source.upload is not None
+    try:
+        found = find_stars(_adu(content))
+    except ValueError as error:
+        return {"measured": None, "solution": {"reason": str(error)}}
+    scale = CANON_SCALE
+    if micrometres := said.get("xpixsz"):
+        scale = 206.265 * float(micrometres) / _FOCAL_LENGTH
+    pairs = [(said.get(f"ra_{which}"), said.get(f"dec_{which}")) for which in ("image", "mnt")]
+    hints = [(float(ra), float(dec)) for ra, dec in pairs if ra is not None and dec is not None]
+    solution: Solution | None = None
+    exptime = said.get("exptime")
+    try:
+        solution = solve(found.stars, found.shape, source.upload.time, hints=hints, scale=scale)
+        told = _told(solution, said)
+    except Unsolved as unsolved:
+        told = {"reason": str(unsolved)}
+    quality = measure_quality(
+        found, solution, pattern=display_of(content.header).pattern, exptime=exptime
+    )
+    return {"measured": quality.model_dump(exclude_none=True), "solution": told}
+
+
+def _adu(content: ImageContent) -> NDArray[np.uint16]:
+    """The first plane, in native order."""
+    import numpy as np
+
+    plane = content.stored
+    while plane.ndim > 2:
+        plane = plane[0]
+    values = content.physical(plane)
+    if values.dtype == np.uint16:
+        return values.view(np.uint16)
+    plain = np.nan_to_num(values.astype(np.float32), nan=0.0)
+    return np.clip(plain, 0, 65535).astype(np.uint16)
+
+
+def _told(solution: Solution, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a solution, as the document has it."""
+    wcs = solution.wcs
+    rows, columns = wcs.shape
+    told = {
+        "ra": round(wcs.crval[0], 7),
+        "dec": round(wcs.crval[1], 7),
+        "wcs": wcs.cards(),
+        "scale": round(wcs.scale, 5),
+        "matched": len(solution.stars),
+        "expected": solution.expected,
+        "rms": round(solution.rms, 3),
+        "median": round(solution.median, 3),
+        "way": solution.way,
+        "solver": solution.solver,
+    }
+    ra, dec = said.get("ra_mnt"), said.get("dec_mnt")
+    is_full = rows * columns * (wcs.scale / 3600) ** 2 >= _FULL_FRAME
+    if is_full and ra is not None and dec is not None:
+        told["pointing_error"] = round(degrees_apart(wcs.crval, (float(ra), float(dec))), 4)
+    return told
+
+
+def degrees_apart(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Between two places of right ascension and declination, in degrees."""
+    import numpy as np
+
+    from panoptes.network.stars.catalog import unit_vectors
+
+    vectors = unit_vectors(*np.array([one, other]).T)
+    chord = float(np.linalg.norm(vectors[0] - vectors[1]))
+    return float(np.degrees(2 * np.arcsin(min(1.0, chord / 2))))
