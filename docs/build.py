@@ -45,6 +45,7 @@ PARTS = {
         "reference/settings",
         "data-model",
         "keywords",
+        "science",
         "reference/python",
     ],
     "For engineers": [

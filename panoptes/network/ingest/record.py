@@ -293,10 +293,10 @@ class _Recording:
             "notes": list(notes) or None,
             "exposure_end": end,
             "healpix": image.healpix,
+            "night_is_rough": image.night_is_rough,
         }
-        derived["night_is_rough"] = image.night_is_rough
-        if self.derived.measured:
-            derived["measured"] = image.measured and image.fields()["measured"]
+        if self.derived.measured:  # of an earlier generation nothing stays
+            derived |= self.derived.measured
         return unsaid | image.fields() | derived
 
     def _solved(self, said: Fields, stored: Fields) -> Fields:

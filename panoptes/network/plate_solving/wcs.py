@@ -127,11 +127,10 @@ class Wcs:
         import numpy as np
         from numpy.polynomial.polynomial import polyval2d
 
-        u, v = np.meshgrid(
-            np.linspace(-self.crpix[0], self.crpix[0], 24),
-            np.linspace(-self.crpix[1], self.crpix[1], 24),
-        )
-        u, v = u.ravel(), v.ravel()
+        across = np.linspace(-self.crpix[0], self.crpix[0], 24)
+        down = np.linspace(-self.crpix[1], self.crpix[1], 24)
+        u: Floats = np.tile(across, len(down))
+        v: Floats = np.repeat(down, len(across))
         to_u, to_v = u + polyval2d(u, v, self.a), v + polyval2d(u, v, self.b)
         order, size = len(self.a) - 1, max(*self.crpix, 1.0)
         terms = powers(order)
