@@ -24,6 +24,7 @@ MODULES = {
     "export-tables": "export_tables",
     "night": "night",
     "timelapse": "timelapse",
+    "process": "process",
     "deploy": "deploy",
     "cloud": "cloud",
     "adopt": "adopt",

@@ -216,6 +216,8 @@ class Observation(Document):
     night_is_rough: bool | None = Field(None, description="the unit's longitude was not known")
     described_by: dict[str, str] | None = None
     last_arrival: AwareDatetime | None = None
+    processed: AwareDatetime | None = Field(None, description="when its light curves were made")
+    measurements_path: str | None = Field(None, description="of its light curves, in measurements")
     adopted: Adopted | None = None
 
 
@@ -305,6 +307,39 @@ class Image(Document):
     ypixsz: float | None = Field(None, description="micrometres")
     focpos: float | None = None
     fwpos: int | None = None
+
+
+class Star(Document):
+    """A star that was measured, by its `picid`, else ``gaia_dr3:SOURCE_ID``."""
+
+    star_id: str = Field(description="Gaia DR3's source_id; HIP and a number for what Gaia lacks")
+    picid: str | None = Field(None, description="the TIC's id, where the operator gave it")
+    ra: RightAscension
+    dec: Declination
+    g: float = Field(description="Gaia's G, magnitudes")
+    healpix: int
+
+
+class LightCurveSummary(Document):
+    """One star in one observation, as it was processed at one time, by `lcid`.
+
+    The measurements are in the Parquet file of the observation.
+    """
+
+    lcid: str = Field(description="the star's key and the time of processing, UTC, microseconds")
+    star: str = Field(description="key of the star's document")
+    star_id: str
+    picid: str | None = None
+    sequence_id: str
+    unit_id: str
+    camera_id: str
+    time: AwareDatetime = Field(description="begin of the observation")
+    processed: AwareDatetime
+    path: str = Field(description="of the Parquet file, in measurements")
+    channels: dict[str, Any] = Field(
+        description="by channel: good points, and the median magnitude, scatter (1.4826 times the "
+        "median absolute deviation) and reported error"
+    )
 
 
 Location = Literal["incoming", "images", "originals", "rgb", "previews", "timelapse", "quarantine"]

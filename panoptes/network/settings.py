@@ -40,6 +40,11 @@ class NetworkSettings(BaseModel):
         description="The documents: sqlite:///FOLDER/catalog.sqlite, or "
         "firestore://PROJECT or firestore://PROJECT/DATABASE."
     )
+    measurements: str | None = Field(
+        None,
+        description="Where light curves of observations are put, as Parquet files. Without it "
+        f"none are made. {_WHERE}",
+    )
     tables: str | None = Field(
         None,
         description="Where tables of the catalogue are put for everybody to read, such as "
@@ -168,7 +173,7 @@ class NetworkSettings(BaseModel):
     def _is_a_place_of_files(cls, value: str) -> str:
         return checked_store(value)
 
-    @field_validator("tables")
+    @field_validator("tables", "measurements")
     @classmethod
     def _is_a_place_or_none(cls, value: str | None) -> str | None:
         return checked_store(value) if value else None
@@ -192,10 +197,10 @@ class NetworkSettings(BaseModel):
         `incoming`, if given, is a user's own folder: a kept source, never written to.
         """
         root = data.expanduser().resolve()
-        places: dict[str, Any] = {name: str(root / name) for name in LOCATIONS}
+        places: dict[str, Any] = {name: str(root / name) for name in (*LOCATIONS, "measurements")}
         if incoming is not None:
             places |= {"incoming": str(incoming.expanduser().resolve()), "keep_incoming": True}
-        return cls(**places, catalog=f"sqlite:///{root}/catalog.sqlite", **policies)
+        return cls(**places | {"catalog": f"sqlite:///{root}/catalog.sqlite"} | policies)
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -71,6 +71,12 @@ class Site:
         return open_store(address, credentials=self._credentials) if address else None
 
     @property
+    def measurements(self) -> ObjectStore | None:
+        """Where light curves lie, if anywhere."""
+        address = self.settings.measurements
+        return open_store(address, credentials=self._credentials) if address else None
+
+    @property
     def catalog(self) -> Catalog:
         """The catalogue."""
         with self._lock:
@@ -86,8 +92,11 @@ class Site:
         places: dict[str, str] = {
             name: place_of(getattr(self.settings, name)) for name in LOCATIONS
         }
-        if self.settings.tables:
-            places["tables"] = place_of(self.settings.tables)
+        places |= {
+            name: place_of(place)
+            for name in ("tables", "measurements")
+            if (place := getattr(self.settings, name))
+        }
         for name, place in places.items():
             if list(places.values()).count(place) > 1:
                 raise ConfigurationError(
@@ -103,7 +112,7 @@ class Site:
         """What lies there is taken for an upload and removed."""
         settings = self.settings
         above = f"{place_of(settings.incoming)}/"
-        for name in (*LOCATIONS[1:], "catalog", "tables"):
+        for name in (*LOCATIONS[1:], "catalog", "tables", "measurements"):
             place = (getattr(settings, name) or "").removeprefix("sqlite:///")
             if place and place_of(place).startswith(above):
                 raise ConfigurationError(

@@ -53,11 +53,13 @@ def test_a_file_that_fails_is_logged_with_its_observation_and_image(
     assert "could not be taken" in line["message"]
 
 
-def test_nothing_that_was_uploaded_begins_a_line(lines: Lines) -> None:
-    logging.getLogger("other").warning("%s", 'x\n{"severity": "INFO"}\x1b[31m\u2028\ud800')
-    (line,) = lines()
-    assert line["message"] == r'x\n{"severity": "INFO"}\x1b[31m\u2028\ud800'
-    assert lines.stream.getvalue().isascii()
+def test_nothing_that_was_uploaded_begins_a_line() -> None:
+    # Not through a logger: pytest's own handlers cannot hand on half a pair.
+    text = 'x\n{"severity": "INFO"}\x1b[31m\u2028\ud800'
+    line = JsonLine().format(logging.makeLogRecord({"msg": text, "levelno": logging.WARNING}))
+    assert json.loads(line)["message"] == r'x\n{"severity": "INFO"}\x1b[31m\u2028\ud800'
+    assert line.isascii()
+    assert "\n" not in line
 
 
 def test_an_error_has_its_traceback_and_a_severity_that_cloud_logging_reads(lines: Lines) -> None:

@@ -40,6 +40,7 @@ FIELDS: Mapping[str, type] = {
     "path": str,
     "returns": int,
     "sequence_id": str,
+    "star": str,
     "status": str,
     "taken_bytes": int,
     "taken_on": str,
@@ -91,6 +92,7 @@ LOOKUPS: tuple[Index, ...] = (
     Index("files", ("outcome", "name")),
     Index("files", ("code",)),
     Index("files", ("case_id",)),
+    Index("lightcurves", ("star", "time")),
     Index("leases", ("expires",)),
 )
 """Where ``exptime`` or ``taken_bytes`` is the last, it is summed where the others are equal."""

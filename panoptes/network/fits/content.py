@@ -93,6 +93,17 @@ class ImageContent:
         values += zero
         return values
 
+    def adu(self) -> NDArray[np.uint16]:
+        """The first plane (rows, columns) as a camera counts: 0 to 65,535, NaN as 0."""
+        plane = self.stored
+        while plane.ndim > 2:
+            plane = plane[0]
+        values = self.physical(plane)
+        if values.dtype == np.uint16:
+            return values.view(np.uint16)
+        plain = np.nan_to_num(values.astype(np.float32), nan=0.0)
+        return np.clip(plain, 0, 65535).astype(np.uint16)
+
 
 def _number(header: Header, keyword: str, default: float) -> float:
     value = header.get(keyword)

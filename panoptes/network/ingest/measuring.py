@@ -17,9 +17,6 @@ from panoptes.network.site import Site
 from panoptes.network.upload import Source
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from panoptes.network.fits.content import ImageContent
     from panoptes.network.plate_solving.solving import Solution
 
@@ -27,8 +24,6 @@ log = safe_log(__name__)
 
 _FULL_FRAME = 60.0
 """Square degrees: of a smaller one the middle is not where the mount points."""
-_FOCAL_LENGTH = 85.0
-"""Millimetres, of the lens of a unit."""
 
 
 def measure(site: Site, source: Source, content: ImageContent) -> dict[str, Any] | None:
@@ -53,17 +48,15 @@ def measure(site: Site, source: Source, content: ImageContent) -> dict[str, Any]
 def _measured(source: Source, content: ImageContent, said: Mapping[str, Any]) -> dict[str, Any]:
     from panoptes.network.fits.display import display_of
     from panoptes.network.plate_solving.detection import find_stars
-    from panoptes.network.plate_solving.solving import CANON_SCALE, Unsolved, solve
+    from panoptes.network.plate_solving.solving import Unsolved, pixel_scale, solve
     from panoptes.network.quality import measure_quality
 
     assert source.upload is not None
     try:
-        found = find_stars(_adu(content))
+        found = find_stars(content.adu())
     except ValueError as error:
         return {"measured": None, "solution": {"reason": str(error)}}
-    scale = CANON_SCALE
-    if micrometres := said.get("xpixsz"):
-        scale = 206.265 * float(micrometres) / _FOCAL_LENGTH
+    scale = pixel_scale(said.get("xpixsz"))
     pairs = [(said.get(f"ra_{which}"), said.get(f"dec_{which}")) for which in ("image", "mnt")]
     hints = [(float(ra), float(dec)) for ra, dec in pairs if ra is not None and dec is not None]
     solution: Solution | None = None
@@ -77,20 +70,6 @@ def _measured(source: Source, content: ImageContent, said: Mapping[str, Any]) ->
         found, solution, pattern=display_of(content.header).pattern, exptime=exptime
     )
     return {"measured": quality.model_dump(exclude_none=True), "solution": told}
-
-
-def _adu(content: ImageContent) -> NDArray[np.uint16]:
-    """The first plane, in native order."""
-    import numpy as np
-
-    plane = content.stored
-    while plane.ndim > 2:
-        plane = plane[0]
-    values = content.physical(plane)
-    if values.dtype == np.uint16:
-        return values.view(np.uint16)
-    plain = np.nan_to_num(values.astype(np.float32), nan=0.0)
-    return np.clip(plain, 0, 65535).astype(np.uint16)
 
 
 def _told(solution: Solution, said: Mapping[str, Any]) -> dict[str, Any]:

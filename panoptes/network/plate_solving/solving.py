@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SOLVER = "panoptes-triangles 1"
 CANON_SCALE = 10.3
 """Arcseconds a pixel of a PANOPTES camera: 85 mm and Canon's sensor."""
+FOCAL_LENGTH = 85.0
+"""Millimetres, of the lens of a unit."""
 HINT_DEGREES = 6.0
 """By which a hint may miss the middle of the frame."""
 _LEAST_STARS = 12
@@ -55,6 +57,12 @@ class Solution:
     """Arcseconds."""
     way: Literal["hint", "blind"]
     solver: str = SOLVER
+
+
+def pixel_scale(micrometres: float | None) -> float:
+    """Arcseconds a pixel, of pixels of this size; of a Canon's where it is not known (or NaN)."""
+    known = micrometres is not None and 0.5 < micrometres < 50
+    return 206.265 * micrometres / FOCAL_LENGTH if known and micrometres else CANON_SCALE
 
 
 def solve(

@@ -1,0 +1,91 @@
+"""`panoptes-network process`: light curves of the stars of an observation."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deployments.command_line import completing
+from deployments.command_line.choosing import AsJson, Data, Network, choose_network
+from deployments.command_line.tables import cell, progress
+from deployments.command_line.telling import OK, complaining, print_json
+from panoptes.network.addresses import place_of
+from panoptes.network.processing.process import CannotProcess, Processed, process
+from panoptes.network.stars.given import extra_stars
+from panoptes.network.stars.given import picids as read_picids
+
+app = typer.Typer()
+
+
+@app.command("process")
+@complaining("process", nothing=(CannotProcess,))
+def make(
+    sequence_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="OBSERVATION",
+            help="UNIT_CAMERA_SEQUENCETIME.",
+            autocompletion=completing.observations,
+        ),
+    ],
+    extra: Annotated[
+        Path | None,
+        typer.Option(
+            "--extra-stars",
+            metavar="CSV",
+            help="Stars beside the packaged catalogue's, which ends at G 10: "
+            "source_id,ra,dec,g; degrees and magnitudes.",
+        ),
+    ] = None,
+    picids: Annotated[
+        Path | None,
+        typer.Option("--picids", metavar="CSV", help="TIC ids of stars: source_id,picid."),
+    ] = None,
+    data: Data = None,
+    network: Network = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make light curves of an observation's stars: a Parquet file, and documents.
+
+    What was made before stays beside it. Exits with 3 if nothing can be made.
+    """
+    extra_given = extra_stars(extra) if extra else None
+    picids_given = read_picids(picids) if picids else None
+    site = choose_network(data, network)
+    with closing(site.catalog), progress(quiet=as_json, transient=True) as bar:
+        task = bar.add_task("reading frames", total=None)
+        made = process(
+            site,
+            sequence_id,
+            extra=extra_given,
+            picids=picids_given,
+            on_frame=lambda: bar.advance(task),
+        )
+    where = f"{place_of(str(site.settings.measurements))}/{made.path}"
+    if as_json:
+        said = asdict(made)
+        print_json(said | {"path": where, "processed": made.processed.isoformat()})
+        return OK
+    _print(made, where)
+    return OK
+
+
+def _print(made: Processed, where: str) -> None:
+    console = Console()
+    table = Table("G", "stars", "scatter", "error", box=None, header_style="bold")
+    for each in made.scatter:
+        values = (f"{each.g:.1f}", str(each.stars))
+        table.add_row(*values, f"{1000 * each.scatter:.1f}", f"{1000 * each.error:.1f}")
+    console.print(table)
+    if made.scatter:
+        console.print("Scatter and error in mmag, of all colours together.", style="dim")
+    for left in made.left_out:
+        console.print(cell(f"{left.image_id}: {left.reason}"))
+    sys.stdout.write(f"{where}: {made.stars} stars in {made.frames} images\n")

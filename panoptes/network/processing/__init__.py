@@ -1,0 +1,1 @@
+"""From an observation's archived frames to light curves of its stars."""

@@ -1,0 +1,185 @@
+"""The frames of an observation of which light curves are made: their times, pixels and places.
+
+A frame whose document has no solution is solved here, by a hint from the frame before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from panoptes.network.catalog.catalog import Fields, Query
+from panoptes.network.errors import BadInput
+from panoptes.network.fits.content import check_source
+from panoptes.network.fits.display import display_of
+from panoptes.network.names import ImageType
+from panoptes.network.plate_solving.solving import pixel_scale
+from panoptes.network.plate_solving.wcs import Wcs
+from panoptes.network.site import Site
+from panoptes.network.storage.store import NotFound, Unreadable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A light image, as its document has it."""
+
+    image_id: str
+    path: str
+    """In `images`."""
+    middle: datetime
+    """Of the exposure, UTC."""
+    seconds: float
+    airmass: float
+    """NaN where it is not known."""
+    hints: tuple[tuple[float, float], ...]
+    """Degrees, near the middle of the frame, the best first."""
+    scale: float
+    """Arcseconds a pixel, to some per cent."""
+    wcs: Wcs | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An image that light curves do without."""
+
+    image_id: str
+    reason: str
+
+
+class FrameLost(Exception):
+    """An image of which light curves were to be made cannot be read; the message says why."""
+
+    def __init__(self, image_id: str, reason: str) -> None:
+        super().__init__(f"{image_id}: {reason}")
+        self.left_out = LeftOut(image_id, reason)
+
+
+def exposures_of(site: Site, sequence_id: str) -> tuple[list[Exposure], list[LeftOut]]:
+    """The light images of an observation in the order of time, and those that cannot be used."""
+    query = Query("images", [("sequence_id", "==", sequence_id)], [("time", "asc")])
+    used: list[Exposure] = []
+    left: list[LeftOut] = []
+    for stored in site.catalog.query(query):
+        if stored.fields.get("image_type", "light") != ImageType.LIGHT.value:
+            continue
+        found = _exposure(stored.key, stored.fields)
+        if isinstance(found, LeftOut):
+            left.append(found)
+        else:
+            used.append(found)
+    return used, left
+
+
+def _exposure(image_id: str, said: Fields) -> Exposure | LeftOut:
+    path, begun = said.get("bucket_path"), said.get("time")
+    seconds = _number(said, "exptime")
+    if not isinstance(path, str):
+        return LeftOut(image_id, "nothing of it is archived as FITS")
+    if not isinstance(begun, datetime) or not 0 < seconds < 86400:
+        return LeftOut(image_id, "its header does not say how long it was exposed")
+    pairs = [(_number(said, f"ra_{which}"), _number(said, f"dec_{which}")) for which in _PLACES]
+    return Exposure(
+        image_id=image_id,
+        path=path,
+        middle=begun + timedelta(seconds=seconds / 2),
+        seconds=seconds,
+        airmass=_number(said, "airmass"),
+        hints=tuple(pair for pair in pairs if not math.isnan(sum(pair))),
+        scale=pixel_scale(_number(said, "xpixsz")),
+        wcs=_wcs(said.get("solution")),
+    )
+
+
+_PLACES = ("image", "mnt")
+
+
+def _number(said: Fields, name: str) -> float:
+    value = said.get(name)
+    return value if isinstance(value, float) else math.nan
+
+
+def _wcs(solution: Any) -> Wcs | None:
+    cards = solution.get("wcs") if isinstance(solution, dict) else None
+    try:
+        return Wcs.from_cards(cards) if cards else None
+    except (KeyError, ValueError, TypeError):
+        return None  # other software's, or a later release's: solved again
+
+
+def pixels_of(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
+    """A frame's (rows, columns) as the camera gave them, ADU.
+
+    Raises FrameLost for what cannot be decoded or is not there, and TransientError.
+    """
+    try:
+        data, _ = site.store("images").read(exposure.path)
+        content = check_source(
+            data,
+            max_pixels=site.settings.max_pixels,
+            max_decoded=site.settings.max_decoded_bytes,
+            max_header=site.settings.max_header_bytes,
+        )
+    except NotFound:
+        raise FrameLost(exposure.image_id, "its archived file is missing") from None
+    except (BadInput, Unreadable) as error:
+        raise FrameLost(exposure.image_id, f"its archived file cannot be read: {error}") from error
+    if display_of(content.header).pattern is None:
+        raise FrameLost(exposure.image_id, "its header names no Bayer mask (FILTER = 'RGGB')")
+    return content.adu()
+
+
+def solved(
+    site: Site, exposures: list[Exposure], looked_at: Callable[[], None]
+) -> Iterator[Exposure | LeftOut]:
+    """Each with its WCS, or why not; `looked_at` is called after each. Raises TransientError."""
+    from panoptes.network.plate_solving.detection import find_stars
+    from panoptes.network.plate_solving.solving import Unsolved, solve
+
+    before: tuple[tuple[float, float], ...] = ()
+    for exposure in exposures:
+        wcs = exposure.wcs
+        if wcs is None:
+            try:
+                found = find_stars(pixels_of(site, exposure))
+                solution = solve(
+                    found.stars,
+                    found.shape,
+                    exposure.middle,
+                    hints=[*before, *exposure.hints],
+                    scale=exposure.scale,
+                )
+                wcs = solution.wcs
+            except FrameLost as lost:
+                yield lost.left_out
+            except (Unsolved, ValueError) as why:
+                yield LeftOut(exposure.image_id, str(why))
+        if wcs is not None:
+            before = (wcs.crval,)
+            yield replace(exposure, wcs=wcs)
+        looked_at()
+
+
+def of_one_shape(exposures: list[Exposure]) -> tuple[list[Exposure], list[LeftOut]]:
+    """Solved exposures of the shape that most have, and the others: a mask has one phase."""
+    shapes = Counter(each.wcs.shape for each in exposures if each.wcs)
+    if not shapes:
+        return [], []
+    most = shapes.most_common(1)[0][0]
+    kept, left = [], []
+    for each in exposures:
+        assert each.wcs is not None
+        if each.wcs.shape == most:
+            kept.append(each)
+        else:
+            rows, columns = each.wcs.shape
+            why = f"it has {columns} x {rows} pixels, and most of the others {most[1]} x {most[0]}"
+            left.append(LeftOut(each.image_id, why))
+    return kept, left

@@ -1,0 +1,386 @@
+"""Light curves of an observation: one Parquet file, and a document for each star's.
+
+The file is written under a name that is new, read back and compared, before any document speaks
+of it; the observation's word on its newest light curves is moved forward last. What was made of
+the observation before stays beside it. Who is killed leaves nothing that is wrong: the next time
+makes everything anew, under a later time.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from panoptes.network.catalog.catalog import AlreadyExists, Fields, modify
+from panoptes.network.documents import GeoPoint, LightCurveSummary, Star, healpix_of
+from panoptes.network.errors import ConfigurationError, TransientError
+from panoptes.network.ingest.ledger import code_version
+from panoptes.network.ingest.watchdog import progressed
+from panoptes.network.light_curves.barycentre import Place, bjd_tdb
+from panoptes.network.light_curves.magnitudes import LightCurves, light_curves
+from panoptes.network.light_curves.table import COMBINED, LightCurveTable, write_table
+from panoptes.network.names import ObservationName, parse_sequence_id
+from panoptes.network.photometry.measure import measure
+from panoptes.network.photometry.measurements import Frame, Measurements
+from panoptes.network.processing.exposures import (
+    Exposure,
+    FrameLost,
+    LeftOut,
+    exposures_of,
+    of_one_shape,
+    pixels_of,
+    solved,
+)
+from panoptes.network.site import Site
+from panoptes.network.stars.catalog import Stars, stars_in
+from panoptes.network.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEAST_FRAMES = 5
+LEAST_STARS = 30
+"""That frames can be compared by."""
+MOST_STARS = 20_000
+"""The brightest."""
+_MARGIN = 10
+"""Pixels beyond the frame from which a star's light still falls on it."""
+_LEAST_SHARE = 0.2
+"""Of the frames in which a star has to be good, or it has no document."""
+
+
+class CannotProcess(Exception):
+    """There is nothing of which light curves could be made; the message says why, for people."""
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Of the stars of about one magnitude, in all colours together."""
+
+    g: float
+    stars: int
+    scatter: float
+    """Magnitudes: 1.4826 times the median absolute deviation; the median of the stars'."""
+    error: float
+    """Magnitudes: the median of the reported errors."""
+
+
+@dataclass(frozen=True)
+class Processed:
+    """What was made of an observation."""
+
+    sequence_id: str
+    processed: datetime
+    path: str
+    """Of the Parquet file, in `measurements`."""
+    frames: int
+    stars: int
+    """That have a light curve."""
+    scatter: list[Scatter]
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def process(
+    site: Site,
+    sequence_id: str,
+    *,
+    extra: Stars | None = None,
+    picids: Mapping[str, str] | None = None,
+    moment: datetime | None = None,
+    on_frame: Callable[[], None] = lambda: None,
+) -> Processed:
+    """Make light curves of an observation; `moment` names them, and is now by default.
+
+    `extra` are stars that the packaged catalogue lacks, `picids` the TIC ids of stars by Gaia's.
+    `on_frame` is called for each frame that is read. Raises CannotProcess, ConfigurationError
+    and TransientError.
+    """
+    store = measurements_store(site)
+    try:
+        sequence = parse_sequence_id(sequence_id)
+    except ValueError as error:
+        raise CannotProcess(str(error)) from error
+    if site.catalog.get("observations", sequence.sequence_id) is None:
+        raise CannotProcess(f"the catalogue has no observation {sequence.sequence_id}")
+    moment = moment or datetime.now(UTC)
+
+    def looked_at() -> None:
+        progressed()
+        on_frame()
+
+    exposures, left = exposures_of(site, sequence.sequence_id)
+    frames: list[Exposure] = []
+    for each in solved(site, exposures, looked_at):
+        if isinstance(each, LeftOut):
+            left.append(each)
+        else:
+            frames.append(each)
+    frames, others = of_one_shape(frames)
+    left += others
+    while True:
+        _require(len(frames) >= LEAST_FRAMES, sequence, frames, left)
+        stars = _stars(frames, extra)
+        if len(stars) < LEAST_STARS:
+            few = f"only {len(stars)} catalogued stars are on the frames of {sequence.sequence_id}"
+            raise CannotProcess(f"{few}, and {LEAST_STARS} are needed to compare with")
+        try:
+            measured = measure([_reader(site, each, looked_at) for each in frames], stars)
+            break
+        except FrameLost as lost:
+            left.append(lost.left_out)
+            frames = [each for each in frames if each.image_id != lost.left_out.image_id]
+    curves = light_curves(measured)
+    table = _table(site, sequence, frames, stars, measured, curves, moment)
+    path = f"{sequence.folder}/{moment:%Y%m%dT%H%M%S%f}.parquet"
+    _store(store, path, table)
+    documented = _write_documents(site, sequence, path, table, curves, picids or {}, moment)
+    _point_to(site, sequence, path, moment)
+    return Processed(
+        sequence_id=sequence.sequence_id,
+        processed=moment,
+        path=path,
+        frames=len(frames),
+        stars=documented,
+        scatter=scatter_by_magnitude(table, curves),
+        left_out=sorted(left, key=lambda each: each.image_id),
+    )
+
+
+def measurements_store(site: Site) -> ObjectStore:
+    """Where light curves lie. Raises ConfigurationError where the network has no such place."""
+    store = site.measurements
+    if store is None:
+        raise ConfigurationError(
+            "the network has no place for light curves: set `measurements` in its block (or "
+            "PANOPTES_MEASUREMENTS) to a folder or gs://BUCKET/PREFIX"
+        )
+    store.check()
+    return store
+
+
+def _require(
+    is_enough: bool, sequence: ObservationName, frames: list[Exposure], left: list[LeftOut]
+) -> None:
+    if is_enough:
+        return
+    said = f"of {sequence.sequence_id} {len(frames)} images can be used, and {LEAST_FRAMES} are"
+    said += " needed"
+    if left:
+        said += f"; of {len(left)} others the first, {left[0].image_id}: {left[0].reason}"
+    raise CannotProcess(said)
+
+
+def _stars(frames: list[Exposure], extra: Stars | None) -> Stars:
+    """Those whose light falls on a frame, as the solutions have it, the brightest first."""
+    import numpy as np
+
+    places = [each.wcs for each in frames if each.wcs is not None]
+    rows, columns = places[0].shape
+    middle = places[len(places) // 2]
+    drift = max(_apart(each.crval, middle.crval) for each in places)
+    radius = math.hypot(rows, columns) / 2 * middle.scale / 3600 * 1.05 + drift
+    when = frames[len(frames) // 2].middle
+    stars = stars_in(*middle.crval, min(radius, 90.0), when, extra)
+    seen = np.zeros(len(stars), bool)
+    for wcs in places:
+        x, y = wcs.to_pixels(stars.ra, stars.dec)
+        seen |= (x > -_MARGIN) & (x < columns + _MARGIN) & (y > -_MARGIN) & (y < rows + _MARGIN)
+    return stars.of(seen).of(slice(0, MOST_STARS))
+
+
+def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
+    a, b = math.radians(one[1]), math.radians(other[1])
+    turn = math.radians(one[0] - other[0])
+    cosine = math.sin(a) * math.sin(b) + math.cos(a) * math.cos(b) * math.cos(turn)
+    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
+
+
+def _reader(site: Site, exposure: Exposure, looked_at: Callable[[], None]) -> Callable[[], Frame]:
+    def read() -> Frame:
+        assert exposure.wcs is not None
+        pixels = pixels_of(site, exposure)
+        if pixels.shape != exposure.wcs.shape:
+            raise FrameLost(exposure.image_id, "its archived file is not the one that was solved")
+        looked_at()
+        return Frame(pixels, exposure.wcs, exposure.middle, exposure.seconds, exposure.airmass)
+
+    return read
+
+
+def _table(
+    site: Site,
+    sequence: ObservationName,
+    frames: list[Exposure],
+    stars: Stars,
+    measured: Measurements,
+    curves: LightCurves,
+    moment: datetime,
+) -> LightCurveTable:
+    import numpy as np
+
+    unknown = np.full(curves.mag.shape, np.nan)
+    about = {
+        "sequence_id": sequence.sequence_id,
+        "processed": moment.isoformat(),
+        "code_version": code_version(),
+        "bayer_pattern": measured.pattern,
+    }
+    return LightCurveTable(
+        star_id=[str(each) for each in stars.star_id],
+        ra=stars.ra,
+        dec=stars.dec,
+        g=stars.g,
+        image_id=[each.image_id for each in frames],
+        airmass=measured.airmass,
+        time=bjd_tdb(measured.time, stars.ra, stars.dec, _place(site, sequence)),
+        x=measured.x,
+        y=measured.y,
+        channels=curves.channels,
+        mag=curves.mag,
+        error=curves.error,
+        flag=curves.flag,
+        mag_epd=unknown,
+        mag_protected=unknown,
+        about=about,
+    )
+
+
+def _place(site: Site, sequence: ObservationName) -> Place | None:
+    stored = site.catalog.get("units", sequence.unit_id)
+    said = stored.fields if stored else {}
+    location, elevation = said.get("location"), said.get("elevation")
+    if not isinstance(location, GeoPoint):
+        return None
+    height = float(elevation) if isinstance(elevation, int | float) else 0.0
+    return Place(location.latitude, location.longitude, height)
+
+
+def _store(store: ObjectStore, path: str, table: LightCurveTable) -> None:
+    """Write under a name that nothing has, and read back. Raises TransientError."""
+    file = io.BytesIO()
+    write_table(table, file)
+    data = file.getvalue()
+    store.put(path, data, if_generation=0)
+    if store.read(path)[0] != data:
+        raise TransientError(f"{path} in measurements is not what was written")
+    progressed()
+
+
+def _write_documents(
+    site: Site,
+    sequence: ObservationName,
+    path: str,
+    table: LightCurveTable,
+    curves: LightCurves,
+    picids: Mapping[str, str],
+    moment: datetime,
+) -> int:
+    """A document for each light curve, and one for each star; gives how many."""
+    import numpy as np
+
+    combined = table.channels.index(COMBINED)
+    good = (table.flag[:, :, combined] == 0) & np.isfinite(table.mag[:, :, combined])
+    wanted = np.flatnonzero(good.mean(axis=0) >= _LEAST_SHARE)
+    for at in wanted:
+        star_id = table.star_id[at]
+        picid = picids.get(star_id)
+        star = Star(
+            star_id=star_id,
+            picid=picid,
+            ra=float(table.ra[at]),
+            dec=float(table.dec[at]),
+            g=round(float(table.g[at]), 4),
+            healpix=healpix_of(float(table.ra[at]), float(table.dec[at])),
+        )
+        key = picid or catalogue_key(star_id)
+        _create(site, "stars", key, star.fields())
+        summary = LightCurveSummary(
+            lcid=f"{key}_{moment:%Y%m%dT%H%M%S%f}",
+            star=key,
+            star_id=star_id,
+            picid=picid,
+            sequence_id=sequence.sequence_id,
+            unit_id=sequence.unit_id,
+            camera_id=sequence.camera_id,
+            time=sequence.time,
+            processed=moment,
+            path=path,
+            channels={
+                channel: told
+                for index, channel in enumerate(table.channels)
+                if (told := _told(table, curves, int(at), index))
+            },
+        )
+        _create(site, "lightcurves", summary.lcid, summary.fields())
+        progressed()
+    return len(wanted)
+
+
+def catalogue_key(star_id: str) -> str:
+    """The key of a star that has no picid: ``gaia_dr3:SOURCE_ID``, or ``hip:NUMBER``."""
+    number = star_id.removeprefix("HIP")
+    return f"gaia_dr3:{star_id}" if number == star_id else f"hip:{number}"
+
+
+def _told(table: LightCurveTable, curves: LightCurves, star: int, channel: int) -> dict[str, Any]:
+    import numpy as np
+
+    mag, error = table.mag[:, star, channel], table.error[:, star, channel]
+    good = (table.flag[:, star, channel] == 0) & np.isfinite(mag)
+    if not good.any():
+        return {}
+    return {
+        "points": int(good.sum()),
+        "mag": round(float(np.median(mag[good])), 4),
+        "scatter": round(float(curves.scatter[star, channel]), 5),
+        "error": round(float(np.median(error[good])), 5),
+    }
+
+
+def _create(site: Site, collection: str, key: str, fields: Fields) -> None:
+    with suppress(AlreadyExists):  # of a star, whose place does not change; of this very run
+        site.catalog.create(collection, key, fields)
+
+
+def _point_to(site: Site, sequence: ObservationName, path: str, moment: datetime) -> None:
+    """The observation's newest light curves, unless a later run was faster."""
+
+    def forward(before: Fields | None) -> Fields | None:
+        last = (before or {}).get("processed")
+        if before is None or (isinstance(last, datetime) and last >= moment):
+            return None
+        return {"processed": moment, "measurements_path": path}
+
+    modify(site.catalog, "observations", sequence.sequence_id, forward)
+
+
+def scatter_by_magnitude(table: LightCurveTable, curves: LightCurves) -> list[Scatter]:
+    """By half magnitudes, of stars that are good in most frames."""
+    import numpy as np
+
+    combined = table.channels.index(COMBINED)
+    error = _median(table.error[:, :, combined])
+    whole = np.isfinite(table.mag[:, :, combined]).mean(axis=0) > 0.8
+    found = []
+    for g in np.arange(5.0, 15.0, 0.5):
+        near = whole & (np.abs(table.g - g) < 0.25)
+        if near.sum() >= 3:
+            scatter = float(np.median(curves.scatter[near, combined]))
+            found.append(Scatter(float(g), int(near.sum()), scatter, float(np.median(error[near]))))
+    return found
+
+
+def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    import warnings
+
+    import numpy as np
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.asarray(np.nanmedian(values, axis=0))
