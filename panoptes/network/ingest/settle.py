@@ -118,20 +118,21 @@ def _mend_nights(site: Site, sequence: ObservationName) -> None:
 
 def _totals(site: Site, own: Condition) -> Fields:
     """Of the lights: all images but the others, which few observations have."""
-    # Firestore takes 30 combinations of values in a query: five words and six types.
     types: Condition = ("image_type", "in", NOT_LIGHTS)
-    every, *others = (
-        site.catalog.aggregate(Query("images", where), sums=["exptime"])
-        for where in (
-            [own, ("status", "in", list(INGESTED))],
-            [own, types, ("status", "in", list(INGESTED[:5]))],
-            [own, types, ("status", "in", list(INGESTED[5:]))],
-        )
-    )
-    return {
-        "num_images": int(every["count"] - sum(each["count"] for each in others)),
-        "total_exptime": round(every["exptime"] - sum(each["exptime"] for each in others), 3),
-    }
+    count, exptime = _ingested(site, [own], INGESTED)
+    if site.catalog.aggregate(Query("images", [own, types]))["count"]:
+        # Firestore takes 30 combinations of values in a query: five words and six types.
+        for words in (INGESTED[:5], INGESTED[5:]):
+            others, seconds = _ingested(site, [own, types], words)
+            count, exptime = count - others, exptime - seconds
+    return {"num_images": count, "total_exptime": round(exptime, 3)}
+
+
+def _ingested(site: Site, where: list[Condition], words: tuple[str, ...]) -> tuple[int, float]:
+    """How many images of these words there are, and their seconds."""
+    query = Query("images", [*where, ("status", "in", list(words))])
+    found = site.catalog.aggregate(query, sums=["exptime"])
+    return int(found["count"]), found["exptime"]
 
 
 def _last_arrival(site: Site, sequence: ObservationName) -> datetime | None:
