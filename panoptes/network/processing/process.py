@@ -22,6 +22,7 @@ from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.ledger import code_version
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.light_curves.barycentre import Place, bjd_tdb
+from panoptes.network.light_curves.detrending import External, detrend
 from panoptes.network.light_curves.magnitudes import LightCurves, light_curves
 from panoptes.network.light_curves.table import COMBINED, LightCurveTable, write_table
 from panoptes.network.names import ObservationName, parse_sequence_id
@@ -222,9 +223,7 @@ def _table(
     curves: LightCurves,
     moment: datetime,
 ) -> LightCurveTable:
-    import numpy as np
-
-    unknown = np.full(curves.mag.shape, np.nan)
+    detrended = detrend(curves.mag, curves.error, curves.flag, _external(measured), stars.g)
     about = {
         "sequence_id": sequence.sequence_id,
         "processed": moment.isoformat(),
@@ -245,10 +244,19 @@ def _table(
         mag=curves.mag,
         error=curves.error,
         flag=curves.flag,
-        mag_epd=unknown,
-        mag_protected=unknown,
+        mag_epd=detrended.mag_epd,
+        mag_protected=detrended.mag_protected,
         about=about,
     )
+
+
+def _external(measured: Measurements) -> External:
+    import numpy as np
+
+    first = measured.time[0]
+    hours = np.array([(each - first).total_seconds() / 3600 for each in measured.time])
+    sky = measured.sky.mean(axis=1)
+    return External(hours, measured.airmass, measured.x, measured.y, sky)
 
 
 def _place(site: Site, sequence: ObservationName) -> Place | None:
