@@ -1,0 +1,133 @@
+"""From the frames of an observation, as units upload them, to light curves of its stars."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from panoptes.network.catalog.catalog import Query, modify
+from panoptes.network.ingest.folder import files_in, ingest_folder
+from panoptes.network.ingest.take import Watch
+from panoptes.network.processing.process import CannotProcess, Processed, process
+from panoptes.network.simulator.headers import Target
+from panoptes.network.simulator.observed_sky import ObservedSky
+from panoptes.network.site import Site
+
+FRAMES = 7
+SKY = ObservedSky(
+    seed=21, frame_size="small", frames=FRAMES, target=Target("field", 301.6, 44.5), faintest=11.0
+)
+SEQUENCE_ID = SKY.sequence_id
+
+
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """An observation that was solved and measured as it came in."""
+    root = tmp_path_factory.mktemp("network")
+    SKY.write(root / "uploads")
+    (root / "data").mkdir()
+    site = Site.in_folder(root / "data", incoming=root / "uploads", rest_seconds=0)
+    ingest_folder(site, files_in(site, root / "data"), watch=Watch())
+    return site
+
+
+@pytest.fixture(scope="module")
+def made(ingested: Site) -> Processed:
+    return process(ingested, SEQUENCE_ID)
+
+
+def file_of(site: Site, made: Processed) -> Path:
+    return Path(str(site.settings.measurements)) / made.path
+
+
+def test_every_star_has_its_magnitude_in_every_frame(ingested: Site, made: Processed) -> None:
+    assert (made.frames, made.left_out) == (FRAMES, [])
+    table = parquet.read_table(file_of(ingested, made)).to_pandas()
+    good = table[(table.channel == "all") & (table.flag == 0)]
+    counts = good.groupby("star_id").size()
+    assert (counts == FRAMES).sum() > 30
+    bright = good[good.g < 9.0].groupby("star_id")
+    assert bright.mag.std().median() < 0.03
+    assert abs((bright.mag.median() - bright.g.first()).median()) < 0.1
+    span = good.time.max() - good.time.min()
+    assert span == pytest.approx((FRAMES - 1) * 128 / 86400, abs=1e-3)
+
+
+def test_documents_say_what_was_made(ingested: Site, made: Processed) -> None:
+    catalog = ingested.catalog
+    observation = catalog.get("observations", SEQUENCE_ID)
+    assert observation is not None
+    assert observation.fields["measurements_path"] == made.path
+    curves = {s.key: s.fields for s in catalog.query(Query("lightcurves"))}
+    stars = {s.key: s.fields for s in catalog.query(Query("stars"))}
+    assert len(curves) == made.stars == len(stars)
+    one = next(iter(curves.values()))
+    star = stars[one["star"]]
+    assert one["star"] == f"gaia_dr3:{star['star_id']}"
+    assert "picid" not in star
+    assert one["channels"]["all"]["points"] <= FRAMES
+    of_star = Query("lightcurves", [("star", "==", one["star"])], [("time", "asc")])
+    assert [s.fields["lcid"] for s in catalog.query(of_star)] == [one["lcid"]]
+
+
+def test_made_again_it_lies_beside_the_first_and_an_older_run_points_nowhere(
+    ingested: Site, made: Processed
+) -> None:
+    first = file_of(ingested, made).read_bytes()
+    star_id = str(parquet.read_table(file_of(ingested, made))["star_id"][0])
+    again = process(ingested, SEQUENCE_ID, picids={star_id: "4711"})
+    assert file_of(ingested, made).read_bytes() == first
+    assert again.path != made.path
+    star = ingested.catalog.get("stars", "4711")
+    assert star is not None
+    assert star.fields["star_id"] == star_id
+    late = process(ingested, SEQUENCE_ID, moment=datetime(2020, 1, 1, tzinfo=UTC))
+    assert file_of(ingested, late).exists()
+    observation = ingested.catalog.get("observations", SEQUENCE_ID)
+    assert observation is not None
+    assert observation.fields["measurements_path"] == again.path
+
+
+def test_a_damaged_frame_is_left_out(ingested: Site) -> None:
+    images = list(ingested.catalog.query(Query("images", order_by=[("time", "asc")])))
+    damaged = Path(ingested.settings.images) / str(images[2].fields["bucket_path"])
+    before = damaged.read_bytes()
+    try:
+        damaged.write_bytes(before[: len(before) // 2])
+        made = process(ingested, SEQUENCE_ID)
+    finally:
+        damaged.write_bytes(before)
+    (left,) = made.left_out
+    assert left.image_id == images[2].key
+    assert "cannot be read" in left.reason
+    assert made.frames == FRAMES - 1
+
+
+def test_too_few_frames_are_said_with_the_first_reason(ingested: Site) -> None:
+    images = list(ingested.catalog.query(Query("images", order_by=[("time", "asc")])))
+    gone = [Path(ingested.settings.images) / str(i.fields["bucket_path"]) for i in images[:4]]
+    for path in gone:
+        path.rename(path.with_suffix(".away"))
+    try:
+        with pytest.raises(CannotProcess, match=r"4 images can be used, and 5 .* is missing"):
+            process(ingested, SEQUENCE_ID)
+    finally:
+        for path in gone:
+            path.with_suffix(".away").rename(path)
+    with pytest.raises(CannotProcess, match="no observation PAN001_ee04d1_20260101T000000"):
+        process(ingested, "PAN001_ee04d1_20260101T000000")
+
+
+def test_frames_without_a_solution_are_solved_and_calibrations_do_not_count(
+    ingested: Site,
+) -> None:
+    images = list(ingested.catalog.query(Query("images", order_by=[("time", "asc")])))
+    modify(ingested.catalog, "images", images[0].key, lambda _: {"solution": None})
+    modify(ingested.catalog, "images", images[1].key, lambda _: {"image_type": "dark"})
+    made = process(ingested, SEQUENCE_ID)
+    assert made.frames == FRAMES - 1
+    assert np.isfinite([each.scatter for each in made.scatter]).all()
