@@ -1,16 +1,17 @@
-"""Prefect is told of each file that went to quarantine, so that an automation can tell people.
+"""Prefect is told of each file that went to quarantine and of each observation that is complete.
 
-The ledger says whether Prefect has been told. Its mark is set after Prefect has answered,
-so a case is told of at least once; whoever is killed in between leaves it to the next
-sweep. The event's id is the case's own, and Prefect lets no id that it has just seen
-trigger anything again.
+Automations then tell people, and have light curves made. The catalogue says whether Prefect has
+been told. Its mark is set after Prefect has answered, so a thing is told of at least once;
+whoever is killed in between leaves it to the next sweep. The event's id is of what it tells, and
+Prefect lets no id that it has just seen trigger anything again.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from pydantic import ValidationError
 
@@ -25,6 +26,9 @@ AT_ONCE = 100
 """Events in one request."""
 MOST = 1000
 """Events that one run sends; a sweep sends the rest later."""
+RECEIVED = "panoptes.observation.received"
+SETTLED = timedelta(minutes=10)
+"""Without a file, until an observation that is complete is told of: stragglers are waited for."""
 
 log = safe_log(__name__)
 
@@ -35,9 +39,6 @@ def announce_cases(site: Site, *, sequence_id: str | None = None) -> int:
     Gives how many were told. Where Prefect cannot be reached they are left to a later run;
     an entry of the ledger that cannot be read is told of in the log and left as it is.
     """
-    import httpx
-    from prefect.client.orchestration import get_client
-
     where: list[tuple[str, Operator, Any]] = [
         ("outcome", "==", "quarantined"),
         ("announced", "==", False),
@@ -47,6 +48,37 @@ def announce_cases(site: Site, *, sequence_id: str | None = None) -> int:
     found = site.catalog.query(Query("files", where=where, limit=MOST))
     waiting = [(stored, event) for stored in found if (event := _event_of(stored))]
     told = 0
+    for stored in _told(waiting, "quarantined files"):
+        _mark(site, "files", stored, ("generation", "outcome", "code", "history"))
+        told += 1
+    return told
+
+
+def announce_observations(site: Site, *, busy: Collection[str] = ()) -> int:
+    """Tell Prefect of observations that are complete and that it has not been told of.
+
+    Those that got a file in the last `SETTLED`, or are in `busy`, are left to a later sweep.
+    Gives how many were told.
+    """
+    before = datetime.now(UTC) - SETTLED
+    waiting = []
+    for stored in site.catalog.query(Query("observations", [("announced", "==", False)])):
+        last = stored.fields.get("last_arrival")
+        is_late = isinstance(last, datetime) and last > before
+        if stored.fields.get("status") == "received" and stored.key not in busy and not is_late:
+            waiting.append((stored, _event_of_observation(stored)))
+    told = 0
+    for stored in _told(waiting[:MOST], "complete observations"):
+        _mark(site, "observations", stored, ("last_arrival", "num_images"))
+        told += 1
+    return told
+
+
+def _told(waiting: list[tuple[Stored, dict[str, Any]]], what: str) -> Iterator[Stored]:
+    """Send events to Prefect, and give what each is about once it has been told."""
+    import httpx
+    from prefect.client.orchestration import get_client
+
     for start in range(0, len(waiting), AT_ONCE):
         batch = waiting[start : start + AT_ONCE]
         try:
@@ -54,12 +86,23 @@ def announce_cases(site: Site, *, sequence_id: str | None = None) -> int:
                 events = [event for _, event in batch]
                 client.request("POST", "/events", json=events).raise_for_status()
         except httpx.HTTPError as error:
-            log.warning("Prefect was not told of %d quarantined files: %s", len(batch), error)
-            break
-        for stored, _ in batch:
-            _mark(site, stored)
-        told += len(batch)
-    return told
+            log.warning("Prefect was not told of %d %s: %s", len(batch), what, error)
+            return
+        yield from (stored for stored, _ in batch)
+
+
+def _event_of_observation(stored: Stored) -> dict[str, Any]:
+    said = stored.fields
+    owners = {"panoptes.unit.id": said.get("unit_id"), "panoptes.camera.id": said.get("camera_id")}
+    resource = {
+        "prefect.resource.id": f"panoptes.observation.{stored.key}",
+        "prefect.resource.name": stored.key,
+        "panoptes.observation.id": stored.key,
+        **{label: value for label, value in owners.items() if isinstance(value, str)},
+    }
+    payload = {"images": said.get("num_images"), "field": said.get("field_name")}
+    about = f"{stored.key} {said.get('num_images')} {said.get('last_arrival')}"
+    return prefect_event(RECEIVED, resource, payload, id_=uuid5(NAMESPACE_OID, about))
 
 
 def _event_of(stored: Stored) -> dict[str, Any] | None:
@@ -128,14 +171,13 @@ def prefect_event(
     }
 
 
-def _mark(site: Site, stored: Stored) -> None:
-    """Write down that Prefect knows, unless the file has been judged anew meanwhile."""
+def _mark(site: Site, collection: str, stored: Stored, unchanged: tuple[str, ...]) -> None:
+    """Write down that Prefect knows, unless there is something new to tell of it meanwhile."""
 
     def change(fields: Fields | None) -> Fields | None:
         same = fields is not None and all(
-            fields.get(name) == stored.fields.get(name)
-            for name in ("generation", "outcome", "code", "history")
+            fields.get(name) == stored.fields.get(name) for name in unchanged
         )
         return {"announced": True} if same else None
 
-    modify(site.catalog, "files", stored.key, change)
+    modify(site.catalog, collection, stored.key, change)

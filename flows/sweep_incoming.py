@@ -6,8 +6,8 @@
 4. Each observation of which a file is at rest, or whose last run died, gets one run of
    `ingest-observation`, unless a live run holds its lease or a run of it is still to come.
    Those of old nights are queued behind tonight's, as `backfill`.
-5. Say what waits, so that a growing backlog is noticed, and what went to quarantine without
-   Prefect having been told.
+5. Say what waits, so that a growing backlog is noticed, and tell Prefect of what went to
+   quarantine and of observations that are complete.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
-from flows.announcing import announce_cases
+from flows.announcing import announce_cases, announce_observations
 from flows.progress import RunProgress
 from flows.starting import INGEST, INGEST_BACKFILL, Runs
 from panoptes.network.errors import ConfigurationError, TransientError
@@ -106,6 +106,7 @@ def _sweep(
     busy = held(site)
     for sequence in progressing(fallen_quiet(site, busy=busy | found.observations.keys())):
         steps.settle(sequence)
+    keep_trying(announce_observations, site, busy=busy | found.observations.keys())
     started = left = 0
     if start_runs:
         started, left = start_waiting(site, found, network, deployments, busy=busy, most=most_runs)

@@ -97,6 +97,7 @@ class DerivationKey(VersionedKey):
             network.compression,
             network.rawpy_options,
             network.previews_wanted,
+            network.measurements_wanted,
             [network.images, network.originals, network.rgb, network.previews],
         ]
         return json.dumps(about, sort_keys=True)

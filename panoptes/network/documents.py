@@ -216,6 +216,9 @@ class Observation(Document):
     night_is_rough: bool | None = Field(None, description="the unit's longitude was not known")
     described_by: dict[str, str] | None = None
     last_arrival: AwareDatetime | None = None
+    announced: bool | None = Field(
+        None, description="whether Prefect has been told that it is complete, with these images"
+    )
     processed: AwareDatetime | None = Field(None, description="when its light curves were made")
     measurements_path: str | None = Field(None, description="of its light curves, in measurements")
     adopted: Adopted | None = None

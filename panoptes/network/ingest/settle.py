@@ -49,10 +49,14 @@ def settle_observation(site: Site, sequence: ObservationName, *, with_unit: bool
         name = (before or {}).get("field_name")
         if isinstance(name, str):  # an earlier release's run beside ours does not fold it
             found["field_folded"] = folded(name)
-        return found | {
+        found |= {
             "last_arrival": last,
             "status": forward(OBSERVATION_STATUS, (before or {}).get("status"), wanted),
         }
+        news = ("status", "num_images")
+        if any(found[each] != (before or {}).get(each) for each in news):
+            found["announced"] = False  # a sweep tells Prefect, once it is complete
+        return found
 
     def unit(before: Fields | None) -> Fields:
         made = Unit(name=sequence.unit_id).fields() if before is None else {}
@@ -182,7 +186,8 @@ def _end_earlier(site: Site, sequence: ObservationName) -> None:
     def end(before: Fields | None) -> Fields | None:
         if before is None or before.get("num_images") is None:
             return None  # not settled yet: the status is all by which that is found
-        return {"status": forward(OBSERVATION_STATUS, before.get("status"), "received")}
+        status = forward(OBSERVATION_STATUS, before.get("status"), "received")
+        return {"status": status, "announced": False}
 
     for stored in list(site.catalog.query(earlier)):
         modify(site.catalog, "observations", stored.key, end)

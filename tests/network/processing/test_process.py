@@ -10,29 +10,15 @@ import pytest
 from pyarrow import parquet
 
 from panoptes.network.catalog.catalog import Query, modify
-from panoptes.network.ingest.folder import files_in, ingest_folder
-from panoptes.network.ingest.take import Watch
 from panoptes.network.processing.process import CannotProcess, Processed, process
-from panoptes.network.simulator.headers import Target
-from panoptes.network.simulator.observed_sky import ObservedSky
 from panoptes.network.site import Site
-
-FRAMES = 7
-SKY = ObservedSky(
-    seed=21, frame_size="small", frames=FRAMES, target=Target("field", 301.6, 44.5), faintest=11.0
-)
-SEQUENCE_ID = SKY.sequence_id
+from tests import measured
+from tests.measured import FRAMES, SEQUENCE_ID
 
 
 @pytest.fixture(scope="module")
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """An observation that was solved and measured as it came in."""
-    root = tmp_path_factory.mktemp("network")
-    SKY.write(root / "uploads")
-    (root / "data").mkdir()
-    site = Site.in_folder(root / "data", incoming=root / "uploads", rest_seconds=0)
-    ingest_folder(site, files_in(site, root / "data"), watch=Watch())
-    return site
+    return measured.ingested(tmp_path_factory.mktemp("network"))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,99 @@
+"""Light curves of an observation's stars, once it is complete and by hand.
+
+1. Look whether the network has a place for them, and whether another run makes them already.
+2. Measure the stars in every frame, fit magnitudes, write one Parquet file and the documents.
+3. Leave a report: scatter by magnitude, and the frames that were left out, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+
+from blocks.network import load_network
+from flows.markdown_parts import linked, table
+from panoptes.network.errors import ConfigurationError, TransientError
+from panoptes.network.ingest.lease import alone
+from panoptes.network.ingest.watchdog import ended_when_stalled
+from panoptes.network.names import parse_sequence_id
+from panoptes.network.processing.process import CannotProcess, Processed
+from panoptes.network.safe_text import markdown, one_line
+from panoptes.network.site import Site
+from panoptes.network.stars.given import extra_stars
+from panoptes.network.stars.given import picids as read_picids
+from tasks import process_observation as tasks
+from tasks.naming import flow_run_named
+
+NOTHING = "Nothing to measure"
+MOST_LEFT_OUT = 100
+
+
+@flow(
+    name="process-observation",
+    flow_run_name=flow_run_named("process {sequence_id}"),
+    persist_result=False,
+)
+def process_observation(
+    sequence_id: str,
+    network: str = "default",
+    extra: str | None = None,
+    picids: str | None = None,
+) -> State[Any]:
+    """Make light curves of an observation; those that were made before stay beside them.
+
+    Completes as *Nothing to measure*, with the reason, where too little can be used; and, doing
+    nothing, where the network's block has no `measurements`. Safe to run at any time.
+
+    Args:
+        sequence_id: The observation, UNIT_CAMERA_SEQUENCETIME: PAN001_14d3bd_20180216T110623.
+        network: Name of the 'PANOPTES network' block to work on.
+        extra: A CSV file on the worker's disk of stars that the packaged catalogue lacks, which
+            ends at G 10: source_id,ra,dec,g.
+        picids: A CSV file on the worker's disk of the TIC ids of stars: source_id,picid.
+    """
+    try:
+        sequence = parse_sequence_id(sequence_id)
+        block = load_network(network)
+        if block.measurements is None:
+            return Completed(message="nothing is measured: the block has no `measurements`")
+        stars = extra_stars(Path(extra)) if extra else None
+        ids = read_picids(Path(picids)) if picids else None
+        lease = f"process {sequence.sequence_id}"
+        with (
+            ended_when_stalled(block.stall_seconds),
+            alone(block.site.catalog, lease, block.lease_seconds) as is_alone,
+        ):
+            if not is_alone:
+                return Cancelled(message="another run measures it")
+            made = tasks.process_observation(block, sequence.sequence_id, stars, ids)
+    except CannotProcess as error:
+        return Completed(name=NOTHING, message=one_line(error))
+    except (ValueError, ConfigurationError, TransientError) as error:
+        return Failed(message=one_line(error))
+    create_markdown_artifact(
+        "\n\n".join(_parts(block.site, made)) + "\n",
+        key="light-curves",
+        description=markdown(f"Light curves of {made.sequence_id}"),
+    )
+    left = f"; {len(made.left_out)} frames were left out" if made.left_out else ""
+    return Completed(message=f"{made.stars} stars in {made.frames} images{left}")
+
+
+def _parts(site: Site, made: Processed) -> Iterator[str]:
+    place = linked(site, f"observations/{made.sequence_id}", made.sequence_id, made.sequence_id)
+    yield f"# Light curves of {place}"
+    yield f"{made.stars} stars in {made.frames} images, in `{made.path}` of the measurements."
+    rows = [
+        (f"{each.g:.1f}", str(each.stars), f"{1000 * each.scatter:.1f}", f"{1000 * each.error:.1f}")
+        for each in made.scatter
+    ]
+    yield table("By magnitude, all colours, mmag", ("G", "stars", "scatter", "error"), rows)
+    if made.left_out:
+        left = [(each.image_id, markdown(each.reason)) for each in made.left_out[:MOST_LEFT_OUT]]
+        yield table("Left out", ("image", "why"), left)

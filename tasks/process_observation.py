@@ -1,0 +1,33 @@
+"""Light curves of an observation's stars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks.network import PanoptesNetwork
+from panoptes.network.ingest.retries import RETRIES
+from panoptes.network.processing.process import Processed, process
+from panoptes.network.stars.catalog import Stars
+from tasks.naming import task_run_named
+from tasks.policies import BACKOFF
+
+
+@task(
+    name="process observation",
+    task_run_name=task_run_named("process {sequence_id}"),
+    retries=RETRIES,
+    **BACKOFF,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def process_observation(
+    network: PanoptesNetwork,
+    sequence_id: str,
+    extra: Stars | None = None,
+    picids: Mapping[str, str] | None = None,
+) -> Processed:
+    """Make light curves beside those that were made before."""
+    return process(network.site, sequence_id, extra=extra, picids=picids)
