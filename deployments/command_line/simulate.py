@@ -35,6 +35,14 @@ def simulate(
         Literal["old", "new", "both"],
         typer.Option(help="old, new, or both: every second unit writes the older ones."),
     ] = "both",
+    sky: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="In place of nights: one observation of so many frames of catalogued stars, "
+            "1400 x 1400 pixels or --full; --truth writes its stars as CSV.",
+        ),
+    ] = 0,
     pace: Annotated[
         float, typer.Option(min=0, help="Files a second; 0: as fast as possible.")
     ] = 0.0,
@@ -48,6 +56,8 @@ def simulate(
     as_json: AsJson = False,
 ) -> int:
     """Upload the nights of simulated units, with what the network should make of each file."""
+    if sky:
+        return _simulate_sky(to, seed, sky, full=full, truth=truth, as_json=as_json)
     night = Night(
         seed=seed,
         units=units,
@@ -78,4 +88,30 @@ def simulate(
         print_json({"files": count, "to": to, "seed": seed})
     else:
         sys.stdout.write(f"{count} files uploaded to {to}\n")
+    return OK
+
+
+def _simulate_sky(
+    to: str, seed: int, frames: int, *, full: bool, truth: Path | None, as_json: bool
+) -> int:
+    from panoptes.network.simulator.headers import TARGETS
+    from panoptes.network.simulator.observed_sky import ObservedSky
+
+    target = TARGETS[seed % len(TARGETS)]
+    size: Literal["full", "crop"] = "full" if full else "crop"
+    observed = ObservedSky(seed=seed, frame_size=size, frames=frames, target=target)
+    store = open_store(to)
+    store.check()
+    with progress(quiet=as_json) as bar:
+        task = bar.add_task("exposing", total=frames)
+        for exposure in observed.exposures():
+            store.put(*observed.fits(exposure))
+            bar.advance(task)
+    if truth:
+        truth.write_text(observed.stars.extra_csv(), encoding="utf-8")
+    said = {"files": frames, "to": to, "seed": seed, "sequence_id": observed.sequence_id}
+    if as_json:
+        print_json(said)
+    else:
+        sys.stdout.write(f"{frames} frames of {observed.sequence_id} uploaded to {to}\n")
     return OK

@@ -62,6 +62,10 @@ class Query:
     absent from what is found, which is no whole document to write back."""
 
 
+MOST_AT_ONCE = 300
+"""Documents: Firestore takes 10 MiB in a write."""
+
+
 class Catalog(Protocol):
     """Documents by collection and key.
 
@@ -76,6 +80,14 @@ class Catalog(Protocol):
 
     def create(self, collection: str, key: str, fields: Fields) -> None:
         """Raises AlreadyExists."""
+        ...
+
+    def create_missing(self, collection: str, documents: Mapping[str, Fields]) -> None:
+        """Create those documents, by key, that are not there; the others stay as they are.
+
+        Up to `MOST_AT_ONCE`, in one write where none is there. A part of them may be written where
+        it raises.
+        """
         ...
 
     def update(

@@ -8,6 +8,7 @@ second to import: this module is imported where such a catalogue is opened.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -26,7 +27,14 @@ from google.cloud.firestore_v1.types import (
 )
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from panoptes.network.catalog.catalog import Conflict, Fields, Query, Stored, checked_update
+from panoptes.network.catalog.catalog import (
+    AlreadyExists,
+    Conflict,
+    Fields,
+    Query,
+    Stored,
+    checked_update,
+)
 from panoptes.network.catalog.firestore_link import FirestoreLink
 from panoptes.network.catalog.firestore_wire import (
     from_document,
@@ -72,10 +80,22 @@ class FirestoreCatalog:
         return _stored(document) if document is not None else None
 
     def create(self, collection: str, key: str, fields: Fields) -> None:
+        self._link.commit(self._new(collection, key, fields))
+
+    def create_missing(self, collection: str, documents: Mapping[str, Fields]) -> None:
+        writes = [self._new(collection, key, fields) for key, fields in documents.items()]
+        try:
+            self._link.commit(*writes)
+        except AlreadyExists:
+            for write in writes:
+                with suppress(AlreadyExists):
+                    self._link.commit(write)
+
+    def _new(self, collection: str, key: str, fields: Fields) -> Write:
         document = Document(
             name=self._name(collection, key), fields=to_values(clean_fields(fields))
         )
-        self._link.commit(Write(update=document, current_document=Precondition(exists=False)))
+        return Write(update=document, current_document=Precondition(exists=False))
 
     def update(
         self, collection: str, key: str, fields: Fields, *, version: str, remove: Sequence[str] = ()

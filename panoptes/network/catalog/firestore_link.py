@@ -59,12 +59,12 @@ class FirestoreLink:
 
         return self._call(ask)
 
-    def commit(self, write: Write) -> None:
-        """Raises AlreadyExists and Conflict."""
+    def commit(self, *writes: Write) -> None:
+        """All or none of them. Raises AlreadyExists and Conflict."""
 
         def ask(api: FirestoreClient) -> None:
             try:
-                api.commit({"database": self.root, "writes": [write]}, **self._options)
+                api.commit({"database": self.root, "writes": list(writes)}, **self._options)
             except exceptions.AlreadyExists as error:
                 raise AlreadyExists(error.message) from error
             except exceptions.FailedPrecondition as error:

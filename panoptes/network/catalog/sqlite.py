@@ -36,6 +36,7 @@ from panoptes.network.documents import GeoPoint
 
 _READ = "SELECT version, fields FROM documents WHERE collection = ? AND key = ?"
 _INSERT = "INSERT INTO documents (collection, key, version, fields) VALUES (?, ?, ?, ?)"
+_INSERT_MISSING = _INSERT.replace("INSERT", "INSERT OR IGNORE", 1)
 _UPDATE = "UPDATE documents SET version = ?, fields = ? WHERE collection = ? AND key = ?"
 _DELETE = "DELETE FROM documents WHERE collection = ? AND key = ? AND version = ?"
 _NESTED = (dict, list)
@@ -73,6 +74,16 @@ class SqliteCatalog:
                 connection.execute(_INSERT, (collection, key, _new_version(), _to_json(fields)))
             except sqlite3.IntegrityError:
                 raise AlreadyExists(f"{collection}/{key}") from None
+
+    def create_missing(self, collection: str, documents: Mapping[str, Fields]) -> None:
+        rows = []
+        for key, said in documents.items():
+            check_key(collection, key)
+            fields = clean_fields(said)
+            check_size(key, fields)
+            rows.append((collection, key, _new_version(), _to_json(fields)))
+        with self._file.transaction() as connection:
+            connection.executemany(_INSERT_MISSING, rows)
 
     def update(
         self, collection: str, key: str, fields: Fields, *, version: str, remove: Sequence[str] = ()

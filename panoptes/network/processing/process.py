@@ -11,12 +11,11 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from panoptes.network.catalog.catalog import AlreadyExists, Fields, modify
+from panoptes.network.catalog.catalog import MOST_AT_ONCE, Fields, modify
 from panoptes.network.documents import GeoPoint, LightCurveSummary, Star, healpix_of
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.ledger import code_version
@@ -295,21 +294,25 @@ def _write_documents(
     combined = table.channels.index(COMBINED)
     good = (table.flag[:, :, combined] == 0) & np.isfinite(table.mag[:, :, combined])
     wanted = np.flatnonzero(good.mean(axis=0) >= _LEAST_SHARE)
+    told = _told(table, curves)
+    stars: dict[str, Fields] = {}
+    summaries: dict[str, Fields] = {}
     for at in wanted:
         star_id = table.star_id[at]
         picid = picids.get(star_id)
-        star = Star(
+        key = picid or catalogue_key(star_id)
+        ra, dec = float(table.ra[at]), float(table.dec[at])
+        stars[key] = Star(
             star_id=star_id,
             picid=picid,
-            ra=float(table.ra[at]),
-            dec=float(table.dec[at]),
+            ra=ra,
+            dec=dec,
             g=round(float(table.g[at]), 4),
-            healpix=healpix_of(float(table.ra[at]), float(table.dec[at])),
-        )
-        key = picid or catalogue_key(star_id)
-        _create(site, "stars", key, star.fields())
-        summary = LightCurveSummary(
-            lcid=f"{key}_{moment:%Y%m%dT%H%M%S%f}",
+            healpix=healpix_of(ra, dec),
+        ).fields()
+        lcid = f"{key}_{moment:%Y%m%dT%H%M%S%f}"
+        summaries[lcid] = LightCurveSummary(
+            lcid=lcid,
             star=key,
             star_id=star_id,
             picid=picid,
@@ -319,14 +322,14 @@ def _write_documents(
             time=sequence.time,
             processed=moment,
             path=path,
-            channels={
-                channel: told
-                for index, channel in enumerate(table.channels)
-                if (told := _told(table, curves, int(at), index))
-            },
-        )
-        _create(site, "lightcurves", summary.lcid, summary.fields())
-        progressed()
+            channels=told[at],
+        ).fields()
+    for collection, documents in (("stars", stars), ("lightcurves", summaries)):
+        keys = list(documents)
+        for start in range(0, len(keys), MOST_AT_ONCE):
+            some = {key: documents[key] for key in keys[start : start + MOST_AT_ONCE]}
+            site.catalog.create_missing(collection, some)
+            progressed()
     return len(wanted)
 
 
@@ -336,24 +339,27 @@ def catalogue_key(star_id: str) -> str:
     return f"gaia_dr3:{star_id}" if number == star_id else f"hip:{number}"
 
 
-def _told(table: LightCurveTable, curves: LightCurves, star: int, channel: int) -> dict[str, Any]:
+def _told(table: LightCurveTable, curves: LightCurves) -> list[dict[str, Any]]:
+    """By star: each channel's good points and their median magnitude, scatter and error."""
     import numpy as np
 
-    mag, error = table.mag[:, star, channel], table.error[:, star, channel]
-    good = (table.flag[:, star, channel] == 0) & np.isfinite(mag)
-    if not good.any():
-        return {}
-    return {
-        "points": int(good.sum()),
-        "mag": round(float(np.median(mag[good])), 4),
-        "scatter": round(float(curves.scatter[star, channel]), 5),
-        "error": round(float(np.median(error[good])), 5),
-    }
-
-
-def _create(site: Site, collection: str, key: str, fields: Fields) -> None:
-    with suppress(AlreadyExists):  # of a star, whose place does not change; of this very run
-        site.catalog.create(collection, key, fields)
+    good = (table.flag == 0) & np.isfinite(table.mag)
+    points = good.sum(axis=0)
+    mag = _median(np.where(good, table.mag, np.nan))
+    error = _median(np.where(good, table.error, np.nan))
+    return [
+        {
+            channel: {
+                "points": int(points[star, index]),
+                "mag": round(float(mag[star, index]), 4),
+                "scatter": round(float(curves.scatter[star, index]), 5),
+                "error": round(float(error[star, index]), 5),
+            }
+            for index, channel in enumerate(table.channels)
+            if points[star, index]
+        }
+        for star in range(len(table.star_id))
+    ]
 
 
 def _point_to(site: Site, sequence: ObservationName, path: str, moment: datetime) -> None:

@@ -10,6 +10,7 @@ from panoptes.network.catalog.catalog import (
     AlreadyExists,
     Catalog,
     Conflict,
+    Query,
 )
 from tests.network.catalog.contract.documents import (
     NOON,
@@ -23,6 +24,20 @@ def test_a_document_is_created_once(catalog: Catalog) -> None:
     with pytest.raises(AlreadyExists):
         catalog.create("images", "one", {"a": 2})
     assert catalog.get("images", "one") == first
+
+
+def test_of_many_documents_those_that_are_missing_are_created(catalog: Catalog) -> None:
+    there = create(catalog, "stars", "b", {"g": 1.0})
+    catalog.create_missing("stars", {key: {"g": 9.5} for key in "abc"})
+    assert catalog.get("stars", "b") == there
+    assert {s.key: s.fields for s in catalog.query(Query("stars"))} == {
+        "a": {"g": 9.5},
+        "b": {"g": 1.0},
+        "c": {"g": 9.5},
+    }
+    with pytest.raises(ValueError, match=r"__id__"):
+        catalog.create_missing("stars", {"d": {}, "__id__": {}})
+    assert catalog.get("stars", "d") is None
 
 
 def test_one_of_many_creators_wins(catalog: Catalog) -> None:
