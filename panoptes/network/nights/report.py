@@ -32,6 +32,7 @@ from panoptes.network.nights.unit_night import (
     Span,
     UnitNight,
 )
+from panoptes.network.quality import lost_light
 from panoptes.network.search import all_units, separation
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
@@ -310,7 +311,30 @@ def _sky(images: Iterable[Stored], told: Telling) -> Sky:
         moonsep=_measured(lights, "moonsep"),
         measev=_measured(lights, "measev"),
         cloud=told.cloud,
+        background=_of_values(map(_background, lights)),
+        fwhm=_of_values(_of_stars(each, "fwhm") for each in lights),
+        lost_light=_of_values(_lost_light(lights)),
     )
+
+
+def _of_stars(image: Stored, name: str) -> float | None:
+    """What the network measured of an image."""
+    return found.number(found.part(image.fields, "measured"), name)
+
+
+def _background(image: Stored) -> float | None:
+    sky = found.part(found.part(image.fields, "measured"), "sky")
+    levels = [level for name in sky if (level := found.number(sky, name)) is not None]
+    return fmean(levels) if levels else None
+
+
+def _lost_light(lights: Iterable[Stored]) -> Iterator[float | None]:
+    zero_points: dict[str, list[float | None]] = defaultdict(list)
+    for each in lights:
+        sequence_id = found.text(each.fields, "sequence_id") or ""
+        zero_points[sequence_id].append(_of_stars(each, "zero_point"))
+    for of_observation in zero_points.values():
+        yield from lost_light(of_observation)
 
 
 def _instrument(images: Iterable[Stored]) -> Instrument:
@@ -324,7 +348,13 @@ def _instrument(images: Iterable[Stored]) -> Instrument:
 
 
 def _pointing(image: Stored) -> float | None:
-    """Degrees between where the mount said it pointed and the solved image's place."""
+    """Degrees between where the mount said it pointed and the solved image's place.
+
+    Of what the network solved only full frames: of a crop the middle is not the mount's.
+    """
+    solution = found.part(image.fields, "solution")
+    if "ra" in solution:
+        return found.number(solution, "pointing_error")
     names = ("ra_mnt", "dec_mnt", "ra_image", "dec_image")
     values = [found.number(image.fields, name) for name in names]
     if any(each is None for each in values):

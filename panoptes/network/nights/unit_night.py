@@ -112,7 +112,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Sky:
-    """What is known of the sky, from headers and from the unit's own weather. None: nothing."""
+    """What is known of the sky, from headers, stars and the unit's weather. None: nothing."""
 
     airmass: Measured | None = None
     moonfrac: Measured | None = None
@@ -123,6 +123,12 @@ class Sky:
     """Brightness that the camera measured, EV."""
     cloud: str | None = None
     """In words, as the unit's weather station says it, the most frequent first."""
+    background: Measured | None = None
+    """ADU, mean of the colours, the camera's zero included."""
+    fwhm: Measured | None = None
+    """Pixels, of the median star."""
+    lost_light: Measured | None = None
+    """Magnitudes that a light lacks beside the best of its observation."""
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,12 @@ def _sky(night: UnitNight) -> Iterator[str]:
     sky = night.sky
     if sky.cloud is not None:
         yield f"clouds: {sky.cloud}"
+    if sky.lost_light is not None:
+        yield f"up to {sky.lost_light.most:.1f} mag of light lost"
+    if sky.fwhm is not None:
+        yield f"stars {_range(sky.fwhm, '.1f')} pixels wide"
+    if sky.background is not None:
+        yield f"background {_range(sky.background, '.0f')} ADU"
     if sky.airmass is not None:
         yield f"airmass {_range(sky.airmass, '.2f')}"
     if sky.moonfrac is not None:
