@@ -376,8 +376,9 @@ def _place_of(solution: Any) -> tuple[float, float] | None:
     """Of an image's middle; None where it is not solved, or has other software's words."""
     said = solution if isinstance(solution, dict) else {}
     ra, dec = said.get("ra"), said.get("dec")
-    is_known = isinstance(ra, int | float) and isinstance(dec, int | float)
-    return (float(ra), float(dec)) if is_known else None
+    if not isinstance(ra, int | float) or not isinstance(dec, int | float):
+        return None
+    return float(ra), float(dec)
 
 
 def merge_first_writer(
