@@ -7,9 +7,14 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
+from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import GeoPoint
+from panoptes.network.ingest.folder import files_in, ingest_folder
+from panoptes.network.ingest.take import Watch
 from panoptes.network.nights import (
     UnitNight,
     last_whole_night,
@@ -19,8 +24,10 @@ from panoptes.network.nights import (
     unit_night,
 )
 from panoptes.network.nights.plots import timeline
+from panoptes.network.nights.words import facts
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
+from tests.measured import FRAMES, SKY
 from tests.network.nights.simulated import (
     CADENCE,
     CAMERA,
@@ -178,3 +185,26 @@ def test_firestore_has_an_index_for_every_question(archive: Site) -> None:
             nights_of(site, unit_id, before="2026-01-14")
         nights_of(site)
         assert asked.without_index() == []
+
+
+def test_clouds_seeing_and_background_are_what_the_stars_say(tmp_path: Path) -> None:
+    *_, cloudy, _, _ = SKY.write(tmp_path / "uploads")[:FRAMES]
+    with fits.open(cloudy, mode="update", uint=True) as hdus:
+        light = hdus[0].data.astype(float) - 2048
+        hdus[0].data = (2048 + light / 2).astype(np.uint16)
+    (tmp_path / "data").mkdir()
+    site = Site.in_folder(tmp_path / "data", incoming=tmp_path / "uploads", rest_seconds=0)
+    ingest_folder(site, files_in(site, tmp_path / "data"), watch=Watch())
+    (observed,) = site.catalog.query(Query("observations"))
+    found = unit_night(site, SKY.unit_id, observed.fields["night"])
+    sky = found.sky
+    assert sky.lost_light is not None
+    assert sky.fwhm is not None
+    assert sky.background is not None
+    assert (sky.lost_light.images, sky.fwhm.images, sky.background.images) == (FRAMES,) * 3
+    assert sky.lost_light.most == pytest.approx(0.75, abs=0.1)
+    assert sky.lost_light.median < 0.1
+    assert 1.5 < sky.fwhm.median < 5
+    assert 2048 < sky.background.least < sky.background.most
+    assert found.instrument.pointing is None, "of a crop the middle is not the mount's"
+    assert f"up to {sky.lost_light.most:.1f} mag of light lost" in dict(facts(found))["sky"]
