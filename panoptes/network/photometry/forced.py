@@ -137,8 +137,9 @@ class FrameFit:
     ) -> None:
         import numpy as np
 
-        self.planes = Planes(pixels, pattern)
-        rows, columns = pixels.shape
+        # Cells of the mask are whole: of an odd number of rows the last is not used.
+        rows, columns = (2 * (length // 2) for length in pixels.shape)
+        self.planes = Planes(pixels[:rows, :columns], pattern)
         self.known = known
         self.x, self.y = x + known.moved[:, 0], y + known.moved[:, 1]
         far = SIDE
