@@ -105,7 +105,8 @@ class ImagePage:
     @property
     def side(self) -> int:
         """Pixels of the part that is shown."""
-        return min(MOST_SIDE, *(self.shape or ()))
+        columns, rows = self.shape or (MOST_SIDE, MOST_SIDE)
+        return min(MOST_SIDE, columns, rows)
 
 
 def observation_page(
