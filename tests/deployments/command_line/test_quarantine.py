@@ -148,7 +148,7 @@ def test_what_came_from_a_folder_of_ones_own_is_reopened_there(tmp_path: Path) -
     assert "--incoming FOLDER" in refused.stderr
     done = call(small, "rescue", "--all", "--incoming", small.settings.incoming)
     assert done.exit_code == 0
-    assert "reopened" in done.stdout
+    assert "opened again" in done.stdout
     site = sites.kept(tmp_path, previews_wanted=False)
     assert sites.outcomes(sites.run(site)) == {LARGE: "catalogued"}
 
