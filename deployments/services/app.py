@@ -1,8 +1,8 @@
 """The network's HTTP services: lookup-field, get-fits-header, the search, and files.
 
-They only read, but for giving units their keys, and are an application of their own beside the
-receiver: the two have other callers, other secrets and other needs for Prefect (these need
-none). Blocking work runs in the framework's threads.
+They only read, but for units' keys, rescues and the ends of sessions, and are an application
+of their own beside the receiver: the two have other callers, other secrets and other needs for
+Prefect (these need none). Blocking work runs in the framework's threads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from deployments.receiver.authentication import AnyOf
-from deployments.services.access import Admission, BrowserRules
+from deployments.services.access import RETRY_SECONDS, Admission, BrowserRules
 from deployments.services.file_routes import file_router
 from deployments.services.heads import Heads
 from deployments.services.health_routes import health_router
@@ -62,7 +62,6 @@ from panoptes.network.storage.store import NotFound
 from panoptes.network.stored_header import stored_header
 from panoptes.network.units.keys import AlreadyGiven, KeyFolder, TooManyTries, WrongSecret
 
-RETRY_SECONDS = "30"
 log = safe_log(__name__)
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -92,7 +91,8 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
 
     `sesame` takes the place of the one that the environment names.
     """
-    sessions = Sessions(settings.token.get_secret_value() if settings.token else None)
+    token = settings.token.get_secret_value() if settings.token else None
+    sessions = Sessions(token, site.catalog)
     guard = settings.guard()
     if sessions.can_sign_in:
         guard = AnyOf((guard, SignedIn(sessions)))
