@@ -25,6 +25,7 @@ from deployments.services.access import Admission, BrowserRules
 from deployments.services.file_routes import file_router
 from deployments.services.heads import Heads
 from deployments.services.health_routes import health_router
+from deployments.services.image_access_routes import image_access_router
 from deployments.services.key_routes import KEY_PATH, key_router
 from deployments.services.metrics_routes import metrics_router
 from deployments.services.models import (
@@ -150,6 +151,7 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     if sessions.can_sign_in:
         app.include_router(sign_in_router(pages))
     app.include_router(search_router(services))
+    app.include_router(image_access_router(services))
     app.include_router(night_router(services))
     app.include_router(network_router(services))
     app.include_router(metrics_router(services))
