@@ -25,6 +25,7 @@ MODULES = {
     "night": "night",
     "timelapse": "timelapse",
     "process": "process",
+    "export": "export",
     "deploy": "deploy",
     "cloud": "cloud",
     "adopt": "adopt",

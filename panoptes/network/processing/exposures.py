@@ -119,6 +119,11 @@ def pixels_of(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
 
     Raises FrameLost for what cannot be decoded or is not there, and TransientError.
     """
+    return frame_of(site, exposure)[0]
+
+
+def frame_of(site: Site, exposure: Exposure) -> tuple[NDArray[np.uint16], str]:
+    """The same, and the Bayer mask of its first two rows, such as ``GBRG``, as its header says."""
     try:
         data, _ = site.store("images").read(exposure.path)
         content = check_source(
@@ -131,9 +136,10 @@ def pixels_of(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
         raise FrameLost(exposure.image_id, "its archived file is missing") from None
     except (BadInput, Unreadable) as error:
         raise FrameLost(exposure.image_id, f"its archived file cannot be read: {error}") from error
-    if display_of(content.header).pattern is None:
+    pattern = display_of(content.header).pattern
+    if pattern is None:
         raise FrameLost(exposure.image_id, "its header names no Bayer mask (FILTER = 'RGGB')")
-    return content.adu()
+    return content.adu(), pattern
 
 
 def solved(
