@@ -25,6 +25,7 @@ MODULES = {
     "night": "night",
     "timelapse": "timelapse",
     "process": "process",
+    "light-curve": "light_curves",
     "export": "export",
     "deploy": "deploy",
     "cloud": "cloud",

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from deployments.services.models import Problem
 from deployments.services.search_routes import CSV, SequenceId
-from deployments.services.star_curves import Star, Summaries, star_of
+from deployments.services.star_curves import Summaries
 from deployments.services.state import Services
 from panoptes.network.document_json import to_json
 from panoptes.network.ingest.ledger import code_version
@@ -28,7 +28,7 @@ from panoptes.network.light_curves.aavso import (
 )
 from panoptes.network.light_curves.rows import csv_text, curve_json
 from panoptes.network.light_curves.table import COMBINED
-from panoptes.network.processing.stored_curves import open_curves
+from panoptes.network.processing.stored_curves import Star, open_curves, star_of
 
 STAR = "/observations/{sequence_id}/light-curves/{star_id}"
 
@@ -65,7 +65,7 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
     """``/observations/SEQUENCE_ID/light-curves``."""
     router = APIRouter(tags=["light curves"])
     site = services.site
-    software = f"panoptes-network {code_version()}"
+    software = code_version()
 
     @router.get("/observations/{sequence_id}/light-curves", responses=_NONE_SUCH)
     def stars(sequence_id: SequenceId) -> StarsAnswer:
@@ -157,8 +157,6 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
         """One channel of the star as a report to the AAVSO's exoplanet section."""
         found = star_of(site, sequence_id, star_id)
         curve = next((each for each in found.curves if each.channel == channel), None)
-        exptime = found.stored.observation.get("exptime")
-        seconds = float(exptime) if isinstance(exptime, int | float) else 0.0
 
         def report() -> Iterator[str]:
             if curve is None:
@@ -167,7 +165,11 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
                     f"the star was not measured in {channel!r}: choose one of {channels}"
                 )
             transit = Transit(
-                planet, seconds, star=name or None, priors=priors.strip(), notes=notes.strip()
+                planet,
+                found.exposure_seconds,
+                star=name or None,
+                priors=priors.strip(),
+                notes=notes.strip(),
             )
             return exoplanet_report(curve, Reporter(observer, software), transit)
 

@@ -18,9 +18,9 @@ from deployments.services.pages.light_curve_plots import (
 )
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.pages import Pages
-from deployments.services.star_curves import Summaries, star_of
+from deployments.services.star_curves import Summaries
 from deployments.services.state import Services
-from panoptes.network.processing.stored_curves import open_curves
+from panoptes.network.processing.stored_curves import open_curves, star_of
 
 ON_A_PAGE = 100
 

@@ -18,7 +18,6 @@ from panoptes.network.processing.exposures import Exposure
 
 VERSION = "2.3"
 """Of AutoWISP, of which the folder was tried."""
-OBSERVER = "Project PANOPTES"
 FOCAL_LENGTH, FOCAL_RATIO = 85.0, 1.4
 """Millimetres; of the lens of a unit."""
 PIXEL = 4.3
@@ -67,7 +66,9 @@ def image_cards(exposure: Exposure, instrument: Instrument, field: Field) -> lis
         ("DATE-OBS", f"{begun:%Y-%m-%d}", "UTC, start of the exposure"),
         ("TIME-OBS", f"{begun:%H:%M:%S.%f}", "UTC, start of the exposure"),
         ("EXPTIME", exposure.seconds, "[s]"),
-        ("ORIGIN", OBSERVER, ""),
+        # AutoWISP writes the observer, which it knows by ORIGIN, into OBSERVER, by which it
+        # then looks for the mount: all are of one name.
+        ("ORIGIN", instrument.unit_id, "unit, who observes"),
         ("OBSERVER", instrument.unit_id, "unit, and its mount"),
         ("CAMSN", instrument.camera_serial, "camera"),
         ("INTSN", lens_of(instrument), "lens"),
@@ -141,7 +142,9 @@ def survey_json(instrument: Instrument) -> str:
                 "its serial number is not known",
             )
         ],
-        "observers": [{"name": OBSERVER, "email": "", "phone": "", "notes": ""}],
+        "observers": [
+            {"name": instrument.unit_id, "email": "", "phone": "", "notes": "Project PANOPTES"}
+        ],
         "observatories": [
             {
                 "name": instrument.unit_id,

@@ -261,14 +261,7 @@ def obscore_row(
 
 def _region(outline: Outline) -> str:
     """As STC-S, the corners counter-clockwise as seen from inside of the sphere."""
-    corners = outline.corners
-    east, north = (
-        [(ra - corners[0][0] + 180.0) % 360.0 - 180.0 for ra, _ in corners],
-        [dec for _, dec in corners],
-    )
-    turn = sum(east[n - 1] * north[n] - east[n] * north[n - 1] for n in range(len(corners)))
-    # East is to the left as the sky is looked at.
-    ordered = corners if turn > 0 else corners[::-1]
+    ordered = outline.corners[::-1] if outline.is_clockwise else outline.corners
     return "Polygon ICRS " + " ".join(f"{ra:.6f} {dec:.6f}" for ra, dec in ordered)
 
 

@@ -55,6 +55,11 @@ class Outline:
     def sides(self) -> list[tuple[Vector, Vector]]:
         return list(pairwise((*self.vectors, self.vectors[0])))
 
+    @property
+    def is_clockwise(self) -> bool:
+        """As it is seen from inside of the sphere, east to the left of north."""
+        return _dot(self._normals[0], self.middle) > 0
+
     def holds(self, place: Vector) -> bool:
         turns = [_dot(each, place) for each in self._normals]
         one_side = all(turn >= 0 for turn in turns) or all(turn <= 0 for turn in turns)

@@ -107,9 +107,9 @@ def test_the_outline_is_a_polygon_around_its_middle(client: httpx.Client) -> Non
     ra, dec = np.radians(np.array(numbers, float).reshape(4, 2).T)
     vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
     assert to_place(tuple(vectors.sum(axis=0))) == pytest.approx((85.0, -4.0), abs=0.1)
-    # Counter-clockwise, seen from inside.
+    # Counter-clockwise, seen from inside; the vectors point outwards.
     turns = [np.cross(vectors[n - 1], vectors[n]) @ vectors.sum(axis=0) for n in range(4)]
-    assert all(turn > 0 for turn in turns)
+    assert all(turn < 0 for turn in turns)
 
 
 BOTH, ALL = [FIRST, SECOND], [FIRST, SECOND, AT_THE_POLE]
