@@ -29,6 +29,7 @@ from panoptes.network.light_curves.aavso import (
 from panoptes.network.light_curves.rows import csv_text, curve_json
 from panoptes.network.light_curves.table import COMBINED
 from panoptes.network.processing.stored_curves import Star, open_curves, star_of
+from panoptes.network.storage.store import NotFound
 
 STAR = "/observations/{sequence_id}/light-curves/{star_id}"
 
@@ -41,6 +42,7 @@ StarId = Annotated[
     ),
 ]
 Observer = Annotated[str, Query(max_length=10, description="the observer code that the AAVSO gave")]
+Channel = Annotated[str, Query(max_length=10, description="all, R, G or B")]
 Name = Annotated[
     str | None, Query(max_length=100, description="what the star is called; Gaia's by default")
 ]
@@ -124,6 +126,22 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
         return Response(data, headers=_attached(found, "fits"), media_type="application/fits")
 
     @router.get(
+        f"{STAR}/plot.svg",
+        response_class=Response,
+        responses=_NONE_SUCH | _content("image/svg+xml"),
+    )
+    def plot(sequence_id: SequenceId, star_id: StarId, channel: Channel = COMBINED) -> Response:
+        """Magnitudes against time, drawn: black on white."""
+        from deployments.services.pages.light_curve_plots import light_curve_plot
+        from panoptes.network.nights.svg import as_file
+
+        found = star_of(site, sequence_id, star_id)
+        curve = next((each for each in found.curves if each.channel == channel), None)
+        if curve is None:
+            raise NotFound(_other_channel(found, channel))
+        return Response(as_file(light_curve_plot(curve)), media_type="image/svg+xml")
+
+    @router.get(
         f"{STAR}/aavso-extended.txt",
         response_class=StreamingResponse,
         responses=_NONE_SUCH | _content("text/plain"),
@@ -149,7 +167,7 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
         star_id: StarId,
         observer: Observer,
         planet: Annotated[str, Query(max_length=100, description="for example HD 189733 b")],
-        channel: Annotated[str, Query(max_length=10)] = COMBINED,
+        channel: Channel = COMBINED,
         name: Name = None,
         priors: Annotated[str, Query(max_length=1000)] = "",
         notes: Annotated[str, Query(max_length=1000)] = "",
@@ -160,10 +178,7 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
 
         def report() -> Iterator[str]:
             if curve is None:
-                channels = ", ".join(each.channel for each in found.curves)
-                raise Unreportable(
-                    f"the star was not measured in {channel!r}: choose one of {channels}"
-                )
+                raise Unreportable(_other_channel(found, channel))
             transit = Transit(
                 planet,
                 found.exposure_seconds,
@@ -176,6 +191,11 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
         return _report(report, found, "exoplanet")
 
     return router
+
+
+def _other_channel(star: Star, channel: str) -> str:
+    channels = ", ".join(each.channel for each in star.curves)
+    return f"the star was not measured in {channel!r}: choose one of {channels}"
 
 
 def _content(kind: str) -> dict[int | str, dict[str, Any]]:

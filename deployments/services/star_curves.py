@@ -22,9 +22,12 @@ class Summaries:
         """The brightest first."""
         key = (stored.path, stored.generation)
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = tuple(summaries(stored.file))
+            known = self._kept.get(key)
+        if known is None:  # read without the lock: others' stars do not wait for these
+            known = tuple(summaries(stored.file))
+        with self._lock:
+            self._kept[key] = known
             self._kept.move_to_end(key)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-            return self._kept[key]
+        return known

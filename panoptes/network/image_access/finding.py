@@ -132,12 +132,13 @@ def _by_id(catalog: Catalog, query: ImageQuery) -> Iterator[Stored]:
             yield found
 
 
-def _cones(query: ImageQuery) -> Iterator[Cone | None]:
-    if not query.regions:
-        yield None
-    for region in query.regions:
-        cone = region.cone
-        yield Cone(cone.ra, cone.dec, min(180.0, cone.radius + _REACH))
+def _cones(query: ImageQuery) -> list[Cone | None]:
+    """Where observations may lie; None: anywhere, which takes no longer than a wide circle."""
+    near = [each.cone for each in query.regions]
+    cones = [Cone(each.ra, each.dec, min(180.0, each.radius + _REACH)) for each in near]
+    if not cones or any(each.is_wide for each in cones):
+        return [None]
+    return [*cones]
 
 
 def _wanted(query: ImageQuery) -> Callable[[Cone | None], Wanted]:

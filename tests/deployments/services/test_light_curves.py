@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 import numpy as np
@@ -66,6 +67,13 @@ def test_lightkurve_opens_the_fits_file(client: httpx.Client, tmp_path: Path) ->
     curve = lightkurve.read(str(path))
     assert len(curve.time) == FRAMES
     assert float(np.nanmin(curve.flux)) < 0.995
+
+
+def test_a_plot_is_a_picture_of_its_own(client: httpx.Client) -> None:
+    plot = client.get(f"{OWN}/plot.svg", params={"channel": "G"})
+    assert plot.headers["content-type"] == "image/svg+xml"
+    assert ElementTree.fromstring(plot.text).get("width")
+    assert client.get(f"{OWN}/plot.svg", params={"channel": "X"}).status_code == 404
 
 
 def test_the_aavsos_forms_are_fetched_with_an_observers_code(client: httpx.Client) -> None:
