@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from tests.archives import SEQUENCE_ID, small_archive
 STARS, FRAMES = 150, 24
 STAR = "3017364032845124352"
 """The brightest, at G 8: it is dimmed by 0.02 magnitudes for a third of the time."""
+STAR_KEY = f"gaia_dr3:{STAR}"
 LIGHT_CURVES = f"/observations/{SEQUENCE_ID}/light-curves"
 PROCESSED = datetime(2018, 2, 17, 18, 30, tzinfo=UTC)
 
@@ -32,6 +33,20 @@ def measured_archive(folder: Path) -> Site:
     store.put(path, file.getvalue(), if_generation=0)
     said = {"measurements_path": path, "processed": PROCESSED}
     modify(site.catalog, "observations", SEQUENCE_ID, lambda _: said)
+    star = {"star_id": STAR, "ra": 83.8, "dec": -5.4, "g": 8.0}
+    site.catalog.create("stars", STAR_KEY, star)
+    for hours in (0, 1):  # processed twice
+        processed = PROCESSED - timedelta(hours=hours)
+        curve = {
+            "star": STAR_KEY,
+            "star_id": STAR,
+            "sequence_id": SEQUENCE_ID,
+            "unit_id": "PAN001",
+            "time": datetime(2018, 2, 16, 11, 6, 23, tzinfo=UTC),
+            "processed": processed,
+            "channels": {"all": {"points": 23, "mag": 8.005, "scatter": 0.009, "error": 0.005}},
+        }
+        site.catalog.create("lightcurves", f"{STAR_KEY}_{processed:%Y%m%dT%H%M%S%f}", curve)
     return site
 
 

@@ -28,6 +28,7 @@ from panoptes.network.light_curves.aavso import (
 )
 from panoptes.network.light_curves.rows import csv_text, curve_json
 from panoptes.network.light_curves.table import COMBINED
+from panoptes.network.processing.star_history import star_history
 from panoptes.network.processing.stored_curves import Star, open_curves, star_of
 from panoptes.network.storage.store import NotFound
 
@@ -49,6 +50,24 @@ Name = Annotated[
 _NONE_SUCH: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "There is no such observation, star or light curve"}
 }
+
+
+StarKey = Annotated[
+    str,
+    Path(
+        max_length=100,
+        description="gaia_dr3:SOURCE_ID, hip:NUMBER, or the TIC's number where that is known",
+        examples=["gaia_dr3:3017364032845124352"],
+    ),
+]
+
+
+class HistoryAnswer(BaseModel):
+    """A star, and its newest light curve of each observation, in the order of time."""
+
+    success: Literal[True] = True
+    star: dict[str, Any]
+    light_curves: list[dict[str, Any]]
 
 
 class StarsAnswer(BaseModel):
@@ -80,6 +99,14 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
             processed=processed if isinstance(processed, str) else None,
             stars=found,
         )
+
+    @router.get("/stars/{star}", responses=_NONE_SUCH)
+    def history(star: StarKey) -> HistoryAnswer:
+        """A star in all observations that were processed."""
+        found = star_history(site, star)
+        said: Any = to_json(found.star)
+        seen: list[Any] = [to_json(asdict(each)) for each in found.seen]
+        return HistoryAnswer(star={"star": found.key} | said, light_curves=seen)
 
     @router.get(STAR, response_class=Response, responses=_NONE_SUCH | _content("application/json"))
     def star(sequence_id: SequenceId, star_id: StarId) -> Response:

@@ -20,9 +20,18 @@ from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.pages import Pages
 from deployments.services.star_curves import Summaries
 from deployments.services.state import Services
+from panoptes.network.processing.process import catalogue_key
+from panoptes.network.processing.star_history import star_history
 from panoptes.network.processing.stored_curves import open_curves, star_of
+from panoptes.network.site import Site
 
 ON_A_PAGE = 100
+
+
+def _history(site: Site, star_id: str) -> str | None:
+    """Where all light curves of a star are listed, if it is known by Gaia's number."""
+    key = catalogue_key(star_id)
+    return f"/stars/{key}" if site.catalog.get("stars", key) else None
 
 
 def light_curve_pages_router(services: Services, pages: Pages, summaries: Summaries) -> APIRouter:
@@ -86,6 +95,11 @@ def light_curve_pages_router(services: Services, pages: Pages, summaries: Summar
             processed=found.stored.processed,
             curves=list(zip(ordered, plots, strict=True)),
             channel_words=CHANNEL_WORDS,
+            history=_history(site, star_id),
         )
+
+    @router.get("/stars/{star}")
+    def history(star: str, request: Request) -> Response:
+        return pages.render(request, "star_history.html", history=star_history(site, star))
 
     return router

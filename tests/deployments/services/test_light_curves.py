@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import httpx
@@ -18,7 +19,7 @@ from panoptes.network.storage.folder import FolderStore
 from tests.archives import OTHER, SEQUENCE_ID
 from tests.deployments.services.pages.test_pages import BROWSER
 from tests.deployments.services.served import served
-from tests.light_curve_archive import FRAMES, LIGHT_CURVES, STAR, STARS, measured_archive
+from tests.light_curve_archive import FRAMES, LIGHT_CURVES, STAR, STAR_KEY, STARS, measured_archive
 
 OWN = f"{LIGHT_CURVES}/{STAR}"
 
@@ -126,6 +127,19 @@ def test_people_come_from_the_search_to_a_stars_plots(client: httpx.Client) -> N
     assert (found.status_code, found.headers["location"]) == (303, OWN)
     second = client.get(LIGHT_CURVES, params={"page": 2}, headers=BROWSER).text
     assert "101 to 150 of 150" in second
+
+
+def test_a_star_leads_to_its_other_observations(client: httpx.Client) -> None:
+    answer = client.get(f"/stars/{STAR_KEY}").json()
+    assert (answer["star"]["star"], answer["star"]["g"]) == (STAR_KEY, 8.0)
+    (curve,) = answer["light_curves"]
+    assert (curve["sequence_id"], curve["processed"]) == (SEQUENCE_ID, "2018-02-17T18:30:00Z")
+    assert f'href="/stars/{STAR_KEY}"' in unquote(client.get(OWN, headers=BROWSER).text)
+    page = client.get(f"/stars/{STAR_KEY}", headers=BROWSER)
+    assert f'href="{OWN}"' in page.text
+    for other in ("gaia_dr3:1", "%3Cb%3E", "..%2Fx"):
+        refused = client.get(f"/stars/{other}", headers=BROWSER)
+        assert (refused.status_code, "<b>" in refused.text) == (404, False)
 
 
 def test_a_star_is_read_without_the_rest_of_the_file(

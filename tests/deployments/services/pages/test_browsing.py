@@ -14,7 +14,7 @@ from panoptes.network.site import Site
 from tests.archives import OTHER, SEQUENCE_ID
 from tests.deployments.services.pages.browsers import chromium, needs_chromium, opened
 from tests.deployments.services.served import served
-from tests.light_curve_archive import LIGHT_CURVES, STAR, measured_archive
+from tests.light_curve_archive import LIGHT_CURVES, STAR, STAR_KEY, measured_archive
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("chromium")]
 IMAGE_ID = "PAN001_14d3bd_20180216T112430"
@@ -131,7 +131,7 @@ PAGES = [
     f"/observations/{SEQUENCE_ID}", f"/observations/{OTHER}", f"/images/{IMAGE_ID}",
     "/images/PAN012_358d0f_20180822T040013", "/units/PAN999", "/nothing", "/docs", "/sky",
     "/observations", "/observations?near=M42&radius=5", "/files?name=14d3bd",
-    LIGHT_CURVES, f"{LIGHT_CURVES}/{STAR}",
+    LIGHT_CURVES, f"{LIGHT_CURVES}/{STAR}", f"/stars/{STAR_KEY}",
 ]  # fmt: skip
 
 
