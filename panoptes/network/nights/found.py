@@ -26,7 +26,8 @@ MOST_UNROUTED = 50
 _OBSERVATION = ("camera_id", "field_name", "image_type", "num_images", "time")
 _IMAGE = (
     "airmass", "camera_id", "camtemp", "dec_image", "dec_mnt", "exptime", "focpos", "image_type",
-    "measev", "moonfrac", "moonsep", "quality", "ra_image", "ra_mnt", "sequence_id", "time",
+    "measev", "measured", "moonfrac", "moonsep", "quality", "ra_image", "ra_mnt", "sequence_id",
+    "solution", "time",
 )  # fmt: skip
 _FILE = (
     "adopted", "arrived", "camera_id", "case_id", "closed", "code", "derived", "file_type",

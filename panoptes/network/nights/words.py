@@ -107,6 +107,14 @@ def _sky(night: UnitNight) -> Iterator[str]:
         yield f"{_range(sky.moonsep, '.0f')} degrees from the Moon"
     if sky.measev is not None:
         yield f"brightness {_range(sky.measev, '.1f')} EV"
+    if sky.level is not None:
+        yield f"sky {_range(sky.level, '.0f')} ADU"
+    if sky.seeing is not None:
+        yield f"stars {_range(sky.seeing, '.1f')}″ wide"
+    if sky.lost is not None:
+        yield (
+            f"{sky.lost.median:.2f} mag of light lost at the median, {sky.lost.most:.2f} at most"
+        )
 
 
 def _instrument(night: UnitNight) -> Iterator[tuple[str, str]]:

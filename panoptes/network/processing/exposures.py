@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from panoptes.network.catalog.catalog import Fields, Query
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.content import check_source
+from panoptes.network.fits.display import display_of
 from panoptes.network.names import ImageType
+from panoptes.network.photometry.bayer import bayer_pattern
 from panoptes.network.plate_solving.solving import pixel_scale
 from panoptes.network.plate_solving.wcs import Wcs
 from panoptes.network.safe_text import one_line
@@ -119,6 +121,14 @@ def pixels_of(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
 
     Raises FrameLost for what cannot be decoded or is not there, and TransientError.
     """
+    return frame_of(site, exposure)[0]
+
+
+def frame_of(site: Site, exposure: Exposure) -> tuple[NDArray[np.uint16], str]:
+    """The same, and the Bayer mask of its first two rows, such as ``GBRG``.
+
+    As its header says, else as it is measured.
+    """
     try:
         data, _ = site.store("images").read(exposure.path)
         content = check_source(
@@ -135,7 +145,8 @@ def pixels_of(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
     if isinstance(mask, str) and mask.strip() not in ("", "RGGB"):
         why = f"its camera has no Bayer mask (FILTER = {one_line(mask, most=20)!r})"
         raise FrameLost(exposure.image_id, why)
-    return content.adu()
+    pixels = content.adu()
+    return pixels, display_of(content.header).pattern or bayer_pattern(pixels)
 
 
 def solved_pixels(site: Site, exposure: Exposure) -> NDArray[np.uint16]:

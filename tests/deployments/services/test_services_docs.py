@@ -13,7 +13,7 @@ import pytest
 
 from deployments.services.app import create_app
 from deployments.services.settings import ServiceSettings
-from tests.archives import small_archive
+from tests.light_curve_archive import measured_archive
 from tests.local_http import serving
 
 BLOCK = re.compile(r"```bash\n(.*?)```\n(?:```json\n(.*?)```)?", re.DOTALL)
@@ -35,7 +35,7 @@ def test_the_curl_lines_of_the_docs_work(repository: Path, tmp_path: Path) -> No
     for shown, ours in OF_THE_DEMO.items():
         assert shown in text
         text = text.replace(shown, ours)
-    site = small_archive(tmp_path)
+    site = measured_archive(tmp_path)
     ran = 0
     with serving(lambda: create_app(site, ServiceSettings(files="archive"))) as url:
         for commands, answer in BLOCK.findall(text):

@@ -19,6 +19,8 @@ from panoptes.network.nights import (
     unit_night,
 )
 from panoptes.network.nights.plots import timeline
+from panoptes.network.nights.unit_night import Measured
+from panoptes.network.nights.words import facts
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 from tests.network.nights.simulated import (
@@ -123,6 +125,28 @@ def test_what_other_software_wrote_into_an_image_does_no_harm(archive: Site) -> 
     found = unit_night(archive, SILENT, "2025-11-30")
     assert (found.lights, found.exptime, found.sky.airmass) == (1, 0.0, None)
     assert timeline(found)
+
+
+def test_what_the_stars_say_is_told(archive: Site) -> None:
+    for number, (zero_point, error) in enumerate([(21.3, 0.1), (21.2, 0.2), (19.8, None)]):
+        image = {
+            "unit_id": SILENT,
+            "camera_id": CAMERA,
+            "sequence_id": f"{SILENT}_{CAMERA}_20251206T080000",
+            "time": datetime(2025, 12, 6, 8, number, tzinfo=UTC),
+            "measured": {"sky": {"G": 2200.0 + number}, "fwhm": 2.0, "zero_point": zero_point},
+            "solution": {"wcs": {}, "scale": 10.0, "pointing_error": error},
+        }
+        places = {"ra_mnt": 10.0, "dec_mnt": 10.0, "ra_image": 20.0, "dec_image": 10.0}
+        archive.catalog.create("images", f"measured-{number}", image | places)
+    found = unit_night(archive, SILENT, "2025-12-05")
+    assert found.sky.level == Measured(3, 2200.0, 2201.0, 2202.0)
+    assert found.sky.seeing == Measured(3, 20.0, 20.0, 20.0)
+    assert found.sky.lost == Measured(3, 0.0, 0.0, 1.4)
+    pointing = found.instrument.pointing
+    assert pointing is not None
+    assert (pointing.images, pointing.least, pointing.most) == (2, 0.1, 0.2)
+    assert "1.40 at most" in dict(facts(found))["sky"]
 
 
 def test_it_does_not_get_dark_in_a_northern_summer(archive: Site) -> None:

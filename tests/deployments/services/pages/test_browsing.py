@@ -11,9 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from panoptes.network.catalog.catalog import modify
 from panoptes.network.site import Site
-from tests.archives import OTHER, SEQUENCE_ID, small_archive
+from tests.archives import OTHER, SEQUENCE_ID
 from tests.deployments.services.pages.browsers import chromium, needs_chromium, opened
 from tests.deployments.services.served import served
+from tests.light_curve_archive import LIGHT_CURVES, STAR, STAR_KEY, measured_archive
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("chromium")]
 IMAGE_ID = "PAN001_14d3bd_20180216T112430"
@@ -23,7 +24,7 @@ MARKUP = '<script>document.title="taken over"</script><img src="x" onerror="aler
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """One unit as it should be, and one of which everything is written to do harm."""
-    site = small_archive(tmp_path_factory.mktemp("archive"))
+    site = measured_archive(tmp_path_factory.mktemp("archive"))
     said = {"weather": {"safe": False, "wind_safe": False, "wind_condition": MARKUP[:30]}}
     modify(site.catalog, "units", "PAN012", lambda _: {"name": MARKUP, "metadata": said})
     modify(
@@ -131,6 +132,7 @@ PAGES = [
     "/images/PAN012_358d0f_20180822T040013", "/units/PAN999", "/nothing", "/docs", "/sky",
     "/observations", "/observations?near=M42&radius=5", "/files?name=14d3bd",
     "/quarantine", "/sign-in", "/health",
+    LIGHT_CURVES, f"{LIGHT_CURVES}/{STAR}", f"/stars/{STAR_KEY}",
 ]  # fmt: skip
 
 
