@@ -26,10 +26,15 @@ def report_problem(
     site: Site | None,
     logs: Iterable[Log],
     services: EnvironmentSettings | None = None,
+    secret_files: Iterable[Path] = (),
 ) -> list[str]:
-    """Write the zip; gives the names in it. `services` are the settings of who is asked."""
+    """Write the zip; gives the names in it. `services` are the settings of who is asked.
+
+    What `secret_files` hold is searched for with all else that is secret.
+    """
     keys = Path(os.environ.get(_KEYS) or "/nonexistent").expanduser()
-    secrets = known_secrets(files=sorted(keys.glob("*.json")), more=_secrets_of(services))
+    files = [*sorted(keys.glob("*.json")), *secret_files]
+    secrets = known_secrets(files=files, more=_secrets_of(services))
     more: dict[str, Any] = {"prefect": _prefect()}
     if services is not None:
         more["services"] = _shown(services)

@@ -19,6 +19,7 @@ from panoptes.network.catalog.catalog import Fields, Operator, Query, Stored, mo
 from panoptes.network.documents import File
 from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.cases import QUARANTINED, event_id, report_case
+from panoptes.network.processing.process import LEAST_FRAMES
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.site import Site
 
@@ -66,7 +67,7 @@ def announce_observations(site: Site, *, busy: Collection[str] = ()) -> int:
         last = stored.fields.get("last_arrival")
         is_late = isinstance(last, datetime) and last > before
         if stored.fields.get("status") == "received" and stored.key not in busy and not is_late:
-            waiting.append((stored, _event_of_observation(stored)))
+            waiting.append((stored, _event_of_observation(site, stored)))
     told = 0
     for stored in _told(waiting[:MOST], "complete observations"):
         _mark(site, "observations", stored, ("last_arrival", "num_images"))
@@ -91,17 +92,22 @@ def _told(waiting: list[tuple[Stored, dict[str, Any]]], what: str) -> Iterator[S
         yield from (stored for stored, _ in batch)
 
 
-def _event_of_observation(stored: Stored) -> dict[str, Any]:
+def _event_of_observation(site: Site, stored: Stored) -> dict[str, Any]:
     said = stored.fields
+    can_be_measured = said.get("image_type", "light") == "light"
+    can_be_measured &= (said.get("num_images") or 0) >= LEAST_FRAMES
+    is_wanted = site.settings.measurements is not None and can_be_measured
     owners = {"panoptes.unit.id": said.get("unit_id"), "panoptes.camera.id": said.get("camera_id")}
     resource = {
         "prefect.resource.id": f"panoptes.observation.{stored.key}",
         "prefect.resource.name": stored.key,
         "panoptes.observation.id": stored.key,
+        "panoptes.light-curves": "wanted" if is_wanted else "not wanted",
         **{label: value for label, value in owners.items() if isinstance(value, str)},
     }
     payload = {"images": said.get("num_images"), "field": said.get("field_name")}
-    about = f"{stored.key} {said.get('num_images')} {said.get('last_arrival')}"
+    # Whoever wants it told anew writes to the document.
+    about = f"{stored.key} {stored.version}"
     return prefect_event(RECEIVED, resource, payload, id_=uuid5(NAMESPACE_OID, about))
 
 

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,20 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.network import load_network
-from flows.markdown_parts import linked, table
+from flows.light_curve_artifact import light_curves_markdown
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.lease import alone
 from panoptes.network.ingest.watchdog import ended_when_stalled
 from panoptes.network.names import parse_sequence_id
-from panoptes.network.processing.process import CannotProcess, Processed
+from panoptes.network.processing.owed import has_news, lease_of
+from panoptes.network.processing.process import CannotProcess
 from panoptes.network.safe_text import markdown, one_line
-from panoptes.network.site import Site
 from panoptes.network.stars.given import extra_stars
 from panoptes.network.stars.given import picids as read_picids
 from tasks import process_observation as tasks
 from tasks.naming import flow_run_named
 
 NOTHING = "Nothing to measure"
-MOST_LEFT_OUT = 100
 
 
 @flow(
@@ -44,6 +42,7 @@ def process_observation(
     network: str = "default",
     extra: str | None = None,
     picids: str | None = None,
+    only_if_new: bool = False,
 ) -> State[Any]:
     """Make light curves of an observation; those that were made before stay beside them.
 
@@ -56,6 +55,7 @@ def process_observation(
         extra: A CSV file on the worker's disk of stars that the packaged catalogue lacks, which
             ends at G 10: source_id,ra,dec,g.
         picids: A CSV file on the worker's disk of the TIC ids of stars: source_id,picid.
+        only_if_new: Do nothing if light curves were made since the observation's last file.
     """
     try:
         sequence = parse_sequence_id(sequence_id)
@@ -64,36 +64,27 @@ def process_observation(
             return Completed(message="nothing is measured: the block has no `measurements`")
         stars = extra_stars(Path(extra)) if extra else None
         ids = read_picids(Path(picids)) if picids else None
-        lease = f"process {sequence.sequence_id}"
         with (
             ended_when_stalled(block.stall_seconds),
-            alone(block.site.catalog, lease, block.lease_seconds) as is_alone,
+            alone(
+                block.site.catalog, lease_of(sequence.sequence_id), block.lease_seconds
+            ) as is_alone,
         ):
             if not is_alone:
                 return Cancelled(message="another run measures it")
-            made = tasks.process_observation(block, sequence.sequence_id, stars, ids)
-    except CannotProcess as error:
-        return Completed(name=NOTHING, message=one_line(error))
+            stored = block.site.catalog.get("observations", sequence.sequence_id)
+            if only_if_new and stored is not None and not has_news(stored.fields):
+                return Completed(message="nothing has come since its light curves were made")
+            try:
+                made = tasks.process_observation(block, sequence.sequence_id, stars, ids)
+            except CannotProcess as error:
+                return Completed(name=NOTHING, message=one_line(error))
     except (ValueError, ConfigurationError, TransientError) as error:
         return Failed(message=one_line(error))
     create_markdown_artifact(
-        "\n\n".join(_parts(block.site, made)) + "\n",
+        light_curves_markdown(block.site, made),
         key="light-curves",
         description=markdown(f"Light curves of {made.sequence_id}"),
     )
     left = f"; {len(made.left_out)} frames were left out" if made.left_out else ""
     return Completed(message=f"{made.stars} stars in {made.frames} images{left}")
-
-
-def _parts(site: Site, made: Processed) -> Iterator[str]:
-    place = linked(site, f"observations/{made.sequence_id}", made.sequence_id, made.sequence_id)
-    yield f"# Light curves of {place}"
-    yield f"{made.stars} stars in {made.frames} images, in `{made.path}` of the measurements."
-    rows = [
-        (f"{each.g:.1f}", str(each.stars), f"{1000 * each.scatter:.1f}", f"{1000 * each.error:.1f}")
-        for each in made.scatter
-    ]
-    yield table("By magnitude, all colours, mmag", ("G", "stars", "scatter", "error"), rows)
-    if made.left_out:
-        left = [(each.image_id, markdown(each.reason)) for each in made.left_out[:MOST_LEFT_OUT]]
-        yield table("Left out", ("image", "why"), left)

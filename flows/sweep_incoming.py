@@ -40,6 +40,7 @@ from panoptes.network.ingest.rest import at_rest
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import take_all
 from panoptes.network.ingest.watchdog import ended_when_stalled, progressing
+from panoptes.network.processing.owed import tell_again
 from panoptes.network.site import Site
 from panoptes.network.units.health import health_of
 from tasks.ingest_image import AsTasks
@@ -106,6 +107,7 @@ def _sweep(
     busy = held(site)
     for sequence in progressing(fallen_quiet(site, busy=busy | found.observations.keys())):
         steps.settle(sequence)
+    keep_trying(tell_again, site)
     keep_trying(announce_observations, site, busy=busy | found.observations.keys())
     started = left = 0
     if start_runs:

@@ -6,6 +6,7 @@ import sys
 import uuid
 from collections.abc import Collection, Sequence
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -32,7 +33,15 @@ def backfill(
         str | None, typer.Option("--to", metavar="NIGHT", help="The last night; that night alone.")
     ] = None,
     unit: Unit = None,
-    network: Annotated[str, typer.Option(help="The 'PANOPTES network' block.")] = "default",
+    network: Annotated[
+        str | None, typer.Option(help="The 'PANOPTES network' block; default, by default.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="With --dry-run: a network's folder instead.", file_okay=False
+        ),
+    ] = None,
     deployment: Annotated[
         str, typer.Option(help="The deployment to start, FLOW/DEPLOYMENT.")
     ] = INGEST_BACKFILL,
@@ -46,24 +55,34 @@ def backfill(
 
     One run for each observation of these nights that has files in incoming, in the work queue
     'backfill': it takes one batch of files and queues the rest again. PREFECT_API_URL says
-    where Prefect is. Exits with 3 if there are more observations than --most.
+    where Prefect is; --dry-run works without, and then does not know of runs that are due.
+    Exits with 3 if there are more observations than --most.
     """
     from prefect.settings import get_current_settings
 
     first, last = as_night(start, "--from"), as_night(end or start, "--to")
     if last < first:
         raise ConfigurationError(f"--to {last} is before --from {first}")
-    if not get_current_settings().api.url:
+    if data is not None and not dry_run:
+        raise ConfigurationError(
+            "runs work on a block, --network: --data is for --dry-run, or ingest the folder itself"
+        )
+    has_prefect = bool(get_current_settings().api.url)
+    if not has_prefect and (network is not None or not dry_run):
         raise ConfigurationError(
             "PREFECT_API_URL is not set: say where Prefect is, "
             "for example http://127.0.0.1:4200/api"
         )
-    site = choose_network(None, network)
+    block = network or "default"
+    site = choose_network(data, network or (block if has_prefect and data is None else None))
     with closing(site.catalog):
         found = waiting_of_nights(site, first, last, unit=unit)
         busy = held(site)
     names = sorted(found, key=lambda name: (name.rpartition("_")[2], name))
-    wanted, started = _start(site, names, busy, network, deployment, 0 if dry_run else most)
+    if has_prefect:
+        wanted, started = _start(site, names, busy, block, deployment, 0 if dry_run else most)
+    else:
+        wanted, started = [name for name in names if name not in busy], 0
     left = len(wanted) - started
     if as_json:
         rows = [{"sequence_id": name, "files": len(found[name].sources)} for name in wanted]
@@ -74,6 +93,8 @@ def backfill(
     parts = [f"{len(wanted)} observations wait"]
     if taken := len(found) - len(wanted):
         parts.append(f"{taken} more have a run already")
+    if not has_prefect:
+        parts.append("PREFECT_API_URL is not set, so runs that are due for some are not seen")
     if not dry_run:
         parts.append(f"{started} runs created")
         if left:

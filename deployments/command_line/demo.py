@@ -99,7 +99,7 @@ def _show(console: Console, site: Site, root: Path, *, as_json: bool) -> int:
 
     def upload(stack: LocalStack) -> None:
         console.print(f"Prefect's user interface, until the demo ends: {stack.url}")
-        sent.extend(Night(seed=20180216, images=3).send(site.store("incoming").put))
+        sent.extend(Night().send(site.store("incoming").put))
         told = f"{len(sent)} simulated uploads lie in {site.settings.incoming}"
         console.print(told, soft_wrap=True)
 

@@ -25,6 +25,8 @@ MODULES = {
     "night": "night",
     "timelapse": "timelapse",
     "process": "process",
+    "light-curve": "light_curves",
+    "export": "export",
     "deploy": "deploy",
     "cloud": "cloud",
     "adopt": "adopt",

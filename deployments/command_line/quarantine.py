@@ -127,7 +127,7 @@ def rescue(
     network: Network = None,
     as_json: AsJson = False,
 ) -> int:
-    """Put files back into incoming, to be judged again by the next run.
+    """Have files judged again: put them back into incoming, where the next run takes them up.
 
     The copy in quarantine stays, and the file's history says who asked for it and when. Safe
     to repeat. Exits with 3 if some could not be put back.
@@ -149,7 +149,7 @@ def rescue(
     if as_json:
         print_json({"rescued": [asdict(each) for each in done], "left": left})
     else:
-        sys.stdout.write(f"{len(done)} rescued, {len(left)} not\n")
+        sys.stdout.write(f"{len(done)} put back to be judged again, {len(left)} not\n")
     return NOT_ALL if left else OK
 
 

@@ -11,6 +11,7 @@ import typer
 
 from deployments.command_line.choosing import DATA, AsJson, Data, Network, choose_network
 from deployments.command_line.telling import OK, complaining, print_json
+from deployments.local_stack.sign_in_token import SIGN_IN_TOKEN
 from deployments.problem import report_problem
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.problem_report.collecting import Log
@@ -44,10 +45,11 @@ def report_problem_(
     """
     site, why_not = _site(data, network)
     logs = [_read(path) for path in log or ()]
-    usual = sorted((data or DATA).expanduser().glob("prefect/logs/*.log"))
+    root = (data or DATA).expanduser()
+    usual = sorted(root.glob("prefect/logs/*.log"))
     logs += [_read(path) for path in usual[:_MOST_LOGS]]
     written = io.BytesIO()
-    names = report_problem(written, site=site, logs=logs)
+    names = report_problem(written, site=site, logs=logs, secret_files=[root / SIGN_IN_TOKEN])
     try:
         output.write_bytes(written.getvalue())
     except OSError as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +18,7 @@ from rich.text import Text
 from deployments.command_line.choosing import DATA, AsJson, DataFolder
 from deployments.command_line.telling import FAILED, OK, print_json
 from deployments.local_stack.claims import StackError
+from deployments.local_stack.sign_in_token import sign_in_token
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.window import WARM_SECONDS, set_window
 from panoptes.network.errors import ConfigurationError
@@ -22,6 +26,7 @@ from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
 
 app = typer.Typer()
+TOKEN = "PANOPTES_SERVICES_TOKEN"
 
 
 @app.command()
@@ -33,11 +38,19 @@ def up(
     window: Annotated[
         float, typer.Option(min=10, help="Seconds from an observation's first file to its run.")
     ] = WARM_SECONDS,
+    sign_in: Annotated[
+        bool,
+        typer.Option(
+            "--sign-in", help="Show the site to who signs in alone, with a token in a file."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Start the whole stack on this machine and stay until Ctrl-C."""
+    """Start the whole stack on this machine and stay until Ctrl-C, or SIGTERM."""
+    signal.signal(signal.SIGTERM, _stop)
     console = Console(stderr=as_json)
     root = data.expanduser().resolve()
+    token_file = None
     try:
         site = Site.in_folder(root, site_url=f"http://127.0.0.1:{site_port}")
         site.check()
@@ -48,7 +61,10 @@ def up(
             with stack.client() as client:
                 set_window(client, timedelta(seconds=window), margin=timedelta(seconds=1))
             _start_events(stack, site, receiver_port)
-            serve_beside(stack, root, site_port)
+            own: dict[str, str] = {}
+            if sign_in and not os.environ.get(TOKEN):
+                own[TOKEN], token_file = sign_in_token(root)
+            serve_beside(stack, root, site_port, settings=own)
             if as_json:
                 print_json(
                     {
@@ -57,10 +73,12 @@ def up(
                         "prefect_api": stack.api_url,
                         "incoming": site.settings.incoming,
                         "logs": str(stack.logs),
+                        "token_file": str(token_file) if token_file else None,
                     }
                 )
             console.print(
                 f"The site: http://127.0.0.1:{site_port}\n"
+                f"{_how_to_sign_in(site_port, token_file)}\n"
                 f"Prefect's user interface: {stack.url}\n"
                 f"Put files into {site.settings.incoming} as "
                 "UNIT/CAMERA/SEQUENCE/IMAGE.suffix: what "
@@ -89,6 +107,21 @@ def up(
         return OK
 
 
+def _stop(*_: object) -> None:
+    """Once: what is being ended then is ended to the last."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _how_to_sign_in(port: int, token_file: Path | None) -> str:
+    address = f"http://127.0.0.1:{port}/sign-in"
+    if token_file is not None:
+        return f"Sign in at {address} with the token in {token_file}, which you alone can read."
+    if os.environ.get(TOKEN):
+        return f"Sign in at {address} with the token of {TOKEN}."
+    return "It is shown to your own programs; with --sign-in it has the quarantine, too."
+
+
 def _start_events(stack: LocalStack, site: Site, port: int) -> None:
     """The receiver, and the watcher that tells it; nobody else knows their secret."""
     secret = {"PANOPTES_RECEIVER_SECRET": secrets.token_hex(24)}
@@ -103,7 +136,8 @@ def _start_events(stack: LocalStack, site: Site, port: int) -> None:
     stack.run_beside("watch", watch, settings=secret)
 
 
-def serve_beside(stack: LocalStack, root: Path, port: int) -> None:
-    """The site and services, for programs of this user."""
+def serve_beside(stack: LocalStack, root: Path, port: int, *, settings: Mapping[str, str]) -> None:
+    """The site and services, for programs of this user or for who has the token in `settings`."""
     serve = ["-m", "deployments.command_line.main", "serve", "--data", str(root)]
-    stack.run_beside("services", [*serve, "--port", str(port), "--files", "archive"])
+    beside = [*serve, "--port", str(port), "--files", "archive"]
+    stack.run_beside("services", beside, settings=settings)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from uvicorn import Config
 
-STILL_SECONDS = 60.0
-"""A server that turned to nothing for so long has hung, and ends."""
+STILL_SECONDS = 300.0
+"""A server that turned to nothing for so long has hung, and ends. On an overloaded machine it may
+turn to nothing for a minute."""
 
 
 def make_app() -> FastAPI:

@@ -14,12 +14,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.receiver.authentication import Guard, Refused, ThisMachine, header_bytes
+from panoptes.network.errors import TransientError
 from panoptes.network.safe_text import safe_log
 
 MOST_HEADER_BYTES = 16_384
 """With the URL."""
 PUBLIC = frozenset({"/healthz", "/docs", "/openapi.json"})
 """What says nothing of the network."""
+RETRY_SECONDS = "30"
+"""After which what was away may be back."""
 PUBLIC_FOLDER = "/static/"
 log = safe_log(__name__)
 
@@ -99,6 +102,12 @@ class Admission:
             if not self._is_open(scope["method"], scope["path"]):
                 try:
                     await self._guard.admit(request)
+                except TransientError as error:
+                    log.warning("%s", error)
+                    away = self._refuse(request, 503, "who you are cannot be seen now: try again")
+                    away.headers["Retry-After"] = RETRY_SECONDS
+                    await away(scope, receive, send)
+                    return
                 except Refused as refused:
                     address = request.client.host if request.client else "nowhere"
                     log.warning("refused a request from %s: %s", address, refused)

@@ -1,8 +1,8 @@
 """The network's HTTP services: lookup-field, get-fits-header, the search, and files.
 
-They only read, but for giving units their keys, and are an application of their own beside the
-receiver: the two have other callers, other secrets and other needs for Prefect (these need
-none). Blocking work runs in the framework's threads.
+They only read, but for units' keys, rescues and the ends of sessions, and are an application
+of their own beside the receiver: the two have other callers, other secrets and other needs for
+Prefect (these need none). Blocking work runs in the framework's threads.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from deployments.receiver.authentication import AnyOf
-from deployments.services.access import Admission, BrowserRules
+from deployments.services.access import RETRY_SECONDS, Admission, BrowserRules
 from deployments.services.file_routes import file_router
 from deployments.services.heads import Heads
 from deployments.services.health_routes import health_router
+from deployments.services.image_access_routes import image_access_router
 from deployments.services.key_routes import KEY_PATH, key_router
+from deployments.services.light_curve_routes import light_curve_router
 from deployments.services.metrics_routes import metrics_router
 from deployments.services.models import (
     HeaderAnswer,
@@ -37,6 +39,7 @@ from deployments.services.models import (
 from deployments.services.network_routes import network_router
 from deployments.services.night_routes import night_router
 from deployments.services.pages.finding_pages import finding_pages_router
+from deployments.services.pages.light_curve_pages import light_curve_pages_router
 from deployments.services.pages.main_pages import main_pages_router
 from deployments.services.pages.negotiation import VaryByAccept, wants_html
 from deployments.services.pages.pages import BadForm, Pages, open_pages
@@ -47,6 +50,7 @@ from deployments.services.picture_routes import picture_router
 from deployments.services.recent_log import RecentLog
 from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
+from deployments.services.star_curves import Summaries
 from deployments.services.state import Services
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.header import NoSuchHdu
@@ -62,7 +66,6 @@ from panoptes.network.storage.store import NotFound
 from panoptes.network.stored_header import stored_header
 from panoptes.network.units.keys import AlreadyGiven, KeyFolder, TooManyTries, WrongSecret
 
-RETRY_SECONDS = "30"
 log = safe_log(__name__)
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -92,12 +95,14 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
 
     `sesame` takes the place of the one that the environment names.
     """
-    sessions = Sessions(settings.token.get_secret_value() if settings.token else None)
+    token = settings.token.get_secret_value() if settings.token else None
+    sessions = Sessions(token, site.catalog)
     guard = settings.guard()
     if sessions.can_sign_in:
         guard = AnyOf((guard, SignedIn(sessions)))
     pages = open_pages(settings, sessions)
     known, recent = KnownNames(site.catalog), RecentLog()
+    summaries = Summaries()
     services = Services(site, settings, sesame or Sesame.from_environment(), known)
 
     @asynccontextmanager
@@ -144,12 +149,15 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     _answer_problems(app, pages)
     # Before the others: what wants no HTML passes them by.
     app.include_router(main_pages_router(services, pages))
+    app.include_router(light_curve_pages_router(services, pages, summaries))
     app.include_router(reference_router(pages))
     app.include_router(finding_pages_router(services, pages, recent))
     app.include_router(pages.static.router())
     if sessions.can_sign_in:
         app.include_router(sign_in_router(pages))
     app.include_router(search_router(services))
+    app.include_router(light_curve_router(services, summaries))
+    app.include_router(image_access_router(services))
     app.include_router(night_router(services))
     app.include_router(network_router(services))
     app.include_router(metrics_router(services))

@@ -33,7 +33,6 @@ from panoptes.network.document_json import (
 )
 from panoptes.network.lookup.resolve import resolve_name
 from panoptes.network.names import parse_sequence_id
-from panoptes.network.object_paths import ObjectPath, public_url
 from panoptes.network.search import (
     Wanted,
     all_images,
@@ -87,11 +86,7 @@ def search_router(services: Services) -> APIRouter:
 
     def image_url(stored: Stored, request: Request) -> str | None:
         path = stored.fields.get("bucket_path")
-        if not isinstance(path, str):
-            return None
-        files_url = services.files_url(request, "images")
-        url = public_url(services.site, ObjectPath("images", path), files_url=files_url)
-        return url if "://" in url else None
+        return services.image_urls(request)(path) if isinstance(path, str) else None
 
     @router.get(
         "/observations",

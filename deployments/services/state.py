@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -10,6 +11,7 @@ from deployments.services.settings import ServiceSettings
 from panoptes.network.documents import Location
 from panoptes.network.lookup.known_names import KnownNames
 from panoptes.network.lookup.sesame import Sesame
+from panoptes.network.object_paths import ObjectPath, public_url
 from panoptes.network.site import Site
 
 
@@ -29,3 +31,13 @@ class Services:
             return None
         base = self.settings.public_url or str(request.base_url)
         return f"{base.rstrip('/')}/files"
+
+    def image_urls(self, request: Request) -> Callable[[str], str | None]:
+        """Where the archived files of images can be fetched, by their path; None where not."""
+        files_url = self.files_url(request, "images")
+
+        def url_of(path: str) -> str | None:
+            url = public_url(self.site, ObjectPath("images", path), files_url=files_url)
+            return url if "://" in url else None
+
+        return url_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from panoptes.network.errors import TransientError
+from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.pictures import Format, Stretch, encoded, picture
 from panoptes.network.storage.store import ObjectInfo, ObjectStore
 
@@ -110,6 +110,21 @@ def cutout(
         size = shown.width * wanted.zoom, shown.height * wanted.zoom
         shown = shown.resize(size, Image.Resampling.NEAREST)
     return encoded(shown, wanted.kind)
+
+
+def why_no_cutout(store: ObjectStore, name: str, width: int, height: int) -> str | None:
+    """Why no part of a file's image of these sizes can be shown; None where it can.
+
+    Raises NotFound and TransientError.
+    """
+    from panoptes.network.fits.section import Region, StoredImage, TooMuchToRead
+
+    try:
+        image = StoredImage(partial(store.read_range, name), store.stat(name).size)
+        image.require_room(Region(0, 0, width, height))
+    except (TooMuchToRead, BadInput) as error:
+        return str(error)
+    return None
 
 
 def _region(header: Header, shape: tuple[int, int], wanted: Cutout, *, cell: int) -> Region:

@@ -221,6 +221,9 @@ class Observation(Document):
     )
     processed: AwareDatetime | None = Field(None, description="when its light curves were made")
     measurements_path: str | None = Field(None, description="of its light curves, in measurements")
+    processing_lost: int | None = Field(
+        None, description="runs that died while they made its light curves, since the last that did"
+    )
     adopted: Adopted | None = None
 
 

@@ -57,7 +57,7 @@ ADVICE: dict[str, Advice] = {
     "too-large": Advice(
         "The file, its image or its header is larger than any of a PANOPTES camera.",
         "Check what was uploaded. If it is right, an operator raises the limit in the network's "
-        "settings and rescues the file.",
+        "settings and has the file judged again.",
     ),
     "truncated-file": Advice(
         "The file ends too early: part of it is missing.",
@@ -110,7 +110,8 @@ ADVICE: dict[str, Advice] = {
     ),
     "conflicts-with-archive": Advice(
         "Another file of the same image is already archived, and the two differ.",
-        "Compare the two; an operator can move the archived one away and rescue this one.",
+        "Compare the two; an operator can move the archived one away and have this one judged "
+        "again.",
         may_pass=True,
     ),
     "decoder-crash": Advice(

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
 from heapq import nlargest
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal
 
 from panoptes.network.catalog.catalog import Catalog, Condition, Fields, Order, Query, Stored
@@ -90,6 +90,8 @@ def separation(ra: float, dec: float, other_ra: float, other_dec: float) -> floa
 
 MAX_LOOKED_AT = 4_000
 MAX_IN_CONE = 100_000
+MAX_SORTED = 4_000
+"""Documents that are in memory to be put in order; of more, all are read by time."""
 _BATCH = 500
 
 Direction = Literal["asc", "desc"]
@@ -202,10 +204,16 @@ def find_observations(
 
 
 def all_observations(catalog: Catalog, wanted: Wanted) -> Iterator[Stored]:
-    """Every one, the oldest first, read in batches. Raises TooMany."""
+    """Every one, the oldest first, read in batches: no more than `MAX_SORTED` are held.
+
+    Raises TooMany.
+    """
     if wanted.cone is not None and not wanted.cone.is_wide:
-        yield from sorted(_in_cone(catalog, wanted), key=_moment)
-        return
+        held = list(islice(_in_cone(catalog, wanted), MAX_SORTED + 1))
+        if len(held) <= MAX_SORTED:
+            yield from sorted(held, key=_moment)
+            return
+        held.clear()
     for stored in _by_time(catalog, wanted, "asc", None):
         if wanted.holds(stored.fields):
             yield stored

@@ -46,6 +46,9 @@ def test_a_run_measures_and_reports(site: Site, prefect_api: LocalStack) -> None
         (report,) = [each for each in client.read_artifacts() if each.flow_run_id == run_id]
     assert "# Light curves of " in str(report.data)
     assert "By magnitude" in str(report.data)
+    assert "data:image/svg+xml;base64," in str(report.data)
+    state = process_observation(**parameters, only_if_new=True, return_state=True)
+    assert "nothing has come" in str(state.message), "told twice, it is made once"
 
 
 def test_what_cannot_be_measured_is_no_failure_and_says_why(site: Site) -> None:
@@ -85,7 +88,7 @@ def test_prefect_is_told_once_of_a_complete_observation_and_makes_a_run(
     while not (made := _runs_by_automation(prefect_api)):
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    assert made == [{"sequence_id": SEQUENCE_ID, "network": "default"}]
+    assert made == [{"sequence_id": SEQUENCE_ID, "network": "default", "only_if_new": True}]
 
 
 def _runs_by_automation(stack: LocalStack) -> list[dict[str, Any]]:

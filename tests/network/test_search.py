@@ -236,6 +236,16 @@ def test_a_cone_that_finds_too_much_says_how_to_narrow_it(
         find_observations(catalog, Wanted(cone=Cone(10.0, 10.0, 1.0)))
 
 
+@pytest.mark.parametrize("most", [3, 100])
+def test_all_in_a_cone_come_in_the_order_of_time_however_few_are_held(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(search, "MAX_SORTED", most)
+    made = [observe(catalog, n, place=(10.0, 14.0 - n)) for n in range(8)]
+    observe(catalog, 20, place=(40.0, 10.0))
+    assert [each.key for each in all_observations(catalog, Wanted(cone=Cone(10, 10, 9)))] == made
+
+
 def test_documents_of_other_programs_are_no_obstacle(catalog: Catalog) -> None:
     catalog.create("observations", "foreign", {"time": "yesterday", "ra": "12h"})
     catalog.create("observations", "bare", {"healpix": healpix_of(10.0, 10.0)})

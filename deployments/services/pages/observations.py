@@ -12,8 +12,10 @@ from markupsafe import Markup
 
 from deployments.services.pages.drawn import Drawn
 from panoptes.network.catalog.catalog import Fields, Query, Stored
+from panoptes.network.cutout import why_no_cutout
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput, TransientError, published
+from panoptes.network.fits import section
 from panoptes.network.fits.header_json import Json
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.nights.course import COURSE_FIELDS, Course, course_plot, courses
@@ -26,6 +28,8 @@ from panoptes.network.stored_header import stored_header
 IMAGES_AT_ONCE = 120
 """On a contact sheet."""
 MOST_FILES = 50
+MOST_SIDE = 512
+"""Pixels of the part of an image that its page shows."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,14 @@ class ImagePage:
     place: SkyPlace | None
     shape: tuple[int, int] | None
     """Columns and rows of the archived image."""
+    no_cutout: str | None
+    """Why no part of it can be shown; None where it can."""
+
+    @property
+    def side(self) -> int:
+        """Pixels of the part that is shown."""
+        columns, rows = self.shape or (MOST_SIDE, MOST_SIDE)
+        return min(MOST_SIDE, columns, rows)
 
 
 def observation_page(
@@ -200,6 +212,7 @@ def image_page(site: Site, image_id: str) -> ImagePage:
     products = tuple(_products(fields))
     header, problem = _header(site, products)
     sources = fields.get("sources")
+    shape = _shape(fields, header)
     return ImagePage(
         image_id=image_id,
         fields=fields,
@@ -217,8 +230,28 @@ def image_page(site: Site, image_id: str) -> ImagePage:
         header=header,
         header_problem=problem,
         place=_place(fields, observation.fields if observation else {}),
-        shape=_shape(fields, header),
+        shape=shape,
+        no_cutout=_no_cutout(site, fields, shape, header),
     )
+
+
+def _no_cutout(
+    site: Site,
+    fields: Fields,
+    shape: tuple[int, int] | None,
+    header: tuple[tuple[str, Json], ...],
+) -> str | None:
+    """Files are only looked into where the whole image would be too much to read for a part."""
+    bits = dict(header).get("BITPIX")
+    if shape is None or not isinstance(bits, int):
+        return None
+    if math.prod(shape) * abs(bits) // 8 <= section.MAX_AT_ONCE:
+        return None
+    width, height = (min(MOST_SIDE, each) for each in shape)
+    try:
+        return why_no_cutout(site.store("images"), fields["bucket_path"], width, height)
+    except (NotFound, TransientError):
+        return "no part of it can be shown at the moment: try again later"
 
 
 def _ids(site: Site, sequence_id: str) -> Iterator[Stored]:

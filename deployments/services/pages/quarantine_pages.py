@@ -30,8 +30,9 @@ log = safe_log(__name__)
 RESCUE = "rescue"
 """What the word in the form is for."""
 _NOT_SHOWN = (
-    "what is in quarantine is only shown where the services have a token: its operator sets "
-    "PANOPTES_SERVICES_TOKEN, and people sign in with it. What became of one file is told at /files"
+    "what is in quarantine is only shown to people who are signed in, and this site has no "
+    "token to sign in with: its operator starts it with `panoptes-network up --sign-in`, or sets "
+    "PANOPTES_SERVICES_TOKEN. What became of one file, and why, is told at /files"
 )
 _ALL: dict[int | str, dict[str, Any]] = {
     403: {"model": Problem, "description": "Only with a token"},

@@ -1,8 +1,8 @@
 """Who is signed in: a cookie that we signed, and words in forms that only its owner knows.
 
-Nothing is kept on the server. The key is derived from the services' token, so a new token
-ends every session; without a token there is nothing to sign in to, and forms are bound to
-this process.
+The key is derived from the services' token, so a new token ends every session; without a
+token there is nothing to sign in to, and forms are bound to this process. Of a session the
+catalogue keeps only that its owner has ended it, until its time would have been over.
 """
 
 from __future__ import annotations
@@ -14,17 +14,25 @@ import json
 import secrets
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from deployments.receiver.authentication import Refused, bearer
+from panoptes.network.catalog.catalog import AlreadyExists, Catalog, Conflict, Query
 
 COOKIE = "panoptes-session"
 LIFETIME_SECONDS = 12 * 3600
+ENDED = "ended_sessions"
+"""The collection of sessions whose owners signed out, each until it would have expired."""
 MOST_NAME = 60
 """Characters of a name that somebody signs in with."""
 _MOST_COOKIE = 2000
+_MOST_FORGOTTEN = 100
+_REMEMBERED = "panoptes.session"
 _MOST_TRIES = 10
 _WINDOW_SECONDS = 300.0
 _MOST_ADDRESSES = 10_000
@@ -42,10 +50,11 @@ class Session:
 class Sessions:
     """Makes and reads sessions, and the words that protect forms."""
 
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str | None, catalog: Catalog) -> None:
         self._token = token.strip() if token is not None else None
         secret = self._token.encode() if self._token is not None else secrets.token_bytes(32)
         self._key = hmac.digest(secret, b"panoptes-network: pages, version 1", "sha256")
+        self._catalog = catalog
         self.lifetime = LIFETIME_SECONDS
 
     @property
@@ -65,7 +74,34 @@ class Sessions:
         return f"{text}.{self._mac('session', text)}"
 
     def of(self, request: Request) -> Session | None:
-        """The session of a request; None without one, or after its end."""
+        """The session of a request; None without one, or after its end.
+
+        Raises TransientError where the catalogue cannot say whether it was ended. Afterwards
+        nobody is signed in for the rest of this request, so that a page can say so.
+        """
+        if _REMEMBERED not in request.scope:
+            request.scope[_REMEMBERED] = None
+            signed = self._signed(request)
+            if signed is not None and self._catalog.get(ENDED, _key(signed)) is None:
+                request.scope[_REMEMBERED] = signed
+        session: Session | None = request.scope[_REMEMBERED]
+        return session
+
+    def end(self, request: Request) -> None:
+        """End the session of a request for whoever holds its cookie. Raises TransientError."""
+        session, now = self.of(request), datetime.now(UTC)
+        if session is None:
+            return
+        expires = datetime.fromtimestamp(session.expires, UTC)
+        with suppress(AlreadyExists):
+            self._catalog.create(ENDED, _key(session), {"expires": expires})
+        request.scope[_REMEMBERED] = None
+        over = Query(ENDED, where=[("expires", "<=", now)], limit=_MOST_FORGOTTEN)
+        for each in list(self._catalog.query(over)):
+            with suppress(Conflict):
+                self._catalog.delete(ENDED, each.key, version=each.version)
+
+    def _signed(self, request: Request) -> Session | None:
         cookie = request.cookies.get(COOKIE, "")
         text, _, mac = cookie.rpartition(".")
         if self._token is None or not text or len(cookie) > _MOST_COOKIE:
@@ -111,7 +147,7 @@ class SignedIn:
         self._sessions = sessions
 
     async def admit(self, request: Request) -> str:
-        session = self._sessions.of(request)
+        session = await run_in_threadpool(self._sessions.of, request)
         if session is None:
             raise Refused("nobody is signed in")
         return session.name
@@ -141,6 +177,10 @@ class Tries:
             self._wrong[address] = count + 1, since
             while len(self._wrong) > _MOST_ADDRESSES:
                 del self._wrong[next(iter(self._wrong))]
+
+
+def _key(session: Session) -> str:
+    return hashlib.sha256(session.id.encode()).hexdigest()
 
 
 def _digest(text: str) -> bytes:

@@ -84,6 +84,7 @@ def sign_in_router(pages: Pages) -> APIRouter:
     @router.post("/sign-out")
     def sign_out(request: Request, form: Annotated[Form, Depends(posted_form)]) -> Response:
         pages.check_form(request, form, "sign-out")
+        pages.sessions.end(request)
         answer = RedirectResponse(pages.url("/"), 303)
         answer.delete_cookie(
             COOKIE,

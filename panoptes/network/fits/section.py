@@ -98,12 +98,30 @@ class StoredImage:
         `region` must lie within the image. Raises BadInput ``corrupt-data``, and TransientError
         where the file ends too early.
         """
+        self.require_room(region)
+        pixels = self._plain(region) if self._table is None else self._tiles(self._table, region)
+        return ImageContent(self.header, pixels, "absent")
+
+    def require_room(self, region: Region) -> None:
+        """Raises TooMuchToRead, or BadInput, where `section` would before it reads pixels."""
         rows, columns = self.shape
         x, y, width, height = region
         if min(region) < 0 or not width or not height or x + width > columns or y + height > rows:
             raise ValueError(f"{region} does not lie within {columns} x {rows} pixels")
-        pixels = self._plain(region) if self._table is None else self._tiles(self._table, region)
-        return ImageContent(self.header, pixels, "absent")
+        table = self._table
+        if table is None:
+            needed = height * columns * self._hdu.itemsize
+            _require_room(needed, "the rows that it lies in are")
+            return
+        if table.room > MAX_DECODED:
+            raise BadInput("too-large", f"more than {MAX_DECODED} bytes, once decoded")
+        if table.decoder is None:
+            _require_room(table.room, "the image has to be read whole, which is")
+            return
+        tile = (1,) * (2 - len(table.tile)) + table.tile
+        size = min(math.prod(tile), math.prod(table.shape)) * stored_dtype(table.bitpix).itemsize
+        sides = f"{tile[-1]:,} x {tile[-2]:,}"
+        _require_room(size, f"the image lies in tiles of {sides} pixels, each of them")
 
     @property
     def _shape(self) -> tuple[int, ...]:
@@ -151,7 +169,6 @@ class StoredImage:
     def _plain(self, region: Region) -> Array:
         """Whole rows are read: they are one range."""
         columns = self.shape[1]
-        _require_room(region.height * columns * self._hdu.itemsize, "the rows that it lies in are")
         start = self._hdu.data_offset + region.y * columns * self._hdu.itemsize
         end = start + region.height * columns * self._hdu.itemsize
         self._need(start, end)
@@ -169,15 +186,6 @@ class StoredImage:
             slice(region.x, region.x + region.width),
         ]
         out = np.empty((region.height, region.width), stored_dtype(table.bitpix))
-        if table.room > MAX_DECODED:
-            raise BadInput("too-large", f"more than {MAX_DECODED} bytes, once decoded")
-        size = min(math.prod(tile), math.prod(shape)) * out.itemsize
-        _require_room(
-            table.room if table.decoder is None else size,
-            "the image has to be read whole, which is"
-            if table.decoder is None
-            else f"the image lies in tiles of {tile[-1]:,} x {tile[-2]:,} pixels, each of them",
-        )
         if table.decoder is None:
             self._need(self._hdu.data_offset, self._hdu.end)
             whole = np.concatenate(list(decoded(table))).view(out.dtype).reshape(shape)
@@ -227,6 +235,6 @@ class StoredImage:
 def _require_room(size: int, what: str) -> None:
     if size > MAX_AT_ONCE:
         raise TooMuchToRead(
-            f"this part cannot be shown: {what} {size / 1e6:,.0f} MB, and no more than "
+            f"a part of it takes too much to read: {what} {size / 1e6:,.0f} MB, and no more than "
             f"{MAX_AT_ONCE / 1e6:,.0f} MB are read for a part. Download the file instead"
         )

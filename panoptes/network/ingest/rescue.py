@@ -47,7 +47,7 @@ def rescue_case(site: Site, found: Found, *, by: str) -> Rescued:
     entry = found.entry
     name = _name_of(found.key, entry)
     if entry.outcome not in ("quarantined", "failed"):
-        raise CannotRescue(f"{entry.name} is no case any more: {found.report.sentence}")
+        raise CannotRescue(f"{entry.name} does not wait any more: {found.report.sentence}")
     rescue = Rescue(at=now(), by=by)
     waiting = _stat(site, name)
     unmoved = waiting is not None and waiting.generation == entry.generation
@@ -117,7 +117,8 @@ def _reopen(site: Site, found: Found, rescue: Rescue) -> Rescued:
     kept: Fields = {"history": [case.model_dump(exclude_none=True) for case in history]}
     if not _still(site, found, forgotten | clean | kept | {"case_id": found.report.id}):
         raise CannotRescue(f"{found.entry.name} has just been taken up by a run")
-    return Rescued(found.report.id, found.entry.name, "reopened; the next run takes it up")
+    told = "opened again where it lies in incoming; the next run takes it up"
+    return Rescued(found.report.id, found.entry.name, told)
 
 
 def _still(site: Site, found: Found, changes: Fields) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import IO, TYPE_CHECKING
@@ -215,6 +215,11 @@ class LightCurveFile:
     @property
     def rows(self) -> int:
         return int(self._parquet.metadata.num_rows)
+
+    def groups(self, columns: Sequence[str]) -> Iterator[pyarrow.Table]:
+        """Some columns of whole stars, row group by row group."""
+        for group in range(self._parquet.num_row_groups):
+            yield self._parquet.read_row_group(group, columns=list(columns))
 
     def star_ids(self) -> list[str]:
         """Every star, sorted as text."""

@@ -42,6 +42,9 @@ _MAX_ANSWER = 1 << 18
 """Bytes; a real answer has a few thousand."""
 
 
+_ADVICE = "try again in a minute, or give coordinates such as 05:35:17 -05:23:28"
+
+
 class NoAnswer(TransientError):
     """This address gave no whole answer."""
 
@@ -86,7 +89,9 @@ class Sesame:
         """
         deadline = time.monotonic() + self.patience
         if not self._turns.acquire(timeout=_TURN_SECONDS):
-            raise TransientError("Sesame is slow and too many names are waiting for it")
+            raise TransientError(
+                f"the name service Sesame is slow and others wait for it, too: {_ADVICE}"
+            )
         try:
             return self._ask_all(name, deadline)
         finally:
@@ -98,13 +103,13 @@ class Sesame:
 
     def _ask_all(self, name: str, deadline: float) -> Found | None:
         if time.monotonic() < self._away_until:
-            raise TransientError("Sesame did not answer a moment ago and is left alone for now")
+            raise TransientError(f"the name service Sesame did not answer a moment ago: {_ADVICE}")
         trouble: list[str] = []
         for number, address in enumerate(self.addresses * 2):
             if number == len(self.addresses):
                 time.sleep(random.uniform(0.1, 0.5))
             if time.monotonic() > deadline:
-                trouble.append("no time is left")
+                trouble.append("the time for an answer is over")
                 break
             try:
                 found = self._ask(address, name, deadline)
@@ -115,8 +120,7 @@ class Sesame:
                 return found
         self._away_until = time.monotonic() + self.pause
         why = "; ".join(dict.fromkeys(trouble))
-        advice = "try again later, or give coordinates such as 05:35:17 -05:23:28"
-        raise TransientError(f"Sesame could not be asked ({why}): {advice}")
+        raise TransientError(f"the name service Sesame gives no answer ({why}): {_ADVICE}")
 
     def _ask(self, address: str, name: str, deadline: float) -> Found | None:
         import httpx
@@ -133,9 +137,9 @@ class Sesame:
                     if time.monotonic() > deadline:
                         raise NoAnswer("it answers too slowly")
                     if len(body) > _MAX_ANSWER:
-                        raise NoAnswer("its answer does not end")
+                        raise NoAnswer("its answer is far too long")
         except httpx.HTTPError as error:
-            raise NoAnswer(f"{type(error).__name__}: {error}") from error
+            raise NoAnswer(_in_words(error)) from error
         return read_answer(body.decode("utf-8", "replace"), name)
 
     def _http(self) -> httpx.Client:
@@ -176,6 +180,19 @@ def read_answer(text: str, name: str) -> Found | None:
     if unanswered or not complaints:
         raise NoAnswer(unanswered[0] if unanswered else "its answer says nothing")
     return None
+
+
+def _in_words(error: httpx.HTTPError) -> str:
+    import httpx
+
+    match error:
+        case httpx.TimeoutException():
+            return "it does not answer in time"
+        case httpx.ConnectError():
+            return "it cannot be reached from here"
+        case httpx.TooManyRedirects() | httpx.UnsupportedProtocol():
+            return "it leads elsewhere again and again"
+    return "the connection to it broke off"
 
 
 def _read_position(position: re.Match[str]) -> tuple[float, float] | None:

@@ -25,24 +25,10 @@ MOST_UNROUTED = 50
 
 _OBSERVATION = ("camera_id", "field_name", "image_type", "num_images", "time")
 _IMAGE = (
-    "airmass",
-    "camera_id",
-    "camtemp",
-    "dec_image",
-    "dec_mnt",
-    "exptime",
-    "focpos",
-    "image_type",
-    "measev",
-    "moonfrac",
-    "moonsep",
-    "quality",
-    "ra_image",
-    "ra_mnt",
-    "sequence_id",
-    "time",
-)
-_MEASURED = (*_IMAGE, "measured", "solution")  # fmt: skip
+    "airmass", "camera_id", "camtemp", "dec_image", "dec_mnt", "exptime", "focpos", "image_type",
+    "measev", "measured", "moonfrac", "moonsep", "quality", "ra_image", "ra_mnt", "sequence_id",
+    "solution", "time",
+)  # fmt: skip
 _FILE = (
     "adopted", "arrived", "camera_id", "case_id", "closed", "code", "derived", "file_type",
     "generation", "image_id", "name", "next_step", "opened", "outcome", "reason", "run_begun",
@@ -62,7 +48,7 @@ def observations_between(
 def images_between(catalog: Catalog, unit_id: str, start: datetime, end: datetime) -> list[Stored]:
     """Images that were begun from `start` up to `end`, in the order of time."""
     where = _of_unit(unit_id, start, end)
-    newest = catalog.query(Query("images", where, [("time", "desc")], only=_MEASURED))
+    newest = catalog.query(Query("images", where, [("time", "desc")], only=_IMAGE))
     return list(newest)[::-1]
 
 
@@ -166,12 +152,6 @@ def number(fields: Fields, name: str) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         return None
     return float(value)
-
-
-def part(fields: Fields, name: str) -> Fields:
-    """A field of a document that has fields itself; empty where it has none."""
-    value = fields.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def text(fields: Fields, name: str) -> str | None:

@@ -310,31 +310,11 @@ def _sky(images: Iterable[Stored], told: Telling) -> Sky:
         moonfrac=_measured(lights, "moonfrac"),
         moonsep=_measured(lights, "moonsep"),
         measev=_measured(lights, "measev"),
+        level=_of_values(map(_level, lights)),
+        seeing=_of_values(map(_seeing, lights)),
+        lost=_of_values(_lost(lights)),
         cloud=told.cloud,
-        background=_of_values(map(_background, lights)),
-        fwhm=_of_values(_of_stars(each, "fwhm") for each in lights),
-        lost_light=_of_values(_lost_light(lights)),
     )
-
-
-def _of_stars(image: Stored, name: str) -> float | None:
-    """What the network measured of an image."""
-    return found.number(found.part(image.fields, "measured"), name)
-
-
-def _background(image: Stored) -> float | None:
-    sky = found.part(found.part(image.fields, "measured"), "sky")
-    levels = [level for name in sky if (level := found.number(sky, name)) is not None]
-    return fmean(levels) if levels else None
-
-
-def _lost_light(lights: Iterable[Stored]) -> Iterator[float | None]:
-    zero_points: dict[str, list[float | None]] = defaultdict(list)
-    for each in lights:
-        sequence_id = found.text(each.fields, "sequence_id") or ""
-        zero_points[sequence_id].append(_of_stars(each, "zero_point"))
-    for of_observation in zero_points.values():
-        yield from lost_light(of_observation)
 
 
 def _instrument(images: Iterable[Stored]) -> Instrument:
@@ -348,18 +328,42 @@ def _instrument(images: Iterable[Stored]) -> Instrument:
 
 
 def _pointing(image: Stored) -> float | None:
-    """Degrees between where the mount said it pointed and the solved image's place.
-
-    Of what the network solved only full frames: of a crop the middle is not the mount's.
-    """
-    solution = found.part(image.fields, "solution")
-    if "ra" in solution:
+    """Degrees between where the mount said it pointed and the solved image's place."""
+    solution = _part(image, "solution")
+    if "wcs" in solution:  # the middle of a crop is not where the mount points
         return found.number(solution, "pointing_error")
     names = ("ra_mnt", "dec_mnt", "ra_image", "dec_image")
     values = [found.number(image.fields, name) for name in names]
     if any(each is None for each in values):
         return None
     return separation(*[each for each in values if each is not None])
+
+
+def _part(image: Stored, name: str) -> Fields:
+    part = image.fields.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _level(image: Stored) -> float | None:
+    sky = _part(image, "measured").get("sky")
+    if not isinstance(sky, dict):
+        return None
+    return found.number(sky, "G" if "G" in sky else "all")
+
+
+def _seeing(image: Stored) -> float | None:
+    fwhm = found.number(_part(image, "measured"), "fwhm")
+    scale = found.number(_part(image, "solution"), "scale")
+    return None if fwhm is None or scale is None else fwhm * scale
+
+
+def _lost(lights: Iterable[Stored]) -> Iterator[float | None]:
+    by_sequence: dict[str, list[float | None]] = defaultdict(list)
+    for image in lights:
+        sequence_id = found.text(image.fields, "sequence_id") or ""
+        by_sequence[sequence_id].append(found.number(_part(image, "measured"), "zero_point"))
+    for zero_points in by_sequence.values():
+        yield from lost_light(zero_points)
 
 
 def _observations(

@@ -112,7 +112,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Sky:
-    """What is known of the sky, from headers, stars and the unit's weather. None: nothing."""
+    """What is known of the sky, from headers and from the unit's own weather. None: nothing."""
 
     airmass: Measured | None = None
     moonfrac: Measured | None = None
@@ -121,14 +121,16 @@ class Sky:
     """Degrees from the field to the Moon."""
     measev: Measured | None = None
     """Brightness that the camera measured, EV."""
+    level: Measured | None = None
+    """Of the sky, in the camera's units above nothing, its zero included: the green pixels, or all
+    where the mask is not known."""
+    seeing: Measured | None = None
+    """FWHM of the median star, arcseconds."""
+    lost: Measured | None = None
+    """Magnitudes of light that images lack beside the best of their observation: cloud, for the
+    most."""
     cloud: str | None = None
     """In words, as the unit's weather station says it, the most frequent first."""
-    background: Measured | None = None
-    """ADU, mean of the colours, the camera's zero included."""
-    fwhm: Measured | None = None
-    """Pixels, of the median star."""
-    lost_light: Measured | None = None
-    """Magnitudes that a light lacks beside the best of its observation."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ class Instrument:
     focpos: Measured | None = None
     """Position of the focuser."""
     pointing: Measured | None = None
-    """Degrees between where the mount said it pointed and where the solved image lies."""
+    """Degrees between where the mount said it pointed and where the solved image lies; of an image
+    that was solved here, if it is a full frame."""
     camtemp: Measured | None = None
     """Degrees Celsius."""
     bad: int = 0

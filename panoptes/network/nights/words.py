@@ -99,12 +99,6 @@ def _sky(night: UnitNight) -> Iterator[str]:
     sky = night.sky
     if sky.cloud is not None:
         yield f"clouds: {sky.cloud}"
-    if sky.lost_light is not None:
-        yield f"up to {sky.lost_light.most:.1f} mag of light lost"
-    if sky.fwhm is not None:
-        yield f"stars {_range(sky.fwhm, '.1f')} pixels wide"
-    if sky.background is not None:
-        yield f"background {_range(sky.background, '.0f')} ADU"
     if sky.airmass is not None:
         yield f"airmass {_range(sky.airmass, '.2f')}"
     if sky.moonfrac is not None:
@@ -113,6 +107,14 @@ def _sky(night: UnitNight) -> Iterator[str]:
         yield f"{_range(sky.moonsep, '.0f')} degrees from the Moon"
     if sky.measev is not None:
         yield f"brightness {_range(sky.measev, '.1f')} EV"
+    if sky.level is not None:
+        yield f"sky {_range(sky.level, '.0f')} ADU"
+    if sky.seeing is not None:
+        yield f"stars {_range(sky.seeing, '.1f')}″ wide"
+    if sky.lost is not None:
+        yield (
+            f"{sky.lost.median:.2f} mag of light lost at the median, {sky.lost.most:.2f} at most"
+        )
 
 
 def _instrument(night: UnitNight) -> Iterator[tuple[str, str]]:

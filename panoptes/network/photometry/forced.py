@@ -29,6 +29,7 @@ COLOURS = "RGB"
 _LEARNT_FROM = 450
 """Stars at most."""
 _ROUGHLY_FROM = 150
+_AT_ONCE = 32
 _BENT = tuple(
     i for i, (number, up, across) in enumerate(terms()) if number == 0 and up + across <= 2
 )
@@ -137,8 +138,9 @@ class FrameFit:
     ) -> None:
         import numpy as np
 
-        self.planes = Planes(pixels, pattern)
-        rows, columns = pixels.shape
+        # Cells of the mask are whole: of an odd number of rows the last is not used.
+        rows, columns = (2 * (length // 2) for length in pixels.shape)
+        self.planes = Planes(pixels[:rows, :columns], pattern)
         self.known = known
         self.x, self.y = x + known.moved[:, 0], y + known.moved[:, 1]
         far = SIDE
@@ -230,20 +232,25 @@ class FrameFit:
                 if expected is not None:
                     away = np.abs(values - own) > 6 * np.sqrt(variance + (0.1 * own) ** 2)
                     weight = np.where(away, 0, weight)
-                plain = design(across, up, row, column)
-                shapes = np.empty((*plain.shape[:2], size), np.float32)
-                shapes[:, :, :count] = plain
-                for index in range(4):
-                    place = count + index * bent
-                    shapes[:, :, place : place + bent] = (
-                        plain[:, :, _BENT] * modulation[:, index, None, None]
-                    )
-                shapes[:, :, :-1] *= light[:, None, None]
-                shapes[:, :, -1] = 1
-                root = np.sqrt(weight).ravel()
-                flat = shapes.reshape(-1, size) * root[:, None]
-                normal += flat.T @ flat
-                right += flat.T @ (values.ravel() * root)
+                root = np.sqrt(weight)
+                brightness, target = root * light[:, None], values * root
+                # Some stars at a time, which the processor's cache holds.
+                for first in range(0, len(bright), _AT_ONCE):
+                    some = slice(first, first + _AT_ONCE)
+                    plain = design(across[some], up[some], row, column)
+                    plain *= brightness[some, :, None]
+                    shapes = np.empty((*plain.shape[:2], size), np.float32)
+                    shapes[:, :, :count] = plain
+                    varied = plain[:, :, _BENT]
+                    for index in range(4):
+                        place = count + index * bent
+                        shapes[:, :, place : place + bent] = (
+                            varied * modulation[some, index, None, None]
+                        )
+                    shapes[:, :, -1] = root[some]
+                    flat = shapes.reshape(-1, size)
+                    normal += flat.T @ flat
+                    right += flat.T @ target[some].ravel()
             scale = np.sqrt(np.diag(normal)) + 1e-9
             normal /= scale[:, None] * scale
             normal[np.diag_indices(size)] += 1e-6

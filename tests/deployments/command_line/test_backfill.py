@@ -72,6 +72,21 @@ def test_a_dry_run_says_what_waits_and_starts_nothing(backfill: Command) -> None
         assert found["started"] == 0
 
 
+def test_a_dry_run_needs_no_prefect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "no profile"))
+    data = tmp_path / "network"
+    place(data, f"incoming/{FIRST.replace('_', '/')}/20180218T110000.fits", b"x")
+    Site.in_folder(data).check()
+    asked = ["backfill", "--from", "2018-02-15", "--data", str(data)]
+    done = CliRunner().invoke(app, [*asked, "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert f"{FIRST}: 1 files wait" in done.stdout
+    assert "PREFECT_API_URL is not set" in done.stdout
+    refused = CliRunner().invoke(app, asked)
+    assert (refused.exit_code, "--data is for --dry-run" in refused.stderr) == (1, True)
+
+
 def test_each_observation_of_the_nights_gets_one_run_however_often_it_is_asked_for(
     backfill: Command,
 ) -> None:

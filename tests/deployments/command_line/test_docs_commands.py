@@ -19,9 +19,10 @@ from deployments.command_line.main import app
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.deploy import WORK_POOL
 from panoptes.network.ingest.cases import cases
+from panoptes.network.simulator.night import Night
 from panoptes.network.site import Site
 from tests.conftest import REPOSITORY
-from tests.files import IMAGE, LATER, SEQUENCE, place, tiny_fits, tiny_fits_fz
+from tests.files import place, tiny_fits
 
 PAGES = [
     page
@@ -53,9 +54,7 @@ def blocks(page: Path, kind: str) -> Iterator[list[str]]:
 def at_work(tmp_path_factory: pytest.TempPathFactory, prefect_stack: LocalStack) -> Path:
     """A folder in which an operator works: a network, its block, and files of one's own."""
     folder = tmp_path_factory.mktemp("at work")
-    place(folder, f"FOLDER/{IMAGE}.fits.fz", tiny_fits_fz())
-    place(folder, f"FOLDER/{LATER}.fits", tiny_fits(seed=2))
-    place(folder, f"FOLDER/{SEQUENCE}/20180216T120000.fits", tiny_fits(seed=3)[:-3000])
+    Night().send(folder / "FOLDER")  # the demo's, whose names the pages use
     place(folder, "my/own/file.fits", tiny_fits())
     place(folder, "PAN042.json", b'{"type": "service_account"}')
     data = folder / "panoptes-data"

@@ -108,7 +108,7 @@ def test_a_name_that_is_blocked_in_incoming_holds_up_no_other_rescue(tmp_path: P
     done = call(site, "rescue", "--all")
     assert done.exit_code == 3
     assert "a/b.txt cannot be put back into incoming" in done.stderr
-    assert "1 rescued, 1 not" in done.stdout
+    assert "1 put back to be judged again, 1 not" in done.stdout
     assert sites.waiting(site) == ["a", "c.txt"]
     sites.incoming(site).joinpath("a").unlink()
     assert call(site, "rescue", "a/b.txt").exit_code == 0
@@ -148,7 +148,7 @@ def test_what_came_from_a_folder_of_ones_own_is_reopened_there(tmp_path: Path) -
     assert "--incoming FOLDER" in refused.stderr
     done = call(small, "rescue", "--all", "--incoming", small.settings.incoming)
     assert done.exit_code == 0
-    assert "reopened" in done.stdout
+    assert "opened again" in done.stdout
     site = sites.kept(tmp_path, previews_wanted=False)
     assert sites.outcomes(sites.run(site)) == {LARGE: "catalogued"}
 

@@ -76,7 +76,7 @@ def test_an_outage_of_sesame_is_503_and_names_once_looked_up_survive_it(
         away = later.get("/lookup-field", params={"search_string": "Deneb"})
     assert away.status_code == 503
     assert away.headers["retry-after"].isdigit()
-    assert "Sesame could not be asked" in away.json()["message"]
+    assert "the name service Sesame gives no answer" in away.json()["message"]
 
 
 @pytest.mark.parametrize(

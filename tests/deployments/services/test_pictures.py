@@ -162,3 +162,6 @@ def test_a_part_that_takes_too_much_of_its_file_is_refused_in_words(
     answer = client.get(f"/images/{ID}/cutout", params={"x": 8, "y": 6})
     assert answer.status_code == 422
     assert "Download the file instead" in answer.json()["message"]
+    page = client.get(f"/images/{ID}", headers={"Accept": "text/html"})
+    assert "Download the file instead" in page.text
+    assert "/cutout" not in page.text

@@ -126,7 +126,7 @@ def test_no_such_name_is_told_apart_from_an_outage(server: SesameServer) -> None
     server.status = 503
     with pytest.raises(TransientError, match="it answers 503"):
         resolve_name("Zzyzx 2", sesame=sesame)
-    with pytest.raises(TransientError, match="ConnectError"):
+    with pytest.raises(TransientError, match="cannot be reached from here"):
         resolve_name("Zzyzx 2", sesame=away())
 
 
@@ -152,7 +152,7 @@ def test_an_answer_that_is_not_whole_is_an_outage_and_never_no_such_name(
 
 def test_an_answer_without_end_is_given_up(server: SesameServer) -> None:
     server.answer = "#" * (1 << 19)
-    with pytest.raises(TransientError, match="does not end"):
+    with pytest.raises(TransientError, match="far too long"):
         resolve_name("Vega", sesame=Sesame((server.url,)))
 
 

@@ -24,6 +24,7 @@ from panoptes.network.nights import (
     unit_night,
 )
 from panoptes.network.nights.plots import timeline
+from panoptes.network.nights.unit_night import Measured
 from panoptes.network.nights.words import facts
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
@@ -132,6 +133,28 @@ def test_what_other_software_wrote_into_an_image_does_no_harm(archive: Site) -> 
     assert timeline(found)
 
 
+def test_what_the_stars_say_is_told(archive: Site) -> None:
+    for number, (zero_point, error) in enumerate([(21.3, 0.1), (21.2, 0.2), (19.8, None)]):
+        image = {
+            "unit_id": SILENT,
+            "camera_id": CAMERA,
+            "sequence_id": f"{SILENT}_{CAMERA}_20251206T080000",
+            "time": datetime(2025, 12, 6, 8, number, tzinfo=UTC),
+            "measured": {"sky": {"G": 2200.0 + number}, "fwhm": 2.0, "zero_point": zero_point},
+            "solution": {"wcs": {}, "scale": 10.0, "pointing_error": error},
+        }
+        places = {"ra_mnt": 10.0, "dec_mnt": 10.0, "ra_image": 20.0, "dec_image": 10.0}
+        archive.catalog.create("images", f"measured-{number}", image | places)
+    found = unit_night(archive, SILENT, "2025-12-05")
+    assert found.sky.level == Measured(3, 2200.0, 2201.0, 2202.0)
+    assert found.sky.seeing == Measured(3, 20.0, 20.0, 20.0)
+    assert found.sky.lost == Measured(3, 0.0, 0.0, 1.4)
+    pointing = found.instrument.pointing
+    assert pointing is not None
+    assert (pointing.images, pointing.least, pointing.most) == (2, 0.1, 0.2)
+    assert "1.40 at most" in dict(facts(found))["sky"]
+
+
 def test_it_does_not_get_dark_in_a_northern_summer(archive: Site) -> None:
     place = {"name": "North", "location": GeoPoint(65.0, 25.5)}
     archive.catalog.create("units", "PAN004", place)
@@ -198,13 +221,12 @@ def test_clouds_seeing_and_background_are_what_the_stars_say(tmp_path: Path) -> 
     (observed,) = site.catalog.query(Query("observations"))
     found = unit_night(site, SKY.unit_id, observed.fields["night"])
     sky = found.sky
-    assert sky.lost_light is not None
-    assert sky.fwhm is not None
-    assert sky.background is not None
-    assert (sky.lost_light.images, sky.fwhm.images, sky.background.images) == (FRAMES,) * 3
-    assert sky.lost_light.most == pytest.approx(0.75, abs=0.1)
-    assert sky.lost_light.median < 0.1
-    assert 1.5 < sky.fwhm.median < 5
-    assert 2048 < sky.background.least < sky.background.most
+    assert sky.lost is not None
+    assert sky.seeing is not None
+    assert sky.level is not None
+    assert (sky.lost.images, sky.seeing.images, sky.level.images) == (FRAMES,) * 3
+    assert sky.lost.most == pytest.approx(0.75, abs=0.1)
+    assert sky.lost.median < 0.1
+    assert 15 < sky.seeing.median < 50
+    assert 2048 < sky.level.least < sky.level.most
     assert found.instrument.pointing is None, "of a crop the middle is not the mount's"
-    assert f"up to {sky.lost_light.most:.1f} mag of light lost" in dict(facts(found))["sky"]

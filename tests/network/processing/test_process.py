@@ -99,7 +99,9 @@ def test_too_few_frames_are_said_with_the_first_reason(ingested: Site) -> None:
     for path in gone:
         path.rename(path.with_suffix(".away"))
     try:
-        with pytest.raises(CannotProcess, match=r"4 images can be used, and 5 .* is missing"):
+        with pytest.raises(
+            CannotProcess, match=r"3 images can be used, and 5 .* of 4 others .* is missing"
+        ):
             process(ingested, SEQUENCE_ID)
     finally:
         for path in gone:

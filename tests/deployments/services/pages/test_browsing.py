@@ -11,9 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from panoptes.network.catalog.catalog import modify
 from panoptes.network.site import Site
-from tests.archives import OTHER, SEQUENCE_ID, small_archive
+from tests.archives import OTHER, SEQUENCE_ID
 from tests.deployments.services.pages.browsers import chromium, needs_chromium, opened
 from tests.deployments.services.served import served
+from tests.light_curve_archive import LIGHT_CURVES, STAR, STAR_KEY, measured_archive
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("chromium")]
 IMAGE_ID = "PAN001_14d3bd_20180216T112430"
@@ -23,7 +24,7 @@ MARKUP = '<script>document.title="taken over"</script><img src="x" onerror="aler
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """One unit as it should be, and one of which everything is written to do harm."""
-    site = small_archive(tmp_path_factory.mktemp("archive"))
+    site = measured_archive(tmp_path_factory.mktemp("archive"))
     said = {"weather": {"safe": False, "wind_safe": False, "wind_condition": MARKUP[:30]}}
     modify(site.catalog, "units", "PAN012", lambda _: {"name": MARKUP, "metadata": said})
     modify(
@@ -130,7 +131,14 @@ PAGES = [
     f"/observations/{SEQUENCE_ID}", f"/observations/{OTHER}", f"/images/{IMAGE_ID}",
     "/images/PAN012_358d0f_20180822T040013", "/units/PAN999", "/nothing", "/docs", "/sky",
     "/observations", "/observations?near=M42&radius=5", "/files?name=14d3bd",
+    "/quarantine", "/sign-in", "/health",
+    LIGHT_CURVES, f"{LIGHT_CURVES}/{STAR}", f"/stars/{STAR_KEY}",
 ]  # fmt: skip
+
+
+SMALLEST_TEXT = """Math.min(99, ...[...document.querySelectorAll("svg text")].map(
+    each => parseFloat(getComputedStyle(each).fontSize) * each.getScreenCTM().a).filter(Boolean))"""
+"""Of plots and maps, in pixels of the screen."""
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
@@ -144,7 +152,8 @@ def test_axe_finds_nothing_and_a_phone_shows_it_all(
             page.goto(address)
             found = Axe().run(page, options=rules).response["violations"]
             assert not [f"{each['id']}: {each['nodes'][0]['html']}" for each in found], address
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
+            assert page.evaluate(SMALLEST_TEXT) >= 8, address
 
 
 @pytest.mark.parametrize(

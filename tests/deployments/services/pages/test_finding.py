@@ -238,3 +238,29 @@ def test_who_is_signed_in_downloads_a_report_without_the_token(site: Site) -> No
             texts = [archive.read(name).decode() for name in archive.namelist()]
     assert '"quarantined: not-fits": 1' in "".join(texts)
     assert TOKEN not in "".join(texts)
+
+
+TYPED = "Upload Window"
+"""Words that the programs have, too, so that nothing else would leave them out."""
+
+
+def test_a_report_says_nothing_of_what_people_typed_into_forms(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with signed_in(site, TYPED) as client:
+        client.post("/sign-in", data={"name": TYPED, "token": "not it"})
+        asked = {
+            "near": TYPED, "field_name": TYPED, "tag": TYPED, "name": TYPED, "unit_id": TYPED,
+            "unit": TYPED, "code": TYPED, "cursor": TYPED, "search_string": TYPED, "start": TYPED,
+        }  # fmt: skip
+        for address in ("/observations", "/files", "/quarantine", "/nights", "/lookup-field"):
+            for name, value in asked.items():
+                client.get(address, params={name: value})
+        client.post(f"/quarantine/{TYPED}/rescue", data={"judged": TYPED})
+        answer = client.post("/report-problem", data=form_of(client.get("/report-problem").text))
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            lines = archive.read("logs/services.log").decode().splitlines()
+    assert any("signed in from" in line for line in lines)
+    told = re.compile(r"upload\W*(20|\+)?window", re.IGNORECASE)
+    assert not [line for line in lines if told.search(line)]

@@ -13,6 +13,7 @@ import pytest
 from google.cloud.firestore import Client as Database
 
 from panoptes.network.catalog.catalog import Query
+from panoptes.network.errors import TransientError
 from panoptes.network.site import Site
 from tests.archives import SEQUENCE_ID, small_archive
 from tests.deployments.services.served import served
@@ -227,6 +228,43 @@ def test_a_session_ends_by_signing_out_from_its_own_page(stranger: httpx.Client)
     assert stranger.get("/").status_code == 401
 
 
+def test_a_copied_cookie_ends_with_its_session_in_every_process(
+    site: Site, stranger: httpx.Client
+) -> None:
+    site.catalog.create("ended_sessions", "old", {"expires": datetime(2020, 1, 1, tzinfo=UTC)})
+    sign_in(stranger)
+    copied = {"Cookie": f"panoptes-session={stranger.cookies['panoptes-session']}"}
+    own = {"form_word": word(stranger.get("/").text)}
+    with served(site, token=SECRET) as other:
+        assert other.get("/units", headers=copied).status_code == 200
+        assert stranger.post("/sign-out", data=own).status_code == 303
+        stranger.cookies.clear()
+        for client in (stranger, other):
+            assert client.get("/units", headers=copied).status_code == 401
+            assert client.post("/sign-out", data=own, headers=copied).status_code == 401
+        sign_in(other)
+        assert other.get("/units").status_code == 200
+    kept = [each.fields["expires"] for each in site.catalog.query(Query("ended_sessions"))]
+    assert kept
+    assert min(kept) > datetime.now(UTC)
+
+
+def test_while_the_catalogue_is_away_no_cookie_lets_anybody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: str) -> None:
+        raise TransientError("the catalogue is away")
+
+    site = small_archive(tmp_path)
+    with served(site, token=SECRET) as client:
+        client.headers["Accept"] = BROWSER["Accept"]
+        sign_in(client)
+        monkeypatch.setattr(site.catalog, "get", away)
+        for path in ("/units", "/sign-in"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+
+
 def test_the_word_of_one_session_is_not_taken_from_another(stranger: httpx.Client) -> None:
     sign_in(stranger)
     mine = {"form_word": word(stranger.get("/").text)}
@@ -258,7 +296,7 @@ def test_a_session_ends_with_its_token_and_with_its_time(site: Site) -> None:
     with served(site, token=f"{SECRET}2") as later:
         headers = {"Cookie": f"panoptes-session={cookie}"}
         assert later.get("/units", headers=headers).status_code == 401
-    over = sessions.Sessions(SECRET)
+    over = sessions.Sessions(SECRET, site.catalog)
     over.lifetime = -1
     with served(site, token=SECRET) as client:
         headers = {"Cookie": f"panoptes-session={over.begin('Ada')}"}

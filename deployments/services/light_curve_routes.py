@@ -1,0 +1,247 @@
+"""Light curves over HTTP: an observation's stars, and one star as JSON, CSV, FITS and for AAVSO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from deployments.services.models import Problem
+from deployments.services.search_routes import CSV, SequenceId
+from deployments.services.star_curves import Summaries
+from deployments.services.state import Services
+from panoptes.network.document_json import to_json
+from panoptes.network.ingest.ledger import code_version
+from panoptes.network.light_curves.aavso import (
+    Reporter,
+    Transit,
+    Unreportable,
+    exoplanet_report,
+    extended_report,
+)
+from panoptes.network.light_curves.rows import csv_text, curve_json
+from panoptes.network.light_curves.table import COMBINED
+from panoptes.network.processing.star_history import star_history
+from panoptes.network.processing.stored_curves import Star, open_curves, star_of
+from panoptes.network.storage.store import NotFound
+
+STAR = "/observations/{sequence_id}/light-curves/{star_id}"
+
+StarId = Annotated[
+    str,
+    Path(
+        max_length=64,
+        description="Gaia DR3's source_id, or the operator's own",
+        examples=["3017364032845124352"],
+    ),
+]
+Observer = Annotated[str, Query(max_length=10, description="the observer code that the AAVSO gave")]
+Channel = Annotated[str, Query(max_length=10, description="all, R, G or B")]
+Name = Annotated[
+    str | None, Query(max_length=100, description="what the star is called; Gaia's by default")
+]
+_NONE_SUCH: dict[int | str, dict[str, Any]] = {
+    404: {"model": Problem, "description": "There is no such observation, star or light curve"}
+}
+
+
+StarKey = Annotated[
+    str,
+    Path(
+        max_length=100,
+        description="gaia_dr3:SOURCE_ID, hip:NUMBER, or the TIC's number where that is known",
+        examples=["gaia_dr3:3017364032845124352"],
+    ),
+]
+
+
+class HistoryAnswer(BaseModel):
+    """A star, and its newest light curve of each observation, in the order of time."""
+
+    success: Literal[True] = True
+    star: dict[str, Any]
+    light_curves: list[dict[str, Any]]
+
+
+class StarsAnswer(BaseModel):
+    """The stars of an observation, the brightest first."""
+
+    success: Literal[True] = True
+    sequence_id: str
+    processed: str | None = Field(description="when the light curves were made, UTC")
+    stars: list[dict[str, Any]] = Field(
+        description="good points, and median, scatter (1.4826 times the median absolute "
+        "deviation) and reported error in magnitudes, of all colours together"
+    )
+
+
+def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
+    """``/observations/SEQUENCE_ID/light-curves``."""
+    router = APIRouter(tags=["light curves"])
+    site = services.site
+    software = code_version()
+
+    @router.get("/observations/{sequence_id}/light-curves", responses=_NONE_SUCH)
+    def stars(sequence_id: SequenceId) -> StarsAnswer:
+        """The stars of an observation that have a light curve."""
+        stored = open_curves(site, sequence_id)
+        found: list[Any] = [to_json(asdict(each)) for each in summaries.of(stored)]
+        processed = to_json(stored.processed)
+        return StarsAnswer(
+            sequence_id=sequence_id,
+            processed=processed if isinstance(processed, str) else None,
+            stars=found,
+        )
+
+    @router.get("/stars/{star}", responses=_NONE_SUCH)
+    def history(star: StarKey) -> HistoryAnswer:
+        """A star in all observations that were processed."""
+        found = star_history(site, star)
+        said: Any = to_json(found.star)
+        seen: list[Any] = [to_json(asdict(each)) for each in found.seen]
+        return HistoryAnswer(star={"star": found.key} | said, light_curves=seen)
+
+    @router.get(STAR, response_class=Response, responses=_NONE_SUCH | _content("application/json"))
+    def star(sequence_id: SequenceId, star_id: StarId) -> Response:
+        """A star's light curves, by channel; null is what is not known.
+
+        Times are BJD_TDB, of the middle of the exposure; a `flag` of 0 is a good point.
+        """
+        found = star_of(site, sequence_id, star_id)
+        first = found.curves[0]
+        answer = {
+            "success": True,
+            "sequence_id": sequence_id,
+            "star_id": star_id,
+            "ra": first.ra,
+            "dec": first.dec,
+            "g": first.g,
+            "processed": to_json(found.stored.processed),
+            "channels": [curve_json(each) for each in found.curves],
+        }
+        return Response(orjson.dumps(answer), media_type="application/json")
+
+    @router.get(
+        f"{STAR}/table.csv",
+        response_class=StreamingResponse,
+        responses=_NONE_SUCH | _content("text/csv"),
+    )
+    def table(sequence_id: SequenceId, star_id: StarId) -> StreamingResponse:
+        """The same as a table, a row a point."""
+        found = star_of(site, sequence_id, star_id)
+        lines = csv_text(found.curves)
+        return StreamingResponse(lines, headers=_attached(found, "csv"), media_type=CSV)
+
+    @router.get(
+        f"{STAR}/lightkurve.fits",
+        response_class=Response,
+        responses=_NONE_SUCH | _content("application/fits"),
+    )
+    def lightkurve(sequence_id: SequenceId, star_id: StarId) -> Response:
+        """The same as FITS, which lightkurve opens."""
+        from panoptes.network.light_curves.lightkurve import fits_file
+
+        found = star_of(site, sequence_id, star_id)
+        data = fits_file(found.curves, software=software)
+        return Response(data, headers=_attached(found, "fits"), media_type="application/fits")
+
+    @router.get(
+        f"{STAR}/plot.svg",
+        response_class=Response,
+        responses=_NONE_SUCH | _content("image/svg+xml"),
+    )
+    def plot(sequence_id: SequenceId, star_id: StarId, channel: Channel = COMBINED) -> Response:
+        """Magnitudes against time, drawn: black on white."""
+        from deployments.services.pages.light_curve_plots import light_curve_plot
+        from panoptes.network.nights.svg import as_file
+
+        found = star_of(site, sequence_id, star_id)
+        curve = next((each for each in found.curves if each.channel == channel), None)
+        if curve is None:
+            raise NotFound(_other_channel(found, channel))
+        return Response(as_file(light_curve_plot(curve)), media_type="image/svg+xml")
+
+    @router.get(
+        f"{STAR}/aavso-extended.txt",
+        response_class=StreamingResponse,
+        responses=_NONE_SUCH | _content("text/plain"),
+    )
+    def extended(
+        sequence_id: SequenceId, star_id: StarId, observer: Observer, name: Name = None
+    ) -> StreamingResponse:
+        """The colours of the star in the AAVSO's extended format, for WebObs."""
+        found = star_of(site, sequence_id, star_id)
+        return _report(
+            lambda: extended_report(found.curves, Reporter(observer, software), name=name or None),
+            found,
+            "extended",
+        )
+
+    @router.get(
+        f"{STAR}/aavso-exoplanet.txt",
+        response_class=StreamingResponse,
+        responses=_NONE_SUCH | _content("text/plain"),
+    )
+    def exoplanet(
+        sequence_id: SequenceId,
+        star_id: StarId,
+        observer: Observer,
+        planet: Annotated[str, Query(max_length=100, description="for example HD 189733 b")],
+        channel: Channel = COMBINED,
+        name: Name = None,
+        priors: Annotated[str, Query(max_length=1000)] = "",
+        notes: Annotated[str, Query(max_length=1000)] = "",
+    ) -> StreamingResponse:
+        """One channel of the star as a report to the AAVSO's exoplanet section."""
+        found = star_of(site, sequence_id, star_id)
+        curve = next((each for each in found.curves if each.channel == channel), None)
+
+        def report() -> Iterator[str]:
+            if curve is None:
+                raise Unreportable(_other_channel(found, channel))
+            transit = Transit(
+                planet,
+                found.exposure_seconds,
+                star=name or None,
+                priors=priors.strip(),
+                notes=notes.strip(),
+            )
+            return exoplanet_report(curve, Reporter(observer, software), transit)
+
+        return _report(report, found, "exoplanet")
+
+    return router
+
+
+def _other_channel(star: Star, channel: str) -> str:
+    channels = ", ".join(each.channel for each in star.curves)
+    return f"the star was not measured in {channel!r}: choose one of {channels}"
+
+
+def _content(kind: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {kind: {}}}}
+
+
+def _report(make: Any, star: Star, kind: str) -> StreamingResponse:
+    """A report of the AAVSO's. Raises HTTPException with what cannot stand in one."""
+    try:
+        lines = make()
+        first = next(lines)
+    except Unreportable as error:
+        raise HTTPException(422, str(error)) from None
+    return StreamingResponse(
+        chain([first], lines),
+        headers=_attached(star, f"aavso-{kind}.txt"),
+        media_type="text/plain; charset=utf-8",
+    )
+
+
+def _attached(star: Star, suffix: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{star.file_name}.{suffix}"'}

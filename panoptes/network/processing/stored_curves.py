@@ -1,0 +1,98 @@
+"""The newest light curves of an observation, opened where they lie."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from panoptes.network.catalog.catalog import Fields
+from panoptes.network.light_curves.table import LightCurve, LightCurveFile, StoredObject
+from panoptes.network.names import parse_sequence_id
+from panoptes.network.site import Site
+from panoptes.network.storage.store import NotFound
+
+_STAR_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:+-]{0,63}")
+
+
+@dataclass(frozen=True)
+class StoredCurves:
+    """A Parquet file of light curves, of which nothing but its end was read yet."""
+
+    sequence_id: str
+    observation: Fields
+    processed: datetime | None
+    path: str
+    """In `measurements`."""
+    generation: int
+    file: LightCurveFile
+
+
+def open_curves(site: Site, sequence_id: str) -> StoredCurves:
+    """Raises NotFound where there is no such observation, or no light curves of it; and
+    TransientError."""
+    try:
+        parse_sequence_id(sequence_id)
+    except ValueError as error:
+        raise NotFound(str(error)) from None
+    stored = site.catalog.get("observations", sequence_id)
+    if stored is None:
+        raise NotFound(f"there is no observation {sequence_id}")
+    path, processed = stored.fields.get("measurements_path"), stored.fields.get("processed")
+    store = site.measurements
+    if not isinstance(path, str) or store is None:
+        raise NotFound(
+            f"there are no light curves of {sequence_id} yet: panoptes-network process "
+            f"{sequence_id} makes them"
+        )
+    lost = f"the light curves of {sequence_id} cannot be read: process it again"
+    try:
+        info = store.stat(path)
+        file = LightCurveFile(StoredObject(partial(store.read_range, path), info.size))
+    except (NotFound, ValueError) as error:  # NotTheNetworks, and what is no name of an object
+        raise NotFound(lost) from error
+    return StoredCurves(
+        sequence_id,
+        stored.fields,
+        processed if isinstance(processed, datetime) else None,
+        path,
+        info.generation,
+        file,
+    )
+
+
+@dataclass(frozen=True)
+class Star:
+    """A star's light curves in an observation."""
+
+    stored: StoredCurves
+    curves: tuple[LightCurve, ...]
+    """By channel; at least one."""
+
+    @property
+    def star_id(self) -> str:
+        return self.curves[0].star_id
+
+    @property
+    def exposure_seconds(self) -> float:
+        """Of one image; 0 where it is not known."""
+        said = self.stored.observation.get("exptime")
+        return float(said) if isinstance(said, int | float) else 0.0
+
+    @property
+    def file_name(self) -> str:
+        """Of a file of it, without a suffix: letters, digits, dashes and underscores."""
+        return re.sub(r"[^0-9A-Za-z_-]", "-", f"{self.stored.sequence_id}_{self.star_id}")
+
+
+def star_of(site: Site, sequence_id: str, star_id: str) -> Star:
+    """One row group is read. Raises NotFound."""
+    stored = open_curves(site, sequence_id)
+    found = stored.file.star(star_id) if _STAR_ID.fullmatch(star_id) else []
+    if not found:
+        raise NotFound(
+            f"there is no light curve of a star {star_id[:80]!r} in {sequence_id}: the list of "
+            "its stars says which there are"
+        )
+    return Star(stored, tuple(found))
