@@ -61,5 +61,27 @@ def test_an_image_of_an_impossible_observation_is_shown(
     assert client.get(f"/images/{IMAGE_ID}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("solution", "shown"),
+    [
+        ({"reason": "only <b>3</b> stars are seen"}, "only &lt;b&gt;3&lt;/b&gt; stars are seen"),
+        ({"matched": 90, "expected": 123, "median": 0.72, "pointing_error": 1.5}, "90 of 123 are"),
+        ({"matched": "many", "reason": 3, "median": [1]}, "By its stars: –"),
+        ("solved, they say", "Its place on the sky"),
+    ],
+)
+def test_what_an_images_stars_say_is_shown(
+    site: Site, client: httpx.Client, solution: object, shown: str
+) -> None:
+    stored = site.catalog.get("images", IMAGE_ID)
+    assert stored is not None
+    said = {"solution": solution, "measured": {"stars": 200, "fwhm": 2.345, "elongation": "x"}}
+    site.catalog.update("images", IMAGE_ID, said, version=stored.version)
+    answer = client.get(f"/images/{IMAGE_ID}", headers={"Accept": "text/html"})
+    assert answer.status_code == 200
+    assert shown in answer.text
+    assert "200 found, 2.3 pixels wide" in answer.text
+
+
 def test_the_calendar_has_an_end(client: httpx.Client) -> None:
     assert client.get("/nights", params={"before": "9999-12-31"}).status_code < 500
