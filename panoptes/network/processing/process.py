@@ -50,6 +50,8 @@ LEAST_STARS = 30
 """That frames can be compared by."""
 MOST_STARS = 20_000
 """The brightest."""
+MOST_POINTS = 2_000_000
+"""Stars times frames, which are in memory together: half a kilobyte each."""
 _MARGIN = 10
 """Pixels beyond the frame from which a star's light still falls on it."""
 _LEAST_SHARE = 0.2
@@ -192,7 +194,7 @@ def _stars(frames: list[Exposure], extra: Stars | None) -> Stars:
     for wcs in places:
         x, y = wcs.to_pixels(stars.ra, stars.dec)
         seen |= (x > -_MARGIN) & (x < columns + _MARGIN) & (y > -_MARGIN) & (y < rows + _MARGIN)
-    return stars.of(seen).of(slice(0, MOST_STARS))
+    return stars.of(seen).of(slice(0, min(MOST_STARS, MOST_POINTS // len(frames))))
 
 
 def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
