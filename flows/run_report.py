@@ -140,6 +140,10 @@ def _moon(image: Fields) -> str:
 
 def _pointing_error(image: Fields) -> str:
     """Between where the mount says it points and the solved centre of the image."""
+    solution = image.get("solution")
+    if isinstance(solution, dict) and "ra" in solution:  # of a crop it says nothing
+        off = solution.get("pointing_error")
+        return f"{60 * off:.1f}′" if isinstance(off, int | float) else ""
     places = [image.get(name) for name in ("ra_mnt", "dec_mnt", "ra_image", "dec_image")]
     numbers = [float(each) for each in places if isinstance(each, int | float)]
     return f"{60 * separation(*numbers):.1f}′" if len(numbers) == 4 else ""

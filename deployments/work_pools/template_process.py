@@ -50,7 +50,7 @@ LIBRARIES = (
     *("rich._emoji_codes", "_strptime"),
     *("panoptes.network.catalog.sqlite", "panoptes.network.fits.archive"),
     *("panoptes.network.fits.content", "panoptes.network.cr2.frame", "panoptes.network.pictures"),
-    *("numpy", "imagecodecs", "PIL.Image", "rawpy"),
+    *("numpy", "imagecodecs", "PIL.Image", "rawpy", "scipy.spatial", "sep"),
 )
 """What a run imports by itself while it works, beside the flows and what they import."""
 SETTINGS_FILES = ("prefect.toml", "pyproject.toml", ".env")

@@ -63,7 +63,7 @@ def measure_quality(
         saturated=round(found.saturated, 7),
     )
     quality = quality.model_copy(update=_shape(found))
-    if solution is not None and exptime:
+    if solution is not None and exptime is not None and exptime > 0:
         quality = quality.model_copy(update=_zero_point(found, solution, exptime))
     return quality
 

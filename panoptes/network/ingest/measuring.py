@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panoptes.network.ingest.image_type import image_type_of
-from panoptes.network.keywords import describe, known_cards
+from panoptes.network.keywords import Described, describe, known_cards
 from panoptes.network.names import ImageType
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.site import Site
@@ -38,38 +38,62 @@ def measure(site: Site, source: Source, content: ImageContent) -> dict[str, Any]
     if image_type_of(source.upload, said) is not ImageType.LIGHT:
         return None
     try:
-        return _measured(source, content, said.image)
+        return _measured(source, content, said)
     except Exception as error:  # the archive of a file never waits for what its stars say
         log.exception("%s could not be measured", source.label)
-        why = one_line(f"it could not be measured: {type(error).__name__}: {error}", most=200)
-        return {"measured": None, "solution": {"reason": why}}
+        return {"measured": None, "solution": _failed("measured", error)}
 
 
-def _measured(source: Source, content: ImageContent, said: Mapping[str, Any]) -> dict[str, Any]:
+def _measured(source: Source, content: ImageContent, described: Described) -> dict[str, Any]:
     from panoptes.network.fits.display import display_of
     from panoptes.network.plate_solving.detection import find_stars
     from panoptes.network.plate_solving.solving import Unsolved, pixel_scale, solve
     from panoptes.network.quality import measure_quality
 
     assert source.upload is not None
+    said = described.image
     try:
         found = find_stars(content.adu())
     except ValueError as error:
         return {"measured": None, "solution": {"reason": str(error)}}
-    scale = pixel_scale(said.get("xpixsz"))
-    pairs = [(said.get(f"ra_{which}"), said.get(f"dec_{which}")) for which in ("image", "mnt")]
-    hints = [(float(ra), float(dec)) for ra, dec in pairs if ra is not None and dec is not None]
+    scale, exptime = pixel_scale(_number(said, "xpixsz")), _number(said, "exptime")
     solution: Solution | None = None
-    exptime = said.get("exptime")
+    when, hints = source.upload.time, _hints(described)
     try:
-        solution = solve(found.stars, found.shape, source.upload.time, hints=hints, scale=scale)
+        solution = solve(found.stars, found.shape, when, hints=hints, scale=scale)
         told = _told(solution, said)
     except Unsolved as unsolved:
         told = {"reason": str(unsolved)}
+    except Exception as error:  # nor does its quality
+        log.exception("%s could not be solved", source.label)
+        told = _failed("solved", error)
     quality = measure_quality(
         found, solution, pattern=display_of(content.header).pattern, exptime=exptime
     )
     return {"measured": quality.model_dump(exclude_none=True), "solution": told}
+
+
+def _failed(what: str, error: Exception) -> dict[str, Any]:
+    """What went wrong, for the document."""
+    why = one_line(f"it could not be {what}: {type(error).__name__}: {error}", most=200)
+    return {"reason": why}
+
+
+def _hints(described: Described) -> list[tuple[float, float]]:
+    """Where the header says that it looks: its own solution, the mount, the field."""
+    said, field = described.image, described.observation
+    pairs = [(_number(said, f"ra_{which}"), _number(said, f"dec_{which}")) for which in _PLACES]
+    pairs.append((_number(field, "ra"), _number(field, "dec")))
+    known = ((ra, dec) for ra, dec in pairs if ra is not None and dec is not None)
+    return list(dict.fromkeys(known))
+
+
+_PLACES = ("image", "mnt")
+
+
+def _number(said: Mapping[str, Any], name: str) -> float | None:
+    value = said.get(name)
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _told(solution: Solution, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,10 +112,10 @@ def _told(solution: Solution, said: Mapping[str, Any]) -> dict[str, Any]:
         "way": solution.way,
         "solver": solution.solver,
     }
-    ra, dec = said.get("ra_mnt"), said.get("dec_mnt")
+    ra, dec = _number(said, "ra_mnt"), _number(said, "dec_mnt")
     is_full = rows * columns * (wcs.scale / 3600) ** 2 >= _FULL_FRAME
     if is_full and ra is not None and dec is not None:
-        told["pointing_error"] = round(degrees_apart(wcs.crval, (float(ra), float(dec))), 4)
+        told["pointing_error"] = round(degrees_apart(wcs.crval, (ra, dec)), 4)
     return told
 
 

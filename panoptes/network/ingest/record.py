@@ -255,7 +255,10 @@ class _Recording:
         light = ImageType.LIGHT.value  # what a file is that says nothing: the other may know
         said["image_type"] = next((kind for kind in kinds if kind not in (None, light)), light)
         unsaid = dict.fromkeys((earlier or {}).get("said", {}).keys() - said.keys())
-        said |= self._solved(said, stored)
+        told = self._told(kind, earlier)
+        if _is_solved_by_us(stored):
+            unsaid |= dict.fromkeys(("ra_image", "dec_image"))
+        said |= _solved(said, told.get("solution", stored.get("solution")))
         unsaid = {name: None for name in unsaid if name not in said}
         merged = stored | unsaid | said
         moment = upload.time
@@ -268,7 +271,7 @@ class _Recording:
         image = Image.model_validate(
             said
             | self._parts()
-            | (self.derived.measured or {})
+            | told
             | ({"picture_path": picture} if came_before else {})
             | {
                 "image_id": upload.image_id,
@@ -295,22 +298,15 @@ class _Recording:
             "healpix": image.healpix,
             "night_is_rough": image.night_is_rough,
         }
-        if self.derived.measured:  # of an earlier generation nothing stays
-            derived |= self.derived.measured
-        return unsaid | image.fields() | derived
+        return unsaid | image.fields() | derived | told
 
-    def _solved(self, said: Fields, stored: Fields) -> Fields:
-        """Where the stars say that it looks, unless its header says so, too."""
-        told = self.derived.measured or {"solution": stored.get("solution")}
-        solution = told.get("solution") or {}
-        ra, dec = solution.get("ra"), solution.get("dec")
-        if ra is None or dec is None:
-            return {}
-        known, its_dec = said.get("ra_image"), said.get("dec_image")
-        if known is not None and its_dec is not None:
-            away = degrees_apart((ra, dec), (known, its_dec))
-            return {} if away < SOLVED_BADLY else {"ra_image": ra, "dec_image": dec}
-        return {"ra_image": ra, "dec_image": dec}
+    def _told(self, kind: str, earlier: Fields | None) -> Fields:
+        """What was measured of this file; of an earlier generation nothing stays."""
+        if self.derived.measured is not None:
+            return self.derived.measured
+        if kind == "fits" and earlier and earlier["generation"] != self.source.generation:
+            return {"measured": None, "solution": None}
+        return {}
 
     def _provenance(self, earlier: Fields | None) -> Provenance:
         same = earlier and earlier["generation"] == self.source.generation
@@ -355,6 +351,34 @@ class _Recording:
         if self.derived.checksums == "stale":
             notes["the checksum cards of the uploaded file were out of date"] = None
         return list(notes)
+
+
+def _solved(said: Fields, solution: Any) -> Fields:
+    """Where the stars say that it looks, unless its header says so, too."""
+    place = _place_of(solution)
+    if place is None:
+        return {}
+    ra, dec = place
+    known, its_dec = said.get("ra_image"), said.get("dec_image")
+    if known is not None and its_dec is not None:
+        away = degrees_apart((ra, dec), (known, its_dec))
+        return {} if away < SOLVED_BADLY else {"ra_image": ra, "dec_image": dec}
+    return {"ra_image": ra, "dec_image": dec}
+
+
+def _is_solved_by_us(stored: Fields) -> bool:
+    """Whether an image's place on the sky is the one that its stars told."""
+    place = _place_of(stored.get("solution"))
+    return place is not None and place == (stored.get("ra_image"), stored.get("dec_image"))
+
+
+def _place_of(solution: Any) -> tuple[float, float] | None:
+    """Of an image's middle; None where it is not solved, or has other software's words."""
+    said = solution if isinstance(solution, dict) else {}
+    ra, dec = said.get("ra"), said.get("dec")
+    if not isinstance(ra, int | float) or not isinstance(dec, int | float):
+        return None
+    return float(ra), float(dec)
 
 
 def merge_first_writer(

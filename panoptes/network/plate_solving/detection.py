@@ -26,6 +26,10 @@ _CENTROID_SIGMA = 1.5
 _SHAPE_SIGMA = 2.0
 _CLIPPED = 0.97
 """Of the level at which samples pile up."""
+_LEAST_CLIPPED = 200
+"""ADU: no camera's samples pile up below."""
+_CLIPPED_NOISE = 2.0
+"""ADU: clipped pixels differ by no more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,7 @@ def find_stars(pixels: NDArray[np.uint16]) -> Found:
     rows, columns = (size // 2 * 2 for size in pixels.shape)
     even = pixels[:rows, :columns]
     sky, noise = _levels(even)
-    saturation, saturated = _saturation(pixels)
+    saturation, saturated = _saturation(pixels, sky, noise)
     sums = np.add(even[0::2], even[1::2], dtype=np.float32)
     sums = sums[:, 0::2] + sums[:, 1::2]
     background = sep.Background(sums, bw=64, bh=64)
@@ -120,11 +124,17 @@ def _levels(pixels: NDArray[np.uint16]) -> tuple[Floats, Floats]:
     return sky, noise
 
 
-def _saturation(pixels: NDArray[np.uint16]) -> tuple[float | None, float]:
+def _saturation(
+    pixels: NDArray[np.uint16], sky: Floats, noise: Floats
+) -> tuple[float | None, float]:
     """The level at which samples pile up, and the share of pixels that do."""
     import numpy as np
 
     most = int(pixels.max())
+    # A sky that reaches the top is clipped only if it has no noise: else no star stands out of it.
+    at_top = sky + 5 * noise > _CLIPPED * most
+    if most < _LEAST_CLIPPED or (at_top & (noise > _CLIPPED_NOISE)).any():
+        return None, 0.0
     high = pixels[pixels > int(0.9 * most)]
     top = int(np.count_nonzero(high > _CLIPPED * most))
     # Of a star's own light less is found the nearer the top.

@@ -170,7 +170,7 @@ def _refined(
             centre = wcs.crval
             to_x, to_y = wcs.to_pixels(pairs.ra, pairs.dec)
             off = np.hypot(to_x - x, to_y - y)
-            before, kept = kept, off < max(3.5 * float(np.median(off[kept])), 0.2)
+            before, kept = kept, off < max(3.5 * float(np.median(off[kept])), 0.1)
             if (before == kept).all():
                 break
         if not _fits(wcs, scale):

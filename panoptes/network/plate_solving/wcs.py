@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+_DIGITS = 10
+"""Of a card's number."""
+
+
 @dataclass(frozen=True, eq=False)
 class Wcs:
     """Of one image. The reference pixel is the image's middle."""
@@ -90,7 +94,9 @@ class Wcs:
         }
         for (row, column), value in _entries(self.cd):
             cards[f"CD{row + 1}_{column + 1}"] = value
-        return cards | _polynomial("A", self.a) | _polynomial("B", self.b)
+        cards |= _polynomial("A", self.a) | _polynomial("B", self.b)
+        # To so many digits one processor says what another says, and a document is a third smaller.
+        return {k: _rounded(v) if isinstance(v, float) else v for k, v in cards.items()}
 
     def header_cards(self) -> dict[str, Any]:
         """`cards` with the inverse polynomials that some readers ask for."""
@@ -215,6 +221,11 @@ def from_plane(xi: Floats, eta: Floats, centre: tuple[float, float]) -> tuple[Fl
     ra = (centre[0] + np.degrees(np.arctan2(east, depth))) % 360.0
     height = math.sin(pole) + north * math.cos(pole)
     return ra, np.degrees(np.arctan2(height, np.hypot(depth, east)))
+
+
+def _rounded(value: float) -> float:
+    """To `_DIGITS`: less than a ten-thousandth of a pixel in all."""
+    return float(f"{value:.{_DIGITS - 1}e}")
 
 
 def _entries(table: Floats) -> list[tuple[tuple[int, int], float]]:

@@ -1,5 +1,6 @@
 """Frames under the Bayer mask, solved by their stars."""
 
+import math
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,6 +12,7 @@ from panoptes.network.plate_solving.solving import Unsolved, solve
 from panoptes.network.quality import lost_light, measure_quality
 from panoptes.network.simulator.headers import Target
 from panoptes.network.simulator.observed_sky import ObservedSky, TrueFrame
+from panoptes.network.simulator.optics import Optics
 from panoptes.network.stars.catalog import stars_in
 
 WHEN = datetime(2026, 1, 15, 6, tzinfo=UTC)
@@ -51,6 +53,46 @@ def test_orientation_and_parity_do_not_matter(
     found = find_stars(np.ascontiguousarray(pixels))
     solution = solve(found.stars, found.shape, WHEN, hints=[(301.6, 44.5)])
     assert solution.rms < 1.0
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(0.0, 3.0), (359.99, -3.0), (40.0, 90.0), (200.0, -89.9)])
+@pytest.mark.parametrize("is_blind", [False, True])
+def test_the_poles_and_the_first_meridian_are_places_as_others_are(
+    ra: float, dec: float, is_blind: bool
+) -> None:
+    optics = Optics(ra=ra, dec=dec, centre=(899.5, 899.5))
+    stars = stars_in(ra, dec, 6.0, WHEN)
+    x, y = optics.to_pixels(stars.ra, stars.dec)
+    inside = (x > 0) & (x < 1800) & (y > 0) & (y < 1800)
+    hints = [] if is_blind else [(ra, dec - math.copysign(2, dec))]
+    solution = solve(points(x[inside], y[inside]), (1800, 1800), WHEN, hints=hints)
+    assert abs(solution.wcs.crval[1] - dec) < 0.01
+    away = (solution.wcs.crval[0] - ra + 180) % 360 - 180
+    assert abs(away * math.cos(math.radians(dec))) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("pixels", "saturated"),
+    [
+        (np.zeros((200, 300), np.uint16), 0.0),
+        (np.full((200, 301), 16383, np.uint16), 1.0),
+        (np.random.default_rng(1).normal(2200, 20, (32, 32)).astype(np.uint16), 0.0),
+        (np.random.default_rng(1).integers(0, 65536, (64, 900)).astype(np.uint16), 0.0),
+    ],
+    ids=["dark", "clipped", "tiny", "noise"],
+)
+def test_a_frame_without_stars_says_so(pixels: NDArray[np.uint16], saturated: float) -> None:
+    found = find_stars(pixels)
+    quality = measure_quality(found, None)
+    assert (quality.stars, quality.saturated, quality.fwhm) == (0, saturated, None)
+    with pytest.raises(Unsolved, match="only 0 stars are seen"):
+        solve(found.stars, found.shape, WHEN, hints=[])
+
+
+def test_an_image_that_is_none_is_refused() -> None:
+    for shape in ((0, 0), (31, 4000), (5000,)):
+        with pytest.raises(ValueError, match="no image to find stars in"):
+            find_stars(np.zeros(shape, np.uint16))
 
 
 def test_what_shows_no_sky_is_not_solved() -> None:
