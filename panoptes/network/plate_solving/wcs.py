@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+_CLOSE = 1e-6
+"""Pixels: to which places are found."""
 _DIGITS = 10
 """Of a card's number."""
 
@@ -73,7 +75,11 @@ class Wcs:
         plain_u, plain_v = np.where(far, np.nan, plain_u), np.where(far, np.nan, plain_v)
         u, v = plain_u, plain_v
         for _ in range(8):  # each gains two digits
+            before_u, before_v = u, v
             u, v = plain_u - polyval2d(u, v, self.a), plain_v - polyval2d(u, v, self.b)
+            moved = np.abs(u - before_u) + np.abs(v - before_v)
+            if not (moved > _CLOSE).any():  # what is far away is no number
+                break
         return u + self.crpix[0], v + self.crpix[1]
 
     def cards(self) -> dict[str, Any]:
@@ -195,7 +201,12 @@ def monomials(u: Floats, v: Floats, terms: list[tuple[int, int]]) -> Floats:
     """(points, terms)."""
     import numpy as np
 
-    return np.stack([u**i * v**j for i, j in terms], axis=1)
+    most = max(i + j for i, j in terms)
+    of_u, of_v = [np.ones_like(u)], [np.ones_like(v)]
+    for _ in range(most):
+        of_u.append(of_u[-1] * u)
+        of_v.append(of_v[-1] * v)
+    return np.stack([of_u[i] * of_v[j] for i, j in terms], axis=1)
 
 
 def to_plane(ra: Floats, dec: Floats, centre: tuple[float, float]) -> tuple[Floats, Floats]:

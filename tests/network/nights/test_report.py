@@ -7,9 +7,14 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
+from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import GeoPoint
+from panoptes.network.ingest.folder import files_in, ingest_folder
+from panoptes.network.ingest.take import Watch
 from panoptes.network.nights import (
     UnitNight,
     last_whole_night,
@@ -23,6 +28,7 @@ from panoptes.network.nights.unit_night import Measured
 from panoptes.network.nights.words import facts
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
+from tests.measured import FRAMES, SKY
 from tests.network.nights.simulated import (
     CADENCE,
     CAMERA,
@@ -202,3 +208,25 @@ def test_firestore_has_an_index_for_every_question(archive: Site) -> None:
             nights_of(site, unit_id, before="2026-01-14")
         nights_of(site)
         assert asked.without_index() == []
+
+
+def test_clouds_seeing_and_background_are_what_the_stars_say(tmp_path: Path) -> None:
+    *_, cloudy, _, _ = SKY.write(tmp_path / "uploads")[:FRAMES]
+    with fits.open(cloudy, mode="update", uint=True) as hdus:
+        light = hdus[0].data.astype(float) - 2048
+        hdus[0].data = (2048 + light / 2).astype(np.uint16)
+    (tmp_path / "data").mkdir()
+    site = Site.in_folder(tmp_path / "data", incoming=tmp_path / "uploads", rest_seconds=0)
+    ingest_folder(site, files_in(site, tmp_path / "data"), watch=Watch())
+    (observed,) = site.catalog.query(Query("observations"))
+    found = unit_night(site, SKY.unit_id, observed.fields["night"])
+    sky = found.sky
+    assert sky.lost is not None
+    assert sky.seeing is not None
+    assert sky.level is not None
+    assert (sky.lost.images, sky.seeing.images, sky.level.images) == (FRAMES,) * 3
+    assert sky.lost.most == pytest.approx(0.75, abs=0.1)
+    assert sky.lost.median < 0.1
+    assert 15 < sky.seeing.median < 50
+    assert 2048 < sky.level.least < sky.level.most
+    assert found.instrument.pointing is None, "of a crop the middle is not the mount's"
