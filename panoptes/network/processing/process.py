@@ -109,7 +109,8 @@ def process(
         sequence = parse_sequence_id(sequence_id)
     except ValueError as error:
         raise CannotProcess(str(error)) from error
-    if site.catalog.get("observations", sequence.sequence_id) is None:
+    observation = site.catalog.get("observations", sequence.sequence_id)
+    if observation is None:
         raise CannotProcess(f"the catalogue has no observation {sequence.sequence_id}")
     moment = moment or datetime.now(UTC)
 
@@ -117,7 +118,7 @@ def process(
         progressed()
         on_frame()
 
-    exposures, left = exposures_of(site, sequence.sequence_id)
+    exposures, left = exposures_of(site, sequence.sequence_id, observation.fields)
     frames: list[Exposure] = []
     for each in solved(site, exposures, looked_at):
         if isinstance(each, LeftOut):
