@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test faults fuzz bench check cloud-check container-check retention-check upgrade-check sbom constraints clean witness FORCE docs
+.PHONY: help demo up test faults fuzz bench science check cloud-check container-check retention-check upgrade-check sbom constraints clean witness FORCE docs
 
 # Another project's settings must not reach ours: a Prefect server or profile chosen in this
 # shell, an active virtual environment, other modules on the path. The one thing let through
@@ -47,6 +47,9 @@ docs: $(ready) ## the docs site, into build/docs (installs Sphinx, once)
 	@$(bin)/python -c 'import furo, myst_parser, sphinx' 2>/dev/null || \
 	    $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@$(bin)/python docs/build.py
+
+science: $(ready) ## what the images are worth: solving, scatter, transits kept (a quarter of an hour)
+	@OMP_NUM_THREADS=1 $(bin)/python -m benchmarks.science $(ARGS)
 
 check: $(ready) ## style, types, who imports whom, and that the tables in docs are current
 	@$(bin)/ruff check .

@@ -187,6 +187,9 @@ def _worker(client: httpx.Client, now: datetime) -> Iterator[Check]:
 
 def _sweep(client: httpx.Client, now: datetime) -> Iterator[Check]:
     found = _last(client, SWEPT, now)
+    if found is None and now - _deployed(client) < UNSWEPT:
+        yield Check("sweep", True, f"{SWEEP} is new here and runs first within some minutes")
+        return
     if found is None or now - _occurred(found) > UNSWEPT:
         when = "in the last day" if found is None else f"for {_ago(now - _occurred(found))}"
         yield Check(
@@ -196,6 +199,14 @@ def _sweep(client: httpx.Client, now: datetime) -> Iterator[Check]:
     yield Check("sweep", True, f"the last sweep was {_ago(now - _occurred(found))} ago")
     backlog = Backlog.model_validate(found["payload"])
     yield Check("backlog", not backlog.overdue, backlog.sentence)
+
+
+def _deployed(client: httpx.Client) -> datetime:
+    """When the sweep came to this server; long ago where it did not."""
+    answer = client.get(f"/deployments/name/{SWEEP}")
+    if answer.status_code == 404:
+        return datetime.min.replace(tzinfo=UTC)
+    return datetime.fromisoformat(answer.raise_for_status().json()["created"])
 
 
 def _last_event(client: httpx.Client, now: datetime) -> Iterator[Check]:

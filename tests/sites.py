@@ -28,7 +28,11 @@ VOLATILE = {"attempts", "returns", "opened", "closed", "recorded", "taken_on"}
 VOLATILE |= {"run_made", "run_begun", "derived"}
 """Fields that say when and how often, not what."""
 
-AT_ONCE: dict[str, Any] = {"rest_seconds": 0, "incomplete_seconds": 0}
+AT_ONCE: dict[str, Any] = {
+    "rest_seconds": 0,
+    "incomplete_seconds": 0,
+    "least_free_percent": 0,  # how full this machine's disk is says nothing of us
+}
 """Policies of a network that takes files which were written just now."""
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panoptes.network.autowisp.project import (
-    PIXEL,
     SCRIPT,
     Field,
     Instrument,
     image_cards,
+    pixel_size,
     readme_text,
     settings_text,
     survey_json,
@@ -76,7 +76,11 @@ def export(
         rows, columns = pixels.shape
         if instrument is None:
             instrument = _instrument(
-                site, sequence, (rows, columns, pattern), (latitude, longitude, elevation)
+                site,
+                sequence,
+                (rows, columns, pattern),
+                pixel_size(exposure.scale),
+                (latitude, longitude, elevation),
             )
         if (rows, columns, pattern) != (instrument.rows, instrument.columns, instrument.pattern):
             why = "its shape or mask is not that of the observation's first image"
@@ -138,6 +142,7 @@ def _instrument(
     site: Site,
     sequence: ObservationName,
     frame: tuple[int, int, str],
+    pixel: float,
     place: tuple[float, float, float],
 ) -> Instrument:
     stored = site.catalog.get("cameras", f"{sequence.unit_id}_{sequence.camera_id}")
@@ -151,7 +156,7 @@ def _instrument(
         make_and_model=model if isinstance(model, str) and model else "not known",
         columns=columns,
         rows=rows,
-        pixel=PIXEL,
+        pixel=pixel,
         pattern=pattern,
         latitude=place[0],
         longitude=place[1],

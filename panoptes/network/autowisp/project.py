@@ -8,6 +8,7 @@ its survey beforehand: `survey_json` is for ``wisp-survey import``.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,8 +21,6 @@ VERSION = "2.3"
 """Of AutoWISP, of which the folder was tried."""
 FOCAL_LENGTH, FOCAL_RATIO = 85.0, 1.4
 """Millimetres; of the lens of a unit."""
-PIXEL = 4.3
-"""Micrometres, of the Canon cameras; where the header does not say it."""
 GAIN, READ_NOISE, BIAS, SATURATION = 0.7, 5.0, 2048, 13_000
 """Electrons an ADU, electrons, ADU and ADU: as measured on frames of PAN001."""
 
@@ -83,7 +82,7 @@ def image_cards(exposure: Exposure, instrument: Instrument, field: Field) -> lis
         ("IMAGETYP", "object", ""),
         ("BAYERPAT", instrument.pattern, "in the order of the array"),
     ]
-    if exposure.airmass == exposure.airmass:
+    if math.isfinite(exposure.airmass):
         cards.append(("AIRMASS", exposure.airmass, ""))
     if exposure.wcs is not None:
         ra, dec = exposure.wcs.crval
@@ -92,6 +91,11 @@ def image_cards(exposure: Exposure, instrument: Instrument, field: Field) -> lis
             ("DEC-IMG", dec, "[deg] ICRS, the image's middle by its stars"),
         ]
     return cards
+
+
+def pixel_size(scale: float) -> float:
+    """Micrometres, of a pixel that sees `scale` arcseconds."""
+    return round(scale * FOCAL_LENGTH / 206.265, 3)
 
 
 def lens_of(instrument: Instrument) -> str:

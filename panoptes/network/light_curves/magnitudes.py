@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 BAD_FIT = 8
 """Flag: too few stars in the frame to compare with."""
 _ROUNDS = 4
+_WAVES = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2))
+"""Of a star's place in x and y within the cell of the mask: half turns a pixel."""
+_AT_ONCE = 256
+"""Stars."""
 _FAINT = 11.5
 """Stars that frames are compared by are brighter than this G, where there are enough."""
 
@@ -130,13 +134,13 @@ def _ensemble(
         ],
         axis=2,
     )
-    turns = np.pi * np.stack([x, y])
-    waves = []
-    for i, j in ((1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2)):
-        angle = i * turns[0] + j * turns[1]
-        waves += [np.sin(angle), np.cos(angle)]
-    phase = np.stack(waves, axis=2)
-    phase = np.concatenate([phase, phase * colour[:, None]], axis=2)
+    # The largest array by far: in single precision.
+    phase = np.empty((frames, stars, 4 * len(_WAVES)), np.float32)
+    for number, (i, j) in enumerate(_WAVES):
+        angle = np.pi * (i * x + j * y)
+        for place, wave in enumerate((np.sin(angle), np.cos(angle))):
+            phase[:, :, 2 * number + place] = wave
+            phase[:, :, 2 * (len(_WAVES) + number) + place] = wave * colour
 
     have = np.isfinite(raw)
     often = have.sum(0) >= 0.5 * frames
@@ -166,13 +170,18 @@ def _ensemble(
         left = np.where(have, filled - of_frame - np.nan_to_num(mean), 0.0)
         # A phase's mean over a star's own curve is in its mean already.
         share = np.maximum(weight.sum(0), 1e-12)
-        centred = phase - (np.einsum("fs,fsi->si", weight, phase) / share[:, None])[None]
+        centre = np.einsum("fs,fsi->si", weight, phase) / share[:, None]
         used = weight / (1 + (np.abs(left - of_phase) / (3 * np.hypot(noise, spread))) ** 2)
-        flat = centred.reshape(-1, centred.shape[2])
-        normal = flat.T @ (flat * used.reshape(-1, 1))
-        right = flat.T @ (left * used).ravel()
+        normal = np.zeros((phase.shape[2], phase.shape[2]))
+        right = np.zeros(phase.shape[2])
+        for first in range(0, stars, _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            flat = (phase[:, some] - centre[some]).reshape(-1, phase.shape[2])
+            normal += flat.T @ (flat * used[:, some].reshape(-1, 1))
+            right += flat.T @ (left * used)[:, some].ravel()
         normal += np.eye(len(normal)) * (1e-6 * np.trace(normal) + 1e-9)
-        of_phase = centred @ np.linalg.solve(normal, right)
+        found = np.linalg.solve(normal, right)
+        of_phase = phase @ found.astype(np.float32) - centre @ found
         mean = _median(np.where(have, filled - of_frame - of_phase, np.nan))
         curve = np.where(have, filled - of_frame - of_phase - mean, np.nan)
         spread = np.nan_to_num(_scatter(curve), nan=0.05)

@@ -9,8 +9,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
 from panoptes.network.catalog.catalog import Fields, Query
 from panoptes.network.errors import BadInput
@@ -34,8 +34,8 @@ class Exposure:
     """A light image, as its document has it."""
 
     image_id: str
+    location: Literal["images", "originals"]
     path: str
-    """In `images`."""
     middle: datetime
     """Of the exposure, UTC."""
     seconds: float
@@ -64,15 +64,20 @@ class FrameLost(Exception):
         self.left_out = LeftOut(image_id, reason)
 
 
-def exposures_of(site: Site, sequence_id: str) -> tuple[list[Exposure], list[LeftOut]]:
-    """The light images of an observation in the order of time, and those that cannot be used."""
+def exposures_of(
+    site: Site, sequence_id: str, observation: Fields | None = None
+) -> tuple[list[Exposure], list[LeftOut]]:
+    """The light images of an observation in the order of time, and those that cannot be used.
+
+    Where an image's own document does not say where it looks, the observation's may.
+    """
     query = Query("images", [("sequence_id", "==", sequence_id)], [("time", "asc")])
     used: list[Exposure] = []
     left: list[LeftOut] = []
     for stored in site.catalog.query(query):
         if stored.fields.get("image_type", "light") != ImageType.LIGHT.value:
             continue
-        found = _exposure(stored.key, stored.fields)
+        found = _exposure(stored.key, stored.fields, observation or {})
         if isinstance(found, LeftOut):
             left.append(found)
         else:
@@ -80,17 +85,19 @@ def exposures_of(site: Site, sequence_id: str) -> tuple[list[Exposure], list[Lef
     return used, left
 
 
-def _exposure(image_id: str, said: Fields) -> Exposure | LeftOut:
-    path, begun = said.get("bucket_path"), said.get("time")
-    seconds = _number(said, "exptime")
-    if not isinstance(path, str):
-        return LeftOut(image_id, "nothing of it is archived as FITS")
-    if not isinstance(begun, datetime) or not 0 < seconds < 86400:
+def _exposure(image_id: str, said: Fields, observation: Fields) -> Exposure | LeftOut:
+    path, original = said.get("bucket_path"), said.get("original_path")
+    begun, seconds = _begin(said), _number(said, "exptime")
+    if not isinstance(path, str) and not isinstance(original, str):
+        return LeftOut(image_id, "nothing of it is archived")
+    if begun is None or not 0 < seconds < 86400:
         return LeftOut(image_id, "its header does not say how long it was exposed")
     pairs = [(_number(said, f"ra_{which}"), _number(said, f"dec_{which}")) for which in _PLACES]
+    pairs.append((_number(observation, "ra"), _number(observation, "dec")))
     return Exposure(
         image_id=image_id,
-        path=path,
+        location="images" if isinstance(path, str) else "originals",
+        path=path if isinstance(path, str) else str(original),
         middle=begun + timedelta(seconds=seconds / 2),
         seconds=seconds,
         airmass=_number(said, "airmass"),
@@ -101,6 +108,23 @@ def _exposure(image_id: str, said: Fields) -> Exposure | LeftOut:
 
 
 _PLACES = ("image", "mnt")
+_CLOCKS = timedelta(seconds=1.5)
+
+
+def _begin(said: Fields) -> datetime | None:
+    """Of the exposure: its name has whole seconds, ``DATE-OBS`` may have parts of them.
+
+    A camera's clock may be wrong, where the computer that names its images asks others.
+    """
+    named, text = said.get("time"), said.get("dateobs")
+    if not isinstance(named, datetime):
+        return None
+    try:
+        told = datetime.fromisoformat(text) if isinstance(text, str) else named
+    except ValueError:
+        return named
+    told = told if told.tzinfo else told.replace(tzinfo=UTC)
+    return told if abs(told - named) <= _CLOCKS else named
 
 
 def _number(said: Fields, name: str) -> float:
@@ -130,23 +154,41 @@ def frame_of(site: Site, exposure: Exposure) -> tuple[NDArray[np.uint16], str]:
     As its header says, else as it is measured.
     """
     try:
-        data, _ = site.store("images").read(exposure.path)
-        content = check_source(
-            data,
-            max_pixels=site.settings.max_pixels,
-            max_decoded=site.settings.max_decoded_bytes,
-            max_header=site.settings.max_header_bytes,
-        )
+        data, _ = site.store(exposure.location).read(exposure.path)
+        return _of_raw(site, data) if exposure.location == "originals" else _of_fits(site, data)
     except NotFound:
         raise FrameLost(exposure.image_id, "its archived file is missing") from None
+    except _NoMask as error:
+        raise FrameLost(exposure.image_id, str(error)) from None
     except (BadInput, Unreadable) as error:
         raise FrameLost(exposure.image_id, f"its archived file cannot be read: {error}") from error
+
+
+class _NoMask(Exception):
+    pass
+
+
+def _of_fits(site: Site, data: bytes) -> tuple[NDArray[np.uint16], str]:
+    content = check_source(
+        data,
+        max_pixels=site.settings.max_pixels,
+        max_decoded=site.settings.max_decoded_bytes,
+        max_header=site.settings.max_header_bytes,
+    )
     mask = content.header.get("FILTER")
     if isinstance(mask, str) and mask.strip() not in ("", "RGGB"):
-        why = f"its camera has no Bayer mask (FILTER = {one_line(mask, most=20)!r})"
-        raise FrameLost(exposure.image_id, why)
+        raise _NoMask(f"its camera has no Bayer mask (FILTER = {one_line(mask, most=20)!r})")
     pixels = content.adu()
     return pixels, display_of(content.header).pattern or bayer_pattern(pixels)
+
+
+def _of_raw(site: Site, data: bytes) -> tuple[NDArray[np.uint16], str]:
+    """Rows upwards, as units write FITS files."""
+    from panoptes.network.cr2.frame import read_raw
+
+    raw = read_raw(data, max_pixels=site.settings.max_pixels)
+    pattern = raw.pattern if len(raw.pixels) % 2 else raw.pattern[2:] + raw.pattern[:2]
+    return raw.pixels[::-1], pattern
 
 
 def solved_pixels(site: Site, exposure: Exposure) -> NDArray[np.uint16]:

@@ -50,6 +50,8 @@ LEAST_STARS = 30
 """That frames can be compared by."""
 MOST_STARS = 20_000
 """The brightest."""
+MOST_POINTS = 2_000_000
+"""Stars times frames, which are in memory together: half a kilobyte each."""
 _MARGIN = 10
 """Pixels beyond the frame from which a star's light still falls on it."""
 _LEAST_SHARE = 0.2
@@ -107,7 +109,8 @@ def process(
         sequence = parse_sequence_id(sequence_id)
     except ValueError as error:
         raise CannotProcess(str(error)) from error
-    if site.catalog.get("observations", sequence.sequence_id) is None:
+    observation = site.catalog.get("observations", sequence.sequence_id)
+    if observation is None:
         raise CannotProcess(f"the catalogue has no observation {sequence.sequence_id}")
     moment = moment or datetime.now(UTC)
 
@@ -115,7 +118,7 @@ def process(
         progressed()
         on_frame()
 
-    exposures, left = exposures_of(site, sequence.sequence_id)
+    exposures, left = exposures_of(site, sequence.sequence_id, observation.fields)
     frames: list[Exposure] = []
     for each in solved(site, exposures, looked_at):
         if isinstance(each, LeftOut):
@@ -192,7 +195,7 @@ def _stars(frames: list[Exposure], extra: Stars | None) -> Stars:
     for wcs in places:
         x, y = wcs.to_pixels(stars.ra, stars.dec)
         seen |= (x > -_MARGIN) & (x < columns + _MARGIN) & (y > -_MARGIN) & (y < rows + _MARGIN)
-    return stars.of(seen).of(slice(0, MOST_STARS))
+    return stars.of(seen).of(slice(0, min(MOST_STARS, MOST_POINTS // len(frames))))
 
 
 def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:

@@ -73,5 +73,5 @@ def _nearly_full(settings: NetworkSettings) -> Iterator[str]:
         usage = shutil.disk_usage(folder)
         free = 100 * usage.free / usage.total
         if free < settings.least_free_percent:
-            shown = ", ".join(names)
+            shown = "this network" if names == list(places) else ", ".join(names)
             yield f"the disk of {shown} has {free:.0f} % free, {usage.free / 1e9:.1f} GB"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
+from deployments.services import picture_routes
+from panoptes.network.cutout import cutout
 from panoptes.network.fits import section
 from panoptes.network.fits.plain import FitsImage, fits_bytes
 from panoptes.network.site import Site
@@ -165,3 +170,27 @@ def test_a_part_that_takes_too_much_of_its_file_is_refused_in_words(
     page = client.get(f"/images/{ID}", headers={"Accept": "text/html"})
     assert "Download the file instead" in page.text
     assert "/cutout" not in page.text
+
+
+def test_while_enough_wait_for_a_cutout_others_are_told_to_come_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = Event(), Event()
+
+    def held(*asked: Any, **more: Any) -> bytes:
+        begun.set()
+        assert go_on.wait(30)
+        return cutout(*asked, **more)
+
+    monkeypatch.setattr(picture_routes, "_AT_ONCE", 1)
+    monkeypatch.setattr(picture_routes, "_WAITING", 0)
+    monkeypatch.setattr(picture_routes, "cutout", held)
+    address = f"/images/{ID}/cutout?x=8&y=6"
+    with served(site) as client, ThreadPoolExecutor(1) as elsewhere:
+        first = elsewhere.submit(client.get, address)
+        assert begun.wait(30)
+        refused = client.get(address)
+        go_on.set()
+        assert first.result().status_code == 200
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+    assert "too many cutouts" in refused.json()["message"]

@@ -72,6 +72,7 @@ def test_every_instrument_that_a_frame_names_is_in_the_survey(folder: Path) -> N
         assert header["ORIGIN"] == header["OBSERVER"] == survey["observers"][0]["name"]
         camera = survey["cameras"][0]
         assert (camera["x resolution"], camera["y resolution"]) == (16, 12)
+        assert camera["pixel size"] == pytest.approx(4.25, abs=0.06)
     assert survey["observatories"][0]["longitude"] == -155.58
 
 

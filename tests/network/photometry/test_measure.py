@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from astropy.io import fits
 from panoptes.network.light_curves.magnitudes import LightCurves, light_curves
 from panoptes.network.photometry.bayer import bayer_pattern
 from panoptes.network.photometry.measure import measure
-from panoptes.network.photometry.measurements import EDGE, Measurements
+from panoptes.network.photometry.measurements import EDGE, Frame, Measurements
 from panoptes.network.simulator.observed_sky import ObservedSky, Transit
 from tests.network.photometry.observed import readers
 
@@ -91,3 +92,19 @@ def test_the_mask_is_found_wherever_a_crop_begins(turn: str) -> None:
 def test_the_mask_of_the_real_crops(shared_data: Path, name: str) -> None:
     with fits.open(shared_data / "panoptes" / name) as hdus:
         assert bayer_pattern(np.asarray(hdus[-1].data)) == "GBRG"
+
+
+def test_a_frame_with_an_odd_number_of_rows_is_measured_like_others() -> None:
+    sky, *_ = _measured()
+    whole = [read() for read in readers(sky)[:2]]
+    odd = [replace(each, pixels=each.pixels[:-1, :-1]) for each in whole]
+    stars = sky.stars.to(10.5)
+    some, all_of_it = (measure([partial(same, each) for each in of], stars) for of in (odd, whole))
+    good = ((some.flag == 0) & (all_of_it.flag == 0)).all(axis=0)
+    assert good.sum() >= 8
+    ratio = (some.flux / all_of_it.flux)[:, good, 3]
+    assert np.median(np.abs(ratio - 1)) < 0.01
+
+
+def same(frame: Frame) -> Frame:
+    return frame

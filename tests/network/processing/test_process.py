@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pyarrow import parquet
 
-from panoptes.network.catalog.catalog import Query, modify
+from panoptes.network.catalog.catalog import Fields, Query, modify
+from panoptes.network.fits.archive import compress_fits
+from panoptes.network.processing.exposures import exposures_of
 from panoptes.network.processing.process import CannotProcess, Processed, process
+from panoptes.network.simulator.canon_writer import Settings, cr2_bytes
 from panoptes.network.site import Site
 from tests import measured
-from tests.measured import FRAMES, SEQUENCE_ID
+from tests.measured import FRAMES, SEQUENCE_ID, SKY
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +123,50 @@ def test_frames_without_a_solution_are_solved_and_calibrations_do_not_count(
     made = process(ingested, SEQUENCE_ID)
     assert made.frames == FRAMES - 1
     assert np.isfinite([each.scatter for each in made.scatter]).all()
+
+
+def test_a_camera_raw_that_came_alone_is_measured_and_a_frame_without_a_mask_is_not(
+    ingested: Site,
+) -> None:
+    images = list(ingested.catalog.query(Query("images", order_by=[("time", "asc")])))
+    path = str(images[3].fields["bucket_path"]).removesuffix(".fits.fz") + ".cr2"
+    samples = np.pad(SKY.expose(3).pixels[::-1], ((20, 0), (22, 0)), constant_values=2048)
+    settings = Settings(taken=datetime(2026, 1, 1, tzinfo=UTC), borders=(22, 20, 528, 360))
+    ingested.store("originals").put(path, cr2_bytes(samples, settings), if_generation=0)
+    raw = {"bucket_path": None, "original_path": path, "solution": None}
+    modify(ingested.catalog, "images", images[3].key, lambda _: raw)
+    gone = Path(ingested.settings.images) / str(images[4].fields["bucket_path"])
+    kept = gone.read_bytes()
+    name, data = SKY.fits(SKY.expose(4))
+    assert data.count(b"'RGGB    '") == 1, name
+    gone.write_bytes(compress_fits(data.replace(b"'RGGB    '", b"'M       '")).data)
+    try:
+        made = process(ingested, SEQUENCE_ID)
+    finally:
+        gone.write_bytes(kept)
+    reasons = {each.image_id: each.reason for each in made.left_out}
+    assert images[3].key not in reasons
+    assert "no Bayer mask (FILTER = 'M')" in reasons[images[4].key]
+    table = parquet.read_table(file_of(ingested, made)).to_pandas()
+    table = table[(table.channel == "all") & (table.flag == 0) & (table.g < 9.5)]
+    away = table.mag - table.groupby("star_id").mag.transform("median")
+    assert away[table.image_id == images[3].key].abs().median() < 0.02
+
+
+def test_the_exposures_begin_is_told_by_date_obs_unless_the_cameras_clock_is_wrong(
+    ingested: Site,
+) -> None:
+    image = next(iter(ingested.catalog.query(Query("images", order_by=[("time", "desc")]))))
+    begun = image.fields["time"]
+    told = {"00:00:00.250": timedelta(seconds=0.25), "00:03:00": timedelta(0), "": timedelta(0)}
+    for clock, later in told.items():
+        hours, minutes, seconds = (float(each) for each in (clock or "0:0:0").split(":"))
+        said = begun + timedelta(hours=hours, minutes=minutes, seconds=seconds)
+        text = said.replace(tzinfo=None).isoformat() if clock else "no time"
+        modify(ingested.catalog, "images", image.key, partial(_said, {"dateobs": text}))
+        last = exposures_of(ingested, SEQUENCE_ID)[0][-1]
+        assert last.middle - begun == later + timedelta(seconds=60)
+
+
+def _said(fields: Fields, _: Fields | None) -> Fields:
+    return fields

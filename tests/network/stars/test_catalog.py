@@ -9,7 +9,7 @@ from astropy.coordinates import SkyCoord
 from astropy.units import deg
 
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.stars.catalog import stars_in
+from panoptes.network.stars.catalog import Stars, stars_in
 from panoptes.network.stars.given import extra_stars, picids
 
 THEN = datetime(2026, 1, 15, 6, tzinfo=UTC)
@@ -56,6 +56,26 @@ def test_a_wrong_line_is_named(tmp_path: Path, row: str, told: str) -> None:
     path.write_text(f"source_id,ra,dec,g\n{row}\n")
     with pytest.raises(ConfigurationError, match=told):
         extra_stars(path)
+
+
+def test_columns_may_stand_in_any_order_and_hipparcos_numbers_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "stars.csv"
+    path.write_text("g,bp,dec,ra,source_id\n1.5,1.6,20,10,-71683\n")
+    stars = extra_stars(path)
+    assert stars.star_id.tolist() == ["HIP71683"]
+    assert (stars.ra[0], stars.dec[0], stars.g[0]) == (10.0, 20.0, 1.5)
+
+
+def test_a_star_that_the_operator_calls_otherwise_is_there_once() -> None:
+    found = stars_in(301.6, 44.5, 1.0, THEN)
+    first = found.of(slice(0, 1))
+    own = Stars(np.array(["4711"]), first.ra + 1e-4, first.dec, first.g + 0.1)
+    both = stars_in(301.6, 44.5, 1.0, THEN, own)
+    assert len(both) == len(found)
+    assert "4711" in both.star_id
+    assert first.star_id[0] not in both.star_id
+    faint = Stars(own.star_id, own.ra, own.dec, own.g + 2)
+    assert len(stars_in(301.6, 44.5, 1.0, THEN, faint)) == len(found) + 1, "a companion"
 
 
 def test_tic_ids_are_the_operators(tmp_path: Path) -> None:

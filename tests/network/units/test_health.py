@@ -65,5 +65,5 @@ def test_of_units_that_are_long_gone_only_registered_ones_are_missed(site: Site)
 def test_a_disk_with_less_room_than_wanted_is_told_of_once(site: Site) -> None:
     assert health_of(site).nearly_full == []
     (sentence,) = health_of(site.changed(least_free_percent=100)).nearly_full
-    assert sentence.startswith("the disk of incoming, images, originals, ")
+    assert sentence.startswith("the disk of this network has ")
     assert "% free" in sentence

@@ -226,6 +226,15 @@ def test_the_sky_shows_what_was_observed_as_picture_table_and_numbers(
     )
 
 
+def test_without_a_token_a_volunteer_is_told_what_opens_the_quarantine(
+    client: httpx.Client,
+) -> None:
+    refused = client.get("/quarantine", headers=HTML)
+    assert refused.status_code == 403
+    assert "panoptes-network up --sign-in" in refused.text
+    assert "/files" in refused.text
+
+
 # A report
 
 

@@ -1,0 +1,99 @@
+"""What the images are worth, in one table: ``make science``.
+
+``python -m benchmarks.science --scatter 1 2 3 --transits 31 32 --solving 17`` takes other seeds.
+It takes a quarter of an hour of one processor, and writes a line as soon as it is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from statistics import mean, median
+from typing import Any, NamedTuple
+
+from benchmarks.science import scatter, solving, transits
+
+AT_MOST = {8.5: 1.55, 9.0: 1.30, 9.5: 1.10, 10.0: 1.05, 11.0: 1.10}
+"""Scatter over formal noise, by G."""
+
+
+SOLVED = {
+    "full frames with a hint": 100,
+    "full frames blind": 99,
+    "crops with a hint": 95,
+    "crops blind": 95,
+}
+"""Of a hundred."""
+
+
+class Row(NamedTuple):
+    what: str
+    goal: str
+    found: str
+    reached: bool
+
+
+def solved(seed: int) -> Iterator[Row]:
+    for name, found in solving.rates(seed).items():
+        least = SOLVED[name]
+        right, wrong = found["right"], found["wrong"]
+        said = f"{right} of 100" + (f", {wrong} wrong" if wrong else "")
+        yield Row(f"solved: {name}", f">= {least} of 100", said, right >= least and not wrong)
+    false = solving.false_ones(seed)
+    for name, count in false.items():
+        yield Row(f"solved: {name}", "0 of 300", f"{count} of 300", count == 0)
+    for frame in solving.places(seed):
+        rms = frame["rms_to_truth"]
+        yield Row(f"WCS of {frame['frame']}, rms", '<= 0.5"', f'{rms:.2f}"', rms <= 0.5)
+        if frame["frame"].startswith("full"):
+            cpu = frame["cpu_detection"] + frame["cpu_solving"]
+            yield Row(f"CPU of {frame['frame']}", "<= 0.4 s", f"{cpu:.2f} s", cpu <= 0.4)
+    for frame in solving.real_crops():
+        off = frame["median"]
+        yield Row(f"WCS of {frame['frame']}, median", '<= 3.5"', f'{off:.1f}"', off <= 3.5)
+
+
+def scattered(seeds: Sequence[int]) -> Iterator[Row]:
+    runs: list[dict[str, Any]] = [dict(scatter.run(seed)) for seed in seeds]
+    for g, most in AT_MOST.items():
+        ratios = [run["magnitudes"][g]["ratio"] for run in runs]
+        said = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        yield Row(f"scatter over noise at G {g:g}", f"<= {most:.2f}", said, median(ratios) <= most)
+    errors = [run["magnitudes"][g]["error"] for run in runs for g in AT_MOST]
+    said = f"{min(errors):.2f} to {max(errors):.2f}"
+    fits = min(errors) >= 0.8 and max(errors) <= 1.25
+    yield Row("reported error over scatter", "0.8 to 1.25", said, fits)
+    cpu = max(run["cpu"] for run in runs)
+    yield Row("CPU of photometry, a frame", "<= 0.7 s", f"{cpu:.2f} s", cpu <= 0.7)
+
+
+def kept(seeds: Sequence[int]) -> Iterator[Row]:
+    runs: list[dict[str, Any]] = [dict(transits.run(seed)) for seed in seeds]
+    for column in ("mag_protected", "mag"):
+        shares = [share for run in runs for share in run[column]["kept"]]
+        said = f"{mean(shares):.2f} of {len(shares)} transits"
+        yield Row(f"depth kept in {column}", ">= 0.95", said, mean(shares) >= 0.95)
+        false = sum(run[column]["false"] for run in runs)
+        of = sum(run[column]["of"] for run in runs)
+        yield Row(f"false in {column}", "<= 1 %", f"{100 * false / of:.2f} %", false <= 0.01 * of)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--scatter", type=int, nargs="*", default=scatter.SEEDS)
+    parser.add_argument("--transits", type=int, nargs="*", default=transits.SEEDS)
+    parser.add_argument("--solving", type=int, default=solving.SEED)
+    chosen = parser.parse_args()
+    missed = 0
+    for rows in (solved(chosen.solving), scattered(chosen.scatter), kept(chosen.transits)):
+        for row in rows:
+            missed += not row.reached
+            mark = "" if row.reached else "missed"
+            sys.stdout.write(f"{row.what:42} {row.goal:16} {row.found:28} {mark}\n")
+            sys.stdout.flush()
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
