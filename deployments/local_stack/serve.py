@@ -8,15 +8,20 @@ stacks never meet, and a client that connects early waits instead of being refus
 from __future__ import annotations
 
 import faulthandler
+import gc
+import itertools
 import signal
 import socket
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from uvicorn import Config
 
+COLLECT_SECONDS = 2.0
 STILL_SECONDS = 300.0
 """A server that turned to nothing for so long has hung, and ends. On an overloaded machine it may
 turn to nothing for a minute."""
@@ -36,6 +41,24 @@ def make_app() -> FastAPI:
     return app
 
 
+def collect_garbage_aside() -> None:
+    """Have cyclic garbage collected by a thread of its own, and never by the event loop.
+
+    Freeing a cursor waits for the mutex of its SQLite connection, which a thread holds that waits
+    for another connection to commit, a minute at most. The loop would wait with it, that commit
+    could not go on, and the server stood still until *database is locked*.
+    """
+    gc.disable()
+    gc.freeze()  # what is imported stays
+
+    def collect() -> None:
+        for turn in itertools.count(1):
+            time.sleep(COLLECT_SECONDS)
+            gc.collect(1 if turn % 20 else 2)
+
+    threading.Thread(target=collect, name="garbage collection", daemon=True).start()
+
+
 def serve(config: Config, sockets: list[socket.socket] | None = None) -> None:
     """Serve until the process is told to end.
 
@@ -52,6 +75,7 @@ def serve(config: Config, sockets: list[socket.socket] | None = None) -> None:
             return await super().on_tick(counter)
 
     faulthandler.register(signal.SIGUSR1)
+    collect_garbage_aside()
     Server(config).run(sockets=sockets)
     faulthandler.cancel_dump_traceback_later()
 

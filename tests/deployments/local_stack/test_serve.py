@@ -1,4 +1,4 @@
-"""A server that hangs."""
+"""A server that hangs, and what would make it hang."""
 
 from __future__ import annotations
 
@@ -22,6 +22,50 @@ serve.STILL_SECONDS = 2.0
 config = uvicorn.Config(app, lifespan="off", log_level="warning")
 serve.serve(config, [socket.socket(fileno=int(sys.argv[1]))])
 """
+
+
+COLLECTING = """
+import socket, sys, threading
+import uvicorn
+from deployments.local_stack import serve
+
+class Cycle:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        print(threading.current_thread().name, flush=True)
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        for _ in range(100_000):
+            [].append([])
+        Cycle()
+        kept = [{} for _ in range(100_000)]  # would have the loop's thread collect
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+serve.COLLECT_SECONDS = 0.1
+config = uvicorn.Config(app, lifespan="off", log_level="warning")
+serve.serve(config, [socket.socket(fileno=int(sys.argv[1]))])
+"""
+
+
+def test_the_event_loop_frees_no_cursor_of_a_connection_that_waits() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = subprocess.Popen(
+            [sys.executable, "-c", COLLECTING, str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        host, port = listener.getsockname()
+    try:
+        httpx.get(f"http://{host}:{port}/", timeout=600).raise_for_status()
+        assert server.stdout is not None
+        assert server.stdout.readline().strip() == "garbage collection"
+    finally:
+        server.kill()
+        server.communicate()
 
 
 def test_a_server_that_hangs_says_where_and_ends() -> None:
