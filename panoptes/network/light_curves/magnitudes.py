@@ -31,6 +31,10 @@ _AT_ONCE = 256
 """Stars."""
 _FAINT = 11.5
 """Stars that frames are compared by are brighter than this G, where there are enough."""
+_CLIPPED = 9.0
+"""Stars brighter than this G have clipped pixels."""
+_LEAST_CLIPPED = 80
+"""Of them, for terms of their own: with fewer, one star's transit would be taken for a cloud."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,19 +125,6 @@ def _ensemble(
     at_x, at_y = 2 * x / span - 1, 2 * y / span - 1
     bright = np.clip((g - 10) / 2, -2, 2)
     ones = np.ones_like(raw)
-    own = np.stack(
-        [
-            ones,
-            at_x,
-            at_y,
-            at_x * at_y,
-            at_x**2,
-            at_y**2,
-            colour * ones,
-            bright * ones,
-        ],
-        axis=2,
-    )
     # The largest array by far: in single precision.
     phase = np.empty((frames, stars, 4 * len(_WAVES)), np.float32)
     for number, (i, j) in enumerate(_WAVES):
@@ -147,6 +138,26 @@ def _ensemble(
     chosen = often & (g < _FAINT)
     if chosen.sum() < 30:
         chosen = often
+    # A cloud changes which pixels of a bright star are clipped, and so by how much it dims.
+    clipped = np.clip((_CLIPPED - g) / 2, 0, 1.5)
+    if (chosen & (clipped > 0)).sum() < _LEAST_CLIPPED:
+        clipped = np.zeros(stars)
+    own = np.stack(
+        [
+            ones,
+            at_x,
+            at_y,
+            at_x * at_y,
+            at_x**2,
+            at_y**2,
+            colour * ones,
+            bright * ones,
+            clipped * ones,
+            clipped * at_x,
+            clipped * at_y,
+        ],
+        axis=2,
+    )
     noise = np.where(have, np.hypot(np.nan_to_num(error, nan=1.0), 0.004), 1.0)
     weight = np.where(have & chosen, 1 / noise**2, 0.0)
     filled = np.where(have, raw, 0.0)
