@@ -29,9 +29,9 @@ from panoptes.network.light_curves.aavso import (
     extended_report,
 )
 from panoptes.network.light_curves.rows import csv_text, curve_json
-from panoptes.network.light_curves.summaries import StarSummary, summaries
+from panoptes.network.light_curves.summaries import StarSummary
 from panoptes.network.light_curves.table import COMBINED
-from panoptes.network.processing.stored_curves import Star, open_curves, star_of
+from panoptes.network.processing.stored_curves import Star, open_curves, star_of, stars_of
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
@@ -128,7 +128,7 @@ def _joined(lines: Iterable[str]) -> bytes:
 
 
 def _tell_stars(site: Site, sequence_id: str, *, as_json: bool) -> None:
-    found = summaries(open_curves(site, sequence_id).file)
+    found = stars_of(open_curves(site, sequence_id))
     if as_json:
         print_json({"stars": [to_json(asdict(each)) for each in found]})
         return

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from panoptes.network.light_curves.summaries import StarSummary, summaries
-from panoptes.network.processing.stored_curves import StoredCurves
+from panoptes.network.light_curves.summaries import StarSummary
+from panoptes.network.processing.stored_curves import StoredCurves, stars_of
 
 _KEPT = 20
 
@@ -24,7 +24,7 @@ class Summaries:
         with self._lock:
             known = self._kept.get(key)
         if known is None:  # read without the lock: others' stars do not wait for these
-            known = tuple(summaries(stored.file))
+            known = tuple(stars_of(stored))
         with self._lock:
             self._kept[key] = known
             self._kept.move_to_end(key)

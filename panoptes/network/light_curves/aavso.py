@@ -220,9 +220,10 @@ def _airmass(value: float, most: int) -> str:
 
 def _checked(what: str, words: str, most: int) -> str:
     """Raises Unreportable for what no field of a report can hold."""
+    words = words.strip()
     if len(words) > most or not _NAME.fullmatch(words) or set(words) & set(",|#"):
         raise Unreportable(
             f"{what}, {words[:60]!r}, cannot stand in a report: give another, of at most {most} "
             "letters, digits and signs of ASCII without comma, bar and hash"
         )
-    return words.strip()
+    return words

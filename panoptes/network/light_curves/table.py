@@ -203,8 +203,11 @@ class LightCurveFile:
             self._parquet = parquet.ParquetFile(file)
         except (pyarrow.ArrowInvalid, OSError) as error:
             raise NotTheNetworks(f"this is no Parquet file that can be read: {error}") from error
-        if missing := set(COLUMNS) - set(self._parquet.schema_arrow.names):
+        own, wanted = self._parquet.schema_arrow, _schema()
+        if missing := set(COLUMNS) - set(own.names):
             raise NotTheNetworks(f"it has no column {', '.join(sorted(missing))}")
+        if odd := [name for name in COLUMNS if own.field(name).type != wanted.field(name).type]:
+            raise NotTheNetworks(f"its columns {', '.join(odd)} are of another type")
 
     @cached_property
     def about(self) -> dict[str, str]:
@@ -219,11 +222,26 @@ class LightCurveFile:
     def groups(self, columns: Sequence[str]) -> Iterator[pyarrow.Table]:
         """Some columns of whole stars, row group by row group."""
         for group in range(self._parquet.num_row_groups):
-            yield self._parquet.read_row_group(group, columns=list(columns))
+            yield self._read([group], columns)
+
+    def _read(
+        self, groups: Sequence[int], columns: Sequence[str] = tuple(COLUMNS)
+    ) -> pyarrow.Table:
+        """Raises NotTheNetworks for what is damaged."""
+        import pyarrow
+
+        try:
+            rows = self._parquet.read_row_groups(list(groups), columns=list(columns))
+            rows.validate(full=True)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise NotTheNetworks(f"it is damaged: {error}") from error
+        if empty := [name for name in columns if rows[name].null_count]:
+            raise NotTheNetworks(f"its columns {', '.join(empty)} have gaps")
+        return rows
 
     def star_ids(self) -> list[str]:
         """Every star, sorted as text."""
-        column = self._parquet.read(columns=["star_id"])["star_id"]
+        column = self._read(range(self._parquet.num_row_groups), ["star_id"])["star_id"]
         return sorted(column.unique().to_pylist())
 
     def star(self, star_id: str, channel: str | None = None) -> list[LightCurve]:
@@ -233,7 +251,7 @@ class LightCurveFile:
         groups = [n for n in range(self._parquet.num_row_groups) if self._may_hold(n, star_id)]
         if not groups:
             return []
-        rows = self._parquet.read_row_groups(groups)
+        rows = self._read(groups)
         rows = rows.filter(pc.equal(rows["star_id"], star_id))
         names = rows["channel"].unique().to_pylist()
         wanted = [name for name in names if channel is None or name == channel]
@@ -245,7 +263,7 @@ class LightCurveFile:
 
         found = []
         for group in range(self._parquet.num_row_groups):
-            rows = self._parquet.read_row_group(group)
+            rows = self._read([group])
             rows = rows.filter(pc.equal(rows["channel"], channel))
             ids = rows["star_id"].to_numpy(zero_copy_only=False)
             starts = [n for n in range(len(ids)) if n == 0 or ids[n] != ids[n - 1]]

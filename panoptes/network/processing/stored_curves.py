@@ -8,7 +8,13 @@ from datetime import datetime
 from functools import partial
 
 from panoptes.network.catalog.catalog import Fields
-from panoptes.network.light_curves.table import LightCurve, LightCurveFile, StoredObject
+from panoptes.network.light_curves.summaries import StarSummary, summaries
+from panoptes.network.light_curves.table import (
+    LightCurve,
+    LightCurveFile,
+    NotTheNetworks,
+    StoredObject,
+)
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
@@ -46,12 +52,11 @@ def open_curves(site: Site, sequence_id: str) -> StoredCurves:
             f"there are no light curves of {sequence_id} yet: panoptes-network process "
             f"{sequence_id} makes them"
         )
-    lost = f"the light curves of {sequence_id} cannot be read: process it again"
     try:
         info = store.stat(path)
         file = LightCurveFile(StoredObject(partial(store.read_range, path), info.size))
     except (NotFound, ValueError) as error:  # NotTheNetworks, and what is no name of an object
-        raise NotFound(lost) from error
+        raise _lost(sequence_id) from error
     return StoredCurves(
         sequence_id,
         stored.fields,
@@ -60,6 +65,18 @@ def open_curves(site: Site, sequence_id: str) -> StoredCurves:
         info.generation,
         file,
     )
+
+
+def _lost(sequence_id: str) -> NotFound:
+    return NotFound(f"the light curves of {sequence_id} cannot be read: process it again")
+
+
+def stars_of(stored: StoredCurves) -> list[StarSummary]:
+    """Every star, the brightest first. Raises NotFound for a file that is damaged."""
+    try:
+        return summaries(stored.file)
+    except NotTheNetworks as error:
+        raise _lost(stored.sequence_id) from error
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,10 @@ class Star:
 def star_of(site: Site, sequence_id: str, star_id: str) -> Star:
     """One row group is read. Raises NotFound."""
     stored = open_curves(site, sequence_id)
-    found = stored.file.star(star_id) if _STAR_ID.fullmatch(star_id) else []
+    try:
+        found = stored.file.star(star_id) if _STAR_ID.fullmatch(star_id) else []
+    except NotTheNetworks as error:
+        raise _lost(sequence_id) from error
     if not found:
         raise NotFound(
             f"there is no light curve of a star {star_id[:80]!r} in {sequence_id}: the list of "

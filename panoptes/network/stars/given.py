@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +62,10 @@ def picids(path: Path) -> dict[str, str]:
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
     """The values of `columns` with their line numbers; the first line must name them."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigurationError(f"{path} is no plain file")
+        if found.st_size > _MOST_BYTES:
             raise ConfigurationError(f"{path} is larger than {_MOST_BYTES >> 20} MB")
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

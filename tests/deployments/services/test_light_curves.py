@@ -12,7 +12,9 @@ from xml.etree import ElementTree
 
 import httpx
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from panoptes.network.site import Site
 from panoptes.network.storage.folder import FolderStore
@@ -165,6 +167,29 @@ def test_a_file_that_is_lost_says_what_to_do(tmp_path: Path) -> None:
     store = site.measurements
     assert store is not None
     (info,) = store.list()
-    (tmp_path / "data" / "measurements" / info.name).write_bytes(b"junk")
+    path = tmp_path / "data" / "measurements" / info.name
+    table = parquet.read_table(path)
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    gaps = pyarrow.nulls(len(table), pyarrow.float64())
+    words = pyarrow.array(["x"] * len(table))
+    ra = table.column_names.index("ra")
     with served(site) as client:
-        assert "process it again" in client.get(OWN).json()["message"]
+        for spoiled in (
+            b"junk",
+            bytes(footer) + whole[footer:],
+            as_bytes(table.set_column(ra, "ra", gaps)),
+            as_bytes(table.set_column(ra, "ra", words)),
+        ):
+            path.unlink()
+            path.write_bytes(spoiled)
+            for address in (LIGHT_CURVES, OWN, f"{OWN}/table.csv"):
+                answer = client.get(address)
+                assert answer.status_code == 404, (address, answer.text)
+                assert "process it again" in answer.json()["message"]
+
+
+def as_bytes(table: pyarrow.Table) -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(table, file)
+    return file.getvalue()
