@@ -33,6 +33,7 @@ CATALOG: Mapping[str, frozenset[str]] = {
     "check": frozenset({"datastore.entities.get"}),
     "close": frozenset(),
     "create": frozenset({"datastore.entities.create"}),
+    "create_missing": frozenset({"datastore.entities.create"}),
     "delete": frozenset({"datastore.entities.delete"}),
     "get": frozenset({"datastore.entities.get"}),
     "nested": frozenset({"datastore.entities.list"}),

@@ -37,7 +37,9 @@ WORDS = (
 )
 _CASED = ("ID", "FACILITY", "INSTRUMENT")
 KNOWN = ("POS", *INTERVALS, *WORDS, "MAXREC", "RESPONSEFORMAT")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?Inf(?:inity)?", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?|[+-]?Inf(?:inity)?", re.IGNORECASE
+)
 _VOTABLE = re.compile(
     r"votable|text/xml|application/xml"
     r"|application/x-votable\+xml(?:; ?serialization=(?:\"?tabledata\"?))?",

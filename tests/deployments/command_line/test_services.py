@@ -67,7 +67,7 @@ def test_lookup_tells_no_such_name_from_an_outage(sesame: SesameServer) -> None:
     sesame.status = 500
     away = type_in("lookup", "Zzyzx", "--json")
     assert away.exit_code == FAILED
-    assert "could not be asked" in json.loads(away.stdout)["message"]
+    assert "gives no answer" in json.loads(away.stdout)["message"]
 
 
 def test_lookup_remembers_in_the_catalogue_if_there_is_one(

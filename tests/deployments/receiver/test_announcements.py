@@ -27,7 +27,8 @@ def announced(name: str, *, live_nights: int = 36_500) -> Event:
 
 def trigger(repository: Path) -> dict[str, Any]:
     document = yaml.safe_load((repository / "prefect.yaml").read_text())
-    (found,) = [each for d in document["deployments"] for each in d.get("triggers", [])]
+    triggers = [each for d in document["deployments"] for each in d.get("triggers", [])]
+    (found,) = [each for each in triggers if "panoptes.file.arrived" in each["expect"]]
     return dict(found)
 
 

@@ -231,7 +231,8 @@ def test_every_declared_lookup_is_searched_and_sorted_by_its_index(
 ) -> None:
     SqliteCatalog(path).check()
     *equal, (last, descending) = index.ordered
-    least = {str: "", int: 0, float: 0.0, datetime: datetime(1, 1, 1, tzinfo=UTC)}[FIELDS[last]]
+    leasts = {str: "", int: 0, bool: False, float: 0.0, datetime: datetime(1, 1, 1, tzinfo=UTC)}
+    least = leasts[FIELDS[last]]
     query = Query(
         index.collection,
         where=[*((name, "==", "x") for name, _ in equal), (last, ">=", least)],
