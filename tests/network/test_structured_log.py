@@ -39,13 +39,19 @@ def lines() -> Iterator[Lines]:
 
 
 def test_a_file_that_fails_is_logged_with_its_observation_and_image(
-    tmp_path: Path, lines: Lines
+    tmp_path: Path,
 ) -> None:
-    site = sites.drained(tmp_path, failure_limit=2)
+    site, lines = sites.drained(tmp_path, failure_limit=2), Lines()
     place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
     (tmp_path / "data" / "images").rmdir()
     (tmp_path / "data" / "images").touch()  # where the archive should be
-    sites.run(site)
+    handler, logger = logging.StreamHandler(lines.stream), logging.getLogger("panoptes")
+    handler.setFormatter(JsonLine())
+    logger.addHandler(handler)
+    try:
+        sites.run(site)
+    finally:
+        logger.removeHandler(handler)
     line = lines()[-1]
     assert line["severity"] in ("WARNING", "ERROR")
     assert line["sequence_id"] == "PAN001_14d3bd_20180216T110623"
