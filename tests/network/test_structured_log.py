@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,8 +15,7 @@ from typing import Any
 import pytest
 
 from panoptes.network.structured_log import JsonLine, about
-from tests import sites
-from tests.files import IMAGE, place, tiny_fits
+from tests.files import IMAGE
 
 
 class Lines:
@@ -38,21 +39,37 @@ def lines() -> Iterator[Lines]:
     logging.getLogger().removeHandler(handler)
 
 
+FAILING = """
+import logging, sys
+from pathlib import Path
+from panoptes.network.structured_log import JsonLine
+from tests import sites
+from tests.files import IMAGE, place, tiny_fits
+
+handler = logging.StreamHandler(sys.stdout)
+handler.setFormatter(JsonLine())
+logging.getLogger().addHandler(handler)
+folder = Path(sys.argv[1])
+site = sites.drained(folder, failure_limit=2)
+place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
+(folder / "data" / "images").rmdir()
+(folder / "data" / "images").touch()  # where the archive should be
+sites.run(site)
+"""
+
+
 def test_a_file_that_fails_is_logged_with_its_observation_and_image(
-    tmp_path: Path,
+    tmp_path: Path, repository: Path
 ) -> None:
-    site, lines = sites.drained(tmp_path, failure_limit=2), Lines()
-    place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
-    (tmp_path / "data" / "images").rmdir()
-    (tmp_path / "data" / "images").touch()  # where the archive should be
-    handler, logger = logging.StreamHandler(lines.stream), logging.getLogger("panoptes")
-    handler.setFormatter(JsonLine())
-    logger.addHandler(handler)
-    try:
-        sites.run(site)
-    finally:
-        logger.removeHandler(handler)
-    line = lines()[-1]
+    # In a process of its own: other tests set up logging as they need it.
+    ran = subprocess.run(
+        [sys.executable, "-c", FAILING, str(tmp_path)],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    line = json.loads(ran.stdout.splitlines()[-1])
     assert line["severity"] in ("WARNING", "ERROR")
     assert line["sequence_id"] == "PAN001_14d3bd_20180216T110623"
     assert line["image_id"] == "PAN001_14d3bd_20180216T112430"
