@@ -15,7 +15,8 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from pydantic import ValidationError
 
-from panoptes.network.catalog.catalog import Fields, Operator, Query, Stored, modify
+from panoptes.network.catalog.catalog import Condition, Fields, Query, Stored, modify
+from panoptes.network.catalog.values import number
 from panoptes.network.documents import File
 from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.cases import QUARANTINED, event_id, report_case
@@ -40,7 +41,7 @@ def announce_cases(site: Site, *, sequence_id: str | None = None) -> int:
     Gives how many were told. Where Prefect cannot be reached they are left to a later run;
     an entry of the ledger that cannot be read is told of in the log and left as it is.
     """
-    where: list[tuple[str, Operator, Any]] = [
+    where: list[Condition] = [
         ("outcome", "==", "quarantined"),
         ("announced", "==", False),
     ]
@@ -63,10 +64,11 @@ def announce_observations(site: Site, *, busy: Collection[str] = ()) -> int:
     """
     before = datetime.now(UTC) - SETTLED
     waiting = []
-    for stored in site.catalog.query(Query("observations", [("announced", "==", False)])):
+    complete: list[Condition] = [("status", "==", "received"), ("announced", "==", False)]
+    for stored in site.catalog.query(Query("observations", complete)):
         last = stored.fields.get("last_arrival")
         is_late = isinstance(last, datetime) and last > before
-        if stored.fields.get("status") == "received" and stored.key not in busy and not is_late:
+        if stored.key not in busy and not is_late:
             waiting.append((stored, _event_of_observation(site, stored)))
     told = 0
     for stored in _told(waiting[:MOST], "complete observations"):
@@ -95,7 +97,7 @@ def _told(waiting: list[tuple[Stored, dict[str, Any]]], what: str) -> Iterator[S
 def _event_of_observation(site: Site, stored: Stored) -> dict[str, Any]:
     said = stored.fields
     can_be_measured = said.get("image_type", "light") == "light"
-    can_be_measured &= (said.get("num_images") or 0) >= LEAST_FRAMES
+    can_be_measured &= (number(said, "num_images") or 0) >= LEAST_FRAMES
     is_wanted = site.settings.measurements is not None and can_be_measured
     owners = {"panoptes.unit.id": said.get("unit_id"), "panoptes.camera.id": said.get("camera_id")}
     resource = {

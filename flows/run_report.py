@@ -17,10 +17,10 @@ from panoptes.network.catalog.catalog import Fields
 from panoptes.network.contact_sheet import contact_sheet
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.lag import IN_ALL, STAGES, percentile
+from panoptes.network.ingest.measuring import pointing_error
 from panoptes.network.ingest.outcome import TROUBLE, FileResult, images_of, summary
 from panoptes.network.pictures import thumbnail
 from panoptes.network.safe_text import markdown, safe_log
-from panoptes.network.search import separation
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, Unreadable
 from tasks.naming import artifact_key
@@ -139,14 +139,8 @@ def _moon(image: Fields) -> str:
 
 
 def _pointing_error(image: Fields) -> str:
-    """Between where the mount says it points and the solved centre of the image."""
-    solution = image.get("solution")
-    if isinstance(solution, dict) and "ra" in solution:  # of a crop it says nothing
-        off = solution.get("pointing_error")
-        return f"{60 * off:.1f}′" if isinstance(off, int | float) else ""
-    places = [image.get(name) for name in ("ra_mnt", "dec_mnt", "ra_image", "dec_image")]
-    numbers = [float(each) for each in places if isinstance(each, int | float)]
-    return f"{60 * separation(*numbers):.1f}′" if len(numbers) == 4 else ""
+    off = pointing_error(image)
+    return "" if off is None else f"{60 * off:.1f}′"
 
 
 def _when(image: Fields) -> str:

@@ -26,6 +26,7 @@ from panoptes.network.simulator.headers import Target
 from panoptes.network.simulator.observed_sky import ObservedSky
 from panoptes.network.simulator.optics import FULL, Optics
 from panoptes.network.stars.catalog import Stars, stars_in
+from panoptes.network.stars.separation import separation
 
 SEED = 17
 WHEN = datetime(2026, 1, 15, 6, tzinfo=UTC)
@@ -108,14 +109,6 @@ def _about(optics: Optics, place: Floats) -> tuple[float, float]:
     return float(ra), float(dec)
 
 
-def apart(ra: float, dec: float, other: tuple[float, float]) -> float:
-    """Degrees between two places."""
-    a, b = math.radians(dec), math.radians(other[1])
-    turn = math.radians(ra - other[0])
-    cosine = math.sin(a) * math.sin(b) + math.cos(a) * math.cos(b) * math.cos(turn)
-    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
-
-
 def solved(each: Field, hints: list[tuple[float, float]]) -> Solution | None:
     try:
         return solve(each.detections, each.shape, WHEN, hints=hints)
@@ -124,7 +117,7 @@ def solved(each: Field, hints: list[tuple[float, float]]) -> Solution | None:
 
 
 def _right(each: Field, found: Solution | None) -> bool:
-    return found is not None and apart(each.ra, each.dec, found.wcs.crval) < 0.02
+    return found is not None and separation(each.ra, each.dec, *found.wcs.crval) < 0.02
 
 
 def rates(seed: int, count: int = 100) -> dict[str, Any]:

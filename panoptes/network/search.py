@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from typing import Literal
 from panoptes.network.catalog.catalog import Catalog, Condition, Fields, Order, Query, Stored
 from panoptes.network.catalog.values import check_key
 from panoptes.network.documents import HEALPIX_NSIDE, NAMES_FOLDED, folded
+from panoptes.network.stars.separation import separation
 
 MAX_RANGES = 24
 """Queries a search may cost; nearer ranges of cells are joined until they are this few."""
@@ -75,17 +75,6 @@ class Cone:
             else:
                 joined.append((low, high))
         return joined
-
-
-def separation(ra: float, dec: float, other_ra: float, other_dec: float) -> float:
-    """The angle between two places, all in degrees; exact for small and large angles
-    (Vincenty's formula on the sphere)."""
-    a, b = math.radians(dec), math.radians(other_dec)
-    east = math.radians(other_ra - ra)
-    x = math.cos(a) * math.sin(b) - math.sin(a) * math.cos(b) * math.cos(east)
-    y = math.cos(b) * math.sin(east)
-    along = math.sin(a) * math.sin(b) + math.cos(a) * math.cos(b) * math.cos(east)
-    return math.degrees(math.atan2(math.hypot(x, y), along))
 
 
 MAX_LOOKED_AT = 4_000

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from panoptes.network.addresses import open_catalog, open_store, place_of
 from panoptes.network.catalog.catalog import Catalog
+from panoptes.network.catalog.values import number
 from panoptes.network.documents import GeoPoint, Location
 from panoptes.network.errors import BadInput, ConfigurationError
 from panoptes.network.settings import LOCATIONS, NetworkSettings
@@ -132,17 +133,25 @@ class Site:
         found = self.stat("incoming", source.name)
         return found is not None and found.generation == source.generation
 
-    def longitude(self, unit_id: str) -> float | None:
-        """Of a unit, in degrees, east positive; None where it is not known.
+    def place(self, unit_id: str) -> tuple[GeoPoint, float] | None:
+        """Of a unit, with its metres above sea level, 0 where they are not known.
 
-        Other programs write down units that cannot be: of these nothing is known.
+        None where its place is not known. Other programs write down units that cannot be: of
+        these nothing is known.
         """
         try:
             unit = self.catalog.get("units", unit_id)
         except ValueError:
             return None
         place = unit.fields.get("location") if unit else None
-        return place.longitude if isinstance(place, GeoPoint) else None
+        if unit is None or not isinstance(place, GeoPoint):
+            return None
+        return place, number(unit.fields, "elevation") or 0.0
+
+    def longitude(self, unit_id: str) -> float | None:
+        """Of a unit, in degrees, east positive; None where it is not known."""
+        place = self.place(unit_id)
+        return place[0].longitude if place else None
 
     def read(self, source: Source) -> bytes:
         """The bytes of exactly this generation of an uploaded file, kept in `source`.

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panoptes.network.documents import healpix_of
-from panoptes.network.search import MAX_RANGES, Cone, separation
+from panoptes.network.search import MAX_RANGES, Cone
+from panoptes.network.stars.separation import separation
 
 RA = st.floats(0, 360) | st.sampled_from([0.0, 359.999, 180.0])
 DEC = st.floats(-90, 90) | st.sampled_from([90.0, -90.0, 89.99, 0.0])

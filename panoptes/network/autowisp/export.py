@@ -18,7 +18,7 @@ from panoptes.network.autowisp.project import (
     survey_json,
 )
 from panoptes.network.catalog.catalog import Fields
-from panoptes.network.documents import GeoPoint
+from panoptes.network.catalog.values import number, text
 from panoptes.network.fits.plain import FitsImage, fits_bytes
 from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.processing.exposures import (
@@ -95,13 +95,13 @@ def export(
         images.rmdir()
         said = f"; the first, {left[0].image_id}: {left[0].reason}" if left else ""
         raise CannotExport(f"{sequence.sequence_id} has no image that can be exported{said}")
-    for name, text in {
+    for name, written_text in {
         "survey.json": survey_json(instrument),
         "settings.cfg": settings_text(instrument),
         "make_project.py": SCRIPT,
         "README.md": readme_text(instrument, target, written),
     }.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(written_text, encoding="utf-8")
     return Exported(sequence.sequence_id, folder, written, left)
 
 
@@ -118,24 +118,21 @@ def _frames(
 
 
 def _field(sequence: ObservationName, said: Fields) -> Field:
-    ra, dec, name = said.get("ra"), said.get("dec"), said.get("field_name")
-    if not isinstance(ra, int | float) or not isinstance(dec, int | float):
+    ra, dec = number(said, "ra"), number(said, "dec")
+    if ra is None or dec is None:
         raise CannotExport(f"nothing says where {sequence.sequence_id} looks")
-    called = name if isinstance(name, str) and name.strip() else sequence.sequence_id
-    return Field(sequence.sequence_id, called, float(ra), float(dec))
+    name = (text(said, "field_name") or "").strip()
+    return Field(sequence.sequence_id, name or sequence.sequence_id, ra, dec)
 
 
 def _place(site: Site, sequence: ObservationName) -> tuple[float, float, float]:
-    stored = site.catalog.get("units", sequence.unit_id)
-    said = stored.fields if stored else {}
-    location, elevation = said.get("location"), said.get("elevation")
-    if not isinstance(location, GeoPoint):
+    place = site.place(sequence.unit_id)
+    if place is None:
         raise CannotExport(
             f"AutoWISP needs the place of {sequence.unit_id}, which is not known: enter it by "
             f"panoptes-network unit add {sequence.unit_id} --lat ... --lon ... --elevation ..."
         )
-    height = float(elevation) if isinstance(elevation, int | float) else 0.0
-    return location.latitude, location.longitude, height
+    return (*place[0], place[1])
 
 
 def _instrument(
@@ -147,13 +144,13 @@ def _instrument(
 ) -> Instrument:
     stored = site.catalog.get("cameras", f"{sequence.unit_id}_{sequence.camera_id}")
     said = stored.fields if stored else {}
-    serial, model = said.get("serial_number"), said.get("model")
+    serial, model = text(said, "serial_number"), text(said, "model")
     rows, columns, pattern = frame
     return Instrument(
         unit_id=sequence.unit_id,
         camera_id=sequence.camera_id,
-        camera_serial=serial if isinstance(serial, str) and serial else sequence.camera_id,
-        make_and_model=model if isinstance(model, str) and model else "not known",
+        camera_serial=serial or sequence.camera_id,
+        make_and_model=model or "not known",
         columns=columns,
         rows=rows,
         pixel=pixel,

@@ -15,12 +15,13 @@ from datetime import timedelta
 from typing import Any
 
 from panoptes.network.fits.plain import CardTuple
+from panoptes.network.plate_solving.solving import FOCAL_LENGTH
 from panoptes.network.processing.exposures import Exposure
 
 VERSION = "2.3"
 """Of AutoWISP, of which the folder was tried."""
-FOCAL_LENGTH, FOCAL_RATIO = 85.0, 1.4
-"""Millimetres; of the lens of a unit."""
+FOCAL_RATIO = 1.4
+"""Of the lens of a unit."""
 GAIN, READ_NOISE, BIAS, SATURATION = 0.7, 5.0, 2048, 13_000
 """Electrons an ADU, electrons, ADU and ADU: as measured on frames of PAN001."""
 

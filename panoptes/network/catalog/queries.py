@@ -84,7 +84,7 @@ LOOKUPS: tuple[Index, ...] = (
     Index("observations", ("status", "time")),
     Index("observations", ("time",)),
     Index("observations", ("healpix",)),
-    Index("observations", ("announced",)),
+    Index("observations", ("status", "announced")),
     Index("observations", ("image_type", "healpix")),
     Index("files", ("sequence_id", "arrived desc")),
     Index("files", ("unit_id", "arrived desc")),

@@ -20,6 +20,20 @@ _MAX_NAME_BYTES = 1500
 _RESERVED = re.compile(r"__.*__", re.DOTALL)
 
 
+def number(fields: Mapping[str, Any], name: str) -> float | None:
+    """A field of a document, which other software may have written, if it is a finite number."""
+    value = fields.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def text(fields: Mapping[str, Any], name: str) -> str | None:
+    """A field of a document, if it is text."""
+    value = fields.get(name)
+    return value if isinstance(value, str) else None
+
+
 def check_key(collection: str, key: str) -> None:
     """Raises ValueError unless both are names that Firestore takes."""
     for what, name in (("collection", collection), ("key", key)):

@@ -28,7 +28,8 @@ from panoptes.network.image_access.obscore import (
 )
 from panoptes.network.image_access.parameters import ImageQuery, Interval
 from panoptes.network.image_access.regions import Place
-from panoptes.network.search import Cone, Wanted, all_images, all_observations, separation
+from panoptes.network.search import Cone, Wanted, all_images, all_observations
+from panoptes.network.stars.separation import separation
 
 MOST_LOOKED_AT = 200_000
 """Images of a query; what it finds is then cut off, and says so."""

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
 from panoptes.network.catalog.catalog import Fields, Stored
+from panoptes.network.catalog.values import number
 from panoptes.network.image_access.regions import Outline, Place, around, to_place
 
 Cell: TypeAlias = str | float | int | None
@@ -154,7 +155,7 @@ def middle_of(image: Fields) -> Place | None:
     solution = image.get("solution")
     solved = solution if isinstance(solution, Mapping) else {}
     for fields, which in ((solved, ""), (image, "_image"), (image, "_mnt")):
-        ra, dec = _number(fields.get(f"ra{which}")), _number(fields.get(f"dec{which}"))
+        ra, dec = number(fields, f"ra{which}"), number(fields, f"dec{which}")
         if ra is not None and dec is not None and 0 <= ra <= 360 and -90 <= dec <= 90:
             return ra % 360.0, dec
     return None
@@ -208,7 +209,7 @@ class Exposure:
 def exposure_of(image: Fields) -> Exposure:
     """What its document says."""
     time, end = image.get("time"), image.get("exposure_end")
-    seconds = _number(image.get("exptime"))
+    seconds = number(image, "exptime")
     begun = to_mjd(time) if isinstance(time, datetime) else None
     ended = to_mjd(end) if isinstance(end, datetime) else None
     if ended is None and begun is not None and seconds is not None:
@@ -266,14 +267,8 @@ def _region(outline: Outline) -> str:
 
 
 def _seeing(measured: object, scale: float | None) -> float | None:
-    fwhm = _number(measured.get("fwhm")) if isinstance(measured, Mapping) else None
+    fwhm = number(measured, "fwhm") if isinstance(measured, Mapping) else None
     return None if fwhm is None or scale is None else fwhm * scale
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
 
 
 def _text(value: object) -> str | None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from panoptes.network.catalog.values import number
 from panoptes.network.ingest.image_type import image_type_of
 from panoptes.network.keywords import Described, describe, known_cards
 from panoptes.network.names import ImageType
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.site import Site
+from panoptes.network.stars.separation import separation
 from panoptes.network.upload import Source
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def _measured(source: Source, content: ImageContent, described: Described) -> di
         found = find_stars(content.adu())
     except ValueError as error:
         return {"measured": None, "solution": {"reason": str(error)}}
-    scale, exptime = pixel_scale(_number(said, "xpixsz")), _number(said, "exptime")
+    scale, exptime = pixel_scale(number(said, "xpixsz")), number(said, "exptime")
     solution: Solution | None = None
     when, hints = source.upload.time, _hints(described)
     try:
@@ -82,18 +84,13 @@ def _failed(what: str, error: Exception) -> dict[str, Any]:
 def _hints(described: Described) -> list[tuple[float, float]]:
     """Where the header says that it looks: its own solution, the mount, the field."""
     said, field = described.image, described.observation
-    pairs = [(_number(said, f"ra_{which}"), _number(said, f"dec_{which}")) for which in _PLACES]
-    pairs.append((_number(field, "ra"), _number(field, "dec")))
+    pairs = [(number(said, f"ra_{which}"), number(said, f"dec_{which}")) for which in _PLACES]
+    pairs.append((number(field, "ra"), number(field, "dec")))
     known = ((ra, dec) for ra, dec in pairs if ra is not None and dec is not None)
     return list(dict.fromkeys(known))
 
 
 _PLACES = ("image", "mnt")
-
-
-def _number(said: Mapping[str, Any], name: str) -> float | None:
-    value = said.get(name)
-    return float(value) if isinstance(value, int | float) else None
 
 
 def _told(solution: Solution, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,19 +109,22 @@ def _told(solution: Solution, said: Mapping[str, Any]) -> dict[str, Any]:
         "way": solution.way,
         "solver": solution.solver,
     }
-    ra, dec = _number(said, "ra_mnt"), _number(said, "dec_mnt")
+    ra, dec = number(said, "ra_mnt"), number(said, "dec_mnt")
     is_full = rows * columns * (wcs.scale / 3600) ** 2 >= _FULL_FRAME
     if is_full and ra is not None and dec is not None:
-        told["pointing_error"] = round(degrees_apart(wcs.crval, (ra, dec)), 4)
+        told["pointing_error"] = round(separation(*wcs.crval, ra, dec), 4)
     return told
 
 
-def degrees_apart(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Between two places of right ascension and declination, in degrees."""
-    import numpy as np
+def pointing_error(image: Mapping[str, Any]) -> float | None:
+    """Degrees between where the mount said that it pointed and where the solved image lies.
 
-    from panoptes.network.stars.catalog import unit_vectors
-
-    vectors = unit_vectors(*np.array([one, other]).T)
-    chord = float(np.linalg.norm(vectors[0] - vectors[1]))
-    return float(np.degrees(2 * np.arcsin(min(1.0, chord / 2))))
+    None where either is not known, and of a crop that was solved here: its middle is not the
+    mount's.
+    """
+    solution = image.get("solution")
+    if isinstance(solution, dict) and "ra" in solution:
+        return number(solution, "pointing_error")
+    values = [number(image, name) for name in ("ra_mnt", "dec_mnt", "ra_image", "dec_image")]
+    known = [each for each in values if each is not None]
+    return separation(*known) if len(known) == 4 else None

@@ -41,7 +41,6 @@ from panoptes.network.ingest.deposit import roll_back_unclaimed
 from panoptes.network.ingest.image_type import image_type_of
 from panoptes.network.ingest.lag import NO_RUN, RunTimes
 from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
-from panoptes.network.ingest.measuring import degrees_apart
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import own_sequence, recorded_sources
 from panoptes.network.keywords import Described, describe
@@ -54,6 +53,7 @@ from panoptes.network.names import (
     display_name,
 )
 from panoptes.network.site import Site
+from panoptes.network.stars.separation import separation
 from panoptes.network.storage.store import NotFound, PreconditionFailed
 from panoptes.network.upload import Source
 
@@ -361,7 +361,7 @@ def _solved(said: Fields, solution: Any) -> Fields:
     ra, dec = place
     known, its_dec = said.get("ra_image"), said.get("dec_image")
     if known is not None and its_dec is not None:
-        away = degrees_apart((ra, dec), (known, its_dec))
+        away = separation(ra, dec, known, its_dec)
         return {} if away < SOLVED_BADLY else {"ra_image": ra, "dec_image": dec}
     return {"ra_image": ra, "dec_image": dec}
 

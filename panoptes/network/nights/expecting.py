@@ -10,6 +10,7 @@ from itertools import pairwise
 from statistics import median
 
 from panoptes.network.catalog.catalog import Catalog, Stored
+from panoptes.network.catalog.values import number, text
 from panoptes.network.documents import GeoPoint, night_bounds
 from panoptes.network.nights import found
 from panoptes.network.nights.sun import ASTRONOMICAL, below
@@ -96,13 +97,13 @@ def _shares(
     for night, observations in nights:
         dark = below(ASTRONOMICAL, place, *night_bounds(night, place.longitude))
         possible = _possible(dark, cadence, len(_cameras(observations)))
-        images = sum(found.number(each.fields, "num_images") or 0.0 for each in observations)
+        images = sum(number(each.fields, "num_images") or 0.0 for each in observations)
         if possible and images:
             yield min(1.0, images / possible)
 
 
 def _cameras(observations: list[Stored]) -> set[str]:
-    names = (found.text(each.fields, "camera_id") for each in observations)
+    names = (text(each.fields, "camera_id") for each in observations)
     return {name for name in names if name}
 
 
@@ -115,11 +116,11 @@ def exposure_of(stored: Stored) -> Exposure:
     fields = stored.fields
     return Exposure(
         image_id=stored.key,
-        camera_id=found.text(fields, "camera_id") or "",
+        camera_id=text(fields, "camera_id") or "",
         time=fields["time"],
-        exptime=found.number(fields, "exptime"),
-        image_type=found.text(fields, "image_type") or "light",
-        airmass=found.number(fields, "airmass"),
-        moonsep=found.number(fields, "moonsep"),
-        moonfrac=found.number(fields, "moonfrac"),
+        exptime=number(fields, "exptime"),
+        image_type=text(fields, "image_type") or "light",
+        airmass=number(fields, "airmass"),
+        moonsep=number(fields, "moonsep"),
+        moonfrac=number(fields, "moonfrac"),
     )

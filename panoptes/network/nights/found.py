@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from panoptes.network.audit.scope import Span as Ids
 from panoptes.network.catalog.catalog import Catalog, Condition, Fields, Order, Query, Stored
@@ -144,17 +142,3 @@ def _cameras(catalog: Catalog, unit_id: str) -> list[str]:
 
 def _of_unit(unit_id: str, start: datetime, end: datetime) -> list[Condition]:
     return [("unit_id", "==", unit_id), ("time", ">=", start), ("time", "<", end)]
-
-
-def number(fields: Fields, name: str) -> float | None:
-    """A field of a document, which other software may have written, if it is a finite number."""
-    value = fields.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def text(fields: Fields, name: str) -> str | None:
-    """A field of a document, if it is text."""
-    value: Any = fields.get(name)
-    return value if isinstance(value, str) else None

@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from panoptes.network.audit.scope import Scope, is_unit_id, read_night
 from panoptes.network.catalog.catalog import Fields, Stored
+from panoptes.network.catalog.values import number, text
 from panoptes.network.documents import File, GeoPoint, night_bounds, night_of
 from panoptes.network.ingest.lag import IN_ALL, STAGES, lag_of, percentile
+from panoptes.network.ingest.measuring import pointing_error
 from panoptes.network.names import FIRST_YEAR, IMAGES, LAST_YEAR, parse_time
 from panoptes.network.nights import found
 from panoptes.network.nights.expecting import expect, exposure_of
@@ -33,7 +35,7 @@ from panoptes.network.nights.unit_night import (
     UnitNight,
 )
 from panoptes.network.quality import lost_light
-from panoptes.network.search import all_units, separation
+from panoptes.network.search import all_units
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 from panoptes.network.units.registry import RESTING
@@ -84,7 +86,7 @@ def unit_night(site: Site, unit_id: str, night: str, *, now: datetime | None = N
     darkens = dark.start if dark and dark.start > start else None
     return UnitNight(
         unit_id=unit_id,
-        unit_name=found.text(unit.fields, "name"),
+        unit_name=text(unit.fields, "name"),
         night=day.isoformat(),
         start=start,
         end=end,
@@ -155,8 +157,8 @@ def _place(unit: Stored) -> GeoPoint | None:
 
 def _exposures_of(files: Iterable[Fields]) -> Iterator[str]:
     for each in files:
-        image_id = found.text(each, "image_id")
-        if image_id and found.text(each, "file_type") in _HOLDS_IMAGE:
+        image_id = text(each, "image_id")
+        if image_id and text(each, "file_type") in _HOLDS_IMAGE:
             yield image_id
 
 
@@ -164,14 +166,14 @@ def cases_of(files: Iterable[Fields]) -> tuple[NightCase, ...]:
     """Those of the ledger's entries that are in quarantine, by their names."""
     cases = [
         NightCase(
-            case_id=found.text(each, "case_id"),
-            name=found.text(each, "name") or "",
-            camera_id=found.text(each, "camera_id") or "",
-            code=found.text(each, "code"),
-            reason=found.text(each, "reason"),
-            next_step=found.text(each, "next_step"),
+            case_id=text(each, "case_id"),
+            name=text(each, "name") or "",
+            camera_id=text(each, "camera_id") or "",
+            code=text(each, "code"),
+            reason=text(each, "reason"),
+            next_step=text(each, "next_step"),
             arrived=each["arrived"],
-            time=_time_of(found.text(each, "image_id")),
+            time=_time_of(text(each, "image_id")),
         )
         for each in files
         if each.get("outcome") == "quarantined" and isinstance(each.get("arrived"), datetime)
@@ -287,7 +289,7 @@ def _percentiles(seconds: list[float]) -> Percentiles:
 
 
 def _measured(images: Iterable[Stored], name: str) -> Measured | None:
-    return _of_values(found.number(each.fields, name) for each in images)
+    return _of_values(number(each.fields, name) for each in images)
 
 
 def _of_values(values: Iterable[float | None]) -> Measured | None:
@@ -298,9 +300,7 @@ def _of_values(values: Iterable[float | None]) -> Measured | None:
 
 
 def _lights(images: Iterable[Stored]) -> list[Stored]:
-    return [
-        each for each in images if (found.text(each.fields, "image_type") or "light") == "light"
-    ]
+    return [each for each in images if (text(each.fields, "image_type") or "light") == "light"]
 
 
 def _sky(images: Iterable[Stored], told: Telling) -> Sky:
@@ -321,22 +321,10 @@ def _instrument(images: Iterable[Stored]) -> Instrument:
     lights = _lights(images)
     return Instrument(
         focpos=_measured(lights, "focpos"),
-        pointing=_of_values(map(_pointing, lights)),
+        pointing=_of_values(pointing_error(each.fields) for each in lights),
         camtemp=_measured(lights, "camtemp"),
-        bad=sum(found.text(each.fields, "quality") == "BAD" for each in lights),
+        bad=sum(text(each.fields, "quality") == "BAD" for each in lights),
     )
-
-
-def _pointing(image: Stored) -> float | None:
-    """Degrees between where the mount said it pointed and the solved image's place."""
-    solution = _part(image, "solution")
-    if "wcs" in solution:  # the middle of a crop is not where the mount points
-        return found.number(solution, "pointing_error")
-    names = ("ra_mnt", "dec_mnt", "ra_image", "dec_image")
-    values = [found.number(image.fields, name) for name in names]
-    if any(each is None for each in values):
-        return None
-    return separation(*[each for each in values if each is not None])
 
 
 def _part(image: Stored, name: str) -> Fields:
@@ -348,20 +336,20 @@ def _level(image: Stored) -> float | None:
     sky = _part(image, "measured").get("sky")
     if not isinstance(sky, dict):
         return None
-    return found.number(sky, "G" if "G" in sky else "all")
+    return number(sky, "G" if "G" in sky else "all")
 
 
 def _seeing(image: Stored) -> float | None:
-    fwhm = found.number(_part(image, "measured"), "fwhm")
-    scale = found.number(_part(image, "solution"), "scale")
+    fwhm = number(_part(image, "measured"), "fwhm")
+    scale = number(_part(image, "solution"), "scale")
     return None if fwhm is None or scale is None else fwhm * scale
 
 
 def _lost(lights: Iterable[Stored]) -> Iterator[float | None]:
     by_sequence: dict[str, list[float | None]] = defaultdict(list)
     for image in lights:
-        sequence_id = found.text(image.fields, "sequence_id") or ""
-        by_sequence[sequence_id].append(found.number(_part(image, "measured"), "zero_point"))
+        sequence_id = text(image.fields, "sequence_id") or ""
+        by_sequence[sequence_id].append(number(_part(image, "measured"), "zero_point"))
     for zero_points in by_sequence.values():
         yield from lost_light(zero_points)
 
@@ -371,20 +359,20 @@ def _observations(
 ) -> Iterator[NightObservation]:
     by_sequence: dict[str, list[float]] = defaultdict(list)
     for image in images:
-        sequence_id = found.text(image.fields, "sequence_id") or ""
-        by_sequence[sequence_id].append(found.number(image.fields, "exptime") or 0.0)
+        sequence_id = text(image.fields, "sequence_id") or ""
+        by_sequence[sequence_id].append(number(image.fields, "exptime") or 0.0)
     aside: dict[str, int] = defaultdict(int)
     for each in files:
         if each.get("outcome") == "quarantined":
-            aside[found.text(each, "sequence_id") or ""] += 1
+            aside[text(each, "sequence_id") or ""] += 1
     for stored in observations:
         fields = stored.fields
         yield NightObservation(
             sequence_id=stored.key,
-            camera_id=found.text(fields, "camera_id") or "",
-            field_name=found.text(fields, "field_name"),
+            camera_id=text(fields, "camera_id") or "",
+            field_name=text(fields, "field_name"),
             time=fields["time"],
-            image_type=found.text(fields, "image_type") or "light",
+            image_type=text(fields, "image_type") or "light",
             images=len(by_sequence[stored.key]),
             exptime=round(sum(by_sequence[stored.key]), 3),
             quarantined=aside[stored.key],

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from panoptes.network.catalog.catalog import Fields, Query
+from panoptes.network.catalog.values import number
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.content import check_source
 from panoptes.network.fits.display import display_of
@@ -87,22 +88,22 @@ def exposures_of(
 
 def _exposure(image_id: str, said: Fields, observation: Fields) -> Exposure | LeftOut:
     path, original = said.get("bucket_path"), said.get("original_path")
-    begun, seconds = _begin(said), _number(said, "exptime")
+    begun, seconds = _begin(said), _known(said, "exptime")
     if not isinstance(path, str) and not isinstance(original, str):
         return LeftOut(image_id, "nothing of it is archived")
     if begun is None or not 0 < seconds < 86400:
         return LeftOut(image_id, "its header does not say how long it was exposed")
-    pairs = [(_number(said, f"ra_{which}"), _number(said, f"dec_{which}")) for which in _PLACES]
-    pairs.append((_number(observation, "ra"), _number(observation, "dec")))
+    pairs = [(_known(said, f"ra_{which}"), _known(said, f"dec_{which}")) for which in _PLACES]
+    pairs.append((_known(observation, "ra"), _known(observation, "dec")))
     return Exposure(
         image_id=image_id,
         location="images" if isinstance(path, str) else "originals",
         path=path if isinstance(path, str) else str(original),
         middle=begun + timedelta(seconds=seconds / 2),
         seconds=seconds,
-        airmass=_number(said, "airmass"),
+        airmass=_known(said, "airmass"),
         hints=tuple(pair for pair in pairs if not math.isnan(sum(pair))),
-        scale=pixel_scale(_number(said, "xpixsz")),
+        scale=pixel_scale(_known(said, "xpixsz")),
         wcs=_wcs(said.get("solution")),
     )
 
@@ -127,9 +128,9 @@ def _begin(said: Fields) -> datetime | None:
     return told if abs(told - named) <= _CLOCKS else named
 
 
-def _number(said: Fields, name: str) -> float:
-    value = said.get(name)
-    return value if isinstance(value, float) else math.nan
+def _known(said: Fields, name: str) -> float:
+    value = number(said, name)
+    return math.nan if value is None else value
 
 
 def _wcs(solution: Any) -> Wcs | None:

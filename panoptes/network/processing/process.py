@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from panoptes.network.catalog.catalog import MOST_AT_ONCE, Fields, modify
-from panoptes.network.documents import GeoPoint, LightCurveSummary, Star, healpix_of
+from panoptes.network.documents import LightCurveSummary, Star, healpix_of
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.ledger import code_version
 from panoptes.network.ingest.watchdog import progressed
@@ -39,6 +39,7 @@ from panoptes.network.processing.exposures import (
 )
 from panoptes.network.site import Site
 from panoptes.network.stars.catalog import Stars, stars_in
+from panoptes.network.stars.separation import separation
 from panoptes.network.storage.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ def process(
             break
         except FrameLost:
             frames, lost = readable(site, frames, looked_at)
+            if not lost:
+                raise TransientError("a frame could not be read, and then it could") from None
             left += lost
     curves = light_curves(measured)
     table = _table(site, sequence, frames, stars, measured, curves, moment)
@@ -187,7 +190,7 @@ def _stars(frames: list[Exposure], extra: Stars | None) -> Stars:
     places = [each.wcs for each in frames if each.wcs is not None]
     rows, columns = places[0].shape
     middle = places[len(places) // 2]
-    drift = max(_apart(each.crval, middle.crval) for each in places)
+    drift = max(separation(*each.crval, *middle.crval) for each in places)
     radius = math.hypot(rows, columns) / 2 * middle.scale / 3600 * 1.05 + drift
     when = frames[len(frames) // 2].middle
     stars = stars_in(*middle.crval, min(radius, 90.0), when, extra)
@@ -196,13 +199,6 @@ def _stars(frames: list[Exposure], extra: Stars | None) -> Stars:
         x, y = wcs.to_pixels(stars.ra, stars.dec)
         seen |= (x > -_MARGIN) & (x < columns + _MARGIN) & (y > -_MARGIN) & (y < rows + _MARGIN)
     return stars.of(seen).of(slice(0, min(MOST_STARS, MOST_POINTS // len(frames))))
-
-
-def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
-    a, b = math.radians(one[1]), math.radians(other[1])
-    turn = math.radians(one[0] - other[0])
-    cosine = math.sin(a) * math.sin(b) + math.cos(a) * math.cos(b) * math.cos(turn)
-    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
 
 
 def _reader(site: Site, exposure: Exposure, looked_at: Callable[[], None]) -> Callable[[], Frame]:
@@ -224,6 +220,7 @@ def _table(
     curves: LightCurves,
     moment: datetime,
 ) -> LightCurveTable:
+    place = site.place(sequence.unit_id)
     detrended = detrend(curves.mag, curves.error, curves.flag, _external(measured), stars.g)
     about = {
         "sequence_id": sequence.sequence_id,
@@ -238,7 +235,9 @@ def _table(
         g=stars.g,
         image_id=[each.image_id for each in frames],
         airmass=measured.airmass,
-        time=bjd_tdb(measured.time, stars.ra, stars.dec, _place(site, sequence)),
+        time=bjd_tdb(
+            measured.time, stars.ra, stars.dec, Place(*place[0], place[1]) if place else None
+        ),
         x=measured.x,
         y=measured.y,
         channels=curves.channels,
@@ -258,16 +257,6 @@ def _external(measured: Measurements) -> External:
     hours = np.array([(each - first).total_seconds() / 3600 for each in measured.time])
     sky = measured.sky.mean(axis=1)
     return External(hours, measured.airmass, measured.x, measured.y, sky)
-
-
-def _place(site: Site, sequence: ObservationName) -> Place | None:
-    stored = site.catalog.get("units", sequence.unit_id)
-    said = stored.fields if stored else {}
-    location, elevation = said.get("location"), said.get("elevation")
-    if not isinstance(location, GeoPoint):
-        return None
-    height = float(elevation) if isinstance(elevation, int | float) else 0.0
-    return Place(location.latitude, location.longitude, height)
 
 
 def _store(store: ObjectStore, path: str, table: LightCurveTable) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from panoptes.network.catalog.catalog import Fields, Query
-from panoptes.network.catalog.values import check_key
+from panoptes.network.catalog.values import check_key, number
 from panoptes.network.light_curves.table import COMBINED
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
@@ -80,9 +80,10 @@ def _seen(fields: Fields) -> Seen | None:
         time,
         processed if isinstance(processed, datetime) else _NEVER,
         points if isinstance(points, int) else 0,
-        *(_number(known.get(name)) for name in ("mag", "scatter", "error")),
+        *(_known(known, name) for name in ("mag", "scatter", "error")),
     )
 
 
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
+def _known(fields: Mapping[str, object], name: str) -> float:
+    value = number(fields, name)
+    return math.nan if value is None else value

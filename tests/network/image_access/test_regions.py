@@ -18,7 +18,7 @@ from panoptes.network.image_access.regions import (
     to_place,
     to_vector,
 )
-from panoptes.network.search import separation
+from panoptes.network.stars.separation import separation
 
 
 def inside_of(outline: Outline) -> list[tuple[float, float]]:

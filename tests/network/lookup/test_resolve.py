@@ -14,7 +14,7 @@ from panoptes.network.lookup.known_names import FRESH, KnownName, KnownNames
 from panoptes.network.lookup.resolve import resolve_name
 from panoptes.network.lookup.resolved import Found, NoSuchName
 from panoptes.network.lookup.sesame import NoAnswer, Sesame, read_answer
-from panoptes.network.search import separation
+from panoptes.network.stars.separation import separation
 from tests.local_http import SesameServer, sesame_answer, sesame_server, simbad
 
 VEGA = simbad("NAME Vega", "279.2347347", "+38.7836889")
