@@ -1,12 +1,14 @@
-"""Parts of what runs leave in the Prefect UI: links to the network's pages, and tables."""
+"""Parts of what runs leave in the Prefect UI: links to the network's pages, tables, pictures."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 from panoptes.network.safe_text import markdown
 from panoptes.network.site import Site
+from panoptes.network.svg import as_file, in_words
 
 
 def linked(site: Site, kind: str, key: object, text: str) -> str:
@@ -21,3 +23,9 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str
     """A table under its title; cells are Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def picture(plot: str) -> str:
+    """A figure of `panoptes.network.svg`, in the text itself, and told in words."""
+    encoded = base64.b64encode(as_file(plot)).decode("ascii")
+    return f"![{markdown(in_words(plot))}](data:image/svg+xml;base64,{encoded})"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 
-from flows.markdown_parts import linked, table
+from flows.markdown_parts import linked, picture, table
 from panoptes.network.ingest.lag import IN_ALL, STAGES
 from panoptes.network.nights import UnitNight
 from panoptes.network.nights.plots import lag_plot, sky_plot, timeline
-from panoptes.network.nights.svg import as_file, in_words
 from panoptes.network.nights.words import duration, facts, summary
 from panoptes.network.safe_text import markdown
 from panoptes.network.site import Site
@@ -38,7 +36,7 @@ def _parts(site: Site, night: UnitNight) -> Iterator[str]:
     yield f"{markdown(said[:1].upper() + said[1:])}."
     for plot in (timeline(night), sky_plot(night), lag_plot(night)):
         if plot:
-            yield _picture(plot)
+            yield picture(plot)
     counts = [_shown(getattr(night, each)) for each in COUNTS]
     yield table("Exposures", COUNTS, [counts])
     if night.files:
@@ -64,11 +62,6 @@ def _parts(site: Site, night: UnitNight) -> Iterator[str]:
         yield table("In quarantine", ("file", "why", "what to do"), cases)
     if night.lag:
         yield table("From arrival to the catalogue", ("until", "half", "95 %", "99 %"), _lag(night))
-
-
-def _picture(plot: str) -> str:
-    encoded = base64.b64encode(as_file(plot)).decode("ascii")
-    return f"![{markdown(in_words(plot))}](data:image/svg+xml;base64,{encoded})"
 
 
 def _observations(site: Site, night: UnitNight) -> str:

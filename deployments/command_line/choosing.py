@@ -45,6 +45,14 @@ Unit = Annotated[
 Night = Annotated[
     str | None, typer.Option(help="Only of this night, the date of its evening: 2018-02-15.")
 ]
+Observation = Annotated[
+    str,
+    typer.Argument(
+        metavar="OBSERVATION",
+        help="UNIT_CAMERA_SEQUENCETIME.",
+        autocompletion=completing.observations,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 

@@ -9,8 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from deployments.command_line import completing
-from deployments.command_line.choosing import AsJson, Data, Network, choose_network
+from deployments.command_line.choosing import AsJson, Data, Network, Observation, choose_network
 from deployments.command_line.tables import cell, progress
 from deployments.command_line.telling import OK, complaining, print_json
 from panoptes.network.autowisp.export import CannotExport, export
@@ -21,14 +20,7 @@ app = typer.Typer()
 @app.command("export")
 @complaining("export", nothing=(CannotExport,))
 def write(
-    sequence_id: Annotated[
-        str,
-        typer.Argument(
-            metavar="OBSERVATION",
-            help="UNIT_CAMERA_SEQUENCETIME.",
-            autocompletion=completing.observations,
-        ),
-    ],
+    sequence_id: Observation,
     to: Annotated[
         Path,
         typer.Option("--to", metavar="FOLDER", help="A folder that is not there yet, or empty."),

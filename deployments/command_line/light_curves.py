@@ -15,8 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deployments.command_line import completing
-from deployments.command_line.choosing import AsJson, Data, Network, choose_network
+from deployments.command_line.choosing import AsJson, Data, Network, Observation, choose_network
 from deployments.command_line.telling import OK, complaining, print_json
 from panoptes.network.document_json import to_json
 from panoptes.network.errors import ConfigurationError
@@ -43,14 +42,7 @@ _MOST_ROWS = 30
 @app.command("light-curve")
 @complaining("light-curve", failed=(Unreportable,), nothing=(NotFound,))
 def write(
-    sequence_id: Annotated[
-        str,
-        typer.Argument(
-            metavar="OBSERVATION",
-            help="UNIT_CAMERA_SEQUENCETIME.",
-            autocompletion=completing.observations,
-        ),
-    ],
+    sequence_id: Observation,
     star_id: Annotated[
         str | None,
         typer.Argument(metavar="STAR", help="Gaia DR3's source_id; without it the stars."),
@@ -116,11 +108,8 @@ def _written(star: Star, form: Form, reporting: tuple[str, str, str | None, str]
             reporter = Reporter(observer, code_version())
             return _joined(extended_report(star.curves, reporter, name=name))
     reporter = Reporter(observer, code_version())
-    curve = next((each for each in star.curves if each.channel == channel), None)
-    if curve is None:
-        raise Unreportable(f"the star was not measured in {channel!r}: choose another channel")
     transit = Transit(planet, star.exposure_seconds, star=name)
-    return _joined(exoplanet_report(curve, reporter, transit))
+    return _joined(exoplanet_report(star.curve(channel), reporter, transit))
 
 
 def _joined(lines: Iterable[str]) -> bytes:

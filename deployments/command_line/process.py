@@ -12,12 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deployments.command_line import completing
-from deployments.command_line.choosing import AsJson, Data, Network, choose_network
+from deployments.command_line.choosing import AsJson, Data, Network, Observation, choose_network
 from deployments.command_line.tables import cell, progress
 from deployments.command_line.telling import OK, complaining, print_json
 from panoptes.network.addresses import place_of
+from panoptes.network.light_curves.summaries import MagnitudeRow, by_magnitude
 from panoptes.network.processing.process import CannotProcess, Processed, process
+from panoptes.network.processing.stored_curves import open_curves, stars_of
 from panoptes.network.stars.given import extra_stars
 from panoptes.network.stars.given import picids as read_picids
 
@@ -27,14 +28,7 @@ app = typer.Typer()
 @app.command("process")
 @complaining("process", nothing=(CannotProcess,))
 def make(
-    sequence_id: Annotated[
-        str,
-        typer.Argument(
-            metavar="OBSERVATION",
-            help="UNIT_CAMERA_SEQUENCETIME.",
-            autocompletion=completing.observations,
-        ),
-    ],
+    sequence_id: Observation,
     extra: Annotated[
         Path | None,
         typer.Option(
@@ -68,23 +62,25 @@ def make(
             picids=picids_given,
             on_frame=lambda: bar.advance(task),
         )
+        rows = by_magnitude(stars_of(open_curves(site, made.sequence_id)))
     where = f"{place_of(str(site.settings.measurements))}/{made.path}"
     if as_json:
         said = asdict(made)
-        print_json(said | {"path": where, "processed": made.processed.isoformat()})
+        said |= {"path": where, "processed": made.processed.isoformat()}
+        print_json(said | {"scatter": [asdict(row) for row in rows]})
         return OK
-    _print(made, where)
+    _print(made, rows, where)
     return OK
 
 
-def _print(made: Processed, where: str) -> None:
+def _print(made: Processed, rows: list[MagnitudeRow], where: str) -> None:
     console = Console()
     table = Table("G", "stars", "scatter", "error", box=None, header_style="bold")
-    for each in made.scatter:
+    for each in rows:
         values = (f"{each.g:.1f}", str(each.stars))
         table.add_row(*values, f"{1000 * each.scatter:.1f}", f"{1000 * each.error:.1f}")
     console.print(table)
-    if made.scatter:
+    if rows:
         console.print("Scatter and error in mmag, of all colours together.", style="dim")
     for left in made.left_out:
         console.print(cell(f"{left.image_id}: {left.reason}"))

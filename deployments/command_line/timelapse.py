@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.command_line import completing
-from deployments.command_line.choosing import AsJson, Data, Network, choose_network
+from deployments.command_line.choosing import AsJson, Data, Network, Observation, choose_network
 from deployments.command_line.telling import OK, complaining, print_json
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.timelapse import TooFewImages, timelapse
@@ -20,14 +19,7 @@ app = typer.Typer()
 @app.command("timelapse")
 @complaining("timelapse", nothing=(TooFewImages, ValueError))
 def make(
-    sequence_id: Annotated[
-        str,
-        typer.Argument(
-            metavar="OBSERVATION",
-            help="UNIT_CAMERA_SEQUENCETIME.",
-            autocompletion=completing.observations,
-        ),
-    ],
+    sequence_id: Observation,
     output: Annotated[
         Path | None,
         typer.Option(

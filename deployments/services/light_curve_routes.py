@@ -30,7 +30,6 @@ from panoptes.network.light_curves.rows import csv_text, curve_json
 from panoptes.network.light_curves.table import COMBINED
 from panoptes.network.processing.star_history import star_history
 from panoptes.network.processing.stored_curves import Star, open_curves, star_of
-from panoptes.network.storage.store import NotFound
 
 STAR = "/observations/{sequence_id}/light-curves/{star_id}"
 
@@ -159,13 +158,10 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
     )
     def plot(sequence_id: SequenceId, star_id: StarId, channel: Channel = COMBINED) -> Response:
         """Magnitudes against time, drawn: black on white."""
-        from deployments.services.pages.light_curve_plots import light_curve_plot
-        from panoptes.network.nights.svg import as_file
+        from panoptes.network.light_curves.plots import light_curve_plot
+        from panoptes.network.svg import as_file
 
-        found = star_of(site, sequence_id, star_id)
-        curve = next((each for each in found.curves if each.channel == channel), None)
-        if curve is None:
-            raise NotFound(_other_channel(found, channel))
+        curve = star_of(site, sequence_id, star_id).curve(channel)
         return Response(as_file(light_curve_plot(curve)), media_type="image/svg+xml")
 
     @router.get(
@@ -201,11 +197,9 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
     ) -> StreamingResponse:
         """One channel of the star as a report to the AAVSO's exoplanet section."""
         found = star_of(site, sequence_id, star_id)
-        curve = next((each for each in found.curves if each.channel == channel), None)
+        curve = found.curve(channel)
 
         def report() -> Iterator[str]:
-            if curve is None:
-                raise Unreportable(_other_channel(found, channel))
             transit = Transit(
                 planet,
                 found.exposure_seconds,
@@ -218,11 +212,6 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
         return _report(report, found, "exoplanet")
 
     return router
-
-
-def _other_channel(star: Star, channel: str) -> str:
-    channels = ", ".join(each.channel for each in star.curves)
-    return f"the star was not measured in {channel!r}: choose one of {channels}"
 
 
 def _content(kind: str) -> dict[int | str, dict[str, Any]]:

@@ -9,18 +9,18 @@ from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
 from deployments.services.pages.drawn import Drawn
-from deployments.services.pages.light_curve_plots import (
-    CHANNEL_WORDS,
-    COLOURS,
-    by_magnitude,
-    light_curve_plot,
-    scatter_plot,
-)
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.pages import Pages
 from deployments.services.star_curves import Summaries
 from deployments.services.state import Services
-from panoptes.network.processing.process import catalogue_key
+from panoptes.network.light_curves.plots import (
+    CHANNEL_WORDS,
+    COLOURS,
+    light_curve_plot,
+    scatter_plot,
+)
+from panoptes.network.light_curves.summaries import by_magnitude
+from panoptes.network.processing.star_documents import catalogue_key
 from panoptes.network.processing.star_history import star_history
 from panoptes.network.processing.stored_curves import open_curves, star_of
 from panoptes.network.site import Site

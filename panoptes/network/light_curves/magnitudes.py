@@ -86,7 +86,7 @@ def light_curves(measurements: Measurements) -> LightCurves:
     )
 
 
-def _median(values: Floats) -> Floats:
+def median_over_frames(values: Floats) -> Floats:
     """Over frames, NaN where a star has none."""
     import warnings
 
@@ -100,14 +100,14 @@ def _median(values: Floats) -> Floats:
 def _scatter(mag: Floats) -> Floats:
     import numpy as np
 
-    return 1.4826 * _median(np.abs(mag - _median(mag)))
+    return 1.4826 * median_over_frames(np.abs(mag - median_over_frames(mag)))
 
 
 def _colour(raw: Floats) -> Floats:
     """(stars,): R minus B in units of the usual spread, 0 where unknown."""
     import numpy as np
 
-    difference = _median(raw[:, :, 0] - raw[:, :, 2])
+    difference = median_over_frames(raw[:, :, 0] - raw[:, :, 2])
     middle = np.nanmedian(difference)
     return np.clip(np.nan_to_num((difference - middle) / 0.4), -2.5, 2.5)
 
@@ -161,8 +161,12 @@ def _ensemble(
     noise = np.where(have, np.hypot(np.nan_to_num(error, nan=1.0), 0.004), 1.0)
     weight = np.where(have & chosen, 1 / noise**2, 0.0)
     filled = np.where(have, raw, 0.0)
-    zero = np.median(np.where(chosen, _median(raw) - g, np.nan)[chosen]) if chosen.any() else 0.0
-    mean = _median(raw)
+    zero = (
+        np.median(np.where(chosen, median_over_frames(raw) - g, np.nan)[chosen])
+        if chosen.any()
+        else 0.0
+    )
+    mean = median_over_frames(raw)
     of_frame = np.zeros_like(raw)
     of_phase = np.zeros_like(raw)
     spread = np.full(stars, 0.01)
@@ -177,7 +181,7 @@ def _ensemble(
         ridge = np.einsum("fii->f", normal)[:, None, None] * 1e-6 * np.eye(own.shape[2])
         normal = normal + ridge + 1e-9 * np.eye(own.shape[2])
         of_frame = np.einsum("fsi,fi->fs", own, np.linalg.solve(normal, right[:, :, None])[:, :, 0])
-        mean = _median(np.where(have, filled - of_frame - of_phase, np.nan))
+        mean = median_over_frames(np.where(have, filled - of_frame - of_phase, np.nan))
         left = np.where(have, filled - of_frame - np.nan_to_num(mean), 0.0)
         # A phase's mean over a star's own curve is in its mean already.
         share = np.maximum(weight.sum(0), 1e-12)
@@ -193,10 +197,10 @@ def _ensemble(
         normal += np.eye(len(normal)) * (1e-6 * np.trace(normal) + 1e-9)
         found = np.linalg.solve(normal, right)
         of_phase = phase @ found.astype(np.float32) - centre @ found
-        mean = _median(np.where(have, filled - of_frame - of_phase, np.nan))
+        mean = median_over_frames(np.where(have, filled - of_frame - of_phase, np.nan))
         curve = np.where(have, filled - of_frame - of_phase - mean, np.nan)
         spread = np.nan_to_num(_scatter(curve), nan=0.05)
-        excess = np.maximum(spread**2 - _median(np.where(have, error, np.nan)) ** 2, 0)
+        excess = np.maximum(spread**2 - median_over_frames(np.where(have, error, np.nan)) ** 2, 0)
         weight = np.where(have & chosen, 1 / (noise**2 + np.nan_to_num(excess)), 0.0)
     mag = np.where(have & ~bad[:, None], filled - of_frame - of_phase - zero, np.nan)
     return mag, bad
@@ -207,7 +211,7 @@ def _true_errors(mag: Floats, error: Floats) -> Floats:
     import numpy as np
 
     have = np.isfinite(mag)
-    formal = _median(np.where(have, error, np.nan))
+    formal = median_over_frames(np.where(have, error, np.nan))
     seen = _scatter(mag)
     enough = (have.sum(0) >= max(5, 0.5 * len(mag))) & (formal < 0.2)
     if enough.sum() < 20:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 from panoptes.network.light_curves.table import COMBINED, LightCurveFile
 
@@ -29,6 +32,16 @@ class StarSummary:
     """Magnitudes: the median of what is reported."""
 
 
+@dataclass(frozen=True)
+class MagnitudeRow:
+    """Of stars of about one magnitude: medians, in magnitudes."""
+
+    g: float
+    stars: int
+    scatter: float
+    error: float
+
+
 def summaries(file: LightCurveFile, channel: str = COMBINED) -> list[StarSummary]:
     """Of the stars that have a good point in `channel`, the brightest first."""
     import numpy as np
@@ -47,7 +60,7 @@ def summaries(file: LightCurveFile, channel: str = COMBINED) -> list[StarSummary
             good = (numbers["flag"][start:end] == 0) & np.isfinite(mag)
             if not good.any():
                 continue
-            median = float(np.median(mag[good]))
+            middle = float(np.median(mag[good]))
             found.append(
                 StarSummary(
                     star_id=str(ids[start]),
@@ -55,9 +68,24 @@ def summaries(file: LightCurveFile, channel: str = COMBINED) -> list[StarSummary
                     dec=float(numbers["dec"][start]),
                     g=float(numbers["g"][start]),
                     points=int(good.sum()),
-                    median=median,
-                    scatter=1.4826 * float(np.median(np.abs(mag[good] - median))),
+                    median=middle,
+                    scatter=1.4826 * float(np.median(np.abs(mag[good] - middle))),
                     error=float(np.median(numbers["error"][start:end][good])),
                 )
             )
     return sorted(found, key=lambda each: math.inf if math.isnan(each.g) else each.g)
+
+
+def by_magnitude(stars: Sequence[StarSummary]) -> list[MagnitudeRow]:
+    """By half magnitudes, where there are three stars or more that are good in most images."""
+    most = max((each.points for each in stars), default=0)
+    whole = [s for s in stars if s.points > 0.8 * most and math.isfinite(s.error)]
+    rows = []
+    for low, high in pairwise(x / 2 - 0.25 for x in range(0, 41)):
+        near = [each for each in whole if low <= each.g < high]
+        if len(near) >= 3:
+            scatter, error = (
+                median(values) for values in zip(*((e.scatter, e.error) for e in near), strict=True)
+            )
+            rows.append(MagnitudeRow((low + high) / 2, len(near), scatter, error))
+    return rows

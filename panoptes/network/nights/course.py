@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from panoptes.network.nights.svg import INK, figure, svg, thinned
 from panoptes.network.nights.words import ranged
+from panoptes.network.svg import INK, figure, svg, thinned
 
 _COLOUR = "#2f7fc1"
 _LEAST_IMAGES = 2

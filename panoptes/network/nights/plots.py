@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from panoptes.network.ingest.lag import IN_ALL, STAGES
-from panoptes.network.nights.svg import INK, WIDTH, figure, svg, thinned
 from panoptes.network.nights.unit_night import Exposure, Measured, Span, UnitNight
 from panoptes.network.nights.words import STAGE_WORDS, counted, duration, ranged
 from panoptes.network.safe_text import one_line
+from panoptes.network.svg import INK, WIDTH, figure, svg, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,17 +13,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
-from panoptes.network.catalog.catalog import MOST_AT_ONCE, Fields, modify
-from panoptes.network.documents import LightCurveSummary, Star, healpix_of
+from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.ledger import code_version
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.light_curves.barycentre import Place, bjd_tdb
 from panoptes.network.light_curves.detrending import External, detrend
 from panoptes.network.light_curves.magnitudes import LightCurves, light_curves
-from panoptes.network.light_curves.table import COMBINED, LightCurveTable, write_table
+from panoptes.network.light_curves.table import LightCurveTable, write_table
 from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.photometry.measure import measure
 from panoptes.network.photometry.measurements import Frame, Measurements
@@ -37,14 +35,11 @@ from panoptes.network.processing.exposures import (
     solved,
     solved_pixels,
 )
+from panoptes.network.processing.star_documents import Run, write_star_documents
 from panoptes.network.site import Site
 from panoptes.network.stars.catalog import Stars, stars_in
 from panoptes.network.stars.separation import separation
 from panoptes.network.storage.store import ObjectStore
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 LEAST_FRAMES = 5
 LEAST_STARS = 30
@@ -55,24 +50,10 @@ MOST_POINTS = 2_000_000
 """Stars times frames, which are in memory together: half a kilobyte each."""
 _MARGIN = 10
 """Pixels beyond the frame from which a star's light still falls on it."""
-_LEAST_SHARE = 0.2
-"""Of the frames in which a star has to be good, or it has no document."""
 
 
 class CannotProcess(Exception):
     """There is nothing of which light curves could be made; the message says why, for people."""
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """Of the stars of about one magnitude, in all colours together."""
-
-    g: float
-    stars: int
-    scatter: float
-    """Magnitudes: 1.4826 times the median absolute deviation; the median of the stars'."""
-    error: float
-    """Magnitudes: the median of the reported errors."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +67,6 @@ class Processed:
     frames: int
     stars: int
     """That have a light curve."""
-    scatter: list[Scatter]
     left_out: list[LeftOut] = field(default_factory=list)
 
 
@@ -146,7 +126,8 @@ def process(
     table = _table(site, sequence, frames, stars, measured, curves, moment)
     path = f"{sequence.folder}/{moment:%Y%m%dT%H%M%S%f}.parquet"
     _store(store, path, table)
-    documented = _write_documents(site, sequence, path, table, curves, picids or {}, moment)
+    run = Run(sequence, moment, path)
+    documented = write_star_documents(site.catalog, run, table, curves.scatter, picids or {})
     _point_to(site, sequence, path, moment)
     return Processed(
         sequence_id=sequence.sequence_id,
@@ -154,7 +135,6 @@ def process(
         path=path,
         frames=len(frames),
         stars=documented,
-        scatter=scatter_by_magnitude(table, curves),
         left_out=sorted(left, key=lambda each: each.image_id),
     )
 
@@ -270,89 +250,6 @@ def _store(store: ObjectStore, path: str, table: LightCurveTable) -> None:
     progressed()
 
 
-def _write_documents(
-    site: Site,
-    sequence: ObservationName,
-    path: str,
-    table: LightCurveTable,
-    curves: LightCurves,
-    picids: Mapping[str, str],
-    moment: datetime,
-) -> int:
-    """A document for each light curve, and one for each star; gives how many."""
-    import numpy as np
-
-    combined = table.channels.index(COMBINED)
-    good = (table.flag[:, :, combined] == 0) & np.isfinite(table.mag[:, :, combined])
-    wanted = np.flatnonzero(good.mean(axis=0) >= _LEAST_SHARE)
-    told = _told(table, curves)
-    stars: dict[str, Fields] = {}
-    summaries: dict[str, Fields] = {}
-    for at in wanted:
-        star_id = table.star_id[at]
-        picid = picids.get(star_id)
-        key = picid or catalogue_key(star_id)
-        ra, dec = float(table.ra[at]), float(table.dec[at])
-        stars[key] = Star(
-            star_id=star_id,
-            picid=picid,
-            ra=ra,
-            dec=dec,
-            g=round(float(table.g[at]), 4),
-            healpix=healpix_of(ra, dec),
-        ).fields()
-        lcid = f"{key}_{moment:%Y%m%dT%H%M%S%f}"
-        summaries[lcid] = LightCurveSummary(
-            lcid=lcid,
-            star=key,
-            star_id=star_id,
-            picid=picid,
-            sequence_id=sequence.sequence_id,
-            unit_id=sequence.unit_id,
-            camera_id=sequence.camera_id,
-            time=sequence.time,
-            processed=moment,
-            path=path,
-            channels=told[at],
-        ).fields()
-    for collection, documents in (("stars", stars), ("lightcurves", summaries)):
-        keys = list(documents)
-        for start in range(0, len(keys), MOST_AT_ONCE):
-            some = {key: documents[key] for key in keys[start : start + MOST_AT_ONCE]}
-            site.catalog.create_missing(collection, some)
-            progressed()
-    return len(wanted)
-
-
-def catalogue_key(star_id: str) -> str:
-    """The key of a star that has no picid: ``gaia_dr3:SOURCE_ID``, or ``hip:NUMBER``."""
-    number = star_id.removeprefix("HIP")
-    return f"gaia_dr3:{star_id}" if number == star_id else f"hip:{number}"
-
-
-def _told(table: LightCurveTable, curves: LightCurves) -> list[dict[str, Any]]:
-    """By star: each channel's good points and their median magnitude, scatter and error."""
-    import numpy as np
-
-    good = (table.flag == 0) & np.isfinite(table.mag)
-    points = good.sum(axis=0)
-    mag = _median(np.where(good, table.mag, np.nan))
-    error = _median(np.where(good, table.error, np.nan))
-    return [
-        {
-            channel: {
-                "points": int(points[star, index]),
-                "mag": round(float(mag[star, index]), 4),
-                "scatter": round(float(curves.scatter[star, index]), 5),
-                "error": round(float(error[star, index]), 5),
-            }
-            for index, channel in enumerate(table.channels)
-            if points[star, index]
-        }
-        for star in range(len(table.star_id))
-    ]
-
-
 def _point_to(site: Site, sequence: ObservationName, path: str, moment: datetime) -> None:
     """The observation's newest light curves, unless a later run was faster."""
 
@@ -363,29 +260,3 @@ def _point_to(site: Site, sequence: ObservationName, path: str, moment: datetime
         return {"processed": moment, "measurements_path": path, "processing_lost": None}
 
     modify(site.catalog, "observations", sequence.sequence_id, forward)
-
-
-def scatter_by_magnitude(table: LightCurveTable, curves: LightCurves) -> list[Scatter]:
-    """By half magnitudes, of stars that are good in most frames."""
-    import numpy as np
-
-    combined = table.channels.index(COMBINED)
-    error = _median(table.error[:, :, combined])
-    whole = np.isfinite(table.mag[:, :, combined]).mean(axis=0) > 0.8
-    found = []
-    for g in np.arange(5.0, 15.0, 0.5):
-        near = whole & (np.abs(table.g - g) < 0.25)
-        if near.sum() >= 3:
-            scatter = float(np.median(curves.scatter[near, combined]))
-            found.append(Scatter(float(g), int(near.sum()), scatter, float(np.median(error[near]))))
-    return found
-
-
-def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    import warnings
-
-    import numpy as np
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(np.nanmedian(values, axis=0))

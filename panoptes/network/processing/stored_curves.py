@@ -91,6 +91,14 @@ class Star:
     def star_id(self) -> str:
         return self.curves[0].star_id
 
+    def curve(self, channel: str) -> LightCurve:
+        """Raises NotFound for a channel in which the star was not measured."""
+        for each in self.curves:
+            if each.channel == channel:
+                return each
+        channels = ", ".join(each.channel for each in self.curves)
+        raise NotFound(f"the star was not measured in {channel!r}: choose one of {channels}")
+
     @property
     def exposure_seconds(self) -> float:
         """Of one image; 0 where it is not known."""

@@ -98,7 +98,7 @@ def test_the_aavsos_forms_are_fetched_with_an_observers_code(client: httpx.Clien
         (f"{LIGHT_CURVES}/%3Cb%3E", 404, "no light curve of a star '<b>'"),
         (f"{OWN}/aavso-extended.txt?observer=a%0Ab", 422, "no observer code of the AAVSO"),
         (f"{OWN}/aavso-exoplanet.txt?observer=ABC&planet=a,b", 422, "the planet's name"),
-        (f"{OWN}/aavso-exoplanet.txt?observer=ABC&planet=b&channel=X", 422, "not measured in 'X'"),
+        (f"{OWN}/aavso-exoplanet.txt?observer=ABC&planet=b&channel=X", 404, "not measured in 'X'"),
         (f"{OWN}/aavso-extended.txt", 422, "observer: Field required"),
     ],
 )

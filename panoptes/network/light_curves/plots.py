@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from panoptes.network.light_curves.summaries import StarSummary
+from panoptes.network.light_curves.summaries import StarSummary, by_magnitude
 from panoptes.network.light_curves.table import COMBINED, LightCurve
-from panoptes.network.nights.svg import INK, WIDTH, figure, svg
+from panoptes.network.svg import INK, WIDTH, figure, svg
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,7 +101,7 @@ def scatter_plot(stars: Sequence[StarSummary]) -> str:
         axes.set_ylabel("scatter, mmag")
         axes.grid(color=INK, alpha=0.15)
         told = "; ".join(
-            f"G {row.g:.1f}: {1000 * row.scatter:.1f} millimagnitudes of {row.count} stars"
+            f"G {row.g:.1f}: {1000 * row.scatter:.1f} millimagnitudes of {row.stars} stars"
             for row in rows
         )
         return svg(axes, "scatter", "Scatter against magnitude", told or "No star.")
@@ -125,26 +124,3 @@ def _apart(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     step = max(most - least, 0.1) / WIDTH
     cells = {(round(g / step), round(100 * math.log10(s))): (g, s) for g, s in places}
     return list(cells.values())
-
-
-class MagnitudeRow:
-    """Of stars of about one magnitude: medians, in magnitudes."""
-
-    def __init__(self, g: float, stars: Sequence[StarSummary]) -> None:
-        from statistics import median
-
-        self.g, self.count = g, len(stars)
-        self.scatter = median(each.scatter for each in stars)
-        self.error = median(each.error for each in stars)
-
-
-def by_magnitude(stars: Sequence[StarSummary]) -> list[MagnitudeRow]:
-    """By half magnitudes, where there are three stars or more that are good in most images."""
-    most = max((each.points for each in stars), default=0)
-    whole = [s for s in stars if s.points > 0.8 * most and math.isfinite(s.error)]
-    rows = []
-    for low, high in pairwise(x / 2 - 0.25 for x in range(0, 41)):
-        near = [each for each in whole if low <= each.g < high]
-        if len(near) >= 3:
-            rows.append(MagnitudeRow((low + high) / 2, near))
-    return rows
