@@ -14,12 +14,13 @@ from benchmarks.observations import Observations
 from benchmarks.report import Report
 from panoptes.network.catalog.catalog import Fields, Query
 from panoptes.network.catalog.sqlite import _INSERT, SqliteCatalog, _new_version, _to_json
-from panoptes.network.documents import GeoPoint, night_bounds, night_of
+from panoptes.network.documents import GeoPoint
 from panoptes.network.ingest.lag import percentile
 from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.names import document_key
 from panoptes.network.nights import nights_of, unit_night
 from panoptes.network.nights.plots import lag_plot, sky_plot, timeline
+from panoptes.network.nighttime import night_bounds, night_of
 from panoptes.network.site import Site
 
 _PLACE = GeoPoint(19.54, -155.58)

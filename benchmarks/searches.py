@@ -11,9 +11,10 @@ from benchmarks.frames import Frame
 from benchmarks.measure import require
 from benchmarks.observations import Observations
 from benchmarks.report import Report
-from panoptes.network.documents import SCHEMA_VERSION, folded, healpix_of, night_of
+from panoptes.network.documents import SCHEMA_VERSION, folded, healpix_of
 from panoptes.network.ingest.lag import percentile
 from panoptes.network.ingest.observation import ingest_observation
+from panoptes.network.nighttime import night_of
 from panoptes.network.search import Cone, Wanted, find_observations
 from panoptes.network.site import Site
 

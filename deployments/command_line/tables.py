@@ -22,9 +22,9 @@ from rich.text import Text
 
 from panoptes.network.catalog.catalog import Stored
 from panoptes.network.document_json import document_json
-from panoptes.network.documents import observation_status
 from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult
 from panoptes.network.safe_text import one_line
+from panoptes.network.status_words import observation_status
 
 STYLE = {
     Became.CATALOGUED: "green",

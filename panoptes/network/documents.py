@@ -8,7 +8,6 @@ every model allows extra fields, and a field that is not known is absent, never 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -31,7 +30,6 @@ RightAscension = Annotated[float, Field(ge=0, le=360, description="degrees, ICRS
 Declination = Annotated[float, Field(ge=-90, le=90, description="degrees, ICRS")]
 
 OBSERVATION_STATUS = ("metadata_received", "receiving_files", "received")
-_STATUS_WORDS = dict(zip(OBSERVATION_STATUS, ("announced", "open", "complete"), strict=True))
 IMAGE_STATUS = ("metadata_received", "received", "uploaded")
 
 
@@ -45,53 +43,6 @@ def forward(order: tuple[str, ...], stored: object, wanted: str) -> str:
     if stored not in order:
         return stored  # another program's word
     return max(stored, wanted, key=order.index)
-
-
-def status_in_words(status: object) -> str:
-    """The status of an observation, in a word for people; other software's as it is written."""
-    return _STATUS_WORDS.get(str(status or ""), str(status or "").replace("_", " ").lower())
-
-
-def observation_status(fields: Mapping[str, Any], now: datetime, quiet_hours: float) -> str:
-    """The same, of an observation's document: what has been quiet for so long is complete.
-
-    The document itself says so only once a sweep, or another run of the observation, has seen it.
-    """
-    status, last = fields.get("status"), fields.get("last_arrival")
-    is_quiet = isinstance(last, datetime) and now - last >= timedelta(hours=quiet_hours)
-    return status_in_words("received" if status == "receiving_files" and is_quiet else status)
-
-
-def night_of(moment: datetime, longitude: float | None) -> str:
-    """The date of the local noon that began the night of `moment`, as ``YYYY-MM-DD``.
-
-    `longitude` in degrees, east positive; local mean solar time is UTC plus
-    longitude / 15 hours. Where it is not known, Greenwich stands in. At the ends of the
-    calendar, where that noon is none of its days, it is the date of `moment`.
-    """
-    try:
-        noon_to_noon = moment + timedelta(hours=east_of(longitude or 0.0) / 15.0 - 12.0)
-    except OverflowError:
-        noon_to_noon = moment
-    night: date = noon_to_noon.date()
-    return night.isoformat()
-
-
-def night_bounds(night: date, longitude: float | None) -> tuple[datetime, datetime]:
-    """The local noons (mean solar time) that bound a night, UTC, to the second above.
-
-    `longitude` in degrees, east positive; see `night_of`.
-    """
-    hours = east_of(longitude or 0.0) / 15.0
-    noon = datetime(night.year, night.month, night.day, 12, tzinfo=UTC) - timedelta(hours=hours)
-    if noon.microsecond:
-        noon = noon.replace(microsecond=0) + timedelta(seconds=1)
-    return noon, noon + timedelta(days=1)
-
-
-def east_of(longitude: float) -> float:
-    """The same longitude as it is kept: above -180 and up to 180 degrees, east positive."""
-    return longitude if -180 < longitude <= 180 else 180.0 - (180.0 - longitude) % 360.0
 
 
 def healpix_of(ra: float, dec: float) -> int:

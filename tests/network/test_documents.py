@@ -20,11 +20,10 @@ from panoptes.network.documents import (
     Observation,
     Output,
     Unit,
-    east_of,
     forward,
     healpix_of,
-    night_of,
 )
+from panoptes.network.nighttime import east_of, night_of
 
 MOMENT = datetime(2018, 2, 16, 11, 24, 30, tzinfo=UTC)
 

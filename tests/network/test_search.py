@@ -17,14 +17,8 @@ from panoptes.network import search
 from panoptes.network.catalog.catalog import Catalog, Query, Stored
 from panoptes.network.catalog.firestore import FirestoreCatalog
 from panoptes.network.catalog.sqlite import SqliteCatalog
-from panoptes.network.documents import (
-    NAMES_FOLDED,
-    Image,
-    Observation,
-    folded,
-    healpix_of,
-    night_of,
-)
+from panoptes.network.documents import NAMES_FOLDED, Image, Observation, folded, healpix_of
+from panoptes.network.nighttime import night_of
 from panoptes.network.search import (
     BadCursor,
     Cone,

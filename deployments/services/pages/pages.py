@@ -18,8 +18,9 @@ from deployments.services.pages.sessions import Sessions
 from deployments.services.pages.sky_place import constellation, degrees, hours, map_of
 from deployments.services.pages.static_files import StaticFiles
 from deployments.services.settings import ServiceSettings
-from panoptes.network.documents import GeoPoint, observation_status
+from panoptes.network.documents import GeoPoint
 from panoptes.network.safe_text import one_line
+from panoptes.network.status_words import observation_status
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from panoptes.network.catalog.catalog import Query, Stored
-from panoptes.network.documents import File, GeoPoint, night_of
+from panoptes.network.documents import File, GeoPoint
 from panoptes.network.ingest.lag import IN_ALL, lag_of, percentile
 from panoptes.network.names import parse_time
+from panoptes.network.nighttime import night_of
 from panoptes.network.search import all_units
 from panoptes.network.site import Site
 from panoptes.network.units.health import health_of

@@ -38,7 +38,6 @@ from panoptes.network.documents import (
     Unit,
     folded,
     healpix_of,
-    night_of,
     version_of,
 )
 from panoptes.network.errors import BadInput
@@ -52,6 +51,7 @@ from panoptes.network.names import (
     parse_time,
     parse_upload,
 )
+from panoptes.network.nighttime import night_of
 
 _UNIT = re.compile(r"PAN\d{3}", re.ASCII)
 _EMPTY = (None, "")

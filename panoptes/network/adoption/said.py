@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from panoptes.network.catalog.catalog import Fields
-from panoptes.network.documents import GeoPoint, east_of
+from panoptes.network.documents import GeoPoint
 from panoptes.network.keywords import (
     NoValue,
     between,
@@ -23,6 +23,7 @@ from panoptes.network.keywords import (
     read_right_ascension,
     read_text,
 )
+from panoptes.network.nighttime import east_of
 
 
 def _read_clock(value: Any) -> str | None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from panoptes.network.catalog.catalog import Condition, Query
-from panoptes.network.documents import Location, night_bounds, night_of
+from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput
 from panoptes.network.names import ObservationName, parse_sequence_id, parse_upload
+from panoptes.network.nighttime import night_bounds, night_of
 from panoptes.network.site import Site
 
 KEPT: tuple[Location, ...] = ("images", "originals", "rgb", "previews", "timelapse")

@@ -10,13 +10,14 @@ from functools import cache, partial
 from pydantic import BaseModel, ConfigDict, Field
 
 from panoptes.network.catalog.catalog import Query, Stored
-from panoptes.network.documents import File, night_of
+from panoptes.network.documents import File
 from panoptes.network.ingest.allowance import is_spent
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
 from panoptes.network.ingest.rest import seconds_left
 from panoptes.network.ingest.watchdog import progressing
 from panoptes.network.names import ObservationName, parse_sequence_id
+from panoptes.network.nighttime import night_of
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.upload import Source

@@ -14,8 +14,9 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from panoptes.network.catalog.catalog import Query, Stored
-from panoptes.network.documents import Case, File, Rescue, night_of
+from panoptes.network.documents import Case, File, Rescue
 from panoptes.network.names import document_key, parse_time
+from panoptes.network.nighttime import night_of
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 

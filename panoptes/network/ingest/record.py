@@ -29,11 +29,9 @@ from panoptes.network.documents import (
     Outcome,
     Provenance,
     Unit,
-    east_of,
     folded,
     forward,
     healpix_of,
-    night_of,
     version_of,
 )
 from panoptes.network.errors import BadInput
@@ -52,6 +50,7 @@ from panoptes.network.names import (
     UploadName,
     display_name,
 )
+from panoptes.network.nighttime import east_of, night_of
 from panoptes.network.site import Site
 from panoptes.network.stars.separation import separation
 from panoptes.network.storage.store import NotFound, PreconditionFailed

@@ -6,9 +6,10 @@ import re
 from datetime import datetime, timedelta
 
 from panoptes.network.catalog.catalog import Condition, Fields, Query, modify
-from panoptes.network.documents import OBSERVATION_STATUS, Unit, folded, forward, night_of
+from panoptes.network.documents import OBSERVATION_STATUS, Unit, folded, forward
 from panoptes.network.ingest.ledger import now
 from panoptes.network.names import NOT_LIGHTS, ImageType, ObservationName
+from panoptes.network.nighttime import night_of
 from panoptes.network.site import Site
 
 INGESTED = (

@@ -11,7 +11,7 @@ from operator import attrgetter
 from panoptes.network.audit.scope import Scope, read_night
 from panoptes.network.catalog.catalog import Condition, Query, Stored
 from panoptes.network.catalog.values import number, text
-from panoptes.network.documents import night_of
+from panoptes.network.nighttime import night_of
 from panoptes.network.site import Site
 
 _BATCH = 500

@@ -11,10 +11,11 @@ from statistics import median
 
 from panoptes.network.catalog.catalog import Catalog, Stored
 from panoptes.network.catalog.values import number, text
-from panoptes.network.documents import GeoPoint, night_bounds
+from panoptes.network.documents import GeoPoint
 from panoptes.network.nights import found
 from panoptes.network.nights.sun import ASTRONOMICAL, below
 from panoptes.network.nights.unit_night import Exposure, Span
+from panoptes.network.nighttime import night_bounds
 
 LEAST_INTERVALS = 3
 """Of fewer intervals between exposures nothing is taken for a cadence."""

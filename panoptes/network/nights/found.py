@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 
 from panoptes.network.audit.scope import Span as Ids
 from panoptes.network.catalog.catalog import Catalog, Condition, Fields, Order, Query, Stored
-from panoptes.network.documents import night_bounds, night_of
 from panoptes.network.names import parse_sequence_id
+from panoptes.network.nighttime import night_bounds, night_of
 
 EARLIER_IMAGES = 200
 """So many of the newest before a night tell the unit's cadence."""

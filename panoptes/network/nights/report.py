@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from panoptes.network.audit.scope import Scope, is_unit_id, read_night
 from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.catalog.values import number, text
-from panoptes.network.documents import File, GeoPoint, night_bounds, night_of
+from panoptes.network.documents import File, GeoPoint
 from panoptes.network.ingest.lag import IN_ALL, STAGES, lag_of, percentile
 from panoptes.network.ingest.measuring import pointing_error
 from panoptes.network.names import FIRST_YEAR, IMAGES, LAST_YEAR, parse_time
@@ -34,6 +34,7 @@ from panoptes.network.nights.unit_night import (
     Span,
     UnitNight,
 )
+from panoptes.network.nighttime import night_bounds, night_of
 from panoptes.network.quality import lost_light
 from panoptes.network.search import all_units
 from panoptes.network.site import Site

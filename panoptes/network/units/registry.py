@@ -12,8 +12,9 @@ from typing import Any
 
 from panoptes.network.addresses import place_of
 from panoptes.network.catalog.catalog import Fields, modify
-from panoptes.network.documents import GeoPoint, Unit, east_of
+from panoptes.network.documents import GeoPoint, Unit
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.nighttime import east_of
 from panoptes.network.site import Site
 
 FOLDER_MODE = 0o2770

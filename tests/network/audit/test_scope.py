@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panoptes.network.audit.scope import Scope, read_night, sequence_of
-from panoptes.network.documents import night_bounds, night_of
+from panoptes.network.nighttime import night_bounds, night_of
 
 
 @given(st.floats(-180, 360), st.dates(date(2014, 1, 1), date(2040, 1, 1)))

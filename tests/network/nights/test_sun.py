@@ -7,8 +7,9 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from panoptes.network.documents import GeoPoint, night_bounds
+from panoptes.network.documents import GeoPoint
 from panoptes.network.nights.sun import ASTRONOMICAL, HORIZON, below, sun_altitude
+from panoptes.network.nighttime import night_bounds
 
 MAUNA_LOA = GeoPoint(19.54, -155.58)
 HEIDELBERG = GeoPoint(49.4, 8.72)
