@@ -123,7 +123,7 @@ def pointing_error(image: Mapping[str, Any]) -> float | None:
     mount's.
     """
     solution = image.get("solution")
-    if isinstance(solution, dict) and "ra" in solution:
+    if isinstance(solution, dict) and "wcs" in solution:
         return number(solution, "pointing_error")
     values = [number(image, name) for name in ("ra_mnt", "dec_mnt", "ra_image", "dec_image")]
     known = [each for each in values if each is not None]

@@ -239,11 +239,6 @@ class LightCurveFile:
             raise NotTheNetworks(f"its columns {', '.join(empty)} have gaps")
         return rows
 
-    def star_ids(self) -> list[str]:
-        """Every star, sorted as text."""
-        column = self._read(range(self._parquet.num_row_groups), ["star_id"])["star_id"]
-        return sorted(column.unique().to_pylist())
-
     def star(self, star_id: str, channel: str | None = None) -> list[LightCurve]:
         """The light curves of a star, by channel, or of one channel; none where it has none."""
         import pyarrow.compute as pc
@@ -256,20 +251,6 @@ class LightCurveFile:
         names = rows["channel"].unique().to_pylist()
         wanted = [name for name in names if channel is None or name == channel]
         return [_curve(rows.filter(pc.equal(rows["channel"], name))) for name in wanted]
-
-    def curves(self, channel: str = COMBINED) -> list[LightCurve]:
-        """The light curves of every star in a channel."""
-        import pyarrow.compute as pc
-
-        found = []
-        for group in range(self._parquet.num_row_groups):
-            rows = self._read([group])
-            rows = rows.filter(pc.equal(rows["channel"], channel))
-            ids = rows["star_id"].to_numpy(zero_copy_only=False)
-            starts = [n for n in range(len(ids)) if n == 0 or ids[n] != ids[n - 1]]
-            for start, end in zip(starts, [*starts[1:], len(ids)], strict=True):
-                found.append(_curve(rows.slice(start, end - start)))
-        return found
 
     def _may_hold(self, group: int, star_id: str) -> bool:
         statistics = self._parquet.metadata.row_group(group).column(0).statistics

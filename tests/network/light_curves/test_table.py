@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
+from panoptes.network.light_curves.summaries import summaries
 from panoptes.network.light_curves.table import (
     COLUMNS,
     LightCurveFile,
@@ -98,12 +99,12 @@ def test_one_star_is_read_as_it_was_written_and_without_the_rest(
     assert stored.about["sequence_id"] == "PAN001_14d3bd_20180216T110623"
 
 
-def test_all_stars_of_a_channel(path: Path, table: LightCurveTable) -> None:
+def test_every_star_is_told_in_one_line(path: Path, table: LightCurveTable) -> None:
     with path.open("rb") as file:
-        stored = LightCurveFile(file)
-        curves = stored.curves()
-        assert [each.star_id for each in curves] == stored.star_ids() == sorted(table.star_id)
-    assert all(len(each.time) == IMAGES and each.channel == "all" for each in curves)
+        told = summaries(LightCurveFile(file), "G")
+    assert sorted(each.star_id for each in told) == sorted(table.star_id)
+    assert [each.g for each in told] == sorted(table.g.tolist())
+    assert max(each.points for each in told) == IMAGES
 
 
 def test_what_is_no_table_of_ours_is_refused(tmp_path: Path) -> None:
