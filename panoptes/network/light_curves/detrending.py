@@ -30,7 +30,7 @@ BOX_STEPS = 8
 """Places of a box within its own length."""
 BOX_SHAPES = 14
 """Leading shapes of all boxes; the rest of them is sharper than any trend."""
-BOX_DEPTH = 0.05
+BOX_DEPTH = 0.1
 """Prior of a transit's depth in magnitudes: larger than any trend's."""
 LIKE_STARS = 150
 """Stars from which the size of trends is learnt."""
