@@ -109,6 +109,9 @@ def _frames(
     site: Site, exposures: list[Exposure], left: list[LeftOut]
 ) -> Iterator[tuple[Exposure, NDArray[np.uint16], str]]:
     for exposure in exposures:
+        if not exposure.has_mask:
+            left.append(LeftOut(exposure.image_id, "its camera has no Bayer mask"))
+            continue
         try:
             pixels, pattern = frame_of(site, exposure)
         except FrameLost as lost:

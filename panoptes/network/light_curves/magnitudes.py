@@ -53,10 +53,7 @@ class LightCurves:
 
 
 def light_curves(measurements: Measurements) -> LightCurves:
-    """Magnitudes of all stars in R, G, B and all, on the scale of the catalogue's G.
-
-    ``all`` is the fit of all colours' pixels together.
-    """
+    """Magnitudes of all stars in the channels measured, on the scale of the catalogue's G."""
     import numpy as np
 
     flux, noise = measurements.flux, measurements.flux_error
@@ -66,9 +63,9 @@ def light_curves(measurements: Measurements) -> LightCurves:
     good = (measurements.flag == 0)[:, :, None] & np.isfinite(raw) & np.isfinite(raw_error)
     good &= raw_error < 1
     raw = np.where(good, raw, np.nan)
-    colour = _colour(raw)
+    colour = _colour(raw) if measurements.channels == CHANNELS else np.zeros(raw.shape[1])
     mags, errors, flags, scatters = [], [], [], []
-    for channel in range(len(CHANNELS)):
+    for channel in range(len(measurements.channels)):
         mag, bad = _ensemble(measurements, raw[:, :, channel], raw_error[:, :, channel], colour)
         error = _true_errors(mag, raw_error[:, :, channel])
         usable = np.isfinite(mag)
@@ -80,7 +77,7 @@ def light_curves(measurements: Measurements) -> LightCurves:
         flags.append(flag.astype(np.int32))
         scatters.append(_scatter(mag))
     return LightCurves(
-        channels=CHANNELS,
+        channels=measurements.channels,
         mag=np.stack(mags, axis=2),
         error=np.stack(errors, axis=2),
         flag=np.stack(flags, axis=2),
