@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 INGEST, INGEST_BACKFILL = "ingest-observation/local", "ingest-observation/backfill"
 SWEEP = "sweep-incoming/local"
+PROCESS = "process-observation/local"
 """The deployments of prefect.yaml, as FLOW/DEPLOYMENT."""
 PAGE = 200
 """The most runs that Prefect gives at once."""

@@ -39,7 +39,8 @@ def on_emulators(root: Path) -> Iterator[Site]:
 def emulated_network(storage: str) -> Site:
     """A network of new buckets and an empty database on emulators that are running."""
     name = f"panoptes-{uuid.uuid4().hex[:12]}"
-    buckets: dict[str, str] = {location: f"{name}-{location}" for location in LOCATIONS}
+    places = (*LOCATIONS, "measurements")
+    buckets: dict[str, str] = {place: f"{name}-{place}" for place in places}
     for bucket in buckets.values():
         made = httpx.post(f"{storage}/storage/v1/b?project={name}", json={"name": bucket})
         made.raise_for_status()

@@ -65,11 +65,23 @@ def test_a_network_may_not_want_it(uploads: Path, tmp_path: Path) -> None:
 
 
 def test_a_frame_that_cannot_be_solved_says_why(tmp_path: Path) -> None:
-    Night(images=1).send(tmp_path / "uploads")
-    told = [each.get("solution") for each in images(tmp_path / "uploads", tmp_path / "data")]
-    reasons = [solution["reason"] for solution in told if solution]
-    assert reasons
-    assert all("stars" in reason for reason in reasons)
+    wrong = replace(SMALL, target=Target("field", 301.6, -44.5))
+    put(tmp_path / "uploads", wrong, SMALL.expose(0).pixels)
+    (image,) = images(tmp_path / "uploads", tmp_path / "data")
+    assert "stars" in image["solution"]["reason"]
+    assert image["measured"]["stars"] > 12
+
+
+def test_what_simulated_units_send_is_solved_where_their_mounts_point(tmp_path: Path) -> None:
+    night = Night(images=1, frame_size="medium")
+    night.send(tmp_path / "uploads")
+    told = images(tmp_path / "uploads", tmp_path / "data")
+    assert len(told) == 3
+    target = night.sky(0, 0, 0).target
+    for image in told:
+        assert image["solution"]["matched"] > 30
+        assert image["dec_image"] == pytest.approx(target.dec, abs=0.2)
+        assert image["ra_image"] == pytest.approx(target.ra, abs=0.2)
 
 
 def put(uploads: Path, sky: ObservedSky, pixels: NDArray[Any] | None = None) -> Path:
