@@ -68,11 +68,12 @@ class FrameLost(Exception):
 
 
 def exposures_of(
-    site: Site, sequence_id: str, observation: Fields | None = None
+    site: Site, sequence_id: str, observation: Fields
 ) -> tuple[list[Exposure], list[LeftOut]]:
     """The light images of an observation in the order of time, and those that cannot be used.
 
-    Where an image's own document does not say where it looks, the observation's may.
+    `observation` are the fields of its document: it says whether the camera has a mask, and where
+    the images look whose own documents do not.
     """
     query = Query("images", [("sequence_id", "==", sequence_id)], [("time", "asc")])
     used: list[Exposure] = []
@@ -80,7 +81,7 @@ def exposures_of(
     for stored in site.catalog.query(query):
         if stored.fields.get("image_type", "light") != ImageType.LIGHT.value:
             continue
-        found = _exposure(stored.key, stored.fields, observation or {})
+        found = _exposure(stored.key, stored.fields, observation)
         if isinstance(found, LeftOut):
             left.append(found)
         else:
@@ -106,7 +107,7 @@ def _exposure(image_id: str, said: Fields, observation: Fields) -> Exposure | Le
         airmass=_known(said, "airmass"),
         hints=tuple(pair for pair in pairs if not math.isnan(sum(pair))),
         scale=pixel_scale(_known(said, "xpixsz")),
-        has_mask=not isinstance(path, str) or _is_mask(said.get("camera_filter")),
+        has_mask=_is_mask(observation.get("camera_filter")),
         wcs=_wcs(said.get("solution")),
     )
 
@@ -161,7 +162,9 @@ def frame_of(site: Site, exposure: Exposure) -> tuple[NDArray[np.uint16], str]:
         raise FrameLost(exposure.image_id, f"its archived file cannot be read: {error}") from error
     if exposure.has_mask != (pattern != UNMASKED):
         has = "a" if pattern != UNMASKED else "no"
-        why = f"its archived file is of a camera with {has} Bayer mask, and its document says else"
+        why = (
+            f"its archived file is of a camera with {has} Bayer mask, and its observation says else"
+        )
         raise FrameLost(exposure.image_id, why)
     return pixels, pattern
 
@@ -250,21 +253,17 @@ def readable(
 
 def of_one_shape(exposures: list[Exposure]) -> tuple[list[Exposure], list[LeftOut]]:
     """Solved exposures of the shape that most have, and the others: a mask has one phase."""
-    shapes = Counter((each.wcs.shape, each.has_mask) for each in exposures if each.wcs)
+    shapes = Counter(each.wcs.shape for each in exposures if each.wcs)
     if not shapes:
         return [], []
-    most, has_mask = shapes.most_common(1)[0][0]
+    most = shapes.most_common(1)[0][0]
     kept, left = [], []
     for each in exposures:
         assert each.wcs is not None
-        if each.wcs.shape != most:
+        if each.wcs.shape == most:
+            kept.append(each)
+        else:
             rows, columns = each.wcs.shape
             why = f"it has {columns} x {rows} pixels, and most of the others {most[1]} x {most[0]}"
             left.append(LeftOut(each.image_id, why))
-        elif each.has_mask != has_mask:
-            own = "a" if each.has_mask else "no"
-            why = f"its camera has {own} Bayer mask, unlike that of most of the others"
-            left.append(LeftOut(each.image_id, why))
-        else:
-            kept.append(each)
     return kept, left

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 CELL = ((1, 2), (0, 1))
 """Of the Bayer mask in array order, as of RGGB turned upside down: 0 is R, 1 G, 2 B."""
+_WITHOUT_MASK = ((1, 1), (1, 1))
 _ZERO_POINT = 21.35
 """G of a star of usual colour that gives 1 ADU in 120 s, were all pixels green."""
 _SKY = (89.0, 178.0, 128.0)
@@ -126,8 +127,15 @@ class ObservedSky:
     camera: int = 0
     """Of the unit's: one sky stands over all of them."""
     clouds: bool = True
+    has_mask: bool = True
+    """Whether the camera has a Bayer mask."""
     transits: Mapping[str, Transit] | None = None
     """By star id."""
+
+    @property
+    def cell(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The colours of two by two pixels, as `CELL`."""
+        return CELL if self.has_mask else _WITHOUT_MASK
 
     @property
     def geometry(self) -> Geometry:
@@ -280,7 +288,7 @@ class ObservedSky:
 
         signal = np.zeros((rows, columns))
         for row, column in np.ndindex(2, 2):
-            signal[row::2, column::2] = _SKY[CELL[row][column]] * self.exposure / 120
+            signal[row::2, column::2] = _SKY[self.cell[row][column]] * self.exposure / 120
         signal *= self.moonlight
         distance = np.hypot(x - optics.centre[0], y - optics.centre[1])
         for bright in (True, False):
@@ -290,7 +298,7 @@ class ObservedSky:
                 left, low, light = stamps(
                     x[some], y[some], shape, half=half, axis_distance=distance[some]
                 )
-                _add(signal, left, low, light, flux[some])
+                _add(signal, left, low, light, flux[some], self.cell)
         signal *= self._response
         rng = self._rng("noise", index)
         noise = rng.standard_normal(signal.shape, dtype=np.float32)
@@ -346,6 +354,7 @@ class ObservedSky:
                 temperature=11 + frame.index // 4,
                 borders=self.geometry.borders,
             ),
+            has_mask=self.has_mask,
         )
 
     def fits(self, frame: TrueFrame, generation: Generation = "new") -> tuple[str, bytes]:
@@ -376,6 +385,7 @@ def _add(
     low: NDArray[np.int64],
     light: Floats,
     flux: Floats,
+    cell: tuple[tuple[int, int], tuple[int, int]],
 ) -> None:
     """Stars' light through the mask onto the pixels."""
     import numpy as np
@@ -383,8 +393,7 @@ def _add(
     rows, columns = signal.shape
     side = np.arange(light.shape[1])
     at_x, at_y = left[:, None] + side, low[:, None] + side
-    cell = np.array(CELL)
-    colour = cell[at_y[:, :, None] & 1, at_x[:, None, :] & 1]
+    colour = np.array(cell)[at_y[:, :, None] & 1, at_x[:, None, :] & 1]
     light *= np.take_along_axis(flux, colour.reshape(len(flux), -1), axis=1).reshape(light.shape)
     inside = ((at_y >= 0) & (at_y < rows))[:, :, None] & ((at_x >= 0) & (at_x < columns))[
         :, None, :
