@@ -32,6 +32,9 @@ BOX_SHAPES = 14
 """Leading shapes of all boxes; the rest of them is sharper than any trend."""
 BOX_DEPTH = 0.1
 """Prior of a transit's depth in magnitudes: larger than any trend's."""
+FIRST_TREND = 0.0015
+"""Magnitudes that each trend is taken to have at first. It is learnt from above only slowly: noise
+would be taken for trends, and what is noise in them added to the curves."""
 LIKE_STARS = 150
 """Stars from which the size of trends is learnt."""
 ROUNDS = 4
@@ -148,7 +151,7 @@ def _trend(
         axis=2,
     ).transpose(1, 0, 2)
     prior = np.full(columns.shape[2], np.inf)
-    prior[1 : 1 + terms] = 0.003**2
+    prior[1 : 1 + terms] = FIRST_TREND**2
     prior[1 + terms :] = BOX_DEPTH**2
     enough = good.sum(axis=0) >= LEAST_POINTS
     level = np.nanmedian(np.where(good, values, np.nan)[:, enough], axis=0) if enough.any() else 0.0
