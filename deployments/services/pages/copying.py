@@ -25,11 +25,11 @@ _COPIED = ("text/html", "text/css", "text/javascript", "image/", "video/")
 _LINK = re.compile(r'\s(?P<name>href|src|poster|action)="(?P<address>[^"]*)"')
 
 _ASKS = re.compile(
-    r'<section><h2 id="closer">.*?</section>|<form\b.*?</form>'
+    r'<section><h2 id="(?:closer|aavso)">.*?</section>|<form\b.*?</form>'
     r'|<span class="live">.*?</span>|<noscript>.*?</noscript>| data-refresh="\d+"',
     re.DOTALL,
 )
-"""What needs a server: a part of an image, forms, and what is renewed."""
+"""What needs a server: a part of an image, files of a star, forms, and what is renewed."""
 _MAIN = re.compile(r"<main\b[^>]*>")
 
 
