@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from panoptes.network.transits.series import BIN_DAYS, Night
+from panoptes.network.transits.series import BIN_DAYS, LEAST_BINS, Night
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-LEAST_RED = 0.0004
-"""Magnitudes: no camera's means over hours are better."""
+LEAST_RED = 0.001
+"""Magnitudes: simulated nights of bright stars seldom have less."""
 LEAST_SLOPE = 0.003
 """Magnitudes a day."""
 _LEAST_SHARE = 0.25
@@ -127,3 +127,26 @@ def red_noise(depths: Floats, variances: Floats) -> float:
         else:
             high = middle
     return low
+
+
+def depths_at(boxes: Boxes, times: Floats) -> tuple[Floats, Floats]:
+    """Depths and weights (times,) of the boxes there; of weight 0 what is not known."""
+    import numpy as np
+
+    places = np.rint((times - boxes.start) / BIN_DAYS).astype(int)
+    inside = (places >= 0) & (places < len(boxes.depth))
+    places = np.where(inside, places, 0)
+    return boxes.depth[places], np.where(inside, boxes.weight[places], 0.0)
+
+
+def without(nights: Sequence[Night], times: Sequence[float], hours: float) -> list[Night]:
+    """Nights without the bins within boxes at some times."""
+    import numpy as np
+
+    left = []
+    for night in nights:
+        away = np.abs(night.time[:, None] - np.asarray(times)[None, :])
+        clear = (away > hours / 48 + BIN_DAYS / 2).all(axis=1)
+        if clear.sum() >= LEAST_BINS:
+            left.append(Night(night.time[clear], night.mag[clear], night.error[clear]))
+    return left
