@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from panoptes.network.stars.separation import separation
-from panoptes.network.transits.boxes import Boxes, Grid, box, boxes_of, depths_at
+from panoptes.network.transits.boxes import Boxes, Grid, box, boxes_of, depths_at, without
 from panoptes.network.transits.candidate import Depth, Neighbour, SeenTransit, Shape
 from panoptes.network.transits.series import BIN_DAYS, Night
 
@@ -61,13 +61,15 @@ def seen_transits(nights: Sequence[Night], boxes: Boxes, times: Floats) -> tuple
 
 
 def colours_of(
-    nights: Mapping[str, Sequence[Night]], hours: float, times: Floats, grid: Grid
+    nights: Mapping[str, Sequence[Night]], hours: float, times: Floats, grid: Grid, red: float
 ) -> dict[str, Depth]:
-    """By channel, each with its own red noise."""
+    """By channel, each with the red noise that it has beside the transits; `red` is the least."""
     found = {}
     for channel, own in nights.items():
         if own:
-            found[channel] = mean_depth(*depths_at(boxes_of(own, hours, grid), times))
+            rest = without(own, times.tolist(), 1.2 * hours)
+            noise = max(red, boxes_of(rest, hours, grid).red if rest else 0.0)
+            found[channel] = mean_depth(*depths_at(boxes_of(own, hours, grid, noise), times))
     return found
 
 

@@ -28,7 +28,7 @@ HOURS = (1.0, 1.5, 2.25, 3.25)
 LONGEST_SHARE = 0.6
 LIKE_STARS = 40
 """By brightness."""
-LEAST_SNR = 6.0
+LEAST_SNR = 5.0
 LEAST_OVER_BRIGHTENING = 1.5
 _UNKNOWN = Depth(math.nan, math.nan, 0)
 
@@ -135,7 +135,7 @@ def _candidate(
         odd_even_sigma=math.nan,
         secondary=_UNKNOWN,
         colours=colours_of(
-            {name: [each] for name, each in channels.items()}, boxes.hours, times, grid
+            {name: [each] for name, each in channels.items()}, boxes.hours, times, grid, red
         ),
         shape=shape_of([night], times, boxes.hours, grid, red),
         day_alias=False,

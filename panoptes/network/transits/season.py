@@ -132,7 +132,7 @@ def _judged(
         even=even,
         odd_even_sigma=apart(odd, even),
         secondary=mean_depth(*depths_at(boxes, secondary)),
-        colours=colours_of(channels, boxes.hours, times, grid),
+        colours=colours_of(channels, boxes.hours, times, grid, boxes.red),
         shape=shape_of(nights, times, boxes.hours, grid, boxes.red),
         day_alias=abs(half_days - round(half_days)) < 0.02 * fold.period,
     )
