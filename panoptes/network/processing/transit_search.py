@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from panoptes.network.catalog.catalog import Operator, Query
 from panoptes.network.light_curves.summaries import StarSummary
 from panoptes.network.light_curves.table import COMBINED, NotTheNetworks
 from panoptes.network.processing.star_history import star_history
-from panoptes.network.processing.stored_curves import StoredCurves, open_curves, stars_of
+from panoptes.network.processing.stored_curves import (
+    StoredCurves,
+    open_curves,
+    star_of,
+    stars_of,
+)
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 from panoptes.network.transits.candidate import Candidate
@@ -82,7 +89,27 @@ def search_star(site: Site, key: str) -> Search:
     star_id = history.star.get("star_id")
     if not isinstance(star_id, str):
         raise NotFound(f"the document of {key} names no star of the catalogue")
-    return _season(site, [each.sequence_id for each in history.seen], lambda _: {star_id})
+    channels: dict[str, list[_Points]] = {}
+    read, lost = [], []
+    for each in history.seen:
+        try:
+            found = star_of(site, each.sequence_id, star_id)
+        except NotFound:
+            lost.append(each.sequence_id)
+            continue
+        read.append(each.sequence_id)
+        for curve in found.curves:
+            good = (curve.flag == 0) & (curve.error > 0)
+            points = _Points(curve.time[good], curve.mag[good] - curve.median, curve.error[good])
+            channels.setdefault(curve.channel, []).append(points)
+    nights = _nights(channels)
+    candidate = search_season(nights)
+    stars: list[FoundStar] = []
+    if candidate is not None:
+        listed = {each.star_id: each for each in stars_of(open_curves(site, read[-1]))}
+        stars = [_found(listed, star_id, candidate)]
+    enough = len(nights.get(COMBINED, ())) > 1
+    return Search(tuple(read), tuple(lost), int(enough), tuple(stars))
 
 
 def search_observations(
@@ -93,17 +120,6 @@ def search_observations(
     on_star: Callable[[], None] = lambda: None,
 ) -> Search:
     """All bright stars of some observations together. Raises TransientError."""
-    return _season(site, sequence_ids, lambda listed: _bright(listed, faintest), on_star)
-
-
-def _season(
-    site: Site,
-    sequence_ids: Iterable[str],
-    wanted: Callable[[Iterable[StarSummary]], set[str]],
-    on_star: Callable[[], None] = lambda: None,
-) -> Search:
-    import numpy as np
-
     listed: dict[str, StarSummary] = {}
     curves: dict[str, dict[str, list[_Points]]] = {}
     read, lost = [], []
@@ -116,26 +132,45 @@ def _season(
             continue
         read.append(sequence_id)
         listed |= {each.star_id: each for each in stars}
-        for (star_id, channel), points in _points_of(stored, wanted(stars)):
+        for (star_id, channel), points in _points_of(stored, _bright(stars, faintest)):
             curves.setdefault(star_id, {}).setdefault(channel, []).append(points)
     found, looked_at = [], 0
     for star_id, channels in curves.items():
-        nights = {
-            channel: nights_of(
-                *(
-                    np.concatenate([getattr(part, name) for part in parts])
-                    for name in ("time", "mag", "error")
-                )
-            )
-            for channel, parts in channels.items()
-        }
-        on_star()
+        nights = _nights(channels)
         looked_at += len(nights.get(COMBINED, ())) > 1
         candidate = search_season(nights)
         if candidate is not None:
             found.append(_found(listed, star_id, candidate))
+        on_star()
     found.sort(key=lambda each: -each.candidate.snr)
     return Search(tuple(read), tuple(lost), looked_at, tuple(found))
+
+
+def observations_between(
+    site: Site, first: date, last: date, unit_id: str | None = None
+) -> list[str]:
+    """The ids of those with light curves that began within some days, UTC, by time."""
+    begin = datetime.combine(first, time(), UTC)
+    end = datetime.combine(last, time(), UTC) + timedelta(days=1)
+    where: list[tuple[str, Operator, object]] = [("time", ">=", begin), ("time", "<", end)]
+    if unit_id is not None:
+        where.append(("unit_id", "==", unit_id))
+    found = site.catalog.query(Query("observations", where, [("time", "asc")]))
+    return [each.key for each in found if each.fields.get("measurements_path")]
+
+
+def _nights(channels: Mapping[str, Sequence[_Points]]) -> dict[str, list[Night]]:
+    import numpy as np
+
+    return {
+        channel: nights_of(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("time", "mag", "error")
+            )
+        )
+        for channel, parts in channels.items()
+    }
 
 
 def _bright(listed: Iterable[StarSummary], faintest: float) -> set[str]:
@@ -162,7 +197,7 @@ def _points_of(stored: StoredCurves, wanted: set[str]) -> Iterable[tuple[tuple[s
             ids, channels = (
                 mine[name].to_numpy(zero_copy_only=False) for name in ("star_id", "channel")
             )
-            time, mag, error = (mine[name].to_numpy() for name in ("time", "mag", "error"))
+            when, mag, error = (mine[name].to_numpy() for name in ("time", "mag", "error"))
             usable = (mine["flag"].to_numpy() == 0) & np.isfinite(mag) & (error > 0)
             new = (ids[1:] != ids[:-1]) | (channels[1:] != channels[:-1])
             starts = np.flatnonzero(np.concatenate([[True], new]))
@@ -170,7 +205,7 @@ def _points_of(stored: StoredCurves, wanted: set[str]) -> Iterable[tuple[tuple[s
                 good = start + np.flatnonzero(usable[start:end])
                 if len(good):
                     key = (str(ids[start]), str(channels[start]))
-                    yield key, _Points(time[good], mag[good] - np.median(mag[good]), error[good])
+                    yield key, _Points(when[good], mag[good] - np.median(mag[good]), error[good])
     except NotTheNetworks as error:
         raise NotFound(
             f"the light curves of {stored.sequence_id} cannot be read: process it again"

@@ -47,6 +47,17 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class FoldedPoint:
+    """A mean over some minutes, without its night's level and slope."""
+
+    hours: float
+    """From the middle of the transit."""
+    mag: float
+    """Positive for what is fainter than beside the transit."""
+    error: float
+
+
+@dataclass(frozen=True)
 class Neighbour:
     """A star whose light may be in the star's."""
 
@@ -90,6 +101,8 @@ class Candidate:
     colours: Mapping[str, Depth]
     """By channel: a planet dims all alike."""
     shape: Shape | None
+    folded: tuple[FoldedPoint, ...]
+    """What was seen about the transits, in the order of hours."""
     day_alias: bool
     """Whether the period is near a whole number of half days, at which nights look alike."""
     neighbours: tuple[Neighbour, ...] = ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from panoptes.network.stars.separation import separation
 from panoptes.network.transits.boxes import Boxes, Grid, box, boxes_of, depths_at, without
-from panoptes.network.transits.candidate import Depth, Neighbour, SeenTransit, Shape
+from panoptes.network.transits.candidate import Depth, FoldedPoint, Neighbour, SeenTransit, Shape
 from panoptes.network.transits.series import BIN_DAYS, Night
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BLENDED_ARCSECONDS = 90.0
 """Nine pixels: beyond it a star's wings give nothing that shows."""
+FOLDED = 1.6
+"""Lengths of the box on either side of a transit's middle that are shown."""
 _INGRESS_SHARES = (0.02, 0.12, 0.25, 0.38, 0.5)
 _LENGTHS = (0.75, 0.9, 1.05, 1.2, 1.4, 1.65)
 """Of the box's, from first to last contact."""
@@ -73,18 +75,44 @@ def colours_of(
     return found
 
 
+def folded_of(
+    nights: Sequence[Night], times: Floats, hours: float, grid: Grid
+) -> tuple[FoldedPoint, ...]:
+    """All transits upon each other, by hours from their middles."""
+    import numpy as np
+
+    points: list[tuple[float, float, float]] = []
+    for night, time in _at(nights, times, hours):
+        away = night.time - time
+        form = box(away, hours)
+        columns = np.stack([np.ones_like(away), night.time - night.time.mean(), form])
+        inverse = 1 / night.error**2
+        normal = (columns * inverse) @ columns.T + np.diag([0.0, 1 / grid.slope**2, 1e-9])
+        found = np.linalg.solve(normal, (columns * inverse) @ night.mag)
+        free = night.mag - found[:2] @ columns[:2]
+        near = np.abs(away) * 24 < FOLDED * hours
+        points += zip((away * 24)[near], free[near], night.error[near], strict=True)
+    return tuple(FoldedPoint(*map(float, each)) for each in sorted(points))
+
+
+def _at(nights: Sequence[Night], times: Floats, hours: float) -> list[tuple[Night, float]]:
+    """Each night in which a transit may be seen, and the transit's middle."""
+    half = hours / 48
+    return [
+        (night, float(time))
+        for night in nights
+        for time in times
+        if night.time[0] - half < time < night.time[-1] + half
+    ]
+
+
 def shape_of(
     nights: Sequence[Night], times: Floats, hours: float, grid: Grid, red: float
 ) -> Shape | None:
     """A trapezium of one depth in all nights, each with its own level and slope."""
     import numpy as np
 
-    parts = [
-        (night, time)
-        for night in nights
-        for time in times
-        if night.time[0] - hours / 48 < time < night.time[-1] + hours / 48
-    ]
+    parts = _at(nights, times, hours)
     if not parts:
         return None
     # Red noise within a transit, as if it were white: bins of one box share it.

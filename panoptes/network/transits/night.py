@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 from panoptes.network.light_curves.table import COMBINED
 from panoptes.network.transits.boxes import Boxes, Grid, boxes_of, grid_of, red_noise, without
 from panoptes.network.transits.candidate import Candidate, Depth
-from panoptes.network.transits.judging import colours_of, mean_depth, seen_transits, shape_of
+from panoptes.network.transits.judging import (
+    colours_of,
+    folded_of,
+    mean_depth,
+    seen_transits,
+    shape_of,
+)
 from panoptes.network.transits.season import CAP
 from panoptes.network.transits.series import BIN_DAYS, Night
 
@@ -138,5 +144,6 @@ def _candidate(
             {name: [each] for name, each in channels.items()}, boxes.hours, times, grid, red
         ),
         shape=shape_of([night], times, boxes.hours, grid, red),
+        folded=folded_of([night], times, boxes.hours, grid),
         day_alias=False,
     )

@@ -23,6 +23,7 @@ from panoptes.network.transits.candidate import Candidate
 from panoptes.network.transits.judging import (
     apart,
     colours_of,
+    folded_of,
     mean_depth,
     seen_transits,
     shape_of,
@@ -134,6 +135,7 @@ def _judged(
         secondary=mean_depth(*depths_at(boxes, secondary)),
         colours=colours_of(channels, boxes.hours, times, grid, boxes.red),
         shape=shape_of(nights, times, boxes.hours, grid, boxes.red),
+        folded=folded_of(nights, times, boxes.hours, grid),
         day_alias=abs(half_days - round(half_days)) < 0.02 * fold.period,
     )
 
