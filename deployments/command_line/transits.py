@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from dataclasses import asdict
 from datetime import date
 from typing import Annotated
 
@@ -23,8 +22,8 @@ from deployments.command_line.choosing import (
 )
 from deployments.command_line.tables import cell, progress
 from deployments.command_line.telling import OK, complaining, print_json
-from panoptes.network.document_json import to_json
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.processing.stored_curves import open_curves
 from panoptes.network.processing.transit_search import (
     FAINTEST,
     FoundStar,
@@ -69,32 +68,32 @@ def find(
     """Stars that dim like one with a planet, with what a person needs to judge them.
 
     Of one observation, of one star in all nights (--star), or of all bright stars in a season
-    (--since, and --until today if it is not given). Only what was processed is looked at.
+    (--since, and perhaps --until). Only what was processed is looked at.
     """
     if [sequence_id, star, since].count(None) != 2:
         raise ConfigurationError(
             "name one observation, one star (--star) or a season (--since): one of the three"
         )
     first = date.fromisoformat(as_night(since, "--since")) if since else None
-    last = date.fromisoformat(as_night(until, "--until")) if until else date.max
+    last = date.fromisoformat(as_night(until, "--until")) if until else None
     site = choose_network(data, network)
     with closing(site.catalog):
         if star is not None:
             found = search_star(site, star)
         elif sequence_id is not None:
-            found = search_observation(site, sequence_id, faintest=faintest)
+            found = search_observation(open_curves(site, sequence_id), faintest=faintest)
         else:
             assert first is not None
             found = _season(site, first, last, unit, faintest, quiet=as_json)
     if as_json:
-        print_json(search_json(found))
+        print_json(found.as_json())
     else:
         _print(found)
     return OK
 
 
 def _season(
-    site: Site, first: date, last: date, unit: str | None, faintest: float, *, quiet: bool
+    site: Site, first: date, last: date | None, unit: str | None, faintest: float, *, quiet: bool
 ) -> Search:
     observations = observations_between(site, first, last, unit)
     with progress(quiet=quiet, transient=True) as bar:
@@ -102,16 +101,6 @@ def _season(
         return search_observations(
             site, observations, faintest=faintest, on_star=lambda: bar.advance(task)
         )
-
-
-def search_json(found: Search) -> dict[str, object]:
-    """What was found, with null for what is not known."""
-    return {
-        "observations": list(found.observations),
-        "left_out": list(found.left_out),
-        "stars": found.stars,
-        "found": [to_json(asdict(each)) for each in found.found],
-    }
 
 
 def _print(found: Search) -> None:

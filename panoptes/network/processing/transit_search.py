@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Any
 
 from panoptes.network.catalog.catalog import Operator, Query
+from panoptes.network.document_json import to_json
 from panoptes.network.light_curves.summaries import StarSummary
 from panoptes.network.light_curves.table import COMBINED, NotTheNetworks
 from panoptes.network.processing.star_history import star_history
@@ -59,6 +60,10 @@ class Search:
     """That were looked at: bright enough, and with points enough."""
     found: tuple[FoundStar, ...]
 
+    def as_json(self) -> dict[str, Any]:
+        """Null is what is not known."""
+        return {name: to_json(value) for name, value in asdict(self).items()}
+
 
 @dataclass(frozen=True, eq=False)
 class _Points:
@@ -69,9 +74,8 @@ class _Points:
     error: Floats
 
 
-def search_observation(site: Site, sequence_id: str, *, faintest: float = FAINTEST) -> Search:
-    """Of one night. Raises NotFound where it has no light curves, and TransientError."""
-    stored = open_curves(site, sequence_id)
+def search_observation(stored: StoredCurves, *, faintest: float = FAINTEST) -> Search:
+    """Of one night. Raises NotFound where its light curves are damaged, and TransientError."""
     listed = {each.star_id: each for each in stars_of(stored)}
     nights: dict[str, dict[str, Night]] = {}
     for (star_id, channel), points in _points_of(stored, _bright(listed.values(), faintest)):
@@ -147,12 +151,14 @@ def search_observations(
 
 
 def observations_between(
-    site: Site, first: date, last: date, unit_id: str | None = None
+    site: Site, first: date, last: date | None = None, unit_id: str | None = None
 ) -> list[str]:
     """The ids of those with light curves that began within some days, UTC, by time."""
-    begin = datetime.combine(first, time(), UTC)
-    end = datetime.combine(last, time(), UTC) + timedelta(days=1)
-    where: list[tuple[str, Operator, object]] = [("time", ">=", begin), ("time", "<", end)]
+    where: list[tuple[str, Operator, object]] = [
+        ("time", ">=", datetime.combine(first, time(), UTC))
+    ]
+    if last is not None:
+        where.append(("time", "<=", datetime.combine(last, time.max, UTC)))
     if unit_id is not None:
         where.append(("unit_id", "==", unit_id))
     found = site.catalog.query(Query("observations", where, [("time", "asc")]))
