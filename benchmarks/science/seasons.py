@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.science.observed import Observed
-from panoptes.network.light_curves.table import COMBINED
 from panoptes.network.simulator.headers import TARGETS
 from panoptes.network.simulator.observed_sky import ObservedSky
 from panoptes.network.transits.candidate import Candidate
@@ -119,7 +118,7 @@ def transits_in(planet: Planet, when: Floats) -> int:
 
 
 def searched(time: Floats, mag: Floats, error: Floats) -> Candidate | None:
-    return search_season({COMBINED: nights_of(time, mag, error)})
+    return search_season(nights_of(time, mag, error))
 
 
 def run(seed: int, *, constant: int = 500, planets: int = 100) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from panoptes.network.catalog.catalog import Operator, Query
@@ -77,12 +78,20 @@ class _Points:
 def search_observation(stored: StoredCurves, *, faintest: float = FAINTEST) -> Search:
     """Of one night. Raises NotFound where its light curves are damaged, and TransientError."""
     listed = {each.star_id: each for each in stars_of(stored)}
-    nights: dict[str, dict[str, Night]] = {}
-    for (star_id, channel), points in _points_of(stored, _bright(listed.values(), faintest)):
-        own = nights_of(points.time, points.mag, points.error)
-        if own:
-            nights.setdefault(star_id, {})[channel] = own[0]
-    found = search_night(nights, {star_id: listed[star_id].g for star_id in nights})
+    points: dict[str, dict[str, _Points]] = {}
+    for (star_id, channel), own in _points_of(stored, _bright(listed.values(), faintest)):
+        points.setdefault(star_id, {})[channel] = own
+    nights = {}
+    for star_id, channels in points.items():
+        whole = _nights([channels[COMBINED]]) if COMBINED in channels else []
+        if whole:
+            nights[star_id] = whole[0]
+
+    def colours(star_id: str) -> dict[str, Night]:
+        every = {name: _nights([own]) for name, own in points[star_id].items()}
+        return {name: own[0] for name, own in every.items() if own}
+
+    found = search_night(nights, {star_id: listed[star_id].g for star_id in nights}, colours)
     stars = [_found(listed, star_id, each) for star_id, each in found.items()]
     return Search((stored.sequence_id,), (), len(nights), tuple(stars))
 
@@ -106,13 +115,13 @@ def search_star(site: Site, key: str) -> Search:
             good = (curve.flag == 0) & (curve.error > 0)
             points = _Points(curve.time[good], curve.mag[good] - curve.median, curve.error[good])
             channels.setdefault(curve.channel, []).append(points)
-    nights = _nights(channels)
-    candidate = search_season(nights)
+    nights = _nights(channels.get(COMBINED, []))
+    candidate = search_season(nights, partial(_colours, channels))
     stars: list[FoundStar] = []
     if candidate is not None:
         listed = {each.star_id: each for each in stars_of(open_curves(site, read[-1]))}
         stars = [_found(listed, star_id, candidate)]
-    enough = len(nights.get(COMBINED, ())) > 1
+    enough = len(nights) > 1
     return Search(tuple(read), tuple(lost), int(enough), tuple(stars))
 
 
@@ -140,9 +149,9 @@ def search_observations(
             curves.setdefault(star_id, {}).setdefault(channel, []).append(points)
     found, looked_at = [], 0
     for star_id, channels in curves.items():
-        nights = _nights(channels)
-        looked_at += len(nights.get(COMBINED, ())) > 1
-        candidate = search_season(nights)
+        nights = _nights(channels.get(COMBINED, []))
+        looked_at += len(nights) > 1
+        candidate = search_season(nights, partial(_colours, channels))
         if candidate is not None:
             found.append(_found(listed, star_id, candidate))
         on_star()
@@ -165,18 +174,17 @@ def observations_between(
     return [each.key for each in found if each.fields.get("measurements_path")]
 
 
-def _nights(channels: Mapping[str, Sequence[_Points]]) -> dict[str, list[Night]]:
+def _nights(parts: Sequence[_Points]) -> list[Night]:
     import numpy as np
 
-    return {
-        channel: nights_of(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("time", "mag", "error")
-            )
-        )
-        for channel, parts in channels.items()
-    }
+    if not parts:
+        return []
+    names = ("time", "mag", "error")
+    return nights_of(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _colours(channels: Mapping[str, Sequence[_Points]]) -> dict[str, list[Night]]:
+    return {channel: _nights(parts) for channel, parts in channels.items()}
 
 
 def _bright(listed: Iterable[StarSummary], faintest: float) -> set[str]:

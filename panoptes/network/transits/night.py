@@ -7,10 +7,10 @@ of like brightness together; a star that is noisier than they are, is taken at i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from panoptes.network.light_curves.table import COMBINED
 from panoptes.network.transits.boxes import Boxes, Grid, boxes_of, grid_of, red_noise, without
 from panoptes.network.transits.candidate import Candidate, Depth
 from panoptes.network.transits.judging import (
@@ -40,21 +40,23 @@ _UNKNOWN = Depth(math.nan, math.nan, 0)
 
 
 def search_night(
-    stars: Mapping[str, Mapping[str, Night]], g: Mapping[str, float]
+    stars: Mapping[str, Night],
+    g: Mapping[str, float],
+    colours: Callable[[str], Mapping[str, Night]] = lambda _: {},
 ) -> dict[str, Candidate]:
     """By star, what dims like a transit in this night, the clearest first.
 
-    `stars` holds each star's night by channel, with all colours together as `COMBINED`; `g` the
-    magnitudes of the catalogue.
+    `stars` holds each star's night of all colours together, `g` the magnitudes of the catalogue;
+    `colours` gives a star's night by channel, and is asked where there is a candidate.
     """
-    searched = sorted((key for key in stars if COMBINED in stars[key]), key=lambda key: g[key])
+    searched = sorted(stars, key=lambda key: g[key])
     found: dict[str, Candidate] = {}
     for first in range(0, len(searched), LIKE_STARS):
         group = searched[first : first + LIKE_STARS]
-        white = {key: _white(stars[key][COMBINED]) for key in group}
+        white = {key: _white(stars[key]) for key in group}
         usual = _usual(boxes for own in white.values() for boxes in own)
         for key in group:
-            candidate = _candidate(stars[key], white[key], usual)
+            candidate = _candidate(stars[key], partial(colours, key), white[key], usual)
             if candidate is not None:
                 found[key] = candidate
     return dict(sorted(found.items(), key=lambda item: -item[1].snr))
@@ -97,11 +99,13 @@ def _best(every: Iterable[Boxes], red: Mapping[float, float], sign: float) -> tu
 
 
 def _candidate(
-    channels: Mapping[str, Night], white: list[Boxes], usual: Mapping[float, float]
+    night: Night,
+    colours: Callable[[], Mapping[str, Night]],
+    white: list[Boxes],
+    usual: Mapping[float, float],
 ) -> Candidate | None:
     import numpy as np
 
-    night = channels[COMBINED]
     if not white:
         return None
     snr, boxes = _best(white, usual, 1.0)
@@ -141,7 +145,7 @@ def _candidate(
         odd_even_sigma=math.nan,
         secondary=_UNKNOWN,
         colours=colours_of(
-            {name: [each] for name, each in channels.items()}, boxes.hours, times, grid, red
+            {name: [each] for name, each in colours().items()}, boxes.hours, times, grid, red
         ),
         shape=shape_of([night], times, boxes.hours, grid, red),
         folded=folded_of([night], times, boxes.hours, grid),

@@ -13,11 +13,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from panoptes.network.light_curves.table import COMBINED
 from panoptes.network.transits.boxes import Boxes, Grid, boxes_of, depths_at, grid_of, without
 from panoptes.network.transits.candidate import Candidate
 from panoptes.network.transits.judging import (
@@ -41,9 +40,9 @@ PERIODS = (0.9, 6.0)
 HOURS = (1.5, 2.25, 3.25, 4.5)
 """Lengths of boxes."""
 CAP = 5.0
-LEAST_SNR = 6.2
+LEAST_SNR = 6.8
 """Capped: above what noise does in 1,000 stars of simulated seasons."""
-LEAST_OVER_BRIGHTENING = 1.15
+LEAST_OVER_BRIGHTENING = 1.25
 LEAST_TRANSITS = 2
 """On nights of their own, each at least `CLEAR` standard deviations deep, and nearly as deep as
 the mean."""
@@ -80,10 +79,11 @@ class Fold:
         return np.asarray(times[depths_at(boxes, times)[1] > 0])
 
 
-def search_season(channels: Mapping[str, Sequence[Night]]) -> Candidate | None:
-    """The best candidate of one star, or None; `channels` holds its nights by channel, with all
-    colours together as `COMBINED`, of which transits are looked for."""
-    nights = channels.get(COMBINED, ())
+def search_season(
+    nights: Sequence[Night], colours: Callable[[], Mapping[str, Sequence[Night]]] = dict
+) -> Candidate | None:
+    """The best candidate of one star, or None. `nights` are of all colours together; `colours`
+    gives those of each channel, and is asked where there is a candidate."""
     if len(nights) < LEAST_TRANSITS:
         return None
     grid = grid_of(nights, max(HOURS))
@@ -101,16 +101,20 @@ def search_season(channels: Mapping[str, Sequence[Night]]) -> Candidate | None:
     brightening = max((each.snr for each in _folds_of(noise, -1.0)), default=0.0)
     if best.snr < LEAST_OVER_BRIGHTENING * brightening:
         return None
-    found = _judged(channels, grid, fold, alternatives)
+    found = _judged(nights, colours(), grid, fold, alternatives)
     return replace(found, capped_snr=best.snr, brightening_snr=brightening)
 
 
 def _judged(
-    channels: Mapping[str, Sequence[Night]], grid: Grid, fold: Fold, alternatives: Sequence[float]
+    nights: Sequence[Night],
+    colours: Mapping[str, Sequence[Night]],
+    grid: Grid,
+    fold: Fold,
+    alternatives: Sequence[float],
 ) -> Candidate:
     import numpy as np
 
-    nights, boxes, times = channels[COMBINED], fold.boxes, fold.times()
+    boxes, times = fold.boxes, fold.times()
     depths, weights = depths_at(boxes, times)
     turns = np.rint((times - times[0]) / fold.period).astype(int)
     odd, even = (mean_depth(depths[turns % 2 == n], weights[turns % 2 == n]) for n in (1, 0))
@@ -133,7 +137,7 @@ def _judged(
         even=even,
         odd_even_sigma=apart(odd, even),
         secondary=mean_depth(*depths_at(boxes, secondary)),
-        colours=colours_of(channels, boxes.hours, times, grid, boxes.red),
+        colours=colours_of(colours, boxes.hours, times, grid, boxes.red),
         shape=shape_of(nights, times, boxes.hours, grid, boxes.red),
         folded=folded_of(nights, times, boxes.hours, grid),
         day_alias=abs(half_days - round(half_days)) < 0.02 * fold.period,
