@@ -26,6 +26,7 @@ MODULES = {
     "timelapse": "timelapse",
     "process": "process",
     "light-curve": "light_curves",
+    "transits": "transits",
     "export": "export",
     "deploy": "deploy",
     "cloud": "cloud",

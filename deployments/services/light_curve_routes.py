@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from deployments.services.models import Problem
 from deployments.services.search_routes import CSV, SequenceId
-from deployments.services.star_curves import Summaries
+from deployments.services.star_curves import Nights, Summaries
 from deployments.services.state import Services
 from panoptes.network.document_json import to_json
 from panoptes.network.ingest.ledger import code_version
@@ -30,6 +30,7 @@ from panoptes.network.light_curves.rows import csv_text, curve_json
 from panoptes.network.light_curves.table import COMBINED
 from panoptes.network.processing.star_history import star_history
 from panoptes.network.processing.stored_curves import Star, open_curves, star_of
+from panoptes.network.processing.transit_search import search_star
 
 STAR = "/observations/{sequence_id}/light-curves/{star_id}"
 
@@ -81,7 +82,21 @@ class StarsAnswer(BaseModel):
     )
 
 
-def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
+class TransitsAnswer(BaseModel):
+    """What dims like a star with a planet. Times are BJD_TDB in days, depths in magnitudes."""
+
+    success: Literal[True] = True
+    observations: list[str] = Field(description="that were looked through")
+    left_out: list[str] = Field(description="whose light curves cannot be read")
+    stars: int = Field(description="that were bright enough, and seen often enough")
+    found: list[dict[str, Any]] = Field(
+        description="stars, the clearest first, each with its candidate: period (null for one "
+        "night) and others that fit as well, epoch, depth and error with red noise, each transit, "
+        "odd and even ones, the secondary, depth by colour, shape, and near stars"
+    )
+
+
+def light_curve_router(services: Services, summaries: Summaries, nights: Nights) -> APIRouter:
     """``/observations/SEQUENCE_ID/light-curves``."""
     router = APIRouter(tags=["light curves"])
     site = services.site
@@ -106,6 +121,16 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
         said: Any = to_json(found.star)
         seen: list[Any] = [to_json(asdict(each)) for each in found.seen]
         return HistoryAnswer(star={"star": found.key} | said, light_curves=seen)
+
+    @router.get("/observations/{sequence_id}/transits", responses=_NONE_SUCH)
+    def transits(sequence_id: SequenceId) -> TransitsAnswer:
+        """Stars of an observation, to G 10, that dim like one with a planet within its night."""
+        return TransitsAnswer(**nights.of(open_curves(site, sequence_id)).as_json())
+
+    @router.get("/stars/{star}/transits", responses=_NONE_SUCH)
+    def season(star: StarKey) -> TransitsAnswer:
+        """Whether a star dims like one with a planet that returns, in all its nights."""
+        return TransitsAnswer(**search_star(site, star).as_json())
 
     @router.get(STAR, response_class=Response, responses=_NONE_SUCH | _content("application/json"))
     def star(sequence_id: SequenceId, star_id: StarId) -> Response:
