@@ -192,10 +192,9 @@ def _report(
     curves = first.parent / "observations" / _observations(sent)[0] / "light-curves"
     pages, light_curves = first.as_uri(), (curves / "index.html").as_uri()
     star = (curves / NIGHT.dipping() / "index.html").as_uri()
-    console.print("Pages worth looking at, which need no server:")
-    console.print(f"  the site          {pages}", soft_wrap=True)
-    console.print(f"  its light curves  {light_curves}", soft_wrap=True)
-    console.print(f"  a star that dims  {star}", soft_wrap=True)
+    console.print("Pages worth looking at, which need no server; light curves; a star that dims:")
+    for link in (pages, light_curves, star):
+        console.print(link, soft_wrap=True)
     console.print(
         "`make up` starts the same and stays, with Prefect's user interface and the site."
     )
