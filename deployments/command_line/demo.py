@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 MARK = ".panoptes-demo"
 """A file that says: this folder was made by a demo, and the next one may replace it."""
 TIMEOUT_SECONDS = 900.0
-NIGHT = Night(images=8, frame_size="medium", dip=0.05)
+NIGHT = Night(images=12, frame_size="medium", pause=660.0, dip=0.03)
+"""A few frames over three hours, so that a transit fits in."""
 _BRIGHT = 5
 """Stars of each observation whose light curves are among the pages."""
 
@@ -192,10 +193,9 @@ def _report(
     curves = first.parent / "observations" / _observations(sent)[0] / "light-curves"
     pages, light_curves = first.as_uri(), (curves / "index.html").as_uri()
     star = (curves / NIGHT.dipping() / "index.html").as_uri()
-    console.print("Pages worth looking at, which need no server:")
-    console.print(f"  the site          {pages}", soft_wrap=True)
-    console.print(f"  its light curves  {light_curves}", soft_wrap=True)
-    console.print(f"  a star that dims  {star}", soft_wrap=True)
+    console.print("Pages worth looking at, which need no server; light curves; a transit:")
+    for link in (pages, light_curves, star):
+        console.print(link, soft_wrap=True)
     console.print(
         "`make up` starts the same and stays, with Prefect's user interface and the site."
     )

@@ -32,7 +32,7 @@ def simulate(
     observations: Annotated[int, typer.Option(min=1, help="Observations of a camera.")] = 1,
     images: Annotated[
         int, typer.Option(min=1, help="Images of an observation; light curves need 5.")
-    ] = 8,
+    ] = 12,
     size: Annotated[
         FrameSize,
         typer.Option(help="Of a frame: 506 x 340, 780 x 520, 1400 x 1400 or 5208 x 3476 pixels."),
@@ -41,10 +41,14 @@ def simulate(
         Literal["old", "new", "both"],
         typer.Option(help="old, new, or both: every second unit writes the older ones."),
     ] = "both",
+    pause: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds from an exposure to the next; of real units 8 or less."),
+    ] = 660.0,
     dip: Annotated[
         float,
         typer.Option(min=0, max=1, help="Share of its light that a star of each field loses."),
-    ] = 0.05,
+    ] = 0.03,
     pace: Annotated[
         float, typer.Option(min=0, help="Files a second; 0: as fast as possible.")
     ] = 0.0,
@@ -75,6 +79,7 @@ def simulate(
         frame_size=size,
         generation=None if keywords == "both" else keywords,
         oddities=oddities,
+        pause=pause,
         dip=dip,
     )
     store = open_store(to)

@@ -20,8 +20,6 @@ Sink: TypeAlias = Callable[[str, bytes], object]
 Fate: TypeAlias = Literal["archived", "filed", "quarantined"]
 
 START = datetime(2026, 1, 15, 6, tzinfo=UTC)
-_READOUT = 8.0
-"""Seconds between exposures."""
 _DIPPING = (9.0, 9.6)
 """G of a star whose light is measured well and clips no pixel."""
 _SETTLING = 40
@@ -66,6 +64,8 @@ class Night:
     start: datetime = START
     exposure: float = 120.0
     """Seconds."""
+    pause: float = 8.0
+    """Seconds from the end of an exposure to the next."""
     generation: Generation | None = None
     """None: the older keywords from every second unit."""
     oddities: bool = True
@@ -152,7 +152,7 @@ class Night:
     @property
     def _step(self) -> float:
         """Seconds from one exposure to the next."""
-        return self.exposure + _READOUT
+        return self.exposure + self.pause
 
     def _field(self, unit: int, observation: int, camera: int) -> ObservedSky:
         longest = (self.images + 2) * self._step + 60
@@ -167,7 +167,7 @@ class Night:
             target=target_up(site, began, ended, turn=unit + observation),
             site=site,
             exposure=self.exposure,
-            readout=_READOUT,
+            readout=self.pause,
             start=began + timedelta(seconds=_SETTLING),
             named=began,
             unit_id=unit_id,

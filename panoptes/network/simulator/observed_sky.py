@@ -129,6 +129,8 @@ class ObservedSky:
     clouds: bool = True
     has_mask: bool = True
     """Whether the camera has a Bayer mask."""
+    moffat: float | None = None
+    """Beta of the stars' shape; None: a core and wings, as in real frames."""
     transits: Mapping[str, Transit] | None = None
     """By star id."""
 
@@ -238,7 +240,8 @@ class ObservedSky:
     def shape(self, index: int) -> Shape:
         """How stars look in frame `index`: right ascension moves most, and never alike."""
         rng = self._rng("mount", index, 1)
-        return Shape(trail=rng.uniform(1.3, 2.6), angle=rng.normal(math.pi / 2, 0.15))
+        moved = Shape(trail=rng.uniform(1.3, 2.6), angle=rng.normal(math.pi / 2, 0.15))
+        return moved if self.moffat is None else replace(moved, core=0.9, beta=self.moffat)
 
     @cached_property
     def _response(self) -> NDArray[np.float32]:
