@@ -86,8 +86,8 @@ class Fold:
 def search_season(
     nights: Sequence[Night], colours: Callable[[], Mapping[str, Sequence[Night]]] = dict
 ) -> Candidate | None:
-    """The best candidate of one star, or None. `nights` are of all colours together; `colours`
-    gives those of each channel, and is asked where there is a candidate."""
+    """The best candidate of one star, or None. `nights` are of all colours together, of whatever
+    cameras; `colours` gives those of each channel, and is asked where there is a candidate."""
     if len(nights) < LEAST_TRANSITS:
         return None
     grid = grid_of(nights, max(HOURS))
