@@ -48,7 +48,7 @@ docs: $(ready) ## the docs site, into build/docs (installs Sphinx, once)
 	    $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@$(bin)/python docs/build.py
 
-science: $(ready) ## what the images are worth: solving, scatter, transits kept (a quarter of an hour)
+science: $(ready) ## what the images are worth: solving, scatter, transits kept, planets found (20 minutes)
 	@OMP_NUM_THREADS=1 $(bin)/python -m benchmarks.science $(ARGS)
 
 check: $(ready) ## style, types, who imports whom, and that the tables in docs are current

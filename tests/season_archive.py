@@ -74,7 +74,7 @@ def _table(night: int) -> LightCurveTable:
     days = night + np.linspace(0, 7 / 24, FRAMES)
     mag += 0.001 * np.sin(20 * (days[:, None] + rng.uniform(0, 1, STARS)))[:, :, None]
     mag[:, 0] += dimming(days)[:, None]
-    ra = 80 + 0.5 * np.arange(STARS)
+    ra = 80 + 0.5 * np.arange(STARS, dtype=np.float64)
     ra[1] = ra[0] + 40 / 3600
     return LightCurveTable(
         star_id=[STAR, *(str(3_017_000_000_000_000_000 + 7 * n) for n in range(1, STARS))],

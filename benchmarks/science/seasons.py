@@ -17,7 +17,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,9 +122,23 @@ def searched(time: Floats, mag: Floats, error: Floats) -> Candidate | None:
     return search_season(nights_of(time, mag, error))
 
 
-def run(seed: int, *, constant: int = 500, planets: int = 100) -> dict[str, object]:
-    """Of one seed: false candidates, and by depth what was found, of all planets and of those
-    that could be."""
+@dataclass(frozen=True)
+class Run:
+    """Of one field."""
+
+    seed: int
+    stars: int
+    constant: int
+    false: int
+    """Constant stars that seem to have a planet."""
+    by_depth: dict[float, dict[str, int]]
+    """How many planets there were, how many could be found, and how many were: by any of the
+    periods that are told (``found``), or by the first (``best``)."""
+    cpu: float
+    """Seconds a star."""
+
+
+def run(seed: int, *, constant: int = 500, planets: int = 100) -> Run:
     stars = star_nights(seed)
     rng = np.random.default_rng([seed, 9])
     began = time.process_time()
@@ -131,39 +146,30 @@ def run(seed: int, *, constant: int = 500, planets: int = 100) -> dict[str, obje
     for _ in range(constant):
         own = stars[rng.integers(len(stars))]
         false += searched(*season(rng, own, None)) is not None
-    told: dict[str, object] = {
-        "seed": seed,
-        "stars": len(stars),
-        "false": false,
-        "constant": constant,
-    }
+    by_depth = {}
     for depth in DEPTHS:
-        counts = dict.fromkeys(
-            ("planets", "possible", "found", "found_possible", "best_possible", "alternatives"), 0
-        )
+        counts: dict[str, int] = defaultdict(int)
         for _ in range(planets):
             period = rng.uniform(1, 5)
             planet = Planet(period, rng.uniform(0, period), rng.uniform(2, 3.5), depth)
             curve = season(rng, stars[rng.integers(len(stars))], planet)
             possible = transits_in(planet, curve[0]) >= 2
             candidate = searched(*curve)
+            told = (candidate.period, *candidate.alternatives) if candidate else ()
+            right = [each is not None and abs(each / period - 1) < SAME_PERIOD for each in told]
             counts["planets"] += 1
             counts["possible"] += possible
-            if candidate is None or candidate.period is None:
-                continue
-            best = abs(candidate.period / period - 1) < SAME_PERIOD
-            other = any(abs(p / period - 1) < SAME_PERIOD for p in candidate.alternatives)
-            counts["alternatives"] += len(candidate.alternatives)
-            counts["found"] += best or other
-            counts["found_possible"] += (best or other) and possible
-            counts["best_possible"] += best and possible
-        told[f"{depth:g}"] = counts
+            counts["found"] += any(right)
+            counts["found_possible"] += any(right) and possible
+            counts["best_possible"] += any(right[:1]) and possible
+            counts["alternatives"] += max(0, len(told) - 1)
+        by_depth[depth] = dict(counts)
     searches = constant + len(DEPTHS) * planets
-    told["cpu"] = round((time.process_time() - began) / searches, 3)
-    return told
+    cpu = round((time.process_time() - began) / searches, 3)
+    return Run(seed, len(stars), constant, false, by_depth, cpu)
 
 
 if __name__ == "__main__":
     for argument in sys.argv[1:] or map(str, FIELDS):
-        sys.stdout.write(json.dumps(run(int(argument))) + "\n")
+        sys.stdout.write(json.dumps(asdict(run(int(argument)))) + "\n")
         sys.stdout.flush()

@@ -35,6 +35,7 @@ from panoptes.network.processing.transit_search import (
 )
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
+from panoptes.network.transits.series import LEAST_HOURS
 
 app = typer.Typer()
 _Day = Annotated[str | None, typer.Option(metavar="DATE", help="Of a season: 2026-03-01, UTC.")]
@@ -126,9 +127,14 @@ def _print(found: Search) -> None:
                 console.print(cell(f"{each.star_id}: periods that fit as well: {others}"))
     for sequence_id in found.left_out:
         console.print(cell(f"{sequence_id}: its light curves cannot be read"))
-    console.print(
-        f"{len(found.found)} of {found.stars} stars in {len(found.observations)} observations"
-    )
+    observations = len(found.observations)
+    console.print(f"{len(found.found)} of {found.stars} stars in {observations} observations")
+    if not found.stars:
+        console.print(
+            f"Stars are searched that were measured in nights of {LEAST_HOURS:g} hours or more, of "
+            "a season in two of them.",
+            style="dim",
+        )
 
 
 def _row(star: FoundStar) -> tuple[str, ...]:

@@ -46,7 +46,14 @@ class Summaries(OfCurves[tuple[StarSummary, ...]]):
 
 
 class Nights(OfCurves[Search]):
-    """What dims like a star with a planet in one night."""
+    """What dims like a star with a planet in one night; one is searched at a time, since a
+    full frame's takes some seconds of the processor."""
 
     def __init__(self) -> None:
-        super().__init__(search_observation)
+        searching = threading.Lock()
+
+        def search(stored: StoredCurves) -> Search:
+            with searching:
+                return search_observation(stored)
+
+        super().__init__(search)

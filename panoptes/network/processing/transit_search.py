@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from panoptes.network.catalog.catalog import Operator, Query
 from panoptes.network.document_json import to_json
@@ -16,7 +17,6 @@ from panoptes.network.processing.star_history import star_history
 from panoptes.network.processing.stored_curves import (
     StoredCurves,
     open_curves,
-    star_of,
     stars_of,
 )
 from panoptes.network.site import Site
@@ -26,12 +26,6 @@ from panoptes.network.transits.judging import neighbours_of
 from panoptes.network.transits.night import search_night
 from panoptes.network.transits.season import search_season
 from panoptes.network.transits.series import Night, nights_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 FAINTEST = 10.0
 """G: fainter stars scatter by more than a planet's transit."""
@@ -66,30 +60,15 @@ class Search:
         return {name: to_json(value) for name, value in asdict(self).items()}
 
 
-@dataclass(frozen=True, eq=False)
-class _Points:
-    """A star's good points in one channel: arrays (points,)."""
-
-    time: Floats
-    mag: Floats
-    error: Floats
-
-
 def search_observation(stored: StoredCurves, *, faintest: float = FAINTEST) -> Search:
     """Of one night. Raises NotFound where its light curves are damaged, and TransientError."""
     listed = {each.star_id: each for each in stars_of(stored)}
-    points: dict[str, dict[str, _Points]] = {}
-    for (star_id, channel), own in _points_of(stored, _bright(listed.values(), faintest)):
-        points.setdefault(star_id, {})[channel] = own
-    nights = {}
-    for star_id, channels in points.items():
-        whole = _nights([channels[COMBINED]]) if COMBINED in channels else []
-        if whole:
-            nights[star_id] = whole[0]
+    nights: dict[str, Night] = {}
+    for star_id, own in _combined(stored, _bright(listed.values(), faintest)):
+        nights.setdefault(star_id, own)
 
     def colours(star_id: str) -> dict[str, Night]:
-        every = {name: _nights([own]) for name, own in points[star_id].items()}
-        return {name: own[0] for name, own in every.items() if own}
+        return {channel: own[0] for channel, own in _by_colour([stored], star_id).items()}
 
     found = search_night(nights, {star_id: listed[star_id].g for star_id in nights}, colours)
     stars = [_found(listed, star_id, each) for star_id, each in found.items()]
@@ -102,27 +81,16 @@ def search_star(site: Site, key: str) -> Search:
     star_id = history.star.get("star_id")
     if not isinstance(star_id, str):
         raise NotFound(f"the document of {key} names no star of the catalogue")
-    channels: dict[str, list[_Points]] = {}
-    read, lost = [], []
-    for each in history.seen:
-        try:
-            found = star_of(site, each.sequence_id, star_id)
-        except NotFound:
-            lost.append(each.sequence_id)
-            continue
-        read.append(each.sequence_id)
-        for curve in found.curves:
-            good = (curve.flag == 0) & (curve.error > 0)
-            points = _Points(curve.time[good], curve.mag[good] - curve.median, curve.error[good])
-            channels.setdefault(curve.channel, []).append(points)
-    nights = _nights(channels.get(COMBINED, []))
-    candidate = search_season(nights, partial(_colours, channels))
+    opened, lost = _opened(site, [each.sequence_id for each in history.seen])
+    channels = _by_colour(opened, star_id)
+    nights = channels.get(COMBINED, [])
+    candidate = search_season(nights, lambda: channels)
     stars: list[FoundStar] = []
     if candidate is not None:
-        listed = {each.star_id: each for each in stars_of(open_curves(site, read[-1]))}
-        stars = [_found(listed, star_id, candidate)]
-    enough = len(nights) > 1
-    return Search(tuple(read), tuple(lost), int(enough), tuple(stars))
+        listed = {each.star_id: each for each in stars_of(opened[-1])}
+        stars = [_found(listed, star_id, candidate)] if star_id in listed else []
+    read = tuple(each.sequence_id for each in opened)
+    return Search(read, lost, int(len(nights) > 1), tuple(stars))
 
 
 def search_observations(
@@ -132,31 +100,26 @@ def search_observations(
     faintest: float = FAINTEST,
     on_star: Callable[[], None] = lambda: None,
 ) -> Search:
-    """All bright stars of some observations together. Raises TransientError."""
+    """All bright stars of some observations together. Raises NotFound where light curves are
+    damaged, and TransientError."""
+    opened, lost = _opened(site, sequence_ids)
     listed: dict[str, StarSummary] = {}
-    curves: dict[str, dict[str, list[_Points]]] = {}
-    read, lost = [], []
-    for sequence_id in sequence_ids:
-        try:
-            stored = open_curves(site, sequence_id)
-            stars = stars_of(stored)
-        except NotFound:
-            lost.append(sequence_id)
-            continue
-        read.append(sequence_id)
+    nights: dict[str, list[Night]] = {}
+    for stored in opened:
+        stars = stars_of(stored)
         listed |= {each.star_id: each for each in stars}
-        for (star_id, channel), points in _points_of(stored, _bright(stars, faintest)):
-            curves.setdefault(star_id, {}).setdefault(channel, []).append(points)
-    found, looked_at = [], 0
-    for star_id, channels in curves.items():
-        nights = _nights(channels.get(COMBINED, []))
-        looked_at += len(nights) > 1
-        candidate = search_season(nights, partial(_colours, channels))
+        for star_id, night in _combined(stored, _bright(stars, faintest)):
+            nights.setdefault(star_id, []).append(night)
+    found = []
+    for star_id, own in nights.items():
+        candidate = search_season(_ordered(own), partial(_by_colour, opened, star_id))
         if candidate is not None:
             found.append(_found(listed, star_id, candidate))
         on_star()
     found.sort(key=lambda each: -each.candidate.snr)
-    return Search(tuple(read), tuple(lost), looked_at, tuple(found))
+    looked_at = sum(len(own) > 1 for own in nights.values())
+    read = tuple(each.sequence_id for each in opened)
+    return Search(read, lost, looked_at, tuple(found))
 
 
 def observations_between(
@@ -174,17 +137,31 @@ def observations_between(
     return [each.key for each in found if each.fields.get("measurements_path")]
 
 
-def _nights(parts: Sequence[_Points]) -> list[Night]:
-    import numpy as np
+def _opened(site: Site, sequence_ids: Iterable[str]) -> tuple[list[StoredCurves], tuple[str, ...]]:
+    """Light curves, and the observations of which they cannot be read."""
+    opened, lost = [], []
+    for sequence_id in sequence_ids:
+        try:
+            opened.append(open_curves(site, sequence_id))
+        except NotFound:
+            lost.append(sequence_id)
+    return opened, tuple(lost)
 
-    if not parts:
-        return []
-    names = ("time", "mag", "error")
-    return nights_of(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+def _by_colour(opened: Iterable[StoredCurves], star_id: str) -> dict[str, list[Night]]:
+    """A star's nights by channel, in the order of time. Raises NotFound."""
+    nights: dict[str, list[Night]] = {}
+    for stored in opened:
+        with _damage_told(stored):
+            for curve in stored.file.star(star_id):
+                good = curve.flag == 0
+                own = nights_of(curve.time[good], curve.mag[good], curve.error[good])
+                nights.setdefault(curve.channel, []).extend(own)
+    return {channel: _ordered(own) for channel, own in nights.items() if own}
 
 
-def _colours(channels: Mapping[str, Sequence[_Points]]) -> dict[str, list[Night]]:
-    return {channel: _nights(parts) for channel, parts in channels.items()}
+def _ordered(nights: Iterable[Night]) -> list[Night]:
+    return sorted(nights, key=lambda each: float(each.time[0]))
 
 
 def _bright(listed: Iterable[StarSummary], faintest: float) -> set[str]:
@@ -197,29 +174,34 @@ def _found(listed: Mapping[str, StarSummary], star_id: str, candidate: Candidate
     return FoundStar(star_id, star.ra, star.dec, star.g, replace(candidate, neighbours=near))
 
 
-def _points_of(stored: StoredCurves, wanted: set[str]) -> Iterable[tuple[tuple[str, str], _Points]]:
-    """Good points by star and channel, about the star's median. Raises NotFound."""
+def _combined(stored: StoredCurves, wanted: set[str]) -> Iterator[tuple[str, Night]]:
+    """Nights of stars in all colours together. Raises NotFound."""
     import numpy as np
     import pyarrow
     import pyarrow.compute as pc
 
-    try:
+    chosen = pyarrow.array(sorted(wanted), pyarrow.string())
+    with _damage_told(stored):
         for rows in stored.file.groups(_READ):
-            mine = rows.filter(pc.is_in(rows["star_id"], pyarrow.array(sorted(wanted))))
-            if not len(mine):
-                continue
-            ids, channels = (
-                mine[name].to_numpy(zero_copy_only=False) for name in ("star_id", "channel")
+            mine = rows.filter(
+                pc.and_(pc.equal(rows["channel"], COMBINED), pc.is_in(rows["star_id"], chosen))
             )
-            when, mag, error = (mine[name].to_numpy() for name in ("time", "mag", "error"))
-            usable = (mine["flag"].to_numpy() == 0) & np.isfinite(mag) & (error > 0)
-            new = (ids[1:] != ids[:-1]) | (channels[1:] != channels[:-1])
-            starts = np.flatnonzero(np.concatenate([[True], new]))
+            ids = mine["star_id"].to_numpy(zero_copy_only=False)
+            if not len(ids):
+                continue
+            columns = [mine[name].to_numpy() for name in ("time", "mag", "error")]
+            good = mine["flag"].to_numpy() == 0
+            starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
             for start, end in zip(starts, [*starts[1:], len(ids)], strict=True):
-                good = start + np.flatnonzero(usable[start:end])
-                if len(good):
-                    key = (str(ids[start]), str(channels[start]))
-                    yield key, _Points(when[good], mag[good] - np.median(mag[good]), error[good])
+                kept = start + np.flatnonzero(good[start:end])
+                for night in nights_of(*(each[kept] for each in columns)):
+                    yield str(ids[start]), night
+
+
+@contextmanager
+def _damage_told(stored: StoredCurves) -> Iterator[None]:
+    try:
+        yield
     except NotTheNetworks as error:
         raise NotFound(
             f"the light curves of {stored.sequence_id} cannot be read: process it again"

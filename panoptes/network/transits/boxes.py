@@ -57,8 +57,9 @@ def grid_of(nights: Sequence[Night], longest_hours: float) -> Grid:
     import numpy as np
 
     margin = longest_hours / 24
-    start = float(nights[0].time[0]) - margin
-    count = math.ceil((float(nights[-1].time[-1]) + margin - start) / BIN_DAYS) + 1
+    start = min(float(each.time[0]) for each in nights) - margin
+    end = max(float(each.time[-1]) for each in nights) + margin
+    count = math.ceil((end - start) / BIN_DAYS) + 1
     slopes = [
         np.polyfit(each.time - each.time.mean(), each.mag, 1, w=1 / each.error)[0]
         for each in nights
@@ -82,7 +83,8 @@ def boxes_of(nights: Sequence[Night], hours: float, grid: Grid, red: float | Non
         of_night, weight = _fitted(night, forms, grid.slope)
         least = _LEAST_SHARE * hours / 24 / BIN_DAYS * float(np.median(1 / night.error**2))
         good = weight > least
-        pull[places[good]], told[places[good]] = of_night[good], weight[good]
+        pull[places[good]] += of_night[good]
+        told[places[good]] += weight[good]
     seen = told > 0
     depth = np.zeros(grid.count)
     depth[seen] = pull[seen] / told[seen]

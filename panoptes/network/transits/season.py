@@ -42,6 +42,10 @@ HOURS = (1.5, 2.25, 3.25, 4.5)
 CAP = 5.0
 LEAST_SNR = 6.8
 """Capped: above what noise does in 1,000 stars of simulated seasons."""
+LEAST_LOOKED_AT = 4.0
+"""Capped, before red noise is measured without the transits."""
+LESS_RED = 0.8
+"""Of the red noise before."""
 LEAST_OVER_BRIGHTENING = 1.25
 LEAST_TRANSITS = 2
 """On nights of their own, each at least `CLEAR` standard deviations deep, and nearly as deep as
@@ -82,23 +86,32 @@ class Fold:
 def search_season(
     nights: Sequence[Night], colours: Callable[[], Mapping[str, Sequence[Night]]] = dict
 ) -> Candidate | None:
-    """The best candidate of one star, or None. `nights` are of all colours together; `colours`
-    gives those of each channel, and is asked where there is a candidate."""
+    """The best candidate of one star, or None. `nights` are of all colours together, of whatever
+    cameras; `colours` gives those of each channel, and is asked where there is a candidate."""
     if len(nights) < LEAST_TRANSITS:
         return None
     grid = grid_of(nights, max(HOURS))
     every = {hours: boxes_of(nights, hours, grid) for hours in HOURS}
-    best = max(_folds_of(every.values()), key=_snr, default=None)
+    best = _best(every.values())
+    if best is None or best.snr < LEAST_LOOKED_AT:
+        return None
+    # Transits in many nights pass for red noise: it is measured again without them.
+    rest = without(nights, best.times()[_clear(best)].tolist(), 1.3 * best.boxes.hours)
+    noise = {hours: boxes_of(rest, hours, grid) for hours in HOURS if rest}
+    if noise and noise[best.boxes.hours].red < LESS_RED * best.boxes.red:
+        red = {hours: min(every[hours].red, noise[hours].red) for hours in HOURS}
+        every = {hours: boxes_of(nights, hours, grid, red[hours]) for hours in HOURS}
+        best = _best(every.values())
     if best is None or best.snr < LEAST_SNR:
         return None
     fold, alternatives = _periods(every[best.boxes.hours], best)
     clear = _clear(fold)
     if clear.sum() < LEAST_TRANSITS:
         return None
-    times = fold.times()[clear]
-    rest = without(nights, times.tolist(), 1.3 * fold.boxes.hours)
-    noise = [boxes_of(rest, hours, grid) for hours in HOURS] if rest else []
-    brightening = max((each.snr for each in _folds_of(noise, -1.0)), default=0.0)
+    rest = without(nights, fold.times()[clear].tolist(), 1.3 * fold.boxes.hours)
+    quiet = [boxes_of(rest, hours, grid, every[hours].red) for hours in HOURS if rest]
+    brightest = _best(quiet, -1.0)
+    brightening = brightest.snr if brightest else 0.0
     if best.snr < LEAST_OVER_BRIGHTENING * brightening:
         return None
     found = _judged(nights, colours(), grid, fold, alternatives)
@@ -194,9 +207,10 @@ def _step(boxes: Boxes) -> float:
     return boxes.hours / 24 / _OVERSAMPLED / span
 
 
-def _folds_of(every: Iterable[Boxes], sign: float = 1.0) -> list[Fold]:
+def _best(every: Iterable[Boxes], sign: float = 1.0) -> Fold | None:
     """Of all lengths, capped; with -1 as `sign`, of boxes that brighten."""
-    return [fold for boxes in every for fold in _folds(_capped(boxes), sign)]
+    folds = (fold for boxes in every for fold in _folds(_capped(boxes), sign))
+    return max(folds, key=_snr, default=None)
 
 
 def _folds(boxes: Boxes, sign: float) -> list[Fold]:

@@ -18,6 +18,7 @@ GAP_DAYS = 0.25
 """Without a point: then another night begins."""
 LEAST_BINS = 12
 """Of a night that counts."""
+LEAST_HOURS = LEAST_BINS * BIN_DAYS * 24
 OUTLIER = 5.0
 """Standard deviations from its bin's median beyond which a point does not count."""
 
