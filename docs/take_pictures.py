@@ -50,6 +50,7 @@ def main() -> int:
             page("image", f"{url}/images/{image}", 1000, 900)
             page("stars", f"{url}/observations/{name}/light-curves", 1000, 740)
             page("star", f"{url}/observations/{name}/light-curves/{star}", 1000, 900)
+            page("transits", f"{url}/observations/{name}/transits", 1000, 800)
             page("sky", f"{url}/sky", 1000, 740)
     return 0
 

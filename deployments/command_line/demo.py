@@ -38,7 +38,7 @@ MARK = ".panoptes-demo"
 TIMEOUT_SECONDS = 900.0
 NIGHT = Night(images=12, frame_size="medium", pause=660.0, dip=0.03)
 """A few frames over three hours, so that a transit fits in."""
-_BRIGHT = 5
+_BRIGHT = 3
 """Stars of each observation whose light curves are among the pages."""
 
 
@@ -190,11 +190,17 @@ def _report(
     for name, place in places.items():
         console.print(f"  {name:<10} {place}", highlight=False, soft_wrap=True)
     first = _pages(site, root, sent)
-    curves = first.parent / "observations" / _observations(sent)[0] / "light-curves"
-    pages, light_curves = first.as_uri(), (curves / "index.html").as_uri()
-    star = (curves / NIGHT.dipping() / "index.html").as_uri()
-    console.print("Pages worth looking at, which need no server; light curves; a transit:")
-    for link in (pages, light_curves, star):
+    observation = first.parent / "observations" / _observations(sent)[0]
+    pages, light_curves, transits = (
+        path.as_uri()
+        for path in (
+            first,
+            observation / "light-curves" / "index.html",
+            observation / "transits" / "index.html",
+        )
+    )
+    console.print("Pages that need no server: the site, light curves, and a transit among them:")
+    for link in (pages, light_curves, transits):
         console.print(link, soft_wrap=True)
     console.print(
         "`make up` starts the same and stays, with Prefect's user interface and the site."
@@ -215,7 +221,7 @@ def _report(
             "pages": pages,
             "places": {name: str(place) for name, place in places.items()},
             "runs": {run.name: run.state_name for run in runs},
-            "star": star,
+            "transits": transits,
             "unexpected": wrong,
         }
         print_json(report, success=not wrong)
