@@ -104,7 +104,7 @@ def search_season(
         best = _best(every.values())
     if best is None or best.snr < LEAST_SNR:
         return None
-    fold, alternatives = _periods(every[best.boxes.hours], best)
+    fold, alternatives = _periods(every.values(), best)
     clear = _clear(fold)
     if clear.sum() < LEAST_TRANSITS:
         return None
@@ -157,12 +157,13 @@ def _judged(
     )
 
 
-def _periods(boxes: Boxes, capped: Fold) -> tuple[Fold, list[float]]:
+def _periods(every: Iterable[Boxes], capped: Fold) -> tuple[Fold, list[float]]:
     """The best fold of depths that are not capped, and other periods that fit as well."""
     import numpy as np
 
-    step = _step(boxes)
-    first = _fold_near(boxes, capped.period, capped.epoch, step)
+    near = (_fold_near(each, capped.period, capped.epoch, _step(each)) for each in every)
+    first = max(near, key=_snr)
+    boxes, step = first.boxes, _step(first.boxes)
     folds, times = [first], first.times()[_clear(first)]
     if len(times) >= LEAST_TRANSITS:
         # All transits are a whole number of periods apart.
