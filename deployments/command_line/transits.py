@@ -111,6 +111,7 @@ def _print(found: Search) -> None:
             Column("star", no_wrap=True, min_width=19),
             *("G", "period", "epoch", "hours", "depth", "S/N", "seen", "odd", "near"),
             box=None,
+            padding=(0, 1, 0, 0),
             header_style="bold",
         )
         for each in found.found:
