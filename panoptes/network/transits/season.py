@@ -136,6 +136,7 @@ def _judged(
     half_days = 2 * fold.period
     return Candidate(
         period=fold.period,
+        period_error=_period_error(turns, depths * np.sqrt(weights), boxes.hours),
         alternatives=tuple(alternatives),
         epoch=float(times[np.argmax(weights)]),
         hours=boxes.hours,
@@ -155,6 +156,18 @@ def _judged(
         folded=folded_of(nights, times, boxes.hours, grid),
         day_alias=abs(half_days - round(half_days)) < 0.02 * fold.period,
     )
+
+
+def _period_error(turns: NDArray[np.intp], snr: Floats, hours: float) -> float:
+    """Days. A transit's middle is known to half its length over its signal to noise, and to the
+    grid's step."""
+    import numpy as np
+
+    middles = np.hypot(hours / 48 / np.maximum(snr, 1.0), BIN_DAYS / math.sqrt(12))
+    weight = 1 / middles**2
+    mean = (weight * turns).sum() / weight.sum()
+    spread = float((weight * (turns - mean) ** 2).sum())
+    return 1 / math.sqrt(spread) if spread else math.nan
 
 
 def _periods(every: Iterable[Boxes], capped: Fold) -> tuple[Fold, list[float]]:
