@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+LONGEST_DAYS = 200.0
+"""Nights that are longer before the last are left out: a search grows with the square."""
 PERIODS = (0.9, 6.0)
 """Days."""
 HOURS = (1.5, 2.25, 3.25, 4.5)
@@ -88,6 +90,8 @@ def search_season(
 ) -> Candidate | None:
     """The best candidate of one star, or None. `nights` are of all colours together, of whatever
     cameras; `colours` gives those of each channel, and is asked where there is a candidate."""
+    last = max((float(each.time[0]) for each in nights), default=0.0)
+    nights = [each for each in nights if each.time[0] > last - LONGEST_DAYS]
     if len(nights) < LEAST_TRANSITS:
         return None
     grid = grid_of(nights, max(HOURS))
