@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from deployments.command_line import completing
 from deployments.command_line.choosing import (
@@ -108,17 +108,19 @@ def _print(found: Search) -> None:
     console = Console()
     if found.found:
         table = Table(
-            *("star", "G", "period", "epoch", "hours", "depth", "error", "S/N", "transits"),
-            *("odd-even", "near"),
+            Column("star", no_wrap=True, min_width=19),
+            *("G", "period", "epoch", "hours", "depth", "S/N", "seen", "odd", "near"),
             box=None,
+            padding=(0, 1, 0, 0),
             header_style="bold",
         )
         for each in found.found:
             table.add_row(cell(each.star_id), *_row(each))
         console.print(table)
         console.print(
-            "Periods in days, epochs in BJD_TDB - 2400000, depths in mmag; odd-even in standard "
-            "deviations; near: stars whose light may be in it. --json tells more.",
+            "Periods in days, epochs in BJD_TDB - 2400000, depths in mmag; seen: transits; odd: "
+            "every other one against the rest, in standard deviations; near: stars whose light may "
+            "be in it. --json tells more.",
             style="dim",
         )
         for each in found.found:
@@ -144,8 +146,7 @@ def _row(star: FoundStar) -> tuple[str, ...]:
         "" if found.period is None else f"{found.period:.4f}",
         f"{found.epoch - 2_400_000:.3f}",
         f"{found.hours:.1f}",
-        f"{1000 * found.depth:.1f}",
-        f"{1000 * found.depth_error:.1f}",
+        f"{1000 * found.depth:.1f}±{1000 * found.depth_error:.1f}",
         f"{found.snr:.1f}",
         str(len(found.transits)),
         "" if math.isnan(found.odd_even_sigma) else f"{found.odd_even_sigma:.1f}",

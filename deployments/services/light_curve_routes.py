@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from deployments.services.models import Problem
 from deployments.services.search_routes import CSV, SequenceId
-from deployments.services.star_curves import Nights, Summaries
+from deployments.services.star_curves import Summaries, Transits
 from deployments.services.state import Services
 from panoptes.network.document_json import to_json
 from panoptes.network.ingest.ledger import code_version
@@ -30,7 +30,6 @@ from panoptes.network.light_curves.rows import csv_text, curve_json
 from panoptes.network.light_curves.table import COMBINED
 from panoptes.network.processing.star_history import star_history
 from panoptes.network.processing.stored_curves import Star, open_curves, star_of
-from panoptes.network.processing.transit_search import search_star
 
 STAR = "/observations/{sequence_id}/light-curves/{star_id}"
 
@@ -96,7 +95,7 @@ class TransitsAnswer(BaseModel):
     )
 
 
-def light_curve_router(services: Services, summaries: Summaries, nights: Nights) -> APIRouter:
+def light_curve_router(services: Services, summaries: Summaries, searches: Transits) -> APIRouter:
     """``/observations/SEQUENCE_ID/light-curves``."""
     router = APIRouter(tags=["light curves"])
     site = services.site
@@ -125,12 +124,12 @@ def light_curve_router(services: Services, summaries: Summaries, nights: Nights)
     @router.get("/observations/{sequence_id}/transits", responses=_NONE_SUCH)
     def transits(sequence_id: SequenceId) -> TransitsAnswer:
         """Stars of an observation, to G 10, that dim like one with a planet within its night."""
-        return TransitsAnswer(**nights.of(open_curves(site, sequence_id)).as_json())
+        return TransitsAnswer(**searches.of_night(open_curves(site, sequence_id)).as_json())
 
     @router.get("/stars/{star}/transits", responses=_NONE_SUCH)
     def season(star: StarKey) -> TransitsAnswer:
         """Whether a star dims like one with a planet that returns, in all its nights."""
-        return TransitsAnswer(**search_star(site, star).as_json())
+        return TransitsAnswer(**searches.of_star(site, star).as_json())
 
     @router.get(STAR, response_class=Response, responses=_NONE_SUCH | _content("application/json"))
     def star(sequence_id: SequenceId, star_id: StarId) -> Response:

@@ -9,7 +9,12 @@ from typing import Generic, TypeVar
 
 from panoptes.network.light_curves.summaries import StarSummary
 from panoptes.network.processing.stored_curves import StoredCurves, stars_of
-from panoptes.network.processing.transit_search import Search, search_observation
+from panoptes.network.processing.transit_search import (
+    Search,
+    search_observation,
+    search_star,
+)
+from panoptes.network.site import Site
 
 _KEPT = 20
 Value = TypeVar("Value")
@@ -45,15 +50,22 @@ class Summaries(OfCurves[tuple[StarSummary, ...]]):
         super().__init__(lambda stored: tuple(stars_of(stored)))
 
 
-class Nights(OfCurves[Search]):
-    """What dims like a star with a planet in one night; one is searched at a time, since a
-    full frame's takes some seconds of the processor."""
+class Transits:
+    """What dims like a star with a planet. One search is made at a time, since it takes some
+    seconds of the processor; that of a night is kept."""
 
     def __init__(self) -> None:
-        searching = threading.Lock()
+        self._searching = threading.Lock()
+        self._nights: OfCurves[Search] = OfCurves(self._search)
 
-        def search(stored: StoredCurves) -> Search:
-            with searching:
-                return search_observation(stored)
+    def of_night(self, stored: StoredCurves) -> Search:
+        """Raises NotFound and TransientError, as the other does."""
+        return self._nights.of(stored)
 
-        super().__init__(search)
+    def of_star(self, site: Site, key: str) -> Search:
+        with self._searching:
+            return search_star(site, key)
+
+    def _search(self, stored: StoredCurves) -> Search:
+        with self._searching:
+            return search_observation(stored)

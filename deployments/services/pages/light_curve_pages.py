@@ -11,7 +11,7 @@ from markupsafe import Markup
 from deployments.services.pages.drawn import Drawn
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.pages import Pages
-from deployments.services.star_curves import Nights, Summaries
+from deployments.services.star_curves import Summaries, Transits
 from deployments.services.state import Services
 from panoptes.network.light_curves.plots import (
     CHANNEL_WORDS,
@@ -23,7 +23,7 @@ from panoptes.network.light_curves.summaries import by_magnitude
 from panoptes.network.processing.star_documents import catalogue_key
 from panoptes.network.processing.star_history import star_history
 from panoptes.network.processing.stored_curves import open_curves, star_of
-from panoptes.network.processing.transit_search import Search, search_star
+from panoptes.network.processing.transit_search import Search
 from panoptes.network.site import Site
 from panoptes.network.transits.plots import folded_plot
 
@@ -38,7 +38,7 @@ def _history(site: Site, star_id: str) -> str | None:
 
 
 def light_curve_pages_router(
-    services: Services, pages: Pages, summaries: Summaries, nights: Nights
+    services: Services, pages: Pages, summaries: Summaries, searches: Transits
 ) -> APIRouter:
     """In HTML, for who wants that."""
     router = APIRouter(route_class=HtmlRoute, include_in_schema=False)
@@ -112,7 +112,7 @@ def light_curve_pages_router(
         stored = open_curves(site, sequence_id)
         return _transits(
             request,
-            nights.of(stored),
+            searches.of_night(stored),
             title=f"Transits within {sequence_id}",
             back=(f"/observations/{sequence_id}/light-curves", "The observation's stars"),
             curves=f"/observations/{sequence_id}/light-curves/",
@@ -122,7 +122,7 @@ def light_curve_pages_router(
     def season(star: str, request: Request) -> Response:
         return _transits(
             request,
-            search_star(site, star),
+            searches.of_star(site, star),
             title=f"Transits of {star}",
             back=(f"/stars/{star}", "The star's light curves"),
             curves=None,

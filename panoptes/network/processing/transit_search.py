@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from panoptes.network.storage.store import NotFound
 from panoptes.network.transits.candidate import Candidate
 from panoptes.network.transits.judging import neighbours_of
 from panoptes.network.transits.night import search_night
-from panoptes.network.transits.season import search_season
+from panoptes.network.transits.season import LONGEST_DAYS, search_season
 from panoptes.network.transits.series import Night, nights_of
 
 FAINTEST = 10.0
@@ -76,12 +76,19 @@ def search_observation(stored: StoredCurves, *, faintest: float = FAINTEST) -> S
 
 
 def search_star(site: Site, key: str) -> Search:
-    """A star, by its key of `stars`, in all observations. Raises NotFound and TransientError."""
+    """A star, by its key of `stars`, in all observations of the `LONGEST_DAYS` before the last.
+    Raises NotFound and TransientError."""
     history = star_history(site, key)
     star_id = history.star.get("star_id")
     if not isinstance(star_id, str):
         raise NotFound(f"the document of {key} names no star of the catalogue")
-    opened, lost = _opened(site, [each.sequence_id for each in history.seen])
+    last = max((each.time for each in history.seen), default=None)
+    recent = (
+        each.sequence_id
+        for each in history.seen
+        if last is not None and each.time > last - timedelta(days=LONGEST_DAYS)
+    )
+    opened, lost = _opened(site, recent)
     channels = _by_colour(opened, star_id)
     nights = channels.get(COMBINED, [])
     candidate = search_season(nights, lambda: channels)

@@ -75,6 +75,8 @@ class Candidate:
 
     period: float | None
     """Days."""
+    period_error: float
+    """Days, from how well each transit's middle is known."""
     alternatives: tuple[float, ...]
     """Other periods that fit nearly as well, since nobody looked when they differ."""
     epoch: float

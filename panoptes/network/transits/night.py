@@ -130,6 +130,7 @@ def _candidate(
         return None
     return Candidate(
         period=None,
+        period_error=math.nan,
         alternatives=(),
         epoch=seen.time,
         hours=boxes.hours,

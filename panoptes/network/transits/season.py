@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+LONGEST_DAYS = 200.0
+"""Nights that are longer before the last are left out: a search grows with the square."""
 PERIODS = (0.9, 6.0)
 """Days."""
 HOURS = (1.5, 2.25, 3.25, 4.5)
@@ -88,6 +90,8 @@ def search_season(
 ) -> Candidate | None:
     """The best candidate of one star, or None. `nights` are of all colours together, of whatever
     cameras; `colours` gives those of each channel, and is asked where there is a candidate."""
+    last = max((float(each.time[0]) for each in nights), default=0.0)
+    nights = [each for each in nights if each.time[0] > last - LONGEST_DAYS]
     if len(nights) < LEAST_TRANSITS:
         return None
     grid = grid_of(nights, max(HOURS))
@@ -104,7 +108,7 @@ def search_season(
         best = _best(every.values())
     if best is None or best.snr < LEAST_SNR:
         return None
-    fold, alternatives = _periods(every[best.boxes.hours], best)
+    fold, alternatives = _periods(every.values(), best)
     clear = _clear(fold)
     if clear.sum() < LEAST_TRANSITS:
         return None
@@ -136,6 +140,7 @@ def _judged(
     half_days = 2 * fold.period
     return Candidate(
         period=fold.period,
+        period_error=_period_error(turns, depths * np.sqrt(weights), boxes.hours),
         alternatives=tuple(alternatives),
         epoch=float(times[np.argmax(weights)]),
         hours=boxes.hours,
@@ -157,12 +162,25 @@ def _judged(
     )
 
 
-def _periods(boxes: Boxes, capped: Fold) -> tuple[Fold, list[float]]:
+def _period_error(turns: NDArray[np.intp], snr: Floats, hours: float) -> float:
+    """Days. A transit's middle is known to half its length over its signal to noise, and to the
+    grid's step."""
+    import numpy as np
+
+    middles = np.hypot(hours / 48 / np.maximum(snr, 1.0), BIN_DAYS / math.sqrt(12))
+    weight = 1 / middles**2
+    mean = (weight * turns).sum() / weight.sum()
+    spread = float((weight * (turns - mean) ** 2).sum())
+    return 1 / math.sqrt(spread) if spread else math.nan
+
+
+def _periods(every: Iterable[Boxes], capped: Fold) -> tuple[Fold, list[float]]:
     """The best fold of depths that are not capped, and other periods that fit as well."""
     import numpy as np
 
-    step = _step(boxes)
-    first = _fold_near(boxes, capped.period, capped.epoch, step)
+    near = (_fold_near(each, capped.period, capped.epoch, _step(each)) for each in every)
+    first = max(near, key=_snr)
+    boxes, step = first.boxes, _step(first.boxes)
     folds, times = [first], first.times()[_clear(first)]
     if len(times) >= LEAST_TRANSITS:
         # All transits are a whole number of periods apart.

@@ -32,6 +32,7 @@ def test_of_a_season_the_star_with_the_planet_is_told_alone(data: str) -> None:
     found = told["found"][0]["candidate"]
     fitting = [found["period"], *found["alternatives"]]
     assert any(abs(period / season.PERIOD - 1) < 0.005 for period in fitting)
+    assert abs(found["period"] - season.PERIOD) < 4 * found["period_error"] < 0.01
     turns = (found["epoch"] - season.JD - season.EPOCH) / season.PERIOD
     assert abs(turns - round(turns)) * season.PERIOD * 24 < 0.6
     assert abs(found["depth"] - season.DEPTH) < 4 * found["depth_error"] < 0.005

@@ -28,7 +28,7 @@ def test_programs_and_people_are_told_of_a_stars_transits(client: httpx.Client) 
     page = client.get(address, headers=BROWSER)
     assert page.status_code == 200
     assert page.text.count("<svg") == 1
-    assert f"{found['candidate']['period']:.4f} days" in page.text
+    assert f"{found['candidate']['period']:.4f} ± " in page.text
     assert "40″ away" in page.text
     assert not re.findall(r"<script(?! src=)|\sstyle=|\son\w+=|<style", page.text)
     history = client.get(f"/stars/{season.STAR_KEY}", headers=BROWSER)
