@@ -75,7 +75,9 @@ def _over_since(job: dict[str, Any]) -> datetime:
 
 
 def _done(request: Any) -> dict[str, Any]:
+    from google.auth.exceptions import RefreshError, TransportError
     from googleapiclient.errors import HttpError
+    from httplib2.error import HttpLib2Error
 
     try:
         done: dict[str, Any] = request.execute(num_retries=TRIES)
@@ -88,4 +90,8 @@ def _done(request: Any) -> dict[str, Any]:
         raise ConfigurationError(
             f"{sentence}; whoever lists and deletes jobs needs roles/run.developer"
         ) from error
+    except RefreshError as error:
+        raise ConfigurationError(f"Google refused the credentials: {error}") from error
+    except (HttpLib2Error, TransportError, OSError) as error:
+        raise TransientError(f"Cloud Run cannot be reached: {error}") from error
     return done

@@ -28,7 +28,7 @@ from tests.deployments.work_pools.refusals import Refusals
 Object = dict[str, Any]
 JOBS, PODS = "jobs", "pods"
 KINDS = {JOBS: ("batch/v1", "Job"), PODS: ("v1", "Pod")}
-RESOURCES = {
+RESOURCES: dict[str, Object] = {
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
     "/apis": {
         "kind": "APIGroupList",
@@ -256,7 +256,8 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while not self.closed and time.monotonic() < deadline:
             with self._changed:
-                self._changed.wait_for(lambda: len(self._log) > since or self.closed, 0.2)
+                if len(self._log) == since:
+                    self._changed.wait(0.2)
                 news, since = self._log[since:], len(self._log)
             for _, what, of, one in news:
                 if of == plural and _selected(one, selector):
@@ -302,8 +303,8 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if (known := RESOURCES.get(url.path)) is not None:
-            return self._send(200, known)
+        if url.path in RESOURCES:
+            return self._send(200, RESOURCES[url.path])
         if not (found := PATH.fullmatch(url.path)):
             return self._send(404, _status(404, "NotFound"))
         if self.cluster.refusals.refuses(f"{self.command} {url.path}"):
@@ -338,10 +339,10 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _send(self, status: int, content: Object | str) -> None:
-        is_text = isinstance(content, str)
-        data = (content if is_text else json.dumps(content)).encode()
+        kind = "text/plain" if isinstance(content, str) else "application/json"
+        data = (content if isinstance(content, str) else json.dumps(content)).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if is_text else "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -20,10 +20,10 @@ from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.pool_types import container_template
 from flows.sweep_incoming import sweep_incoming
+from panoptes.network.audit import audit
 from panoptes.network.ingest.backlog import held
 from panoptes.network.site import Site
 from tests import sites
-from panoptes.network.audit import audit
 from tests.files import IMAGE, LATER, SEQUENCE_ID, place, tiny_fits
 from tests.patience import PATIENT_SECONDS
 
@@ -33,9 +33,11 @@ LEASE_SECONDS = 3
 Found = TypeVar("Found")
 
 
-def awaited(look: Callable[[], Found | None], what: str) -> Found:
+def awaited(
+    look: Callable[[], Found | None], what: str, *, patience: float = PATIENT_SECONDS
+) -> Found:
     """What `look` finds at last."""
-    deadline = time.monotonic() + PATIENT_SECONDS
+    deadline = time.monotonic() + patience
     while not (found := look()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.2)
@@ -85,13 +87,15 @@ class Pool:
                 work_pool_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_DESC
             )
 
-    def await_state(self, run: uuid.UUID, *names: str) -> State:
+    def await_state(self, run: uuid.UUID, name: str, *, patience: float = PATIENT_SECONDS) -> State:
+        """Its state once it has this one; another in which it would end is none."""
+
         def look() -> State | None:
             state = self.state(run)
-            assert not state.is_final() or state.name in names, state
-            return state if state.name in names else None
+            assert not state.is_final() or state.name == name, state
+            return state if state.name == name else None
 
-        return awaited(look, f"a run that is {' or '.join(names)}")
+        return awaited(look, f"a run that is {name}", patience=patience)
 
     def outlast_a_lease(self, run: uuid.UUID) -> None:
         """Until a run that is still in its state counts as dead where nothing speaks for it."""
@@ -115,7 +119,7 @@ class Pool:
         with (folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [*command, "--type", self.kind], cwd=folder, stdout=log, stderr=log,
-                env=os.environ | self.stack.environment | settings,
+                env={**os.environ, **self.stack.environment, **settings},
             )  # fmt: skip
             try:
                 yield process

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-
 class Refusals:
     """Which of them, by ``METHOD /path``. None, until `of` says so."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.refused: list[str] = []
         self._which: re.Pattern[str] | None = None
         self._in_a_row: int | None = None
         self._asked: Counter[str] = Counter()
@@ -39,6 +38,7 @@ class Refusals:
                 return False
             self._asked[request] += 1
             every = self._in_a_row
-            refused = every is None or self._asked[request] % (every + 1) != 0
-            self.count += refused
-            return refused
+            if every is not None and self._asked[request] % (every + 1) == 0:
+                return False
+            self.refused.append(request)
+            return True

@@ -39,6 +39,7 @@ from tests.deployments.work_pools.pooled import (
     swept_up,
     two_files,
 )
+from tests.patience import PATIENT_SECONDS
 
 EVERY_FAULT = pytest.mark.skipif("CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check")
 """A run in an interpreter of its own costs seconds: `make test` has two of them."""
@@ -97,7 +98,7 @@ def test_a_run_out_of_memory_is_crashed_and_the_next_sweep_goes_on_and_no_job_is
             cloud_run.kill_for_memory(cloud_run.job_of(run))
             pool.await_state(run, "Crashed")
             awaited(lambda: cloud_run.jobs() == ["theirs"], "the end of its job")
-        assert cloud_run.refusals.count > 5
+        assert len(cloud_run.refusals.refused) > 5
         with cloud_run.refusals.of(DELETION):
             swept_up(pool, site)
             awaited(lambda: "exception while deleting" in pool.said(tmp_path), "a refusal")
@@ -176,7 +177,8 @@ def test_a_run_whose_worker_and_container_are_both_gone_is_noticed_by_its_heartb
         worker.kill()
         worker.wait()
     cloud_run.kill_for_memory(cloud_run.job_of(run))
-    assert pool.await_state(run, "Crashed").message == ZOMBIE_MESSAGE
+    crashed = pool.await_state(run, "Crashed", patience=2 * PATIENT_SECONDS)
+    assert crashed.message == ZOMBIE_MESSAGE
     with pool.worker(tmp_path, cloud_run.environment):
         swept_up(pool, site)
     cloud_run.age(timedelta(hours=3))

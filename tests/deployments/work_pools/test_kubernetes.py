@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def test_a_run_out_of_memory_is_crashed_and_the_next_sweep_goes_on_while_the_api
         cluster.kill_for_memory(cluster.job_of(run))
         pool.await_state(run, "Crashed")
         swept_up(pool, site)
-    assert cluster.refusals.count > 5
+    refused = Counter(cluster.refusals.refused)
+    assert refused["POST /apis/batch/v1/namespaces/default/jobs"] == 4, "two for each job"
+    assert {"GET /apis/batch/v1/jobs", "GET /api/v1/pods"} <= refused.keys(), "and those who watch"
 
 
 @EVERY_FAULT
