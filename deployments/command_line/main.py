@@ -30,6 +30,7 @@ MODULES = {
     "export": "export",
     "deploy": "deploy",
     "cloud": "cloud",
+    "sweep-jobs": "sweep_jobs",
     "adopt": "adopt",
     "receiver": "events",
     "watch": "events",
