@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any, Self
 
@@ -30,6 +31,13 @@ class PanoptesNetwork(NetworkSettings, Block):
         "credentials.",
     )
 
+    task_runner: str = Field(
+        "threads",
+        title="Task runner",
+        description="Where the images of a run are worked on: threads, in the run's own process; "
+        "or the machines of a cluster, dask://HOST:8786 or ray://HOST:10001.",
+    )
+
     _site: Site | None = PrivateAttr(None)
 
     @classmethod
@@ -42,6 +50,17 @@ class PanoptesNetwork(NetworkSettings, Block):
         changed = self.model_copy(update=policies)
         changed._site = None
         return changed
+
+    @field_validator("task_runner")
+    @classmethod
+    def _is_threads_or_a_cluster(cls, value: str) -> str:
+        address = re.fullmatch(r"(dask|ray)://[A-Za-z0-9][A-Za-z0-9.-]{0,253}:(\d{1,5})", value)
+        if value != "threads" and (address is None or not 0 < int(address[2]) < 65536):
+            raise ValueError(
+                "it must be threads, or a cluster's address such as dask://scheduler:8786 or "
+                "ray://head:10001"
+            )
+        return value
 
     @field_validator("gcp_credentials", mode="before")
     @classmethod

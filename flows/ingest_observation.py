@@ -1,7 +1,8 @@
 """Everything that has arrived for one observation becomes archived, catalogued images.
 
 1. Take the observation's lease, or leave word to its holder and go.
-2. List what has arrived and is at rest; a task for each image, side by side on the task runner.
+2. List what has arrived and is at rest; a task for each image, side by side on the network's
+   task runner.
 3. Each file of an image: derive, verify, record; or quarantine it with a reason.
 4. List again until nothing is new, once a moment later for what was just changing; settle
    the observation's counts; give the lease back.
@@ -75,6 +76,8 @@ def _ingest(
         )
     except observation.AnotherRun:
         return Completed(message="another run is at work on it and will look again")
+    except ConfigurationError as error:
+        return Failed(message=str(error))
     except TransientError as away:
         return Failed(message=f"broken off, the next sweep goes on: {away}")
     progress.finish(results)

@@ -1,13 +1,15 @@
-"""The files of one image, one after the other; images go side by side on the task runner."""
+"""The files of one image, one after the other; images go side by side on the network's task
+runner: threads, or a cluster (`tasks.image_runners`)."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from queue import SimpleQueue
 from typing import Any, cast
 
 from prefect import State, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture, as_completed, wait
+from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed, Failed
 from prefect.transactions import CommitMode, transaction
 from prefect.utilities.annotations import quote
@@ -15,13 +17,16 @@ from prefect.utilities.annotations import quote
 from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.outcome import TROUBLE, Became, Derived, FileResult, summary
-from panoptes.network.ingest.take import Taken, images_in_flight, take
+from panoptes.network.ingest.take import Taken, lost, take
 from panoptes.network.names import FileType, ObservationName
-from panoptes.network.safe_text import one_line
+from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.upload import Source
 from tasks.derive import compress, keep_compressed, keep_media, make_rgb, verify
+from tasks.image_runners import ended_when_stalled_elsewhere, image_runner
 from tasks.record import quarantine, record, settle
 from tasks.refusing import unless_refused
+
+log = safe_log(__name__)
 
 DERIVING = {
     FileType.FITS: compress,
@@ -45,7 +50,10 @@ def ingest_image(network: PanoptesNetwork, files: list[Source]) -> State[list[Ta
     The state's name and message say what became of the files.
     """
     # A task within a task would be cached only when the outer one is done.
-    with transaction(commit_mode=CommitMode.EAGER, write_on_commit=False):
+    with (
+        ended_when_stalled_elsewhere(network.stall_seconds),
+        transaction(commit_mode=CommitMode.EAGER, write_on_commit=False),
+    ):
         steps = AsTasks(network)
         taken = [(source, take(network.site, source, steps)) for source in files]
     results = [result for _, result in taken]
@@ -89,29 +97,43 @@ class AsTasks:
         settle(*_quoted(self.network, sequence))
 
     def images(self, groups: Iterable[list[Source]]) -> Generator[list[Taken], None, None]:
-        """On the flow's task runner, no more at a time than the network's `workers`."""
-        pending: set[PrefectFuture[State[list[Taken]]]] = set()
-        room = images_in_flight(self.network.workers)
-        try:
-            for group in groups:
-                if len(pending) >= room:
-                    yield _next(pending)
-                pending.add(ingest_image.submit(*_quoted(self.network, group)))
-            while pending:
-                yield _next(pending)
-        finally:  # interrupted: what is in the works ends, nothing more begins
-            wait(list(pending))
+        """On the network's task runner, no more at a time than it has room for.
+
+        An image that was lost with its worker is given back as failed, by passing trouble.
+        """
+        pending: dict[PrefectFuture[State[list[Taken]]], list[Source]] = {}
+        done: SimpleQueue[PrefectFuture[State[list[Taken]]]] = SimpleQueue()
+
+        def next_done() -> list[Taken]:
+            future = done.get()
+            return _taken(future, pending.pop(future))
+
+        with image_runner(self.network) as (runner, at_once):
+            try:
+                for group in groups:
+                    if len(pending) >= at_once:
+                        yield next_done()
+                    network, files = _quoted(self.network, group)
+                    future = runner.submit(ingest_image, {"network": network, "files": files})
+                    pending[future] = group
+                    future.add_done_callback(done.put)
+                while pending:
+                    yield next_done()
+            finally:  # interrupted: what is in the works ends, nothing more begins
+                wait(list(pending))
 
 
 def _quoted(*arguments: Any) -> tuple[Any, ...]:
     return tuple(quote(argument) for argument in arguments)
 
 
-def _next(pending: set[PrefectFuture[State[list[Taken]]]]) -> list[Taken]:
-    done = next(as_completed(list(pending)))
-    pending.remove(done)
-    # Of a failed image, too, unless the task itself was in trouble.
-    taken: Any = done.result(raise_on_failure=False)
+def _taken(future: PrefectFuture[State[list[Taken]]], files: list[Source]) -> list[Taken]:
+    try:
+        # Of a failed image, too, unless the task itself was in trouble.
+        taken: Any = future.result(raise_on_failure=False)
+    except Exception as error:  # of the cluster: what a task raises is in its state
+        log.exception("%s was lost", files[0].label)
+        return [(file, lost(file, error)) for file in files]
     if isinstance(taken, BaseException):
         raise taken
     return cast("list[Taken]", taken)

@@ -6,7 +6,7 @@ from typing import Any
 
 from deployments.cloud.decisions import Cloud
 from deployments.cloud.resource import Resource
-from panoptes.network.catalog.queries import composites
+from panoptes.network.catalog.queries import UNINDEXED, composites
 from panoptes.network.settings import LOCATIONS
 
 _SOFT_DELETE_DAYS = 14
@@ -93,7 +93,26 @@ def database(cloud: Cloud) -> list[Resource]:
                 "--delete-protection", "--enable-pitr"),
         follows=("google_project_service.firestore",),
     )  # fmt: skip
-    return [database, *(_index(each.collection, each.ordered) for each in composites())]
+    indexes = [_index(each.collection, each.ordered) for each in composites()]
+    exempt = [
+        _exempt(collection, field) for collection in UNINDEXED for field in UNINDEXED[collection]
+    ]
+    return [database, *indexes, *exempt]
+
+
+def _exempt(collection: str, field: str) -> Resource:
+    return Resource(
+        "google_firestore_field",
+        f"{collection}_{field}",
+        {
+            "database": "${google_firestore_database.catalog.name}",
+            "collection": collection,
+            "field": field,
+            "index_config": {},
+        },
+        create=("firestore", "indexes", "fields", "update", field, "--database=(default)",
+                f"--collection-group={collection}", "--disable-indexes", "--async"),
+    )  # fmt: skip
 
 
 def _index(collection: str, ordered: tuple[tuple[str, bool], ...]) -> Resource:

@@ -72,7 +72,11 @@ class NetworkSettings(BaseModel):
         "it looks; at most half a second of the processor an image.",
     )
     workers: int = Field(
-        0, ge=0, le=256, description="Images in the works at once in one run; 0: one a core."
+        0,
+        ge=0,
+        le=256,
+        description="Images in the works at once in one run; 0: one a core, "
+        "or one a thread of a cluster.",
     )
     max_file_bytes: int = Field(
         1 << 29, gt=0, description="Larger files are quarantined rather than loaded; bytes."

@@ -105,6 +105,18 @@ def composites() -> list[Index]:
     return [index for index in LOOKUPS if len(index.fields) > 1]
 
 
+UNINDEXED: Mapping[str, tuple[str, ...]] = {
+    "cameras": ("described_by",),
+    "files": ("conflicts_with", "history", "outputs", "removed", "rescue", "unreadable"),
+    "images": ("adopted", "measured", "notes", "rgb_paths", "solution", "sources"),
+    "lightcurves": ("channels",),
+    "observations": ("adopted", "described_by", "tags"),
+    "units": ("adopted", "described_by"),
+}
+"""Maps and lists, by collection: no query asks what is in them, and Firestore would keep at least
+two index entries for each value there."""
+
+
 MAX_IN = 30
 _OPERATORS: tuple[str, ...] = get_args(Operator)
 _INEQUALITIES = ("<", "<=", ">", ">=")

@@ -204,6 +204,18 @@ def _work(site: Site, source: Source, steps: Steps) -> FileResult:
         return steps.quarantine(source, bad)
 
 
+def lost(source: Source, error: Exception) -> FileResult:
+    """Of a file whose worker went with it; nothing is written down, so that the ledger still
+    counts an attempt that did not return."""
+    return FileResult(
+        name=display_name(source.name),
+        became=Became.FAILED,
+        code="passing-trouble",
+        reason=f"The machine that worked on it was lost ({type(error).__name__}: {error}).",
+        next_step="The next sweep takes it up again.",
+    )
+
+
 def _changed_unseen(source: Source) -> FileResult:
     """The folder's times and sizes say that it was judged, its bytes say otherwise: it stays."""
     return FileResult(

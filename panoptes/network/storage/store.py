@@ -57,10 +57,16 @@ class Mismatch(TransientError):
     """One reading of an object did not match the checksum that its store keeps."""
 
     def __init__(self, info: ObjectInfo, found: str) -> None:
-        super().__init__(
-            f"{info.name} was read with the CRC32C {found}, and {info.crc32c} was stored"
-        )
-        self.seen = (info.generation, info.crc32c, found)
+        super().__init__(info, found)
+        self.info, self.found = info, found
+
+    @property
+    def seen(self) -> tuple[int, str | None, str]:
+        return self.info.generation, self.info.crc32c, self.found
+
+    def __str__(self) -> str:
+        info = self.info
+        return f"{info.name} was read with the CRC32C {self.found}, and {info.crc32c} was stored"
 
 
 @dataclass(frozen=True)

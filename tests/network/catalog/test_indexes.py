@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from panoptes.network.catalog.catalog import Operator, Query
-from panoptes.network.catalog.queries import Index, composites
+from panoptes.network.catalog.queries import FIELDS, UNINDEXED, Index, composites
+from panoptes.network.documents import (
+    Camera,
+    Document,
+    File,
+    Image,
+    LightCurveSummary,
+    Observation,
+    Unit,
+)
 from tests.recording import missing_index
 
 ONE: tuple[str, Operator, Any] = ("sequence_id", "==", "PAN001_14d3bd_20180216T110623")
@@ -30,7 +41,11 @@ def firestore_indexes() -> dict[str, Any]:
             }
             for index in composites()
         ],
-        "fieldOverrides": [],
+        "fieldOverrides": [
+            {"collectionGroup": collection, "fieldPath": field, "indexes": []}
+            for collection, fields in UNINDEXED.items()
+            for field in fields
+        ],
     }
 
 
@@ -38,6 +53,29 @@ def test_the_file_for_firestore_says_what_is_declared(repository: Path) -> None:
     file = repository / "deployments" / "cloud" / "firestore.indexes.json"
     wanted = json.dumps(firestore_indexes(), indent=2)
     assert json.loads(file.read_text()) == firestore_indexes(), f"replace its text by:\n{wanted}"
+
+
+def test_no_map_or_list_is_indexed_and_whatever_can_be_asked_is() -> None:
+    documents: dict[str, type[Document]] = {
+        "cameras": Camera,
+        "files": File,
+        "images": Image,
+        "lightcurves": LightCurveSummary,
+        "observations": Observation,
+        "units": Unit,
+    }
+    for collection, document in documents.items():
+        whole = {name for name, about in document.model_fields.items() if holds_more(about)}
+        assert set(UNINDEXED[collection]) == whole
+        assert not whole & FIELDS.keys()
+    assert UNINDEXED.keys() == documents.keys()
+
+
+def holds_more(about: FieldInfo) -> bool:
+    """Whether a field is a map or a list."""
+    kinds = [kind for kind in (about.annotation, *get_args(about.annotation)) if kind]
+    kinds = [get_origin(kind) or kind for kind in kinds]
+    return any(isinstance(k, type) and issubclass(k, dict | list | BaseModel) for k in kinds)
 
 
 @pytest.mark.parametrize(
