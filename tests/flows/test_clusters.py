@@ -132,7 +132,8 @@ def test_on_dask_every_frame_is_catalogued_once_though_a_worker_is_killed_in_the
 def await_workers(address: str, workers: int) -> None:
     from distributed import Client
 
-    with Client(address, timeout=PATIENT_SECONDS, set_as_default=False) as client:
+    opened = Client(address, timeout=PATIENT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
+    with opened as client:
         client.wait_for_workers(workers, timeout=PATIENT_SECONDS)
 
 

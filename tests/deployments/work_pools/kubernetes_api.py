@@ -28,7 +28,7 @@ from tests.deployments.work_pools.refusals import Refusals
 Object = dict[str, Any]
 JOBS, PODS = "jobs", "pods"
 KINDS = {JOBS: ("batch/v1", "Job"), PODS: ("v1", "Pod")}
-RESOURCES: dict[str, Object] = {
+RESOURCES: Object = {
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
     "/apis": {
         "kind": "APIGroupList",
