@@ -7,18 +7,26 @@ other work. Here it is runs, frames and workers that go side by side.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
-def one_thread() -> AbstractContextManager[object]:
-    """Linear algebra of this process uses one thread meanwhile."""
-    limit: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
-    return limit
+
+def in_one_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Linear algebra of this process uses one thread while the function is at work."""
+
+    @wraps(function)
+    def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        with _libraries().limit(limits=1, user_api="blas"):
+            return function(*arguments, **named)
+
+    return call
 
 
 @cache

@@ -48,7 +48,6 @@ def measure(site: Site, source: Source, content: ImageContent) -> dict[str, Any]
 
 def _measured(source: Source, content: ImageContent, described: Described) -> dict[str, Any]:
     from panoptes.network.fits.display import display_of
-    from panoptes.network.linear_algebra import one_thread
     from panoptes.network.plate_solving.detection import find_stars
     from panoptes.network.plate_solving.solving import Unsolved, pixel_scale, solve
     from panoptes.network.quality import measure_quality
@@ -63,8 +62,7 @@ def _measured(source: Source, content: ImageContent, described: Described) -> di
     solution: Solution | None = None
     when, hints = source.upload.time, _hints(described)
     try:
-        with one_thread():
-            solution = solve(found.stars, found.shape, when, hints=hints, scale=scale)
+        solution = solve(found.stars, found.shape, when, hints=hints, scale=scale)
         told = _told(solution, said)
     except Unsolved as unsolved:
         told = {"reason": str(unsolved)}

@@ -17,6 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from panoptes.network.linear_algebra import in_one_thread
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -66,6 +68,7 @@ class Detrended:
     mag_protected: Floats
 
 
+@in_one_thread
 def detrend(
     mag: Floats, error: Floats, flag: NDArray[np.integer], external: External, g: Floats
 ) -> Detrended:

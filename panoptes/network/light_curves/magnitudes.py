@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from panoptes.network.linear_algebra import in_one_thread
 from panoptes.network.photometry.measurements import CHANNELS, UNMEASURED
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class LightCurves:
     """(stars, channels): 1.4826 times the median absolute deviation, magnitudes."""
 
 
+@in_one_thread
 def light_curves(measurements: Measurements) -> LightCurves:
     """Magnitudes of all stars in the channels measured, on the scale of the catalogue's G."""
     import numpy as np

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from panoptes.network.linear_algebra import in_one_thread
 from panoptes.network.photometry.apertures import aperture_sums
 from panoptes.network.photometry.bayer import bayer_pattern
 from panoptes.network.photometry.forced import COLOURS, Fitted, FrameFit, Known
@@ -31,6 +32,7 @@ _USUAL_STEP = 0.03
 """Pixels that a star stands beside its catalogue's place on a frame."""
 
 
+@in_one_thread
 def measure(frames: Sequence[Callable[[], Frame]], stars: Stars) -> Measurements:
     """Measure `stars` in frames, each of which is read by a call, up to three times.
 

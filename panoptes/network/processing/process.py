@@ -22,7 +22,6 @@ from panoptes.network.light_curves.barycentre import Place, bjd_tdb
 from panoptes.network.light_curves.detrending import External, detrend
 from panoptes.network.light_curves.magnitudes import LightCurves, light_curves
 from panoptes.network.light_curves.table import LightCurveTable, write_table
-from panoptes.network.linear_algebra import one_thread
 from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.photometry.measure import measure
 from panoptes.network.photometry.measurements import Frame, Measurements
@@ -95,27 +94,12 @@ def process(
     if observation is None:
         raise CannotProcess(f"the catalogue has no observation {sequence.sequence_id}")
     moment = moment or datetime.now(UTC)
-    with one_thread():
-        return _processed(
-            site, store, sequence, observation.fields, extra, picids or {}, moment, on_frame
-        )
 
-
-def _processed(
-    site: Site,
-    store: ObjectStore,
-    sequence: ObservationName,
-    observation: Fields,
-    extra: Stars | None,
-    picids: Mapping[str, str],
-    moment: datetime,
-    on_frame: Callable[[], None],
-) -> Processed:
     def looked_at() -> None:
         progressed()
         on_frame()
 
-    exposures, left = exposures_of(site, sequence.sequence_id, observation)
+    exposures, left = exposures_of(site, sequence.sequence_id, observation.fields)
     frames: list[Exposure] = []
     for each in solved(site, exposures, looked_at):
         if isinstance(each, LeftOut):
@@ -143,7 +127,7 @@ def _processed(
     path = f"{sequence.folder}/{moment:%Y%m%dT%H%M%S%f}.parquet"
     _store(store, path, table)
     run = Run(sequence, moment, path)
-    documented = write_star_documents(site.catalog, run, table, curves.scatter, picids)
+    documented = write_star_documents(site.catalog, run, table, curves.scatter, picids or {})
     _point_to(site, sequence, path, moment)
     return Processed(
         sequence_id=sequence.sequence_id,
