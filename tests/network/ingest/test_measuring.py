@@ -16,7 +16,6 @@ from panoptes.network.ingest.take import Watch
 from panoptes.network.plate_solving import triangles
 from panoptes.network.plate_solving.wcs import Wcs
 from panoptes.network.simulator.headers import Target
-from panoptes.network.simulator.night import Night
 from panoptes.network.simulator.observed_sky import ObservedSky
 from panoptes.network.site import Site
 from panoptes.network.stars import catalog
@@ -70,18 +69,6 @@ def test_a_frame_that_cannot_be_solved_says_why(tmp_path: Path) -> None:
     (image,) = images(tmp_path / "uploads", tmp_path / "data")
     assert "stars" in image["solution"]["reason"]
     assert image["measured"]["stars"] > 12
-
-
-def test_what_simulated_units_send_is_solved_where_their_mounts_point(tmp_path: Path) -> None:
-    night = Night(images=1, frame_size="medium")
-    night.send(tmp_path / "uploads")
-    told = images(tmp_path / "uploads", tmp_path / "data")
-    assert len(told) == 3
-    target = night.sky(0, 0, 0).target
-    for image in told:
-        assert image["solution"]["matched"] > 30
-        assert image["dec_image"] == pytest.approx(target.dec, abs=0.2)
-        assert image["ra_image"] == pytest.approx(target.ra, abs=0.2)
 
 
 def put(uploads: Path, sky: ObservedSky, pixels: NDArray[Any] | None = None) -> Path:
