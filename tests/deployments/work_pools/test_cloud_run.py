@@ -43,7 +43,7 @@ from tests.patience import PATIENT_SECONDS
 
 EVERY_FAULT = pytest.mark.skipif("CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check")
 """A run in an interpreter of its own costs seconds: `make test` has two of them."""
-POLLS, DELETION = "^GET ", "^DELETE .*/jobs/[^/]+$"
+POLLS, DELETION = "^GET .*/(jobs|executions)/[^/]+$", "^DELETE .*/jobs/[^/]+$"
 
 
 @pytest.fixture(scope="module")
