@@ -115,17 +115,33 @@ def test_a_run_out_of_memory_is_crashed_and_the_next_sweep_goes_on_and_no_job_is
 def test_a_run_whose_worker_loses_sight_of_it_ends_by_itself_and_its_job_is_swept(
     pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
 ) -> None:
-    two_files(site)
-    pool.save(site)
     with pool.worker(tmp_path, cloud_run.environment):
-        with cloud_run.refusals.of("GET .*/executions/"):
-            run = pool.start()
-            pool.await_state(run, "Completed")
+        run = half_done(pool, site, rest_seconds=30)
+        with cloud_run.refusals.of(POLLS):
+            awaited(lambda: "Lost connection" in pool.said(tmp_path), "the worker to give up")
+        pool.await_state(run, "Completed")
         all_is_archived(site)
     assert cloud_run.jobs() == [cloud_run.job_of(run)]
     cloud_run.age(timedelta(hours=3))
     sweep_jobs(cloud_run)
     assert cloud_run.jobs() == []
+
+
+@EVERY_FAULT
+def test_a_run_that_is_given_up_as_it_begins_is_made_again_and_its_job_is_swept(
+    pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
+) -> None:
+    two_files(site)
+    pool.save(site)
+    with pool.worker(tmp_path, cloud_run.environment):
+        with cloud_run.refusals.of("^GET .*/executions/[^/]+$"):
+            run = pool.start()
+            assert "503" in str(pool.await_state(run, "Crashed").message)
+        left = cloud_run.job_of(run)
+        swept_up(pool, site)
+        awaited(lambda: cloud_run.jobs() == [left], "the end of the second job")
+    cloud_run.age(timedelta(hours=3))
+    assert sweep_jobs(cloud_run) == [left]
 
 
 @EVERY_FAULT
