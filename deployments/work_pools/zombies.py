@@ -48,8 +48,8 @@ def make_unborn_automation(
 ) -> None:
     """Mark runs Crashed that a worker took and that have not begun after so long.
 
-    Its worker died in between, or no machine was found for its container. One that would
-    begin later is told by Prefect that it is over, and ends.
+    Its worker died in between, or no machine was found for its container. One that begins
+    later does its work all the same, and is Running again; its lease keeps others away.
     Makes the automation, or brings the one of this name up to date.
     """
     taken = {f"prefect.flow-run.{each}" for each in TAKEN}

@@ -216,6 +216,7 @@ class CloudRun:
             "job": job, "parallelism": 1, "taskCount": 1, "template": template,
             "logUri": "https://console.cloud.google.com/logs",
         }  # fmt: skip
+        self._seen(name)
         return {"name": "operation", "metadata": {"name": name}}
 
     def _start(self, name: str) -> None:

@@ -42,7 +42,8 @@ RESOURCES: Object = {
         ],
     },
     "/version": {"major": "1", "minor": "33", "gitVersion": "v1.33.0"},
-} | {
+}
+RESOURCES |= {
     path: {
         "kind": "APIResourceList",
         "apiVersion": "v1",

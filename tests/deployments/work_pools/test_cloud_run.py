@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,7 +44,7 @@ from tests.patience import PATIENT_SECONDS
 
 EVERY_FAULT = pytest.mark.skipif("CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check")
 """A run in an interpreter of its own costs seconds: `make test` has two of them."""
-POLLS, DELETION = "^GET ", "^DELETE .*/jobs/[^/]+$"
+POLLS, DELETION = "^GET .*/(jobs|executions)/[^/]+$", "^DELETE .*/jobs/[^/]+$"
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +66,15 @@ def site(tmp_path: Path) -> Site:
     return small_site(tmp_path)
 
 
-@pytest.fixture
-def impatient(prefect_stack: LocalStack) -> Iterator[None]:
+@contextmanager
+def impatience(pool: Pool) -> Iterator[None]:
     """Runs have ten seconds to begin."""
-    with prefect_stack.client() as client:
+    with pool.stack.client() as client:
         make_unborn_automation(client, beginning_seconds=10)
-        yield
-        make_unborn_automation(client)
+        try:
+            yield
+        finally:
+            make_unborn_automation(client)
 
 
 def sweep_jobs(cloud_run: CloudRun, *options: str) -> list[str]:
@@ -115,12 +118,11 @@ def test_a_run_out_of_memory_is_crashed_and_the_next_sweep_goes_on_and_no_job_is
 def test_a_run_whose_worker_loses_sight_of_it_ends_by_itself_and_its_job_is_swept(
     pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
 ) -> None:
-    two_files(site)
-    pool.save(site)
     with pool.worker(tmp_path, cloud_run.environment):
-        with cloud_run.refusals.of("GET .*/executions/"):
-            run = pool.start()
-            pool.await_state(run, "Completed")
+        run = half_done(pool, site, rest_seconds=30)
+        with cloud_run.refusals.of(POLLS):
+            awaited(lambda: "Lost connection" in pool.said(tmp_path), "the worker to give up")
+        pool.await_state(run, "Completed")
         all_is_archived(site)
     assert cloud_run.jobs() == [cloud_run.job_of(run)]
     cloud_run.age(timedelta(hours=3))
@@ -129,18 +131,36 @@ def test_a_run_whose_worker_loses_sight_of_it_ends_by_itself_and_its_job_is_swep
 
 
 @EVERY_FAULT
+def test_a_run_that_is_given_up_as_it_begins_is_made_again_and_its_job_is_swept(
+    pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
+) -> None:
+    two_files(site)
+    pool.save(site)
+    with pool.worker(tmp_path, cloud_run.environment):
+        with cloud_run.refusals.of("^GET .*/executions/[^/]+$"):
+            run = pool.start()
+            assert "503" in str(pool.await_state(run, "Crashed").message)
+        left = cloud_run.job_of(run)
+        swept_up(pool, site)
+        awaited(lambda: cloud_run.jobs() == [left], "the end of the second job")
+    cloud_run.age(timedelta(hours=3))
+    assert sweep_jobs(cloud_run) == [left]
+
+
+@EVERY_FAULT
 def test_a_run_whose_worker_dies_before_it_began_is_crashed_and_its_job_is_swept(
-    pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path, impatient: None
+    pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
 ) -> None:
     two_files(site)
     pool.save(site)
     cloud_run.holds_begin.set()
-    with pool.worker(tmp_path, cloud_run.environment) as worker:
-        run = pool.start()
-        awaited(lambda: cloud_run.waits_to_begin, "a job that is to begin")
-        worker.kill()
-        worker.wait()
-    assert pool.await_state(run, "Crashed").message == UNBORN_MESSAGE
+    with impatience(pool):
+        with pool.worker(tmp_path, cloud_run.environment) as worker:
+            run = pool.start()
+            awaited(lambda: cloud_run.waits_to_begin, "a job that is to begin")
+            worker.kill()
+            worker.wait()
+        assert pool.await_state(run, "Crashed").message == UNBORN_MESSAGE
     cloud_run.holds_begin.clear()
     left = cloud_run.job_of(run)
     cloud_run.age(timedelta(hours=3))
@@ -152,20 +172,20 @@ def test_a_run_whose_worker_dies_before_it_began_is_crashed_and_its_job_is_swept
 
 
 @EVERY_FAULT
-def test_an_execution_that_begins_after_its_run_was_given_up_does_nothing(
-    pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path, impatient: None
+def test_an_execution_that_begins_after_its_run_was_given_up_does_the_work_all_the_same(
+    pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
 ) -> None:
     two_files(site)
     pool.save(site)
     cloud_run.has_room = False
     with pool.worker(tmp_path, cloud_run.environment):
-        run = pool.start()
-        assert pool.await_state(run, "Crashed").message == UNBORN_MESSAGE
+        with impatience(pool):
+            run = pool.start()
+            assert pool.await_state(run, "Crashed").message == UNBORN_MESSAGE
         cloud_run.has_room = True
-        awaited(lambda: cloud_run.jobs() == [], "the late execution's end")
-        assert pool.state(run).is_crashed()
-        assert len(list(site.store("incoming").list())) == 2
-        swept_up(pool, site)
+        awaited(lambda: pool.state(run).is_completed(), "the late execution's end")
+        all_is_archived(site)
+        awaited(lambda: cloud_run.jobs() == [], "the end of its job")
 
 
 @EVERY_FAULT
