@@ -127,13 +127,15 @@ class Load:
     postmaster: Path
 
     def seconds(self) -> dict[str, float]:
-        spent = {name: _cpu(self.processes.process_id(name)) for name in self.names}
+        spent = {name: cpu_seconds(self.processes.process_id(name)) for name in self.names}
         if self.postmaster.exists():
-            spent["postgres"] = _cpu(int(self.postmaster.read_text().split()[0]), children=True)
+            spent["postgres"] = cpu_seconds(
+                int(self.postmaster.read_text().split()[0]), children=True
+            )
         return spent
 
 
-def _cpu(process: int, *, children: bool = False) -> float:
+def cpu_seconds(process: int, *, children: bool = False) -> float:
     """Of a process; `children`: and of those that it has, and of those that have ended."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     ticks = sum(int(each) for each in fields[11 : 15 if children else 13])
@@ -142,17 +144,36 @@ def _cpu(process: int, *, children: bool = False) -> float:
         tasks = Path(f"/proc/{process}/task/{process}/children").read_text().split()
         for child in tasks:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                spent += _cpu(int(child))
+                spent += cpu_seconds(int(child))
     return spent
 
 
-async def prepare(api: httpx.AsyncClient) -> tuple[str, str]:
+class Api:
+    """Prefect's, asked as its client does: again where it is busy or breaks off."""
+
+    def __init__(self, url: str) -> None:
+        limits = httpx.Limits(max_connections=200, keepalive_expiry=2.0)
+        self.client = httpx.AsyncClient(base_url=url, timeout=120, limits=limits)
+
+    async def ask(self, method: str, path: str, document: Any = None) -> Any:
+        for pause in (1.0, 2.0, 4.0, 8.0, None):
+            try:
+                answer = await self.client.request(method, path, json=document)
+                if answer.status_code not in (429, 502, 503) or pause is None:
+                    answer.raise_for_status()
+                    return answer.json() if answer.content else None
+            except httpx.TransportError:
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+        raise AssertionError
+
+
+async def prepare(api: Api) -> tuple[str, str]:
     """A work pool, a deployment and the automation of prefect.yaml; the pool's name, deployment."""
 
     async def made(path: str, **document: Any) -> dict[str, Any]:
-        answer = await api.post(path, json=document)
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
+        found: dict[str, Any] = await api.ask("POST", path, document)
         return found
 
     flow = await made("/flows/", name="ingest-observation")
@@ -182,14 +203,14 @@ async def prepare(api: httpx.AsyncClient) -> tuple[str, str]:
     return WORK_POOL, str(deployment["id"])
 
 
-async def send(api: httpx.AsyncClient, night: Night, rate: float, seconds: float) -> None:
+async def send(api: Api, night: Night, rate: float, seconds: float) -> None:
     """Events at this rate, those of half a second in one request, as the receiver does."""
     begun, number = time.time(), 0
     while number < rate * seconds:
         due = min(int((time.time() - begun) * rate) + 1, int(rate * seconds + 0.5))
         batch = [_event(each) for each in range(number, due)]
         if batch:
-            (await api.post("/events", json=batch)).raise_for_status()
+            await api.ask("POST", "/events", batch)
             for each in batch:
                 night.sent[each["resource"][SEQUENCE_LABEL]] = time.time()
             number = due
@@ -210,17 +231,16 @@ def _document(event: str, resource: dict[str, str]) -> dict[str, Any]:
     return {"id": str(uuid.uuid4()), "occurred": now, "event": event, "resource": resource}
 
 
-async def work(apis: list[httpx.AsyncClient], pool: str, night: Night, events: int) -> None:
+async def work(apis: list[Api], pool: str, night: Night, events: int) -> None:
     """A worker that asks once a second, and has any number of runs at once."""
     running: set[asyncio.Task[None]] = set()
     seen: set[str] = set()
     turn = 0
     while len(night.ended) < events:
-        answer = await apis[0].post(
-            f"/work_pools/{pool}/get_scheduled_flow_runs", json={"limit": 200}
+        waiting = await apis[0].ask(
+            "POST", f"/work_pools/{pool}/get_scheduled_flow_runs", {"limit": 200}
         )
-        answer.raise_for_status()
-        for each in answer.json():
+        for each in waiting:
             run = each["flow_run"]
             if run["id"] not in seen:
                 seen.add(run["id"])
@@ -230,29 +250,29 @@ async def work(apis: list[httpx.AsyncClient], pool: str, night: Night, events: i
         await asyncio.sleep(1.0)
 
 
-async def _run(api: httpx.AsyncClient, night: Night, run: dict[str, Any]) -> None:
+async def _run(api: Api, night: Night, run: dict[str, Any]) -> None:
     """What a run of one file asks of Prefect."""
     name, path = run["parameters"]["sequence_id"], f"/flow_runs/{run['id']}"
 
     async def state(kind: str) -> None:
-        await api.post(f"{path}/set_state", json={"state": {"type": kind}, "force": False})
+        await api.ask("POST", f"{path}/set_state", {"state": {"type": kind}, "force": False})
 
     night.made[name] = datetime.fromisoformat(run["created"]).timestamp()
     await state("PENDING")
-    await api.get(path)
-    await api.get(f"/deployments/{run['deployment_id']}")
+    await api.ask("GET", path)
+    await api.ask("GET", f"/deployments/{run['deployment_id']}")
     await state("RUNNING")
     night.begun[name] = time.time()
     artifact = {"type": "progress", "key": name.lower().replace("_", "-"), "data": 0.0}
-    made = await api.post("/artifacts/", json=artifact | {"flow_run_id": run["id"]})
+    made = await api.ask("POST", "/artifacts/", artifact | {"flow_run_id": run["id"]})
     await asyncio.sleep(SLEEP_SECONDS)
     log = {
         "name": "prefect.flow_runs", "level": 20, "message": "1 catalogued",
         "timestamp": datetime.now(UTC).isoformat(), "flow_run_id": run["id"],
     }  # fmt: skip
-    await api.post("/logs/", json=[log] * 6)
-    await api.post("/events", json=[_task_event(run["id"], number) for number in range(15)])
-    await api.patch(f"/artifacts/{made.json()['id']}", json={"data": 100.0})
+    await api.ask("POST", "/logs/", [log] * 6)
+    await api.ask("POST", "/events", [_task_event(run["id"], number) for number in range(15)])
+    await api.ask("PATCH", f"/artifacts/{made['id']}", {"data": 100.0})
     await state("COMPLETED")
     night.ended[name] = time.time()
 
@@ -286,10 +306,9 @@ async def simulate(
 ) -> None:
     night = Night()
     async with contextlib.AsyncExitStack() as opened:
-        apis = [
-            await opened.enter_async_context(httpx.AsyncClient(base_url=url, timeout=120))
-            for url in urls
-        ]
+        apis = [Api(url) for url in urls]
+        for api in apis:
+            await opened.enter_async_context(api.client)
         pool, _ = await prepare(apis[0])
         before, begun = load.seconds(), time.time()
         events = int(rate * seconds + 0.5)
