@@ -18,24 +18,24 @@ class Night:
 
     cameras: float = 2
     frames: float = 240
-    """Of a camera: eight hours at one in two minutes."""
+    """Of a camera: eight hours at one in two minutes; each a FITS file and a camera raw."""
     run_frames: float = 2.5
     """Frames that one run takes: a window of five minutes."""
-    megabytes: float = 12.0
-    """Archived, of a frame, with its picture; a camera raw in place of a FITS file is 45 more."""
-    frame_seconds: float = 1.3
+    megabytes: float = 54.0
+    """Archived, of a frame; without a camera raw 19."""
+    frame_seconds: float = 1.2
     """Processor, of a frame: decode, compress, verify, measure, record."""
     run_seconds: float = 0.5
     """Processor, of a run's start where workers are warm."""
     server_seconds: float = 0.3
     """Processor, of Prefect's server a run."""
-    frame_reads: float = 9
-    frame_writes: float = 3
+    frame_reads: float = 18
+    frame_writes: float = 6
     """Of documents, a frame."""
     run_reads: float = 22
     run_writes: float = 10
-    frame_puts: float = 2
-    frame_gets: float = 7
+    frame_puts: float = 6
+    frame_gets: float = 14
     """Requests to the buckets, a frame."""
     run_lists: float = 12
 
@@ -64,7 +64,7 @@ def amounts(units: float, night: Night) -> dict[str, float]:
         "reads-100k": (frames * night.frame_reads + runs * night.run_reads) / 1e5,
         "puts-10k": (frames * night.frame_puts + runs * night.run_lists) / 1e4,
         "gets-10k": frames * night.frame_gets / 1e4,
-        "messages-gb": frames * 2e-6,  # at least a thousand bytes each, in and out
+        "messages-gb": frames * 4e-6,  # of two files, at least a thousand bytes each, in and out
     }
 
 
