@@ -70,8 +70,8 @@ faults: $(ready) ## everything that can break, broken; report in build/faults.md
 fuzz: $(ready) ## damaged files through the whole ingest (N=100000 of them, FIRST=n); build/fuzz/report.txt
 	@$(bin)/python -m tests.fuzz --count $(or $(N),10000) --first $(or $(FIRST),0) $(ARGS)
 
-cloud-check: $(ready) ## what can be checked here of Google Cloud and Kubernetes (with gcloud: each of its commands)
-	@CLOUD_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/cloud \
+cloud-check: $(ready) ## what can be checked here of Google Cloud, Kubernetes and clusters (with gcloud, and with Ray)
+	@CLOUD_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/cloud tests/flows/test_clusters.py \
 	    tests/deployments/work_pools/test_kubernetes.py tests/deployments/work_pools/test_cloud_run.py $(ARGS)
 
 container-check: $(ready) ## the container image built and run, as root with podman, runc and mmdebstrap

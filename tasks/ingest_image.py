@@ -113,8 +113,9 @@ class AsTasks:
                 for group in groups:
                     if len(pending) >= at_once:
                         yield next_done()
-                    network, files = _quoted(self.network, group)
-                    future = runner.submit(ingest_image, {"network": network, "files": files})
+                    # Not quoted: Dask takes a quote for a plain tuple.
+                    given = {"network": self.network, "files": group}
+                    future = runner.submit(ingest_image, given)
                     pending[future] = group
                     future.add_done_callback(done.put)
                 while pending:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pickle
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from panoptes.network.errors import ADVICE, BadInput, TransientError, is_transient, published
+from panoptes.network.ingest.deposit import OutputLost
+from panoptes.network.processing.exposures import FrameLost
+from panoptes.network.storage.store import Mismatch, ObjectInfo
+from panoptes.network.units.keys import AlreadyGiven, TooManyTries
 
 CODE = re.compile(r"BadInput\(\s*\"([a-z0-9-]+)\"")
 
@@ -44,6 +49,26 @@ def test_every_code_in_the_source_has_advice(repository: Path) -> None:
 def test_bad_input_comes_whole_out_of_another_process() -> None:
     bad = pickle.loads(pickle.dumps(BadInput("no-image", "none of its 2 HDUs has pixels")))
     assert (bad.code, bad.detail) == ("no-image", "none of its 2 HDUs has pixels")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Mismatch(
+            ObjectInfo("a.fits", 5, 7, "AAAAAA==", datetime(2026, 1, 1, tzinfo=UTC)), "BBBBBB=="
+        ),
+        OutputLost("images/a.fits.fz is gone"),
+        TooManyTries(3.0),
+        AlreadyGiven("PAN001"),
+        FrameLost("PAN001_14d3bd_20180216T112430", "it has no pixels"),
+    ],
+    ids=repr,
+)
+def test_an_error_comes_out_of_another_process_as_what_it_was(error: Exception) -> None:
+    there = pickle.loads(pickle.dumps(error))
+    assert type(there) is type(error)
+    assert str(there) == str(error)
+    assert vars(there) == vars(error)
 
 
 @pytest.mark.parametrize("error", [TransientError("busy"), ConnectionResetError(), TimeoutError()])

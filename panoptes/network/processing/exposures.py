@@ -63,8 +63,11 @@ class FrameLost(Exception):
     """An image of which light curves were to be made cannot be read; the message says why."""
 
     def __init__(self, image_id: str, reason: str) -> None:
-        super().__init__(f"{image_id}: {reason}")
+        super().__init__(image_id, reason)
         self.left_out = LeftOut(image_id, reason)
+
+    def __str__(self) -> str:
+        return f"{self.left_out.image_id}: {self.left_out.reason}"
 
 
 def exposures_of(

@@ -39,17 +39,23 @@ class TooManyTries(Exception):
     """Nobody is listened to about this unit for a while."""
 
     def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
         self.seconds = max(1, round(seconds))
-        super().__init__("too many wrong secrets: try again later")
+
+    def __str__(self) -> str:
+        return "too many wrong secrets: try again later"
 
 
 class AlreadyGiven(Exception):
     """The key was given before."""
 
     def __init__(self, unit_id: str) -> None:
-        super().__init__(
-            f"the key of {unit_id} was given already: ask the network's operators for a new one"
-        )
+        super().__init__(unit_id)
+        self.unit_id = unit_id
+
+    def __str__(self) -> str:
+        advice = "ask the network's operators for a new one"
+        return f"the key of {self.unit_id} was given already: {advice}"
 
 
 @dataclass(frozen=True)
