@@ -48,7 +48,7 @@ docs: $(ready) ## the docs site, into build/docs (installs Sphinx, once)
 	    $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@$(bin)/python docs/build.py
 
-science: $(ready) ## what the images are worth: solving, scatter, transits kept, planets found (20 minutes)
+science: $(ready) ## what the images are worth: solving, scatter, transits kept, planets found; AstroWISP beside it (25 minutes)
 	@$(bin)/python -c 'import astrowisp' 2>/dev/null || \
 	    $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[science]'
 	@OMP_NUM_THREADS=1 $(bin)/python -m benchmarks.science $(ARGS)

@@ -1,8 +1,8 @@
 """What the images are worth, in one table: ``make science``.
 
-``python -m benchmarks.science --scatter 1 2 3 --transits 31 32 --solving 17 --seasons 1761``
-takes other seeds. It takes some 20 minutes of one processor, and writes a line as soon as it is
-known.
+``python -m benchmarks.science --scatter 1 2 3 --transits 31 32 --solving 17 --seasons 1761
+--astrowisp 201`` takes other seeds. It takes some 25 minutes of one processor, and writes a line
+as soon as it is known.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.science.observed import Observed
-from panoptes.network.light_curves.magnitudes import light_curves
-from panoptes.network.photometry.measurements import EDGE, Measurements
+from panoptes.network.light_curves.magnitudes import light_curves, median_over_frames
+from panoptes.network.photometry.measurements import EDGE
 from panoptes.network.simulator.headers import TARGETS
 from panoptes.network.simulator.observed_sky import CELL, ObservedSky
 from panoptes.network.simulator.sensor import BIAS, READ_VARIANCE, SATURATION, VARIANCE_PER_ADU
@@ -33,6 +33,8 @@ FRAMES = 20
 MAGNITUDES = (8.0, 8.5, 9.0, 9.5, 10.0, 11.0)
 _CLIPPED = 16
 """Of a mask: AstroWISP's OVERSATURATED."""
+_SHARES = np.array([0.25, 0.5, 0.25])
+"""Of R, G and B in the mask."""
 _PIXELS = 20
 """Whose noise a star has: for weights alone."""
 _MARGIN = 24
@@ -92,10 +94,13 @@ def fluxes(
     names = ["shape", *(f"aperture {each:g}" for each in settings.apertures)]
     found = {name: np.full((len(g), 3), np.nan) for name in names}
     planes = [plane(pixels, colour) for colour in range(3)]
-    skies, trees = [], []
+    trees = []
     for colour, each in enumerate(planes):
+        # Its circles take away sky of their own area, not of the pixels that the map scales up:
+        # there must be next to none.
+        each.light[:] -= np.median(each.light)
         sky = BackgroundExtractor(each.light, settings.inner, settings.outer)
-        skies.append(float(np.median(sky(at_x, at_y)[0])))
+        sky(at_x, at_y)
         fit = FitStarShape(
             mode="PSF",
             grid=list(settings.grid),
@@ -119,8 +124,7 @@ def fluxes(
             gain=1 / VARIANCE_PER_ADU,
             magnitude_1adu=10.0,
         )
-        light = np.ascontiguousarray(each.light - skies[colour] + skies[1])
-        circles((light, each.error, each.mask.view("S1")), trees[1])
+        circles((each.light, each.error, each.mask.view("S1")), trees[1])
         for number, name in enumerate(names[1:]):
             mag = trees[1].get(f"apphot.mag.0.{number}", shape=(len(some),))
             bad = trees[1].get(f"apphot.quality.0.{number}", c_uint, shape=(len(some),))
@@ -128,26 +132,37 @@ def fluxes(
     return found
 
 
-def curves(measured: Measurements, flux: Floats) -> tuple[Floats, Floats]:
-    """Magnitudes (frames, stars, channels) and their scatter, by our own fit, of fluxes of R, G
-    and B (frames, stars, 3)."""
+def curves(made: Observed, flux: Floats) -> Floats:
+    """Magnitudes (frames, stars, channels) by our own fit, of fluxes of R, G and B (frames,
+    stars, 3) and of their sum. A neighbour's light within a circle would make a star seem
+    steadier than it is: what more than its own is measured is accounted for."""
+    measured = made.measured
     told = np.where(flux > 0, flux, np.nan)
-    told = np.concatenate([told, (told @ np.array([0.25, 0.5, 0.25]))[:, :, None]], axis=2)
-    sky = measured.sky.mean()
-    empty = READ_VARIANCE + VARIANCE_PER_ADU * (sky - BIAS)
+    told = np.concatenate([told, (told @ _SHARES)[:, :, None]], axis=2)
+    empty = READ_VARIANCE + VARIANCE_PER_ADU * (measured.sky.mean() - BIAS)
     noise = np.sqrt(_PIXELS * empty + VARIANCE_PER_ADU * told)
     flag = np.where(np.isfinite(told).any(axis=2), 0, EDGE).astype(np.int32)
-    made = light_curves(replace(measured, flux=told, flux_error=noise, flag=flag))
-    return made.mag, made.scatter
+    mag = light_curves(replace(measured, flux=told, flux_error=noise, flag=flag)).mag
+    often = np.isfinite(mag).mean(axis=0) > 0.8
+    mag = np.where(often, mag, np.nan)
+    own = measured.flux[:, :, :3]
+    own = np.concatenate([own, (own @ _SHARES)[:, :, None]], axis=2)
+    more = median_over_frames(told / own)
+    more /= np.nanmedian(more[np.abs(measured.g - 9.25) < 0.75], axis=0)
+    middle = median_over_frames(mag)
+    return middle + (mag - middle) * np.maximum(more, 1)
 
 
-def combined(mag: Floats, scatter: Floats) -> Floats:
+def scatter_of(mag: Floats) -> Floats:
+    return 1.4826 * median_over_frames(np.abs(mag - median_over_frames(mag)))
+
+
+def combined(mag: Floats) -> Floats:
     """Scatter (stars,) of the mean of all channels, weighted by their scatter."""
-    away = mag - np.nanmedian(mag, axis=0)
-    weight = np.where(np.isfinite(away), 1 / np.maximum(scatter, 1e-4) ** 2, 0)
+    away = mag - median_over_frames(mag)
+    weight = np.where(np.isfinite(away), 1 / np.maximum(scatter_of(mag), 1e-4) ** 2, 0)
     with np.errstate(invalid="ignore"):
-        mean = np.nansum(away * weight, axis=2) / weight.sum(axis=2)
-    return np.asarray(1.4826 * np.nanmedian(np.abs(mean - np.nanmedian(mean, axis=0)), axis=0))
+        return scatter_of(np.nansum(away * weight, axis=2) / weight.sum(axis=2))
 
 
 def run(seed: int, frames: int = FRAMES, settings: Settings | None = None) -> dict[str, Any]:
@@ -168,16 +183,14 @@ def run(seed: int, frames: int = FRAMES, settings: Settings | None = None) -> di
 
 def compare(made: Observed, many: list[dict[str, Floats]]) -> dict[str, Any]:
     choices: dict[str, Floats] = {}
-    mags, scatters = [], []
+    mags = []
     for name in many[0]:
-        mag, scatter = curves(made.measured, np.stack([each[name] for each in many]))
-        often = np.isfinite(mag).mean(axis=0) > 0.8
-        scatter = np.where(often, scatter, np.nan)
-        choices[f"{name}, colours combined"] = combined(mag[:, :, :3], scatter[:, :3])
+        mag = curves(made, np.stack([each[name] for each in many]))
+        scatter = scatter_of(mag)
+        choices[f"{name}, colours combined"] = combined(mag[:, :, :3])
         choices |= {f"{name}, {of}": scatter[:, at] for at, of in enumerate(("R", "G", "B", "sum"))}
         mags.append(mag[:, :, :3])
-        scatters.append(scatter[:, :3])
-    choices["everything combined"] = combined(np.concatenate(mags, 2), np.concatenate(scatters, 1))
+    choices["everything combined"] = combined(np.concatenate(mags, axis=2))
     ours = made.curves.scatter[:, 3]
     both = np.isfinite(made.curves.mag[:, :, 3]).mean(axis=0) > 0.8
     both &= np.isfinite(choices["shape, G"])
