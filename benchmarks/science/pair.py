@@ -13,6 +13,7 @@ import math
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ Floats = NDArray[np.float64]
 BEGAN = datetime(2016, 9, 9, 8, 12, 26, tzinfo=UTC)
 FILES = (("unsolved.fits", 0), ("solved.fits.fz", 1))
 EXPOSURE = 120.4
+PLACE = (301.56439, 44.456875)
+"""Degrees, roughly."""
 BINS = ((7.5, 8.5), (8.5, 9.0), (9.0, 9.5), (9.5, 10.0))
 GREENS = ((0, 0), (1, 1))
 """Row and column in the mask's cell."""
@@ -51,20 +54,28 @@ def frames() -> list[Frame]:
         pixels = np.asarray(fits.getdata(REAL / name, hdu)).astype(np.uint16)
         middle = BEGAN + timedelta(seconds=128 * number + EXPOSURE / 2)
         seen = find_stars(pixels)
-        solution = solve(seen.stars, seen.shape, middle, hints=[(301.56439, 44.456875)])
+        solution = solve(seen.stars, seen.shape, middle, hints=[PLACE])
         found.append(Frame(pixels, solution.wcs, middle, EXPOSURE, 1.0))
     return found
 
 
 def on_both(pair: list[Frame]) -> Stars:
     """The catalogue's stars that are well within both frames."""
-    stars = stars_in(*pair[0].wcs.crval, 2.0, pair[0].time)  # type: ignore[attr-defined]
+    stars = stars_in(*PLACE, 2.0, pair[0].time)
     inside = np.ones(len(stars), bool)
     for frame in pair:
         x, y = frame.wcs.to_pixels(stars.ra, stars.dec)
         rows, columns = frame.pixels.shape
         inside &= (np.minimum(x, y) > 12) & (x < columns - 13) & (y < rows - 13)
     return stars.of(inside)
+
+
+def measured(pair: list[Frame], stars: Stars) -> Measurements:
+    return measure([partial(_same, frame) for frame in pair], stars)
+
+
+def _same(frame: Frame) -> Frame:
+    return frame
 
 
 def difference(found: Measurements, flux: Floats) -> Floats:
@@ -119,7 +130,7 @@ def kept(pair: list[Frame], stars: Stars, whole: Floats) -> list[float]:
             near &= pixels < pixels.max()
             pixels[near] -= DIP * (pixels - sky)[near]
         dimmed = replace(pair[1], pixels=np.rint(pixels).astype(np.uint16))
-        found = measure([lambda: pair[0], lambda dimmed=dimmed: dimmed], stars)
+        found = measured([pair[0], dimmed], stars)
         more = difference(found, found.flux[:, :, 3]) - whole
         share = more[some] / (-2.5 * math.log10(1 - DIP))
         shares += [float(each) for each in share[stars.g[some] < 9.5] if np.isfinite(each)]
@@ -133,7 +144,7 @@ def run() -> dict[str, Any]:
     if not pair:
         return {}
     stars = on_both(pair)
-    found = measure([lambda: pair[0], lambda: pair[1]], stars)
+    found = measured(pair, stars)
     fitted = {name: difference(found, found.flux[:, :, at]) for at, name in enumerate(CHANNELS)}
     formal = 1.0857 * np.sqrt(((found.flux_error / found.flux) ** 2).mean(axis=0))
     circles = {
