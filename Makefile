@@ -48,7 +48,9 @@ docs: $(ready) ## the docs site, into build/docs (installs Sphinx, once)
 	    $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@$(bin)/python docs/build.py
 
-science: $(ready) ## what the images are worth: solving, scatter, transits kept, planets found (20 minutes)
+science: $(ready) ## what the images are worth: solving, scatter, transits kept, planets found; AstroWISP beside it (25 minutes)
+	@$(bin)/python -c 'import astrowisp' 2>/dev/null || \
+	    $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[science]'
 	@OMP_NUM_THREADS=1 $(bin)/python -m benchmarks.science $(ARGS)
 
 check: $(ready) ## style, types, who imports whom, and that the tables in docs are current
@@ -94,7 +96,7 @@ constraints: ## renew the pins in constraints.txt from the package index
 	work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 	echo 'Resolving the newest versions that pyproject.toml allows...' && \
 	"$$python" -m venv "$$work/venv" && \
-	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test,docs]' && \
+	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test,docs,science]' && \
 	"$$work/venv/bin/python" -m pip list --format=freeze --exclude-editable \
 	    --exclude pip --exclude setuptools --disable-pip-version-check > "$$work/pins" && \
 	LC_ALL=C sort -f "$$work/pins" > constraints.txt && \

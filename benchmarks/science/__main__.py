@@ -1,8 +1,8 @@
 """What the images are worth, in one table: ``make science``.
 
-``python -m benchmarks.science --scatter 1 2 3 --transits 31 32 --solving 17 --seasons 1761``
-takes other seeds. It takes some 20 minutes of one processor, and writes a line as soon as it is
-known.
+``python -m benchmarks.science --scatter 1 2 3 --transits 31 32 --solving 17 --seasons 1761
+--astrowisp 201`` takes other seeds. It takes some 25 minutes of one processor, and writes a line
+as soon as it is known.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from statistics import mean, median
 from typing import Any, NamedTuple
 
-from benchmarks.science import scatter, seasons, solving, transits
+from benchmarks.science import astrowisp, pair, scatter, seasons, solving, transits
 
 AT_MOST = {8.5: 1.55, 9.0: 1.30, 9.5: 1.10, 10.0: 1.05, 11.0: 1.10}
 """Scatter over formal noise, by G."""
@@ -104,11 +104,31 @@ def seasoned(seeds: Sequence[int]) -> Iterator[Row]:
     yield Row("CPU of a star's season", "", f"{cpu:.2f} s", reached=True)
 
 
+def beside_astrowisp(seeds: Sequence[int]) -> Iterator[Row]:
+    runs = [astrowisp.run(seed) for seed in seeds]
+    for g in (8.0, 8.5, 9.0, 9.5, 10.0) if runs else ():
+        ratios = [run["magnitudes"][g]["ratio"] for run in runs]
+        said = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        yield Row(f"scatter over AstroWISP's best, G {g:g}", "<= 0.80", said, median(ratios) <= 0.8)
+
+
+def paired() -> Iterator[Row]:
+    """The real pair, which has no goals; no row where its files are not at hand."""
+    found = pair.run()
+    for g, each in found.get("magnitudes", {}).items():
+        said = f"{each['all']} mmag, {each['ratio']} of noise"
+        yield Row(f"real pair, G {g}, {each['stars']} stars", "", said, reached=True)
+    if found:
+        said = f"{found['share of a dip kept']:.2f}"
+        yield Row("real pair, share of a dip kept", "", said, reached=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scatter", type=int, nargs="*", default=scatter.SEEDS)
     parser.add_argument("--transits", type=int, nargs="*", default=transits.SEEDS)
     parser.add_argument("--seasons", type=int, nargs="*", default=list(seasons.FIELDS))
+    parser.add_argument("--astrowisp", type=int, nargs="*", default=astrowisp.SEEDS)
     parser.add_argument("--solving", type=int, default=solving.SEED)
     chosen = parser.parse_args()
     missed = 0
@@ -117,6 +137,8 @@ def main() -> None:
         scattered(chosen.scatter),
         kept(chosen.transits),
         seasoned(chosen.seasons),
+        beside_astrowisp(chosen.astrowisp),
+        paired(),
     )
     for rows in every:
         for row in rows:
