@@ -2,8 +2,8 @@
 have one.
 
 ``python -m benchmarks.science.seasons 1761 1762`` runs these seeds. Each observes one field in
-one or two nights, as the network makes light curves of it, at every second frame of 7.1 hours. A season
-of a star of G 6.5 to 8.5 is drawn from its own nights: turned round in time, or not, and
+one or two nights, as the network makes light curves of it, at every second frame of 7.1 hours. A
+season of a star of G 6.5 to 8.5 is drawn from its own nights: turned round in time, or not, and
 begun anywhere, with a level and a slope of each night's own, and transits where there are any.
 So a star that is noisy stays so, and what disturbs one of its nights comes back 15 or 30 times.
 
