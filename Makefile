@@ -96,7 +96,7 @@ constraints: ## renew the pins in constraints.txt from the package index
 	work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 	echo 'Resolving the newest versions that pyproject.toml allows...' && \
 	"$$python" -m venv "$$work/venv" && \
-	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test,docs,science]' && \
+	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test,docs,science,ray]' && \
 	"$$work/venv/bin/python" -m pip list --format=freeze --exclude-editable \
 	    --exclude pip --exclude setuptools --disable-pip-version-check > "$$work/pins" && \
 	LC_ALL=C sort -f "$$work/pins" > constraints.txt && \

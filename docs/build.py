@@ -35,6 +35,7 @@ PARTS = {
         "notices",
         "services",
         "cloud",
+        "scale",
     ],
     "Reference": [
         "command-line",

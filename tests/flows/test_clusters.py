@@ -35,9 +35,9 @@ from panoptes.network.site import Site
 from tests import sites
 from tests.clusters import dask_cluster, ray_cluster
 from tests.emulators.demo import emulated_bucket
-from tests.files import SEQUENCE, SEQUENCE_ID, tiny_fits
+from tests.files import SEQUENCE, SEQUENCE_ID, place, tiny_fits
 from tests.google_key import service_account
-from tests.local_http import serving
+from tests.local_http import free_port, serving
 from tests.patience import PATIENT_SECONDS
 
 DIES = """
@@ -121,6 +121,19 @@ def test_on_ray_every_frame_is_catalogued_once_though_a_node_is_killed_in_the_mi
     assert state.is_completed(), state.message
     assert "1 quarantined (truncated-file)" in (state.message or "")
     judge(on_google, names)
+
+
+def test_a_run_whose_cluster_is_away_says_so_and_takes_nothing(
+    tmp_path: Path, prefect_api: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.image_runners.CONNECT_SECONDS", 1)
+    site = sites.drained(tmp_path)
+    place(sites.incoming(site), f"{SEQUENCE}/20180216T110000.fits", tiny_fits())
+    state = ingest(site, address := f"dask://127.0.0.1:{free_port()}")
+    assert state.is_failed()
+    said = f"broken off, the next sweep goes on: no Dask cluster answers at {address}"
+    assert (state.message or "").startswith(said)
+    assert len(sites.waiting(site)) == 1
 
 
 def upload(site: Site) -> list[str]:
