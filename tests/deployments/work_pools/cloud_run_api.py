@@ -119,6 +119,8 @@ class CloudRun:
     def age(self, by: timedelta) -> None:
         """As if everything here had happened earlier."""
         with self._lock:
+            for name in self._executions:
+                self._seen(name)  # what has ended, has ended by now
             for each in (*self._jobs.values(), *self._executions.values()):
                 for key in ("createTime", "completionTime"):
                     if key in each:

@@ -60,6 +60,10 @@ RESOURCES |= {
     }
     for path, plural in (("/api/v1", PODS), ("/apis/batch/v1", JOBS))
 }
+RESOURCES["/api/v1"]["resources"].append(
+    {"name": "namespaces", "singularName": "namespace", "kind": "Namespace",
+     "namespaced": False, "verbs": ["get"]}
+)  # fmt: skip
 """What there is, for who asks first: kubectl and the operator within the worker."""
 NO_ROOM = {
     "type": "PodScheduled",

@@ -161,11 +161,11 @@ def pool_on(stack: LocalStack, kind: str) -> Iterator[Pool]:
             client.delete_work_pool(pool.name)
 
 
-def half_done(pool: Pool, site: Site, *, rest_seconds: float = 3600) -> uuid.UUID:
+def half_done(pool: Pool, site: Site) -> uuid.UUID:
     """Start a run, which has taken one file by now and waits for another to come to rest."""
     site.store("incoming").put(FIRST, tiny_fits(seed=1))  # at rest at once
     place(sites.incoming(site), SECOND, tiny_fits(seed=2))
-    pool.save(site.changed(rest_seconds=rest_seconds))
+    pool.save(site.changed(rest_seconds=3600))
     run = pool.start()
     awaited(lambda: sites.waiting(site) == [SECOND], "the first file's archive")
     assert pool.state(run).is_running()

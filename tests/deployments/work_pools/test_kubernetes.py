@@ -30,6 +30,9 @@ from tests.deployments.work_pools.pooled import (
 EVERY_FAULT = pytest.mark.skipif("CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check")
 """A run in an interpreter of its own costs seconds: `make test` has two of them."""
 
+BY_ITS_OBSERVER = "No active or succeeded pods found for any job"
+"""What Prefect's worker says of a run whose job has failed."""
+
 
 @pytest.fixture(scope="module")
 def pool(prefect_stack: LocalStack) -> Iterator[Pool]:
@@ -55,7 +58,7 @@ def test_a_run_out_of_memory_is_crashed_and_the_next_sweep_goes_on_while_the_api
     with every_request, pool.worker(tmp_path, cluster.environment):
         run = half_done(pool, site)
         cluster.kill_for_memory(cluster.job_of(run))
-        pool.await_state(run, "Crashed")
+        assert pool.await_state(run, "Crashed").message == BY_ITS_OBSERVER
         swept_up(pool, site)
     refused = Counter(cluster.refusals.refused)
     assert refused["POST /apis/batch/v1/namespaces/default/jobs"] == 4, "two for each job"
@@ -98,7 +101,7 @@ def test_a_run_whose_job_is_refused_is_crashed_and_the_next_sweep_makes_another(
     with pool.worker(tmp_path, cluster.environment):
         with cluster.refusals.of("POST .*/jobs"):
             run = pool.start()
-            assert "503" in str(pool.await_state(run, "Crashed").message)
+            assert "Service Unavailable" in str(pool.await_state(run, "Crashed").message)
         swept_up(pool, site)
 
 
@@ -152,5 +155,5 @@ def test_a_run_that_ends_while_its_worker_is_dead_is_crashed_by_the_next_worker(
         worker.wait()
     cluster.kill_for_memory(cluster.job_of(run))
     with pool.worker(tmp_path, cluster.environment):
-        pool.await_state(run, "Crashed")
+        assert pool.await_state(run, "Crashed").message == BY_ITS_OBSERVER
         swept_up(pool, site)
