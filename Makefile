@@ -48,7 +48,9 @@ docs: $(ready) ## the docs site, into build/docs (installs Sphinx, once)
 	    $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@$(bin)/python docs/build.py
 
-science: $(ready) ## what the images are worth: solving, scatter, transits kept (a quarter of an hour)
+science: $(ready) ## what the images are worth: solving, scatter, transits kept, planets found; AstroWISP beside it (25 minutes)
+	@$(bin)/python -c 'import astrowisp' 2>/dev/null || \
+	    $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[science]'
 	@OMP_NUM_THREADS=1 $(bin)/python -m benchmarks.science $(ARGS)
 
 check: $(ready) ## style, types, who imports whom, and that the tables in docs are current
@@ -70,9 +72,9 @@ faults: $(ready) ## everything that can break, broken; report in build/faults.md
 fuzz: $(ready) ## damaged files through the whole ingest (N=100000 of them, FIRST=n); build/fuzz/report.txt
 	@$(bin)/python -m tests.fuzz --count $(or $(N),10000) --first $(or $(FIRST),0) $(ARGS)
 
-cloud-check: $(ready) ## what can be checked here of the Google Cloud side and of clusters (with gcloud, and with Ray)
-	@CLOUD_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/cloud \
-	    tests/flows/test_clusters.py $(ARGS)
+cloud-check: $(ready) ## what can be checked here of Google Cloud, Kubernetes and clusters (with gcloud, and with Ray)
+	@CLOUD_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/cloud tests/flows/test_clusters.py \
+	    tests/deployments/work_pools/test_kubernetes.py tests/deployments/work_pools/test_cloud_run.py $(ARGS)
 
 container-check: $(ready) ## the container image built and run, as root with podman, runc and mmdebstrap
 	@CONTAINER_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/container \
@@ -94,7 +96,7 @@ constraints: ## renew the pins in constraints.txt from the package index
 	work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 	echo 'Resolving the newest versions that pyproject.toml allows...' && \
 	"$$python" -m venv "$$work/venv" && \
-	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test,docs,ray]' && \
+	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test,docs,science,ray]' && \
 	"$$work/venv/bin/python" -m pip list --format=freeze --exclude-editable \
 	    --exclude pip --exclude setuptools --disable-pip-version-check > "$$work/pins" && \
 	LC_ALL=C sort -f "$$work/pins" > constraints.txt && \

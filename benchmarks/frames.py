@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from panoptes.network.simulator.canon_writer import Settings, cr2_bytes
 from panoptes.network.simulator.headers import SITES, TARGETS, Exposure, header_cards
-from panoptes.network.simulator.sensor import GEOMETRIES, FrameSize, StarField
+from panoptes.network.simulator.observed_sky import ObservedSky
+from panoptes.network.simulator.sensor import FrameSize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,15 +83,11 @@ def _visible(cr2: bytes) -> Samples:
 
 
 def _simulated(folder: Path, name: str, size: FrameSize, moonlight: int) -> Frame:
-    """`moonlight` times the exposure brightens the sky; the stars are dimmed to stay the same."""
-    import numpy as np
-
-    rng = np.random.default_rng(20180216)
-    field = StarField.scatter(rng, GEOMETRIES[size])
-    samples = replace(field, flux=field.flux / moonlight).expose(rng, 120.0 * moonlight)
-    settings = replace(_EXPOSURE.settings, borders=GEOMETRIES[size].borders)
-    cr2 = cr2_bytes(samples, settings)
-    return _write(folder, name, GEOMETRIES[size].image(samples), cr2)
+    """Under a sky of `moonlight` times the light of a dark one."""
+    sky = ObservedSky(seed=20180216, frame_size=size, frames=1, moonlight=moonlight)
+    frame = sky.expose(0)
+    settings = replace(_EXPOSURE.settings, borders=sky.geometry.borders)
+    return _write(folder, name, frame.pixels[::-1], cr2_bytes(sky.samples(frame), settings))
 
 
 def _write(folder: Path, name: str, visible: Samples, cr2: bytes) -> Frame:

@@ -22,6 +22,8 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
+from deployments.command_line.demo import NIGHT
+
 PICTURES = Path(__file__).resolve().parent / "pictures"
 COMMAND = Path(sys.executable).with_name("panoptes-network")
 MOST_BYTES = 60_000
@@ -35,6 +37,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "demo-data"
         shown = run("demo", "--data", str(data)).replace(folder, "~")
+        star = NIGHT.dipping()
         terminal("demo", "make demo", ["...", *shown.splitlines()[-40:]])
         terminal("quarantine", "panoptes-network quarantine list", in_colour("quarantine", data))
         newest = json.loads(run("search", "--data", str(data), "--json"))["observations"][-1]
@@ -45,6 +48,9 @@ def main() -> int:
             page("tonight", f"{url}/", 1000, 620)
             page("observation", f"{url}/observations/{name}", 1000, 900)
             page("image", f"{url}/images/{image}", 1000, 900)
+            page("stars", f"{url}/observations/{name}/light-curves", 1000, 740)
+            page("star", f"{url}/observations/{name}/light-curves/{star}", 1000, 900)
+            page("transits", f"{url}/observations/{name}/transits", 1000, 800)
             page("sky", f"{url}/sky", 1000, 740)
     return 0
 

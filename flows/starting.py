@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 INGEST, INGEST_BACKFILL = "ingest-observation/local", "ingest-observation/backfill"
 SWEEP = "sweep-incoming/local"
+PROCESS = "process-observation/local"
 """The deployments of prefect.yaml, as FLOW/DEPLOYMENT."""
 PAGE = 200
 """The most runs that Prefect gives at once."""
@@ -30,7 +31,8 @@ class Runs:
         """Observations for which a run will start, however late, or is just being started.
 
         A run whose process was submitted more than `start_seconds` ago and has not said
-        that it runs is dead. One that runs is not counted: its lease says whether it lives.
+        that it runs is dead, unless a cluster says that it waits for a machine: another run
+        would wait beside it. One that runs is not counted: its lease says whether it lives.
         """
         submitted = datetime.now(UTC) - timedelta(seconds=start_seconds)
         return {
@@ -38,7 +40,11 @@ class Runs:
             for run in self._not_begun()
             if run.parameters.get("network", "default") == self._network
             and run.state is not None
-            and (not run.state.is_pending() or run.state.timestamp >= submitted)
+            and (
+                not run.state.is_pending()
+                or run.state.name == "InfrastructurePending"
+                or run.state.timestamp >= submitted
+            )
         }
 
     def start(self, sequence_ids: Iterable[str], *, key: str) -> int:

@@ -17,9 +17,9 @@ SKY = ObservedSky(
 SEQUENCE_ID = SKY.sequence_id
 
 
-def ingested(root: Path) -> Site:
+def ingested(root: Path, sky: ObservedSky = SKY) -> Site:
     """A network in `root` that has it."""
-    SKY.write(root / "uploads")
+    sky.write(root / "uploads")
     (root / "data").mkdir()
     site = Site.in_folder(root / "data", incoming=root / "uploads", rest_seconds=0)
     ingest_folder(site, files_in(site, root / "data"), watch=Watch())

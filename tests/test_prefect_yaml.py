@@ -79,7 +79,8 @@ FAULTS = {
 MODULES = """
 import json, sys
 from prefect.flows import load_flow_from_entrypoint
-load_flow_from_entrypoint(sys.argv[1], use_placeholder_flow=False)
+for entrypoint in sys.argv[1:]:
+    load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
 ours = ("panoptes", "blocks", "tasks", "flows", "deployments")
 print(json.dumps({
     name: module.__file__
@@ -175,19 +176,19 @@ def test_every_entrypoint_is_the_installed_packages(
 ) -> None:
     """In an empty folder, as a worker makes one for each run."""
     assert prefect_yaml["pull"] == [], "nothing of the deployer's folder is stored"
-    for deployment in prefect_yaml["deployments"]:
-        job = subprocess.run(
-            [sys.executable, "-c", MODULES, deployment["entrypoint"]],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert job.returncode == 0, job.stderr
-        modules = json.loads(job.stdout.splitlines()[-1])
-        assert {name.split(".")[0] for name in modules} >= {"panoptes", "flows"}
-        for name, file in modules.items():
-            assert Path(file).is_relative_to(repository), f"{name} came from {file}"
+    entrypoints = [deployment["entrypoint"] for deployment in prefect_yaml["deployments"]]
+    job = subprocess.run(
+        [sys.executable, "-c", MODULES, *entrypoints],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert job.returncode == 0, job.stderr
+    modules = json.loads(job.stdout.splitlines()[-1])
+    assert {name.split(".")[0] for name in modules} >= {"panoptes", "flows"}
+    for name, file in modules.items():
+        assert Path(file).is_relative_to(repository), f"{name} came from {file}"
 
 
 def test_the_command_takes_the_projects_modules_whatever_the_folder_it_starts_in(

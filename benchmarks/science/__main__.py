@@ -1,7 +1,8 @@
 """What the images are worth, in one table: ``make science``.
 
-``python -m benchmarks.science --scatter 1 2 3 --transits 31 32 --solving 17`` takes other seeds.
-It takes a quarter of an hour of one processor, and writes a line as soon as it is known.
+``python -m benchmarks.science --scatter 1 2 3 --transits 31 32 --solving 17 --seasons 1761
+--astrowisp 201`` takes other seeds. It takes some 25 minutes of one processor, and writes a line
+as soon as it is known.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from statistics import mean, median
 from typing import Any, NamedTuple
 
-from benchmarks.science import scatter, solving, transits
+from benchmarks.science import astrowisp, pair, scatter, seasons, solving, transits
 
 AT_MOST = {8.5: 1.55, 9.0: 1.30, 9.5: 1.10, 10.0: 1.05, 11.0: 1.10}
 """Scatter over formal noise, by G."""
@@ -25,6 +26,10 @@ SOLVED = {
     "crops blind": 95,
 }
 """Of a hundred."""
+
+
+FOUND = {0.02: 0.90, 0.01: 0.65}
+"""Of planets in seasons, by depth."""
 
 
 class Row(NamedTuple):
@@ -79,14 +84,63 @@ def kept(seeds: Sequence[int]) -> Iterator[Row]:
         yield Row(f"false in {column}", "<= 1 %", f"{100 * false / of:.2f} %", false <= 0.01 * of)
 
 
+def seasoned(seeds: Sequence[int]) -> Iterator[Row]:
+    runs = [seasons.run(seed) for seed in seeds]
+    for depth, least in FOUND.items():
+        counts = [run.by_depth[depth] for run in runs]
+        for what, found, of in (
+            ("two transits seen", "found_possible", "possible"),
+            ("all", "found", "planets"),
+        ):
+            share = sum(each[found] for each in counts) / sum(each[of] for each in counts)
+            said = f"{share:.0%} of {sum(each[of] for each in counts)}"
+            goal = f">= {least:.0%}" if of == "possible" else ""
+            name = f"planets found, {depth:.0%} deep, {what}"
+            yield Row(name, goal, said, share >= least or not goal)
+    false, constant = sum(run.false for run in runs), sum(run.constant for run in runs)
+    said = f"{false} of {constant}"
+    yield Row("constant stars with a candidate", "<= 1 of 1,000", said, false <= constant / 1000)
+    cpu = max(run.cpu for run in runs)
+    yield Row("CPU of a star's season", "", f"{cpu:.2f} s", reached=True)
+
+
+def beside_astrowisp(seeds: Sequence[int]) -> Iterator[Row]:
+    runs = [astrowisp.run(seed) for seed in seeds]
+    for g in (8.0, 8.5, 9.0, 9.5, 10.0) if runs else ():
+        ratios = [run["magnitudes"][g]["ratio"] for run in runs]
+        said = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        yield Row(f"scatter over AstroWISP's best, G {g:g}", "<= 0.80", said, median(ratios) <= 0.8)
+
+
+def paired() -> Iterator[Row]:
+    """The real pair, which has no goals; no row where its files are not at hand."""
+    found = pair.run()
+    for g, each in found.get("magnitudes", {}).items():
+        said = f"{each['all']} mmag, {each['ratio']} of noise"
+        yield Row(f"real pair, G {g}, {each['stars']} stars", "", said, reached=True)
+    if found:
+        said = f"{found['share of a dip kept']:.2f}"
+        yield Row("real pair, share of a dip kept", "", said, reached=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scatter", type=int, nargs="*", default=scatter.SEEDS)
     parser.add_argument("--transits", type=int, nargs="*", default=transits.SEEDS)
+    parser.add_argument("--seasons", type=int, nargs="*", default=list(seasons.FIELDS))
+    parser.add_argument("--astrowisp", type=int, nargs="*", default=astrowisp.SEEDS)
     parser.add_argument("--solving", type=int, default=solving.SEED)
     chosen = parser.parse_args()
     missed = 0
-    for rows in (solved(chosen.solving), scattered(chosen.scatter), kept(chosen.transits)):
+    every = (
+        solved(chosen.solving),
+        scattered(chosen.scatter),
+        kept(chosen.transits),
+        seasoned(chosen.seasons),
+        beside_astrowisp(chosen.astrowisp),
+        paired(),
+    )
+    for rows in every:
         for row in rows:
             missed += not row.reached
             mark = "" if row.reached else "missed"

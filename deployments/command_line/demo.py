@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,16 +17,18 @@ from deployments.command_line.tables import MOST_ROWS, files_table, observations
 from deployments.command_line.telling import FAILED, OK, print_json
 from deployments.local_stack.claims import StackError
 from deployments.local_stack.stack import LocalStack
-from flows.starting import INGEST, SWEEP
+from flows.starting import INGEST, PROCESS, SWEEP
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.document_json import document_json
 from panoptes.network.documents import File
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.outcome import FileResult, count_outcomes, images_of, summary
+from panoptes.network.processing.stored_curves import open_curves, stars_of
 from panoptes.network.safe_text import one_line
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.simulator.night import Night, Sent
 from panoptes.network.site import Site
+from panoptes.network.storage.store import NotFound
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 MARK = ".panoptes-demo"
 """A file that says: this folder was made by a demo, and the next one may replace it."""
 TIMEOUT_SECONDS = 900.0
+NIGHT = Night(images=12, frame_size="medium", pause=660.0, dip=0.03)
+"""A few frames over three hours, so that a transit fits in."""
+_BRIGHT = 3
+"""Stars of each observation whose light curves are among the pages."""
 
 
 def in_folders(root: Path) -> AbstractContextManager[Site]:
@@ -99,21 +105,21 @@ def _show(console: Console, site: Site, root: Path, *, as_json: bool) -> int:
 
     def upload(stack: LocalStack) -> None:
         console.print(f"Prefect's user interface, until the demo ends: {stack.url}")
-        sent.extend(Night().send(site.store("incoming").put))
+        sent.extend(NIGHT.send(site.store("incoming").put))
         told = f"{len(sent)} simulated uploads lie in {site.settings.incoming}"
         console.print(told, soft_wrap=True)
 
     console.print("Starting a Prefect server and a worker ...")
     with LocalStack(root / "prefect", site=site, ui=True, while_starting=upload) as stack:
         runs = _ingest(console, stack, site, sent)
+        runs += _measure(console, stack, sent)
         console.print("Stopping the worker and the server ...")
     return _report(console, site, root, sent, runs, as_json=as_json)
 
 
 def _ingest(console: Console, stack: LocalStack, site: Site, sent: Sequence[Sent]) -> list[FlowRun]:
     """One work-pool job for each observation, and one for what belongs to none."""
-    observations = sorted({s.sequence_id for s in sent if s.sequence_id})
-    ids = [stack.run_deployment(INGEST, {"sequence_id": name}) for name in observations]
+    ids = [stack.run_deployment(INGEST, {"sequence_id": name}) for name in _observations(sent)]
     ids.append(stack.run_deployment(SWEEP, {"start_runs": False}))
     with progress(console=console) as bar:
         task = bar.add_task("files", total=len(sent))
@@ -127,11 +133,28 @@ def _ingest(console: Console, stack: LocalStack, site: Site, sent: Sequence[Sent
 
         runs = stack.await_runs(ids, look, timeout=TIMEOUT_SECONDS)
         bar.update(task, completed=len(sent), description="done")
+    _tell(console, runs)
+    return runs
+
+
+def _observations(sent: Sequence[Sent]) -> list[str]:
+    return sorted({s.sequence_id for s in sent if s.sequence_id})
+
+
+def _measure(console: Console, stack: LocalStack, sent: Sequence[Sent]) -> list[FlowRun]:
+    """Light curves now: a network makes them once nothing has come for two hours."""
+    console.print("Measuring the stars of every image ...")
+    ids = [stack.run_deployment(PROCESS, {"sequence_id": name}) for name in _observations(sent)]
+    runs = stack.await_runs(ids, timeout=TIMEOUT_SECONDS)
+    _tell(console, runs)
+    return runs
+
+
+def _tell(console: Console, runs: Sequence[FlowRun]) -> None:
     for run in runs:
         message = run.state.message if run.state else None
         told = one_line(f"{run.name}: {run.state_name}: {message or ''}")
         console.print(f"  {told}", highlight=False, markup=False)
-    return runs
 
 
 def _entries(site: Site) -> list[File]:
@@ -166,11 +189,19 @@ def _report(
     places |= {"catalogue": site.settings.catalog, "logs": root / "prefect" / "logs"}
     for name, place in places.items():
         console.print(f"  {name:<10} {place}", highlight=False, soft_wrap=True)
-    pages = _pages(site, root).as_uri()
-    console.print(
-        f"Pages worth looking at, which need no server: {pages}",
-        soft_wrap=True,
+    first = _pages(site, root, sent)
+    observation = first.parent / "observations" / _observations(sent)[0]
+    pages, light_curves, transits = (
+        path.as_uri()
+        for path in (
+            first,
+            observation / "light-curves" / "index.html",
+            observation / "transits" / "index.html",
+        )
     )
+    console.print("Pages that need no server: the site, light curves, and a transit among them:")
+    for link in (pages, light_curves, transits):
+        console.print(link, soft_wrap=True)
     console.print(
         "`make up` starts the same and stays, with Prefect's user interface and the site."
     )
@@ -186,22 +217,34 @@ def _report(
         report = {
             "counts": count_outcomes(results),
             "observations": observations,
+            "light_curves": light_curves,
             "pages": pages,
             "places": {name: str(place) for name, place in places.items()},
             "runs": {run.name: run.state_name for run in runs},
+            "transits": transits,
             "unexpected": wrong,
         }
         print_json(report, success=not wrong)
     return FAILED if wrong else OK
 
 
-def _pages(site: Site, root: Path) -> Path:
-    """A copy of the site, and its first page."""
+def _pages(site: Site, root: Path, sent: Sequence[Sent]) -> Path:
+    """A copy of the site, and its first page; of most stars without their light curves."""
     from deployments.services.app import create_app
     from deployments.services.pages.copying import copy_pages
     from deployments.services.settings import ServiceSettings
 
-    return copy_pages(create_app(site, ServiceSettings(open=True, files="archive")), root / "pages")
+    stars = {NIGHT.dipping()}
+    for name in _observations(sent):
+        with suppress(NotFound):
+            stars |= {each.star_id for each in stars_of(open_curves(site, name))[:_BRIGHT]}
+
+    def wanted(path: str) -> bool:
+        _, is_star, rest = path.partition("/light-curves/")
+        return not is_star or rest.partition("/")[0] in stars
+
+    app = create_app(site, ServiceSettings(open=True, files="archive"))
+    return copy_pages(app, root / "pages", wanted=wanted)
 
 
 def _unexpected(entries: Iterable[File], sent: Iterable[Sent]) -> list[str]:

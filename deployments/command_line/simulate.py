@@ -17,6 +17,7 @@ from deployments.command_line.tables import progress
 from deployments.command_line.telling import OK, complaining, print_json
 from panoptes.network.addresses import open_store
 from panoptes.network.simulator.night import Night
+from panoptes.network.simulator.sensor import FrameSize
 
 app = typer.Typer()
 
@@ -29,20 +30,25 @@ def simulate(
     units: Annotated[int, typer.Option(min=1, help="Units, each with its cameras.")] = 1,
     cameras: Annotated[int, typer.Option(min=1, help="Cameras of a unit.")] = 2,
     observations: Annotated[int, typer.Option(min=1, help="Observations of a camera.")] = 1,
-    images: Annotated[int, typer.Option(min=1, help="Images of an observation.")] = 3,
-    full: Annotated[bool, typer.Option("--full", help="Frames of full size.")] = False,
+    images: Annotated[
+        int, typer.Option(min=1, help="Images of an observation; light curves need 5.")
+    ] = 12,
+    size: Annotated[
+        FrameSize,
+        typer.Option(help="Of a frame: 506 x 340, 780 x 520, 1400 x 1400 or 5208 x 3476 pixels."),
+    ] = "medium",
     keywords: Annotated[
         Literal["old", "new", "both"],
         typer.Option(help="old, new, or both: every second unit writes the older ones."),
     ] = "both",
-    sky: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="In place of nights: one observation of so many frames of catalogued stars, "
-            "1400 x 1400 pixels or --full; --truth writes its stars as CSV.",
-        ),
-    ] = 0,
+    pause: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds from an exposure to the next; of real units 8 or less."),
+    ] = 660.0,
+    dip: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of its light that a star of each field loses."),
+    ] = 0.03,
     pace: Annotated[
         float, typer.Option(min=0, help="Files a second; 0: as fast as possible.")
     ] = 0.0,
@@ -53,20 +59,28 @@ def simulate(
         Path | None,
         typer.Option(dir_okay=False, help="Write here what was sent, a line of JSON a file."),
     ] = None,
+    stars: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="Write here the stars of the first field that the packaged catalogue lacks, "
+            "for 'process --extra-stars'.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Upload the nights of simulated units, with what the network should make of each file."""
-    if sky:
-        return _simulate_sky(to, seed, sky, full=full, truth=truth, as_json=as_json)
     night = Night(
         seed=seed,
         units=units,
         cameras=cameras,
         observations=observations,
         images=images,
-        frame_size="full" if full else "small",
+        frame_size=size,
         generation=None if keywords == "both" else keywords,
         oddities=oddities,
+        pause=pause,
+        dip=dip,
     )
     store = open_store(to)
     store.check()
@@ -84,34 +98,10 @@ def simulate(
                 told.write(json.dumps(asdict(sent), default=str) + "\n")
                 told.flush()
             bar.advance(task)
+    if stars:
+        stars.write_text(night.sky(0, 0, 0).stars.extra_csv(), encoding="utf-8")
     if as_json:
         print_json({"files": count, "to": to, "seed": seed})
     else:
         sys.stdout.write(f"{count} files uploaded to {to}\n")
-    return OK
-
-
-def _simulate_sky(
-    to: str, seed: int, frames: int, *, full: bool, truth: Path | None, as_json: bool
-) -> int:
-    from panoptes.network.simulator.headers import TARGETS
-    from panoptes.network.simulator.observed_sky import ObservedSky
-
-    target = TARGETS[seed % len(TARGETS)]
-    size: Literal["full", "crop"] = "full" if full else "crop"
-    observed = ObservedSky(seed=seed, frame_size=size, frames=frames, target=target)
-    store = open_store(to)
-    store.check()
-    with progress(quiet=as_json) as bar:
-        task = bar.add_task("exposing", total=frames)
-        for exposure in observed.exposures():
-            store.put(*observed.fits(exposure))
-            bar.advance(task)
-    if truth:
-        truth.write_text(observed.stars.extra_csv(), encoding="utf-8")
-    said = {"files": frames, "to": to, "seed": seed, "sequence_id": observed.sequence_id}
-    if as_json:
-        print_json(said)
-    else:
-        sys.stdout.write(f"{frames} frames of {observed.sequence_id} uploaded to {to}\n")
     return OK

@@ -16,7 +16,7 @@ from typing import Any
 
 from deployments.receiver.announcements import LABELS
 from deployments.receiver.prefect_api import Prefect, PrefectAway
-from deployments.work_pools.zombies import ZOMBIE_MESSAGE
+from deployments.work_pools.zombies import UNBORN_MESSAGE, ZOMBIE_MESSAGE
 from flows.announcing import prefect_event
 from flows.starting import SWEEP
 from panoptes.network.ingest.backlog import SWEPT, Backlog, is_growing
@@ -160,13 +160,15 @@ class HealthMonitor:
             )
         crashed = await self._events("prefect.flow-run.Crashed")
         said = "prefect.state-message"
-        zombies = [each for each in crashed if each["resource"].get(said) == ZOMBIE_MESSAGE]
-        if zombies:
-            yield Concern(
-                "zombie-run",
-                f"a run fell silent {_times(zombies)} in the last hour, the latest: "
-                f"{_name(zombies[0])}; the sweep takes up what it left",
-            )
+        marked = (("zombie-run", ZOMBIE_MESSAGE, "fell silent"),
+                  ("unborn-run", UNBORN_MESSAGE, "was taken and never began"))  # fmt: skip
+        for kind, message, what in marked:
+            if runs := [each for each in crashed if each["resource"].get(said) == message]:
+                yield Concern(
+                    kind,
+                    f"a run {what} {_times(runs)} in the last hour, the latest: "
+                    f"{_name(runs[0])}; the sweep takes up what it left",
+                )
 
     async def _backlog(self) -> AsyncIterator[Concern]:
         deployment = await self._prefect.read_deployment(self._prefect.deployment)

@@ -50,7 +50,7 @@ from deployments.services.picture_routes import picture_router
 from deployments.services.recent_log import RecentLog
 from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
-from deployments.services.star_curves import Summaries
+from deployments.services.star_curves import Summaries, Transits
 from deployments.services.state import Services
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.header import NoSuchHdu
@@ -103,6 +103,7 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     pages = open_pages(settings, sessions)
     known, recent = KnownNames(site.catalog), RecentLog()
     summaries = Summaries()
+    searches = Transits()
     services = Services(site, settings, sesame or Sesame.from_environment(), known)
 
     @asynccontextmanager
@@ -149,14 +150,14 @@ def create_app(site: Site, settings: ServiceSettings, *, sesame: Sesame | None =
     _answer_problems(app, pages)
     # Before the others: what wants no HTML passes them by.
     app.include_router(main_pages_router(services, pages))
-    app.include_router(light_curve_pages_router(services, pages, summaries))
+    app.include_router(light_curve_pages_router(services, pages, summaries, searches))
     app.include_router(reference_router(pages))
     app.include_router(finding_pages_router(services, pages, recent))
     app.include_router(pages.static.router())
     if sessions.can_sign_in:
         app.include_router(sign_in_router(pages))
     app.include_router(search_router(services))
-    app.include_router(light_curve_router(services, summaries))
+    app.include_router(light_curve_router(services, summaries, searches))
     app.include_router(image_access_router(services))
     app.include_router(night_router(services))
     app.include_router(network_router(services))

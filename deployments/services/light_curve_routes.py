@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from deployments.services.models import Problem
 from deployments.services.search_routes import CSV, SequenceId
-from deployments.services.star_curves import Summaries
+from deployments.services.star_curves import Summaries, Transits
 from deployments.services.state import Services
 from panoptes.network.document_json import to_json
 from panoptes.network.ingest.ledger import code_version
@@ -81,7 +81,21 @@ class StarsAnswer(BaseModel):
     )
 
 
-def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
+class TransitsAnswer(BaseModel):
+    """What dims like a star with a planet. Times are BJD_TDB in days, depths in magnitudes."""
+
+    success: Literal[True] = True
+    observations: list[str] = Field(description="that were looked through")
+    left_out: list[str] = Field(description="whose light curves cannot be read")
+    stars: int = Field(description="that were bright enough, and seen often enough")
+    found: list[dict[str, Any]] = Field(
+        description="stars, the clearest first, each with its candidate: period (null for one "
+        "night) and others that fit as well, epoch, depth and error with red noise, each transit, "
+        "odd and even ones, the secondary, depth by colour, shape, and near stars"
+    )
+
+
+def light_curve_router(services: Services, summaries: Summaries, searches: Transits) -> APIRouter:
     """``/observations/SEQUENCE_ID/light-curves``."""
     router = APIRouter(tags=["light curves"])
     site = services.site
@@ -106,6 +120,16 @@ def light_curve_router(services: Services, summaries: Summaries) -> APIRouter:
         said: Any = to_json(found.star)
         seen: list[Any] = [to_json(asdict(each)) for each in found.seen]
         return HistoryAnswer(star={"star": found.key} | said, light_curves=seen)
+
+    @router.get("/observations/{sequence_id}/transits", responses=_NONE_SUCH)
+    def transits(sequence_id: SequenceId) -> TransitsAnswer:
+        """Stars of an observation, to G 10, that dim like one with a planet within its night."""
+        return TransitsAnswer(**searches.of_night(open_curves(site, sequence_id)).as_json())
+
+    @router.get("/stars/{star}/transits", responses=_NONE_SUCH)
+    def season(star: StarKey) -> TransitsAnswer:
+        """Whether a star dims like one with a planet that returns, in all its nights."""
+        return TransitsAnswer(**searches.of_star(site, star).as_json())
 
     @router.get(STAR, response_class=Response, responses=_NONE_SUCH | _content("application/json"))
     def star(sequence_id: SequenceId, star_id: StarId) -> Response:

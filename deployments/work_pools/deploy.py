@@ -136,7 +136,11 @@ def prepare(project: Path, wanted: PoolWanted | None = None) -> None:
     from deployments.work_pools.lint import lint
     from deployments.work_pools.notices import make_notices
     from deployments.work_pools.queues import make_queues
-    from deployments.work_pools.zombies import HEARTBEAT_SECONDS, make_zombie_automation
+    from deployments.work_pools.zombies import (
+        HEARTBEAT_SECONDS,
+        make_unborn_automation,
+        make_zombie_automation,
+    )
 
     # Prefect skips what it cannot validate, and reports success.
     if problems := lint(project / "prefect.yaml"):
@@ -146,6 +150,7 @@ def prepare(project: Path, wanted: PoolWanted | None = None) -> None:
         make_queues(client, WORK_POOL)
         beat = get_current_settings().flows.heartbeat_frequency
         make_zombie_automation(client, heartbeat_seconds=beat or HEARTBEAT_SECONDS)
+        make_unborn_automation(client)
         make_notices(client)
     PanoptesNetwork.register_type_and_schema()
 

@@ -17,6 +17,8 @@ from panoptes.network.errors import ConfigurationError
 
 WARM, PROCESS = "warm-process", "process"
 """Of `deployments.work_pools.warm_worker`, and Prefect's own."""
+MOST_SECONDS = 3600
+"""Of one run, in a container that a provider starts."""
 CPUS, MEMORY_MB = 2, 4096
 """Of a container for one run: two images in the works, of up to a gigabyte each while read."""
 WRITTEN = {"PREFECT_HOME": "/tmp/prefect", "PREFECT_LOCAL_STORAGE_PATH": "/tmp/prefect/storage"}
@@ -36,8 +38,10 @@ class ContainerPool:
     """What has to be installed beside this project, for pip."""
     defaults: Mapping[str, Any]
     """Of the template's variables, `image` and `command` besides."""
+    job: Mapping[str, Any] = field(default_factory=dict)
+    """What a Kubernetes job's specification has besides."""
     pod: Mapping[str, Any] = field(default_factory=dict)
-    """What a Kubernetes job's pod has besides."""
+    """What its pod has besides."""
 
 
 CONTAINER_POOLS = {
@@ -69,12 +73,14 @@ CONTAINER_POOLS = {
                 # An evicted pod is the run's end, which Prefect sees: the sweep goes on.
                 "backoff_limit": 0,
                 "finished_job_ttl": 3600,
-                "pod_watch_timeout_seconds": 600,
                 "cpu_request": "1",
                 "cpu_limit": str(CPUS),
                 "memory_request": f"{MEMORY_MB // 2}Mi",
                 "memory_limit": f"{MEMORY_MB}Mi",
             },
+            # Else a pod that finds no machine, or no image, waits without end, and so does its
+            # run: Prefect's worker does not look after it.
+            job={"activeDeadlineSeconds": MOST_SECONDS},
             pod={
                 "securityContext": {"runAsNonRoot": True, "runAsUser": 65532},
                 "volumes": [{"name": "tmp", "emptyDir": {}}],
@@ -89,7 +95,7 @@ CONTAINER_POOLS = {
                 "max_retries": 0,
                 "cpu": f"{CPUS}000m",
                 "memory": f"{MEMORY_MB}Mi",
-                "timeout": 3600,
+                "timeout": MOST_SECONDS,
             },
         ),
     )
@@ -118,7 +124,9 @@ def container_template(kind: str, image: str) -> dict[str, Any]:
     for variable, value in {**pool.defaults, **ours}.items():
         variables[variable]["default"] = value
     if pool.pod:
-        spec = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+        manifest = template["job_configuration"]["job_manifest"]
+        manifest["spec"] |= pool.job
+        spec = manifest["spec"]["template"]["spec"]
         spec |= pool.pod
         spec["containers"][0] |= {
             "securityContext": {

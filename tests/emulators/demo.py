@@ -39,8 +39,9 @@ def on_emulators(root: Path) -> Iterator[Site]:
 def emulated_network(storage: str) -> Site:
     """A network of new buckets and an empty database on emulators that are running."""
     name = f"panoptes-{uuid.uuid4().hex[:12]}"
+    places = (*LOCATIONS, "measurements")
     addresses: dict[str, str] = {
-        location: f"gs://{emulated_bucket(storage, f'{name}-{location}')}" for location in LOCATIONS
+        place: f"gs://{emulated_bucket(storage, f'{name}-{place}')}" for place in places
     }
     return Site(NetworkSettings.model_validate(addresses | {"catalog": f"firestore://{name}"}))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
-from deployments.work_pools.zombies import ZOMBIES
+from deployments.work_pools.zombies import UNBORN, ZOMBIES
 from flows.ingest_observation import ingest_observation
 from tests import sites
 from tests.files import IMAGE, LATER, SEQUENCE_ID, place, tiny_fits
@@ -63,8 +63,11 @@ def test_a_run_in_which_one_file_hangs_ends_itself_and_the_next_takes_up_what_it
     assert (entry.outcome, entry.attempts, entry.returns) == ("archived", 2, 2)
 
 
-def test_what_is_deployed_watches_for_runs_that_fall_silent(prefect_stack: LocalStack) -> None:
+def test_what_is_deployed_watches_for_runs_that_fall_silent_or_never_begin(
+    prefect_stack: LocalStack,
+) -> None:
     with prefect_stack.client() as client:
-        (automation,) = client.read_automations_by_name(ZOMBIES)
-    assert automation.enabled
+        for name in (ZOMBIES, UNBORN):
+            (automation,) = client.read_automations_by_name(name)
+            assert automation.enabled
     assert prefect_stack.environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"

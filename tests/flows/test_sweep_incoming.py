@@ -14,7 +14,7 @@ import pytest
 from prefect import flow
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import Crashed, Pending
+from prefect.states import Crashed, InfrastructurePending, Pending
 
 from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
@@ -129,6 +129,8 @@ def test_a_run_that_never_began_counts_only_for_as_long_as_beginning_takes(plant
         runs = Runs(client, f"stands-in/{plant.name}", plant.name)
         assert runs.due(start_seconds=3600) == {FIRST}
         assert runs.due(start_seconds=-1) == set()
+        client.set_flow_run_state(run.id, InfrastructurePending(), force=True)
+        assert runs.due(start_seconds=-1) == {FIRST}, "its cluster looks for a machine"
         assert Runs(client, f"stands-in/{plant.name}", "another").due(start_seconds=3600) == set()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 
@@ -10,6 +11,7 @@ from astropy.io import fits
 
 from panoptes.network.simulator.observed_sky import ObservedSky, Transit
 from panoptes.network.simulator.sensor import BIAS, SATURATION
+from panoptes.network.simulator.starlight import Shape, stamps
 
 SKY = ObservedSky(seed=5, frame_size="small", frames=4, faintest=12.0)
 
@@ -43,6 +45,18 @@ def test_a_transit_takes_its_depth_of_the_light() -> None:
     )
     assert with_dip.expose(1).flux[0, 1] == 0.5 * SKY.expose(1).flux[0, 1]
     assert with_dip.expose(2).flux[0, 1] == SKY.expose(2).flux[0, 1]
+
+
+def test_a_moffat_star_has_its_light_where_the_function_has_it() -> None:
+    shape = Shape(core=0.9, trail=0, softness=0, beta=3.5)
+    _, _, light = stamps(np.zeros(1), np.zeros(1), shape, half=5)
+    width = 0.9 * np.sqrt(2 * np.log(2) / (2 ** (1 / 3.5) - 1))
+    along = (np.arange(1100) + 0.5) / 100 - 5.5
+    true = 2.5 / np.pi / width**2 * (1 + (along**2 + along[:, None] ** 2) / width**2) ** -3.5
+    pixels = true.reshape(11, 100, 11, 100).mean((1, 3))
+    np.testing.assert_allclose(light[0], pixels, rtol=0.005, atol=2e-4)
+    drawn = replace(SKY, moffat=3.5).expose(0).pixels
+    assert not np.array_equal(drawn, SKY.expose(0).pixels)
 
 
 def test_files_are_those_of_a_unit_without_a_wcs() -> None:

@@ -12,7 +12,8 @@ from astropy.io import fits
 from PIL import Image
 
 from panoptes.network.pictures import THUMBNAIL_SIDE, Stretch, picture, preview, thumbnail
-from panoptes.network.simulator.sensor import GEOMETRIES, SATURATION, StarField
+from panoptes.network.simulator.observed_sky import ObservedSky
+from panoptes.network.simulator.sensor import SATURATION
 
 
 def shown(jpeg: bytes) -> np.ndarray:
@@ -122,8 +123,9 @@ def test_an_image_without_pixels_is_refused() -> None:
 def frame() -> np.ndarray:
     """Stars, hot pixels and noise on a dark sky, RGGB."""
     rng = np.random.default_rng(7)
-    geometry = GEOMETRIES["small"]
-    return geometry.image(StarField.scatter(rng, geometry).expose(rng, 120.0)).copy()
+    pixels = ObservedSky(frame_size="small", frames=1).expose(0).pixels[::-1].copy()
+    pixels[rng.random(pixels.shape) < 2e-4] += 600
+    return pixels
 
 
 def test_noise_on_a_dark_sky_is_grey_and_stars_are_there(frame: np.ndarray) -> None:

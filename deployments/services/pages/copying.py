@@ -6,7 +6,7 @@ import asyncio
 import mimetypes
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from html import escape, unescape
 from pathlib import Path
@@ -25,21 +25,28 @@ _COPIED = ("text/html", "text/css", "text/javascript", "image/", "video/")
 _LINK = re.compile(r'\s(?P<name>href|src|poster|action)="(?P<address>[^"]*)"')
 
 _ASKS = re.compile(
-    r'<section><h2 id="closer">.*?</section>|<form\b.*?</form>'
+    r'<section><h2 id="(?:closer|aavso)">.*?</section>|<form\b.*?</form>'
     r'|<span class="live">.*?</span>|<noscript>.*?</noscript>| data-refresh="\d+"',
     re.DOTALL,
 )
-"""What needs a server: a part of an image, forms, and what is renewed."""
+"""What needs a server: a part of an image, files of a star, forms, and what is renewed."""
 _MAIN = re.compile(r"<main\b[^>]*>")
 
 
-def copy_pages(app: ASGIApp, folder: Path, *, start: str = "/", most: int = MOST) -> Path:
+def copy_pages(
+    app: ASGIApp,
+    folder: Path,
+    *,
+    start: str = "/",
+    most: int = MOST,
+    wanted: Callable[[str], bool] = lambda _: True,
+) -> Path:
     """Everything that links lead to from `start`, and the file to open first.
 
     The application must let everyone read. Links to what is not copied (searches, archived
-    images) are none in the copy.
+    images, paths that are not `wanted`) are none in the copy.
     """
-    found = asyncio.run(_fetched(app, start, most))
+    found = asyncio.run(_fetched(app, start, most, wanted))
     for path, (kind, content) in found.items():
         target = folder / _file(path, kind)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +57,9 @@ def copy_pages(app: ASGIApp, folder: Path, *, start: str = "/", most: int = MOST
     return folder / _file(start, "text/html")
 
 
-async def _fetched(app: ASGIApp, start: str, most: int) -> dict[str, tuple[str, bytes]]:
+async def _fetched(
+    app: ASGIApp, start: str, most: int, wanted: Callable[[str], bool]
+) -> dict[str, tuple[str, bytes]]:
     import httpx
 
     found: dict[str, tuple[str, bytes]] = {}
@@ -70,7 +79,7 @@ async def _fetched(app: ASGIApp, start: str, most: int) -> dict[str, tuple[str, 
             found[path] = kind, answer.content
             if kind == "text/html":
                 for each in _paths(answer.text):
-                    if each not in seen:
+                    if each not in seen and wanted(each):
                         seen.add(each)
                         waiting.append(each)
     return found

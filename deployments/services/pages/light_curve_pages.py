@@ -11,7 +11,7 @@ from markupsafe import Markup
 from deployments.services.pages.drawn import Drawn
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.pages import Pages
-from deployments.services.star_curves import Summaries
+from deployments.services.star_curves import Summaries, Transits
 from deployments.services.state import Services
 from panoptes.network.light_curves.plots import (
     CHANNEL_WORDS,
@@ -23,9 +23,12 @@ from panoptes.network.light_curves.summaries import by_magnitude
 from panoptes.network.processing.star_documents import catalogue_key
 from panoptes.network.processing.star_history import star_history
 from panoptes.network.processing.stored_curves import open_curves, star_of
+from panoptes.network.processing.transit_search import Search
 from panoptes.network.site import Site
+from panoptes.network.transits.plots import folded_plot
 
 ON_A_PAGE = 100
+CANDIDATES_ON_A_PAGE = 20
 
 
 def _history(site: Site, star_id: str) -> str | None:
@@ -34,7 +37,9 @@ def _history(site: Site, star_id: str) -> str | None:
     return f"/stars/{key}" if site.catalog.get("stars", key) else None
 
 
-def light_curve_pages_router(services: Services, pages: Pages, summaries: Summaries) -> APIRouter:
+def light_curve_pages_router(
+    services: Services, pages: Pages, summaries: Summaries, searches: Transits
+) -> APIRouter:
     """In HTML, for who wants that."""
     router = APIRouter(route_class=HtmlRoute, include_in_schema=False)
     site = services.site
@@ -101,5 +106,44 @@ def light_curve_pages_router(services: Services, pages: Pages, summaries: Summar
     @router.get("/stars/{star}")
     def history(star: str, request: Request) -> Response:
         return pages.render(request, "star_history.html", history=star_history(site, star))
+
+    @router.get("/observations/{sequence_id}/transits")
+    def transits(sequence_id: str, request: Request) -> Response:
+        stored = open_curves(site, sequence_id)
+        return _transits(
+            request,
+            searches.of_night(stored),
+            title=f"Transits within {sequence_id}",
+            back=(f"/observations/{sequence_id}/light-curves", "The observation's stars"),
+            curves=f"/observations/{sequence_id}/light-curves/",
+        )
+
+    @router.get("/stars/{star}/transits")
+    def season(star: str, request: Request) -> Response:
+        return _transits(
+            request,
+            searches.of_star(site, star),
+            title=f"Transits of {star}",
+            back=(f"/stars/{star}", "The star's light curves"),
+            curves=None,
+        )
+
+    def _transits(
+        request: Request, found: Search, *, title: str, back: tuple[str, str], curves: str | None
+    ) -> Response:
+        shown = found.found[:CANDIDATES_ON_A_PAGE]
+        plots = [
+            Markup(folded_plot(each.candidate, f"transit-{at}")) for at, each in enumerate(shown)
+        ]
+        return pages.render(
+            request,
+            "transits.html",
+            title=title,
+            back=back,
+            curves=curves,
+            search=found,
+            shown=list(zip(shown, plots, strict=True)),
+            channel_words=CHANNEL_WORDS,
+        )
 
     return router

@@ -18,6 +18,7 @@ from panoptes.network.audit.entries import as_entry, entry_findings
 from panoptes.network.audit.finding import Finding, Kind, Repair, Uploaded
 from panoptes.network.audit.images import DocumentChecks, wrong_counts
 from panoptes.network.audit.inventory import Inventory, inventory_of, pages, stands, walk
+from panoptes.network.audit.light_curves import newest_gone, orphaned
 from panoptes.network.audit.scope import Scope
 from panoptes.network.audit.truth import read_truth, truth_findings
 from panoptes.network.catalog.catalog import Query
@@ -83,6 +84,8 @@ def _audit(
     watch("quarantine")
     yield from quarantine_findings(site, scope)
     yield from unroutable_findings(site, scope, deep=deep)
+    watch("measurements")
+    yield from orphaned(site, scope)
     watch("incoming")
     yield from waiting_findings(site, scope, overdue_after=overdue_after)
     yield from lease_findings(site, scope, overdue_after=overdue_after)
@@ -130,6 +133,8 @@ def findings_in(site: Site, inventory: Inventory, *, deep: bool, known: set[str]
         found += entry_findings(site, entry, waits, deep=deep)
     found += objects.findings(waits)
     found += DocumentChecks(site, inventory, entries, objects.claims, known).findings()
+    for observation in inventory.observations:
+        found += newest_gone(site, observation)
     return found
 
 

@@ -88,7 +88,7 @@ class Finding:
     """One thing that is wrong."""
 
     kind: Kind
-    location: Location | Literal["catalog"]
+    location: Location | Literal["catalog", "measurements"]
     """What it is about lies there."""
     name: str
     """An object's path; ``COLLECTION/KEY`` in the catalogue."""

@@ -115,6 +115,7 @@ def _note(site: Site, finding: Finding) -> None:
     """Write an object's present generation into the entries that name these very bytes."""
     location = finding.location
     assert location != "catalog"
+    assert location != "measurements"
     info = site.stat(location, finding.name)
     if info is None:
         raise CannotMend("it has just gone")
@@ -151,6 +152,7 @@ def _return(site: Site, finding: Finding) -> None:
         entry = entry_to_mend(site, name)
         path = entry.path if entry else None
     else:
+        assert finding.location != "measurements"
         location, path = finding.location, finding.name
         if finding.kind == Kind.OBJECT_ORPHANED:
             _refuse_what_is_judged(site, name, location, path)

@@ -67,7 +67,7 @@ def export(
     latitude, longitude, elevation = _place(site, sequence)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CannotExport(f"{folder} is not empty: name a folder that is not there yet")
-    exposures, left = exposures_of(site, sequence.sequence_id)
+    exposures, left = exposures_of(site, sequence.sequence_id, observation.fields)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     instrument: Instrument | None = None
@@ -109,6 +109,9 @@ def _frames(
     site: Site, exposures: list[Exposure], left: list[LeftOut]
 ) -> Iterator[tuple[Exposure, NDArray[np.uint16], str]]:
     for exposure in exposures:
+        if not exposure.has_mask:
+            left.append(LeftOut(exposure.image_id, "its camera has no Bayer mask"))
+            continue
         try:
             pixels, pattern = frame_of(site, exposure)
         except FrameLost as lost:

@@ -94,6 +94,7 @@ LOOKUPS: tuple[Index, ...] = (
     Index("files", ("code",)),
     Index("files", ("case_id",)),
     Index("lightcurves", ("star", "time")),
+    Index("lightcurves", ("path",)),
     Index("leases", ("expires",)),
 )
 """Where ``exptime`` or ``taken_bytes`` is the last, it is summed where the others are equal."""

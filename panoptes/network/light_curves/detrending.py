@@ -17,6 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from panoptes.network.linear_algebra import in_one_thread
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -30,8 +32,11 @@ BOX_STEPS = 8
 """Places of a box within its own length."""
 BOX_SHAPES = 14
 """Leading shapes of all boxes; the rest of them is sharper than any trend."""
-BOX_DEPTH = 0.05
+BOX_DEPTH = 0.1
 """Prior of a transit's depth in magnitudes: larger than any trend's."""
+FIRST_TREND = 0.0015
+"""Magnitudes that each trend is taken to have at first. It is learnt from above only slowly: noise
+would be taken for trends, and what is noise in them added to the curves."""
 LIKE_STARS = 150
 """Stars from which the size of trends is learnt."""
 ROUNDS = 4
@@ -63,6 +68,7 @@ class Detrended:
     mag_protected: Floats
 
 
+@in_one_thread
 def detrend(
     mag: Floats, error: Floats, flag: NDArray[np.integer], external: External, g: Floats
 ) -> Detrended:
@@ -148,7 +154,7 @@ def _trend(
         axis=2,
     ).transpose(1, 0, 2)
     prior = np.full(columns.shape[2], np.inf)
-    prior[1 : 1 + terms] = 0.003**2
+    prior[1 : 1 + terms] = FIRST_TREND**2
     prior[1 + terms :] = BOX_DEPTH**2
     enough = good.sum(axis=0) >= LEAST_POINTS
     level = np.nanmedian(np.where(good, values, np.nan)[:, enough], axis=0) if enough.any() else 0.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from panoptes.network.linear_algebra import in_one_thread
 from panoptes.network.photometry.measurements import CHANNELS, UNMEASURED
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _FAINT = 11.5
 """Stars that frames are compared by are brighter than this G, where there are enough."""
 _CLIPPED = 9.0
 """Stars brighter than this G have clipped pixels."""
+_MOST_OF_ITSELF = 0.9
+"""Of what is fitted at a star's place: beyond it there is nothing left to compare it with."""
 _LEAST_CLIPPED = 80
 """Of them, for terms of their own: with fewer, one star's transit would be taken for a cloud."""
 
@@ -50,11 +53,9 @@ class LightCurves:
     """(stars, channels): 1.4826 times the median absolute deviation, magnitudes."""
 
 
+@in_one_thread
 def light_curves(measurements: Measurements) -> LightCurves:
-    """Magnitudes of all stars in R, G, B and all, on the scale of the catalogue's G.
-
-    ``all`` is the fit of all colours' pixels together.
-    """
+    """Magnitudes of all stars in the channels measured, on the scale of the catalogue's G."""
     import numpy as np
 
     flux, noise = measurements.flux, measurements.flux_error
@@ -64,9 +65,9 @@ def light_curves(measurements: Measurements) -> LightCurves:
     good = (measurements.flag == 0)[:, :, None] & np.isfinite(raw) & np.isfinite(raw_error)
     good &= raw_error < 1
     raw = np.where(good, raw, np.nan)
-    colour = _colour(raw)
+    colour = _colour(raw) if measurements.channels == CHANNELS else np.zeros(raw.shape[1])
     mags, errors, flags, scatters = [], [], [], []
-    for channel in range(len(CHANNELS)):
+    for channel in range(len(measurements.channels)):
         mag, bad = _ensemble(measurements, raw[:, :, channel], raw_error[:, :, channel], colour)
         error = _true_errors(mag, raw_error[:, :, channel])
         usable = np.isfinite(mag)
@@ -78,7 +79,7 @@ def light_curves(measurements: Measurements) -> LightCurves:
         flags.append(flag.astype(np.int32))
         scatters.append(_scatter(mag))
     return LightCurves(
-        channels=CHANNELS,
+        channels=measurements.channels,
         mag=np.stack(mags, axis=2),
         error=np.stack(errors, axis=2),
         flag=np.stack(flags, axis=2),
@@ -170,6 +171,7 @@ def _ensemble(
     of_frame = np.zeros_like(raw)
     of_phase = np.zeros_like(raw)
     spread = np.full(stars, 0.01)
+    size = np.full(own.shape[2], 1.0)
     bad = (weight > 0).sum(1) < 12
     for turn in range(_ROUNDS):
         target = np.where(have, filled - np.nan_to_num(mean) - of_phase, 0.0)
@@ -178,14 +180,22 @@ def _ensemble(
         used = weight * steady
         normal = np.einsum("fsi,fs,fsj->fij", own, used, own, optimize=True)
         right = np.einsum("fsi,fs->fi", own, used * target, optimize=True)
-        ridge = np.einsum("fii->f", normal)[:, None, None] * 1e-6 * np.eye(own.shape[2])
-        normal = normal + ridge + 1e-9 * np.eye(own.shape[2])
-        of_frame = np.einsum("fsi,fi->fs", own, np.linalg.solve(normal, right[:, :, None])[:, :, 0])
+        normal = normal + np.diag(1 / size + 1e-9)
+        inverse = np.linalg.inv(normal)
+        found = np.einsum("fij,fj->fi", inverse, right)
+        # How much frames differ in a term is learnt from all, so that noise is not taken for it.
+        size[1:] = np.maximum((found**2 + np.einsum("fii->fi", inverse)).mean(0)[1:], 1e-12)
+        of_frame = np.einsum("fsi,fi->fs", own, found)
+        # Each star is compared with the others: what it says of its frame itself is taken out,
+        # exactly as if the frame had been fitted without it, or a part of its transit would go.
+        share = used * np.einsum("fsi,fij,fsj->fs", own, inverse, own, optimize=True)
+        share = np.clip(share, 0, _MOST_OF_ITSELF)
+        of_frame = (of_frame - share * target) / (1 - share)
         mean = median_over_frames(np.where(have, filled - of_frame - of_phase, np.nan))
         left = np.where(have, filled - of_frame - np.nan_to_num(mean), 0.0)
         # A phase's mean over a star's own curve is in its mean already.
-        share = np.maximum(weight.sum(0), 1e-12)
-        centre = np.einsum("fs,fsi->si", weight, phase) / share[:, None]
+        total = np.maximum(weight.sum(0), 1e-12)
+        centre = np.einsum("fs,fsi->si", weight, phase) / total[:, None]
         used = weight / (1 + (np.abs(left - of_phase) / (3 * np.hypot(noise, spread))) ** 2)
         normal = np.zeros((phase.shape[2], phase.shape[2]))
         right = np.zeros(phase.shape[2])
@@ -195,8 +205,8 @@ def _ensemble(
             normal += flat.T @ (flat * used[:, some].reshape(-1, 1))
             right += flat.T @ (left * used)[:, some].ravel()
         normal += np.eye(len(normal)) * (1e-6 * np.trace(normal) + 1e-9)
-        found = np.linalg.solve(normal, right)
-        of_phase = phase @ found.astype(np.float32) - centre @ found
+        waves = np.linalg.solve(normal, right)
+        of_phase = phase @ waves.astype(np.float32) - centre @ waves
         mean = median_over_frames(np.where(have, filled - of_frame - of_phase, np.nan))
         curve = np.where(have, filled - of_frame - of_phase - mean, np.nan)
         spread = np.nan_to_num(_scatter(curve), nan=0.05)

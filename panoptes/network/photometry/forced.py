@@ -381,8 +381,8 @@ class FrameFit:
             light[seen, colour] = self.weights(colour)[:, totals].sum(1)
         flag[~(whole[:, 3] > 0) & self.on_frame] |= UNMEASURED
         zero_point = np.array([values[totals].sum() for values in self.coefficients])
-        sky = np.zeros(3)
-        for colour in range(3):
+        sky = np.full(3, np.nan)
+        for colour in set(self.planes.colour):
             cells = [i for i in range(4) if self.planes.colour[i] == colour]
             sky[colour] = np.mean([np.median(self.planes.sky[i]) for i in cells])
         return Fitted(self.x, self.y, whole, errors, light, flag, beside, sky, zero_point)

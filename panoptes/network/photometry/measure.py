@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from panoptes.network.linear_algebra import in_one_thread
 from panoptes.network.photometry.apertures import aperture_sums
 from panoptes.network.photometry.bayer import bayer_pattern
-from panoptes.network.photometry.forced import Fitted, FrameFit, Known
-from panoptes.network.photometry.measurements import Frame, Measurements
+from panoptes.network.photometry.forced import COLOURS, Fitted, FrameFit, Known
+from panoptes.network.photometry.measurements import CHANNELS, UNMASKED, Frame, Measurements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ _USUAL_STEP = 0.03
 """Pixels that a star stands beside its catalogue's place on a frame."""
 
 
+@in_one_thread
 def measure(frames: Sequence[Callable[[], Frame]], stars: Stars) -> Measurements:
     """Measure `stars` in frames, each of which is read by a call, up to three times.
 
@@ -54,9 +56,13 @@ def measure(frames: Sequence[Callable[[], Frame]], stars: Stars) -> Measurements
         times.append(frame.time)
         airmass.append(frame.airmass)
     light = np.stack([fit.light for fit in fits])
-    # The light of all three colours is told as the mean of their pixels.
-    shares = np.array([0.25, 0.5, 0.25])
+    # The light of all colours is told as the mean of their pixels.
+    shares = np.array([pattern.count(colour) / 4 for colour in COLOURS])
     light = np.concatenate([light, (light @ shares)[:, :, None]], axis=2)
+    colours, channels = list(range(3)), list(range(4))
+    if pattern == UNMASKED:
+        colours, channels = [COLOURS.index("G")], [3]
+    aperture, aperture_error = (np.stack(each)[:, :, colours] for each in zip(*sums, strict=True))
     return Measurements(
         star_id=stars.star_id,
         g=stars.g,
@@ -64,21 +70,23 @@ def measure(frames: Sequence[Callable[[], Frame]], stars: Stars) -> Measurements
         airmass=np.array(airmass),
         x=np.stack([fit.x for fit in fits]),
         y=np.stack([fit.y for fit in fits]),
-        flux=np.stack([fit.factor for fit in fits]) * light,
-        flux_error=np.stack([fit.error for fit in fits]) * light,
+        flux=(np.stack([fit.factor for fit in fits]) * light)[:, :, channels],
+        flux_error=(np.stack([fit.error for fit in fits]) * light)[:, :, channels],
         flag=np.stack([fit.flag for fit in fits]),
-        aperture_flux=np.stack([flux for flux, _ in sums]),
-        aperture_error=np.stack([error for _, error in sums]),
-        sky=np.stack([fit.sky for fit in fits]),
-        zero_point=10 + 2.5 * np.log10(np.stack([fit.zero_point for fit in fits])),
+        aperture_flux=aperture,
+        aperture_error=aperture_error,
+        sky=np.stack([fit.sky for fit in fits])[:, colours],
+        zero_point=10 + 2.5 * np.log10(np.stack([fit.zero_point for fit in fits])[:, colours]),
         pattern=pattern,
+        channels=tuple(CHANNELS[each] for each in channels),
     )
 
 
 def _pattern(frames: Sequence[Callable[[], Frame]]) -> str:
     """What most of up to three frames say."""
-    some = {0, len(frames) // 2, len(frames) - 1}
-    return Counter(bayer_pattern(frames[i]().pixels) for i in sorted(some)).most_common(1)[0][0]
+    some = [frames[i]() for i in sorted({0, len(frames) // 2, len(frames) - 1})]
+    found = (bayer_pattern(each.pixels) if each.has_mask else UNMASKED for each in some)
+    return Counter(found).most_common(1)[0][0]
 
 
 def _learn(frames: Sequence[Callable[[], Frame]], stars: Stars, pattern: str) -> Known:

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 CHANNELS = ("R", "G", "B", "all")
-"""``all`` is one factor fitted to the pixels of all three colours."""
+"""``all`` is one factor fitted to the pixels of all colours: all that a camera without a Bayer
+mask has."""
 VARIANCE_PER_ADU = 1.43
 """ADU squared for each of light: what real frames show."""
+UNMASKED = "GGGG"
+"""The pattern of a camera without a mask: all its pixels are alike."""
 EDGE = 1
 """Flag: the star is not wholly on the frame."""
 CLIPPED = 2
@@ -44,13 +47,16 @@ class Frame:
     exposure: float
     """Seconds."""
     airmass: float
+    has_mask: bool = True
+    """Whether the camera has a Bayer mask."""
 
 
 @dataclass(frozen=True, eq=False)
 class Measurements:
     """All stars in all frames of an observation; flux in ADU, were all pixels of that colour.
 
-    Arrays of stars are (frames, stars, channels) in the order of `CHANNELS`.
+    Arrays of stars are (frames, stars, channels) in the order of `channels`. Colours are R, G and
+    B, or one where the camera has no mask.
     """
 
     star_id: NDArray[np.str_]
@@ -64,11 +70,12 @@ class Measurements:
     flux_error: Floats
     flag: NDArray[np.int32]
     aperture_flux: Floats
-    """(frames, stars, 3): of R, G and B within a circle."""
+    """(frames, stars, colours): within a circle."""
     aperture_error: Floats
     sky: Floats
-    """(frames, 3): ADU above nothing, bias included."""
+    """(frames, colours): ADU above nothing, bias included."""
     zero_point: Floats
-    """(frames, 3): G of a star that gives 1 ADU."""
+    """(frames, colours): G of a star that gives 1 ADU."""
     pattern: str
-    """The Bayer mask in array order, as ``GBRG``."""
+    """The Bayer mask in array order, as ``GBRG``; `UNMASKED` where there is none."""
+    channels: tuple[str, ...] = CHANNELS

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from panoptes.network.linear_algebra import in_one_thread
 from panoptes.network.plate_solving.detection import Detections
 from panoptes.network.plate_solving.triangles import candidates, near, stars_of_a_patch
 from panoptes.network.plate_solving.wcs import Wcs, fit
@@ -65,6 +66,7 @@ def pixel_scale(micrometres: float | None) -> float:
     return 206.265 * micrometres / FOCAL_LENGTH if known and micrometres else CANON_SCALE
 
 
+@in_one_thread
 def solve(
     detections: Detections,
     shape: tuple[int, int],

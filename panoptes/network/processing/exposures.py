@@ -19,9 +19,9 @@ from panoptes.network.fits.content import check_source
 from panoptes.network.fits.display import display_of
 from panoptes.network.names import ImageType
 from panoptes.network.photometry.bayer import bayer_pattern
+from panoptes.network.photometry.measurements import UNMASKED
 from panoptes.network.plate_solving.solving import pixel_scale
 from panoptes.network.plate_solving.wcs import Wcs
-from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, Unreadable
 
@@ -46,6 +46,8 @@ class Exposure:
     """Degrees, near the middle of the frame, the best first."""
     scale: float
     """Arcseconds a pixel, to some per cent."""
+    has_mask: bool = True
+    """Whether the camera has a Bayer mask."""
     wcs: Wcs | None = None
 
 
@@ -69,11 +71,12 @@ class FrameLost(Exception):
 
 
 def exposures_of(
-    site: Site, sequence_id: str, observation: Fields | None = None
+    site: Site, sequence_id: str, observation: Fields
 ) -> tuple[list[Exposure], list[LeftOut]]:
     """The light images of an observation in the order of time, and those that cannot be used.
 
-    Where an image's own document does not say where it looks, the observation's may.
+    `observation` are the fields of its document: it says whether the camera has a mask, and where
+    the images look whose own documents do not.
     """
     query = Query("images", [("sequence_id", "==", sequence_id)], [("time", "asc")])
     used: list[Exposure] = []
@@ -81,7 +84,7 @@ def exposures_of(
     for stored in site.catalog.query(query):
         if stored.fields.get("image_type", "light") != ImageType.LIGHT.value:
             continue
-        found = _exposure(stored.key, stored.fields, observation or {})
+        found = _exposure(stored.key, stored.fields, observation)
         if isinstance(found, LeftOut):
             left.append(found)
         else:
@@ -107,6 +110,7 @@ def _exposure(image_id: str, said: Fields, observation: Fields) -> Exposure | Le
         airmass=_known(said, "airmass"),
         hints=tuple(pair for pair in pairs if not math.isnan(sum(pair))),
         scale=pixel_scale(_known(said, "xpixsz")),
+        has_mask=_is_mask(observation.get("camera_filter")),
         wcs=_wcs(said.get("solution")),
     )
 
@@ -144,32 +148,33 @@ def _wcs(solution: Any) -> Wcs | None:
         return None  # other software's, or a later release's: solved again
 
 
-def pixels_of(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
-    """A frame's (rows, columns) as the camera gave them, ADU.
-
-    Raises FrameLost for what cannot be decoded or is not there, and TransientError.
-    """
-    return frame_of(site, exposure)[0]
-
-
 def frame_of(site: Site, exposure: Exposure) -> tuple[NDArray[np.uint16], str]:
-    """The same, and the Bayer mask of its first two rows, such as ``GBRG``.
+    """A frame's (rows, columns) as the camera gave them, ADU, and its pattern, such as ``GBRG``.
 
-    As its header says, else as it is measured.
+    Of the mask's first two rows, as its header says, else as it is measured; `UNMASKED` where
+    there is no mask. Raises FrameLost for what cannot be decoded or is not there, and
+    TransientError.
     """
     try:
         data, _ = site.store(exposure.location).read(exposure.path)
-        return _of_raw(site, data) if exposure.location == "originals" else _of_fits(site, data)
+        is_raw = exposure.location == "originals"
+        pixels, pattern = _of_raw(site, data) if is_raw else _of_fits(site, data)
     except NotFound:
         raise FrameLost(exposure.image_id, "its archived file is missing") from None
-    except _NoMask as error:
-        raise FrameLost(exposure.image_id, str(error)) from None
     except (BadInput, Unreadable) as error:
         raise FrameLost(exposure.image_id, f"its archived file cannot be read: {error}") from error
+    if exposure.has_mask != (pattern != UNMASKED):
+        has = "a" if pattern != UNMASKED else "no"
+        why = (
+            f"its archived file is of a camera with {has} Bayer mask, and its observation says else"
+        )
+        raise FrameLost(exposure.image_id, why)
+    return pixels, pattern
 
 
-class _NoMask(Exception):
-    pass
+def _is_mask(camera_filter: object) -> bool:
+    """Of the card ``FILTER``: cameras without a mask have another, or ``M``."""
+    return not isinstance(camera_filter, str) or camera_filter.strip() in ("", "RGGB")
 
 
 def _of_fits(site: Site, data: bytes) -> tuple[NDArray[np.uint16], str]:
@@ -179,10 +184,9 @@ def _of_fits(site: Site, data: bytes) -> tuple[NDArray[np.uint16], str]:
         max_decoded=site.settings.max_decoded_bytes,
         max_header=site.settings.max_header_bytes,
     )
-    mask = content.header.get("FILTER")
-    if isinstance(mask, str) and mask.strip() not in ("", "RGGB"):
-        raise _NoMask(f"its camera has no Bayer mask (FILTER = {one_line(mask, most=20)!r})")
     pixels = content.adu()
+    if not _is_mask(content.header.get("FILTER")):
+        return pixels, UNMASKED
     return pixels, display_of(content.header).pattern or bayer_pattern(pixels)
 
 
@@ -196,9 +200,9 @@ def _of_raw(site: Site, data: bytes) -> tuple[NDArray[np.uint16], str]:
 
 
 def solved_pixels(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
-    """`pixels_of`, which also have to be of the shape that was solved."""
+    """Those of `frame_of`, which also have to be of the shape that was solved."""
     assert exposure.wcs is not None
-    pixels = pixels_of(site, exposure)
+    pixels, _ = frame_of(site, exposure)
     if pixels.shape != exposure.wcs.shape:
         raise FrameLost(exposure.image_id, "its archived file is not the one that was solved")
     return pixels
@@ -216,7 +220,7 @@ def solved(
         wcs = exposure.wcs
         if wcs is None:
             try:
-                found = find_stars(pixels_of(site, exposure))
+                found = find_stars(frame_of(site, exposure)[0])
                 solution = solve(
                     found.stars,
                     found.shape,

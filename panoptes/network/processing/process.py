@@ -186,7 +186,14 @@ def _reader(site: Site, exposure: Exposure, looked_at: Callable[[], None]) -> Ca
         pixels = solved_pixels(site, exposure)
         looked_at()
         assert exposure.wcs is not None
-        return Frame(pixels, exposure.wcs, exposure.middle, exposure.seconds, exposure.airmass)
+        return Frame(
+            pixels,
+            exposure.wcs,
+            exposure.middle,
+            exposure.seconds,
+            exposure.airmass,
+            exposure.has_mask,
+        )
 
     return read
 

@@ -137,6 +137,8 @@ class Exposure:
     site: Site
     target: Target
     settings: Settings
+    has_mask: bool = True
+    """Whether the camera has a Bayer mask."""
 
     @property
     def sequence_id(self) -> str:
@@ -172,7 +174,7 @@ def _camera(exposure: Exposure) -> list[CardTuple]:
     green = (settings.wb_rggb[1] + settings.wb_rggb[2]) / 2
     temperature = "" if settings.temperature is None else f"{settings.temperature} C"
     return [
-        ("FILTER", "RGGB", ""),
+        ("FILTER", "RGGB" if exposure.has_mask else "M", ""),
         ("ISO", settings.iso, ""),
         ("EXPTIME", settings.exposure, ""),
         ("CAMTEMP", temperature, f"Celsius - {said}"),

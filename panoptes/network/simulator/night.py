@@ -5,26 +5,25 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from panoptes.network.names import FileType
-from panoptes.network.simulator.canon_writer import Settings, cr2_bytes
-from panoptes.network.simulator.headers import SITES, Exposure, Generation, header_cards, target_up
-from panoptes.network.simulator.sensor import GEOMETRIES, FrameSize, StarField
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from panoptes.network.simulator.canon_writer import cr2_bytes
+from panoptes.network.simulator.headers import SITES, Exposure, Generation, target_up
+from panoptes.network.simulator.observed_sky import ObservedSky, Transit
+from panoptes.network.simulator.sensor import FrameSize
 
 Sink: TypeAlias = Callable[[str, bytes], object]
 Fate: TypeAlias = Literal["archived", "filed", "quarantined"]
 
 START = datetime(2026, 1, 15, 6, tzinfo=UTC)
-_READOUT = 8.0
-"""Seconds between exposures."""
+_DIPPING = (9.0, 9.6)
+"""G of a star whose light is measured well and clips no pixel."""
+_SETTLING = 40
+"""Seconds from an observation's name to its first exposure."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,13 @@ class Night:
     start: datetime = START
     exposure: float = 120.0
     """Seconds."""
+    pause: float = 8.0
+    """Seconds from the end of an exposure to the next."""
     generation: Generation | None = None
     """None: the older keywords from every second unit."""
     oddities: bool = True
+    dip: float = 0.0
+    """Share of its light that a star of each field loses for half of the observation."""
 
     @property
     def files(self) -> int:
@@ -99,31 +102,24 @@ class Night:
                     yield from self._observe(unit, observation, camera)
 
     def _observe(self, unit: int, observation: int, camera: int) -> Iterator[tuple[Sent, bytes]]:
-        import numpy as np
-
         from panoptes.network.fits.archive import compress_fits
         from panoptes.network.pictures import preview
 
-        geometry = GEOMETRIES[self.frame_size]
-        # Both cameras of a unit look at one field, each with its own noise.
-        sky = np.random.default_rng([self.seed, unit, observation])
-        noise = np.random.default_rng([self.seed, unit, observation, camera])
-        field = StarField.scatter(sky, geometry)
+        sky = self.sky(unit, observation, camera)
         odd = self.oddities and camera == 0
         count = self.images + (2 if odd else 0)
         for index in range(count):
-            exposure = self._exposure(unit, observation, camera, index)
-            samples = field.expose(noise, self.exposure, index)
-            visible = geometry.image(samples)
-            jpeg = preview(visible, pattern="RGGB")
-            fits = _fits(exposure, visible, self.generation or ("new", "old")[unit % 2])
+            frame = sky.expose(index)
+            exposure = sky.told(frame)
+            jpeg = preview(frame.pixels[::-1], pattern="RGGB")
+            _, fits = sky.fits(frame, self.generation or ("new", "old")[unit % 2])
             file_type, suffix = FileType.FITS, ".fits"
             if camera % 2 == 0:
                 fits = compress_fits(fits, method="RICE_1").data
                 file_type, suffix = FileType.FITS_FZ, ".fits.fz"
             name = f"{exposure.folder}/{exposure.image_time}"
             if index == 0:
-                cr2 = cr2_bytes(samples, exposure.settings)
+                cr2 = cr2_bytes(sky.samples(frame), exposure.settings)
                 yield _sent(exposure, f"{name}.cr2", cr2, FileType.CR2)
             if index < self.images:
                 yield _sent(exposure, f"{name}{suffix}", fits, file_type)
@@ -140,33 +136,48 @@ class Night:
             if index == count - 1:
                 yield _sent(exposure, f"{exposure.folder}.mp4", mp4_bytes(jpeg), FileType.MP4)
 
-    def _exposure(self, unit: int, observation: int, camera: int, index: int) -> Exposure:
-        step = self.exposure + _READOUT
-        longest = (self.images + 2) * step + 60
+    def dipping(self, unit: int = 0, observation: int = 0) -> str:
+        """The star of this field that loses light."""
+        return self._field(unit, observation, 0).star_near_target(*_DIPPING)
+
+    def sky(self, unit: int, observation: int, camera: int) -> ObservedSky:
+        """What a camera sees in one observation."""
+        sky = self._field(unit, observation, camera)
+        if not self.dip:
+            return sky
+        middle, hours = sky.middle(self.images // 2), self.images * self._step / 7200
+        dip = Transit(middle, hours=hours, depth=self.dip)
+        return replace(sky, transits={self.dipping(unit, observation): dip})
+
+    @property
+    def _step(self) -> float:
+        """Seconds from one exposure to the next."""
+        return self.exposure + self.pause
+
+    def _field(self, unit: int, observation: int, camera: int) -> ObservedSky:
+        longest = (self.images + 2) * self._step + 60
         began = self.start + timedelta(seconds=observation * longest + 17 * unit)
-        taken = began + timedelta(seconds=40 + index * step)
         site = SITES[unit % len(SITES)]
         ended = began + timedelta(seconds=longest)
         unit_id = f"PAN{1 + unit:03d}"
-        digest = hashlib.sha256(f"{self.seed}/{unit_id}/{camera}".encode()).hexdigest()
-        return Exposure(
-            unit_id=unit_id,
-            camera_id=digest[:6],
-            sequence_time=f"{began:%Y%m%dT%H%M%S}",
-            image_time=f"{taken:%Y%m%dT%H%M%S}",
-            index=index,
-            count=self.images,
-            site=site,
+        return ObservedSky(
+            seed=int(_digest(self.seed, unit_id, "sky", observation)[:8], 16),
+            frame_size=self.frame_size,
+            frames=self.images,
             target=target_up(site, began, ended, turn=unit + observation),
-            settings=Settings(
-                taken=taken.replace(tzinfo=None),
-                exposure=self.exposure,
-                serial=f"{int(digest[6:16], 16) % 10**12:012d}",
-                internal_serial=f"HA{int(digest[16:24], 16) % 10**7:07d}",
-                temperature=11 + index // 4,
-                borders=GEOMETRIES[self.frame_size].borders,
-            ),
+            site=site,
+            exposure=self.exposure,
+            readout=self.pause,
+            start=began + timedelta(seconds=_SETTLING),
+            named=began,
+            unit_id=unit_id,
+            camera_id=_digest(self.seed, unit_id, camera)[:6],
+            camera=camera,
         )
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()
 
 
 def _sent(
@@ -185,13 +196,6 @@ def _sent(
         code=code,
     )
     return sent, data
-
-
-def _fits(exposure: Exposure, visible: NDArray[np.uint16], generation: Generation) -> bytes:
-    """As the units' cr2_to_fits writes it: upside down, so that row 1 is the lowest."""
-    from panoptes.network.fits.plain import FitsImage, fits_bytes
-
-    return fits_bytes([FitsImage(tuple(header_cards(exposure, generation)), visible[::-1])])
 
 
 def mp4_bytes(frame: bytes) -> bytes:

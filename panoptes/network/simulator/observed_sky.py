@@ -1,4 +1,4 @@
-"""A night of one camera under its Bayer mask, as real as the science is measured with.
+"""One observation by one camera under its Bayer mask, as real as the science is measured with.
 
 Real stars of Gaia at their places, their light integrated inside each pixel of each colour;
 the field drifts and the mount's worm turns, the air takes light by colour, clouds pass, and no
@@ -7,6 +7,7 @@ two pixels are alike. What is true (places, magnitudes, transits) is kept beside
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -28,13 +29,16 @@ from panoptes.network.simulator.headers import (
 from panoptes.network.simulator.optics import FULL, SCALE, Optics
 from panoptes.network.simulator.sensor import (
     BIAS,
+    GEOMETRIES,
     READ_VARIANCE,
     SATURATION,
     VARIANCE_PER_ADU,
     FrameSize,
+    Geometry,
 )
 from panoptes.network.simulator.starlight import Shape, stamps
 from panoptes.network.simulator.true_stars import TrueStars, true_stars
+from panoptes.network.stars.separation import separation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,14 +48,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-SIZES: dict[FrameSize, tuple[int, int]] = {
-    "small": (340, 506),
-    "crop": (1400, 1400),
-    "full": FULL,
-}
-"""Rows and columns in array order."""
 CELL = ((1, 2), (0, 1))
 """Of the Bayer mask in array order, as of RGGB turned upside down: 0 is R, 1 G, 2 B."""
+_WITHOUT_MASK = ((1, 1), (1, 1))
 _ZERO_POINT = 21.35
 """G of a star of usual colour that gives 1 ADU in 120 s, were all pixels green."""
 _SKY = (89.0, 178.0, 128.0)
@@ -61,8 +60,12 @@ _EXTINCTION_OF_COLOUR = (-0.004, 0.0, 0.012)
 """The same for a star that is one standard deviation bluer."""
 _PIXEL_RESPONSE = 0.008
 _WORM_SECONDS = 480.0
+_TOGETHER = 4000
+"""Stars that are in memory at once: 20 kilobytes each."""
 _DRAWN = ("stars", "mount", "sensor", "clouds", "noise")
 """What is random, each with numbers of its own."""
+_SHARED = ("stars", "clouds")
+"""What the cameras of a unit see alike."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +115,33 @@ class ObservedSky:
     readout: float = 8.0
     """Seconds."""
     start: datetime | None = None
-    """None: so that the target culminates half-way, in the season when that is at midnight."""
+    """Of the first exposure; None: so that the target culminates half-way, in the season when
+    that is at midnight."""
+    named: datetime | None = None
+    """The time in the observation's name; None: that of its first exposure."""
     faintest: float = 13.0
+    moonlight: float = 1.0
+    """Times the light of a dark sky."""
     unit_id: str = "PAN001"
     camera_id: str = "ee04d1"
+    camera: int = 0
+    """Of the unit's: one sky stands over all of them."""
     clouds: bool = True
+    has_mask: bool = True
+    """Whether the camera has a Bayer mask."""
+    moffat: float | None = None
+    """Beta of the stars' shape; None: a core and wings, as in real frames."""
     transits: Mapping[str, Transit] | None = None
     """By star id."""
+
+    @property
+    def cell(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The colours of two by two pixels, as `CELL`."""
+        return CELL if self.has_mask else _WITHOUT_MASK
+
+    @property
+    def geometry(self) -> Geometry:
+        return GEOMETRIES[self.frame_size]
 
     @cached_property
     def began(self) -> datetime:
@@ -139,14 +162,16 @@ class ObservedSky:
     def _rng(self, what: str, *more: int) -> np.random.Generator:
         import numpy as np
 
-        return np.random.default_rng([self.seed, _DRAWN.index(what), *more])
+        other = () if what in _SHARED or not self.camera else (self.camera,)
+        entropy = [self.seed, _DRAWN.index(what), *more]
+        return np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=other))
 
     @cached_property
     def stars(self) -> TrueStars:
         """All that fall on the sensor in some frame."""
         import numpy as np
 
-        rows, columns = SIZES[self.frame_size]
+        rows, columns = self.geometry.rows, self.geometry.columns
         radius = math.hypot(rows, columns) / 2 * SCALE / 3600 + 0.15
         found = true_stars(
             self._rng("stars"),
@@ -163,6 +188,20 @@ class ObservedSky:
             seen |= (x > -25) & (x < columns + 25) & (y > -25) & (y < rows + 25)
         return found[seen]
 
+    def star_near_target(self, brightest: float, faintest: float) -> str:
+        """The catalogued star of this range in G that is nearest to the target."""
+        import numpy as np
+
+        stars, target = self.stars, self.target
+        away = np.array(
+            [
+                separation(ra, dec, target.ra, target.dec)
+                for ra, dec in zip(stars.ra, stars.dec, strict=True)
+            ]
+        )
+        fits = stars.from_gaia & (stars.g >= brightest) & (stars.g <= faintest)
+        return str(stars.star_id[np.argmin(np.where(fits, away, np.inf))])
+
     def middle(self, index: int) -> datetime:
         step = self.exposure + self.readout
         return self.began + timedelta(seconds=index * step + self.exposure / 2)
@@ -172,7 +211,7 @@ class ObservedSky:
         import numpy as np
 
         rng = self._rng("mount")
-        rows, columns = SIZES[self.frame_size]
+        rows, columns = self.geometry.rows, self.geometry.columns
         angle = 90 + rng.normal(0, 3)
         drift = rng.uniform(3, 6, 2) * rng.choice([-1, 1], 2)
         bend = rng.normal(0, 1, 2)
@@ -201,14 +240,15 @@ class ObservedSky:
     def shape(self, index: int) -> Shape:
         """How stars look in frame `index`: right ascension moves most, and never alike."""
         rng = self._rng("mount", index, 1)
-        return Shape(trail=rng.uniform(1.3, 2.6), angle=rng.normal(math.pi / 2, 0.15))
+        moved = Shape(trail=rng.uniform(1.3, 2.6), angle=rng.normal(math.pi / 2, 0.15))
+        return moved if self.moffat is None else replace(moved, core=0.9, beta=self.moffat)
 
     @cached_property
     def _response(self) -> NDArray[np.float32]:
         """Of each pixel, lens shading included."""
         import numpy as np
 
-        rows, columns = SIZES[self.frame_size]
+        rows, columns = self.geometry.rows, self.geometry.columns
         x0, y0 = self.optics(0).centre
         y, x = np.ogrid[:rows, :columns]
         square = ((x - x0) ** 2 + (y - y0) ** 2) / (FULL[0] ** 2 + FULL[1] ** 2) * 4
@@ -235,7 +275,7 @@ class ObservedSky:
         """Frame `index`; frames may be asked for in any order."""
         import numpy as np
 
-        rows, columns = SIZES[self.frame_size]
+        rows, columns = self.geometry.rows, self.geometry.columns
         stars, optics, shape = self.stars, self.optics(index), self.shape(index)
         middle = self.middle(index)
         airmass = moment(self.site, self.target, middle).airmass
@@ -251,15 +291,17 @@ class ObservedSky:
 
         signal = np.zeros((rows, columns))
         for row, column in np.ndindex(2, 2):
-            signal[row::2, column::2] = _SKY[CELL[row][column]] * self.exposure / 120
+            signal[row::2, column::2] = _SKY[self.cell[row][column]] * self.exposure / 120
+        signal *= self.moonlight
         distance = np.hypot(x - optics.centre[0], y - optics.centre[1])
         for bright in (True, False):
             part = ((stars.g < 9.5) == bright).nonzero()[0]
             half = 20 if bright else 10
-            left, low, light = stamps(
-                x[part], y[part], shape, half=half, axis_distance=distance[part]
-            )
-            _add(signal, left, low, light, flux[part])
+            for some in np.array_split(part, 1 + len(part) // _TOGETHER):
+                left, low, light = stamps(
+                    x[some], y[some], shape, half=half, axis_distance=distance[some]
+                )
+                _add(signal, left, low, light, flux[some], self.cell)
         signal *= self._response
         rng = self._rng("noise", index)
         noise = rng.standard_normal(signal.shape, dtype=np.float32)
@@ -284,17 +326,24 @@ class ObservedSky:
         return (self.expose(index) for index in range(self.frames))
 
     @property
+    def sequence_time(self) -> str:
+        return f"{self.named or self.began:%Y%m%dT%H%M%S}"
+
+    @property
     def sequence_id(self) -> str:
-        return f"{self.unit_id}_{self.camera_id}_{self.began:%Y%m%dT%H%M%S}"
+        return f"{self.unit_id}_{self.camera_id}_{self.sequence_time}"
 
-    def fits(self, frame: TrueFrame, generation: Generation = "new") -> tuple[str, bytes]:
-        """A frame as POCS writes and names it, without a WCS."""
-        from panoptes.network.fits.plain import FitsImage, fits_bytes
+    def samples(self, frame: TrueFrame) -> NDArray[np.uint16]:
+        """All that the sensor has of a frame, masked border and all, top row first."""
+        return self.geometry.framed(frame.pixels[::-1], self._rng("sensor", 1, frame.index))
 
-        exposure = Exposure(
+    def told(self, frame: TrueFrame) -> Exposure:
+        """What the unit writes of a frame."""
+        digest = hashlib.sha256(f"{self.unit_id}/{self.camera_id}".encode()).hexdigest()
+        return Exposure(
             unit_id=self.unit_id,
             camera_id=self.camera_id,
-            sequence_time=f"{self.began:%Y%m%dT%H%M%S}",
+            sequence_time=self.sequence_time,
             image_time=f"{frame.began:%Y%m%dT%H%M%S}",
             index=frame.index,
             count=self.frames,
@@ -303,12 +352,19 @@ class ObservedSky:
             settings=Settings(
                 taken=frame.began.replace(tzinfo=None),
                 exposure=self.exposure,
-                serial="012070048413",
-                internal_serial="HA0044905",
-                temperature=12,
-                borders=(0, 0, 0, 0),
+                serial=f"{int(digest[:10], 16) % 10**12:012d}",
+                internal_serial=f"HA{int(digest[10:18], 16) % 10**7:07d}",
+                temperature=11 + frame.index // 4,
+                borders=self.geometry.borders,
             ),
+            has_mask=self.has_mask,
         )
+
+    def fits(self, frame: TrueFrame, generation: Generation = "new") -> tuple[str, bytes]:
+        """A frame as POCS writes and names it, without a WCS."""
+        from panoptes.network.fits.plain import FitsImage, fits_bytes
+
+        exposure = self.told(frame)
         name = f"{exposure.folder}/{exposure.image_time}.fits"
         cards = tuple(header_cards(exposure, generation))
         return name, fits_bytes([FitsImage(cards, frame.pixels)])
@@ -332,6 +388,7 @@ def _add(
     low: NDArray[np.int64],
     light: Floats,
     flux: Floats,
+    cell: tuple[tuple[int, int], tuple[int, int]],
 ) -> None:
     """Stars' light through the mask onto the pixels."""
     import numpy as np
@@ -339,11 +396,10 @@ def _add(
     rows, columns = signal.shape
     side = np.arange(light.shape[1])
     at_x, at_y = left[:, None] + side, low[:, None] + side
-    cell = np.array(CELL)
-    colour = cell[at_y[:, :, None] & 1, at_x[:, None, :] & 1]
+    colour = np.array(cell)[at_y[:, :, None] & 1, at_x[:, None, :] & 1]
     light *= np.take_along_axis(flux, colour.reshape(len(flux), -1), axis=1).reshape(light.shape)
     inside = ((at_y >= 0) & (at_y < rows))[:, :, None] & ((at_x >= 0) & (at_x < columns))[
         :, None, :
     ]
     flat = (at_y[:, :, None] * columns + at_x[:, None, :])[inside]
-    signal += np.bincount(flat, light[inside], rows * columns).reshape(rows, columns)
+    np.add.at(signal.reshape(-1), flat, light[inside])

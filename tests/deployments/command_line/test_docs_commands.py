@@ -153,5 +153,7 @@ def assert_there(line: str, arguments: list[str]) -> None:
     while rest and hasattr(command, "list_commands") and not rest[0].startswith("-"):
         command = command.get_command(command.context_class(command), rest.pop(0))
         assert command is not None, line
-    options = {option for each in command.params for option in each.opts} | {"--help"}
+    options = {"--help"}
+    for each in command.params:
+        options |= {*each.opts, *each.secondary_opts}
     assert {word for word in rest if word.startswith("--")} <= options, line

@@ -24,7 +24,12 @@ from deployments.receiver.health_monitor import (
 )
 from deployments.receiver.prefect_api import Prefect, PrefectAway
 from deployments.work_pools.window import set_window
-from deployments.work_pools.zombies import ZOMBIE_MESSAGE, ZOMBIES, make_zombie_automation
+from deployments.work_pools.zombies import (
+    UNBORN_MESSAGE,
+    ZOMBIE_MESSAGE,
+    ZOMBIES,
+    make_zombie_automation,
+)
 from panoptes.network.ingest.backlog import SWEPT, Backlog, is_growing
 from panoptes.network.units.health import Health
 from tests.patience import PATIENT_SECONDS
@@ -140,16 +145,25 @@ def test_a_failed_action_that_hurts_no_run_is_told_apart(prefect_stack: LocalSta
     assert "no such block" in found["other-action-failed"].sentence
 
 
-def test_a_run_that_fell_silent_is_noticed(prefect_stack: LocalStack) -> None:
+@pytest.mark.parametrize(
+    ("message", "kind", "what"),
+    [
+        (ZOMBIE_MESSAGE, "zombie-run", "fell silent"),
+        (UNBORN_MESSAGE, "unborn-run", "never began"),
+    ],
+)
+def test_a_run_that_fell_silent_or_never_began_is_noticed(
+    prefect_stack: LocalStack, message: str, kind: str, what: str
+) -> None:
     from prefect.states import Crashed
 
     run_id = prefect_stack.run_deployment(
         INGEST, {"sequence_id": "PAN009_ffffff_20180216T110623", "network": "absent"}
     )
     with prefect_stack.client() as client:
-        client.set_flow_run_state(run_id, Crashed(message=ZOMBIE_MESSAGE), force=True)
-    found = look(prefect_stack, lambda found: "zombie-run" in found)
-    assert "fell silent" in found["zombie-run"].sentence
+        client.set_flow_run_state(run_id, Crashed(message=message), force=True)
+    found = look(prefect_stack, lambda found: kind in found)
+    assert what in found[kind].sentence
 
 
 def test_a_growing_backlog_is_noticed_said_once_and_said_to_be_over(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
+from panoptes.network.autowisp.export import CannotExport, export
 from panoptes.network.catalog.catalog import Fields, Query, modify
 from panoptes.network.fits.archive import compress_fits
 from panoptes.network.processing.exposures import exposures_of
@@ -145,11 +147,26 @@ def test_a_camera_raw_that_came_alone_is_measured_and_a_frame_without_a_mask_is_
         gone.write_bytes(kept)
     reasons = {each.image_id: each.reason for each in made.left_out}
     assert images[3].key not in reasons
-    assert "no Bayer mask (FILTER = 'M')" in reasons[images[4].key]
+    assert "a camera with no Bayer mask" in reasons[images[4].key]
     table = parquet.read_table(file_of(ingested, made)).to_pandas()
     table = table[(table.channel == "all") & (table.flag == 0) & (table.g < 9.5)]
     away = table.mag - table.groupby("star_id").mag.transform("median")
     assert away[table.image_id == images[3].key].abs().median() < 0.02
+
+
+def test_a_camera_without_a_mask_has_curves_of_all_its_pixels(tmp_path: Path) -> None:
+    site = measured.ingested(tmp_path, replace(SKY, has_mask=False, camera_id="310d1f0f00070900"))
+    (observation,) = site.catalog.query(Query("observations"))
+    made = process(site, observation.key)
+    assert (made.frames, made.left_out) == (FRAMES, [])
+    table = parquet.read_table(file_of(site, made)).to_pandas()
+    assert set(table.channel) == {"all"}
+    good = table[(table.flag == 0) & (table.g < 9.5)].groupby("star_id")
+    assert len(good) > 15
+    assert good.mag.std().median() < 0.02
+    assert abs((good.mag.median() - good.g.first()).median()) < 0.1
+    with pytest.raises(CannotExport, match="no Bayer mask"):
+        export(site, observation.key, tmp_path / "project")
 
 
 def test_the_exposures_begin_is_told_by_date_obs_unless_the_cameras_clock_is_wrong(
@@ -163,7 +180,7 @@ def test_the_exposures_begin_is_told_by_date_obs_unless_the_cameras_clock_is_wro
         said = begun + timedelta(hours=hours, minutes=minutes, seconds=seconds)
         text = said.replace(tzinfo=None).isoformat() if clock else "no time"
         modify(ingested.catalog, "images", image.key, partial(_said, {"dateobs": text}))
-        last = exposures_of(ingested, SEQUENCE_ID)[0][-1]
+        last = exposures_of(ingested, SEQUENCE_ID, {})[0][-1]
         assert last.middle - begun == later + timedelta(seconds=60)
 
 

@@ -133,6 +133,7 @@ PAGES = [
     "/observations", "/observations?near=M42&radius=5", "/files?name=14d3bd",
     "/quarantine", "/sign-in", "/health",
     LIGHT_CURVES, f"{LIGHT_CURVES}/{STAR}", f"/stars/{STAR_KEY}",
+    f"/stars/{STAR_KEY}/transits",
 ]  # fmt: skip
 
 

@@ -16,11 +16,12 @@ from tests.archives import SEQUENCE_ID, small_archive
 def test_a_copy_holds_every_page_and_picture_that_it_leads_to(tmp_path: Path) -> None:
     site = small_archive(tmp_path / "network")
     app = create_app(site, ServiceSettings(open=True, files="archive"))
-    first = copy_pages(app, tmp_path / "pages")
+    first = copy_pages(app, tmp_path / "pages", wanted=lambda path: not path.startswith("/nights"))
     assert first == tmp_path / "pages" / "index.html"
     image = tmp_path / "pages/images/PAN001_14d3bd_20180216T112430/index.html"
     assert "EXPTIME" in image.read_text()
     assert (tmp_path / "pages/observations" / SEQUENCE_ID / "index.html").exists()
+    assert not (tmp_path / "pages/nights").exists()
     pictures = 0
     for page in (tmp_path / "pages").rglob("*.html"):
         for address in re.findall(r'(?:href|src)="([^"]*)"', page.read_text()):

@@ -1,0 +1,154 @@
+"""`panoptes-network transits`: stars that dim like one with a planet, in a night or a season."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from datetime import date
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from deployments.command_line import completing
+from deployments.command_line.choosing import (
+    AsJson,
+    Data,
+    Network,
+    Unit,
+    as_night,
+    choose_network,
+)
+from deployments.command_line.tables import cell, progress
+from deployments.command_line.telling import OK, complaining, print_json
+from panoptes.network.errors import ConfigurationError
+from panoptes.network.processing.stored_curves import open_curves
+from panoptes.network.processing.transit_search import (
+    FAINTEST,
+    FoundStar,
+    Search,
+    observations_between,
+    search_observation,
+    search_observations,
+    search_star,
+)
+from panoptes.network.site import Site
+from panoptes.network.storage.store import NotFound
+from panoptes.network.transits.series import LEAST_HOURS
+
+app = typer.Typer()
+_Day = Annotated[str | None, typer.Option(metavar="DATE", help="Of a season: 2026-03-01, UTC.")]
+
+
+@app.command("transits")
+@complaining("transits", nothing=(NotFound,))
+def find(
+    sequence_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="OBSERVATION",
+            help="One night, in which a transit is looked for.",
+            autocompletion=completing.observations,
+        ),
+    ] = None,
+    star: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="One star in all its nights: gaia_dr3:SOURCE_ID."),
+    ] = None,
+    since: _Day = None,
+    until: _Day = None,
+    unit: Unit = None,
+    faintest: Annotated[
+        float, typer.Option(help="Of a night or a season: no star fainter than this G.")
+    ] = FAINTEST,
+    data: Data = None,
+    network: Network = None,
+    as_json: AsJson = False,
+) -> int:
+    """Stars that dim like one with a planet, with what a person needs to judge them.
+
+    Of one observation, of one star in all nights (--star), or of all bright stars in a season
+    (--since, and perhaps --until). Only what was processed is looked at.
+    """
+    if [sequence_id, star, since].count(None) != 2:
+        raise ConfigurationError(
+            "name one observation, one star (--star) or a season (--since): one of the three"
+        )
+    first = date.fromisoformat(as_night(since, "--since")) if since else None
+    last = date.fromisoformat(as_night(until, "--until")) if until else None
+    site = choose_network(data, network)
+    with closing(site.catalog):
+        if star is not None:
+            found = search_star(site, star)
+        elif sequence_id is not None:
+            found = search_observation(open_curves(site, sequence_id), faintest=faintest)
+        else:
+            assert first is not None
+            found = _season(site, first, last, unit, faintest, quiet=as_json)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        _print(found)
+    return OK
+
+
+def _season(
+    site: Site, first: date, last: date | None, unit: str | None, faintest: float, *, quiet: bool
+) -> Search:
+    observations = observations_between(site, first, last, unit)
+    with progress(quiet=quiet, transient=True) as bar:
+        task = bar.add_task("searching stars", total=None)
+        return search_observations(
+            site, observations, faintest=faintest, on_star=lambda: bar.advance(task)
+        )
+
+
+def _print(found: Search) -> None:
+    console = Console()
+    if found.found:
+        table = Table(
+            Column("star", no_wrap=True, min_width=19),
+            *("G", "period", "epoch", "hours", "depth", "S/N", "seen", "odd", "near"),
+            box=None,
+            padding=(0, 1, 0, 0),
+            header_style="bold",
+        )
+        for each in found.found:
+            table.add_row(cell(each.star_id), *_row(each))
+        console.print(table)
+        console.print(
+            "Periods in days, epochs in BJD_TDB - 2400000, depths in mmag; seen: transits; odd: "
+            "every other one against the rest, in standard deviations; near: stars whose light may "
+            "be in it. --json tells more.",
+            style="dim",
+        )
+        for each in found.found:
+            if each.candidate.alternatives:
+                others = ", ".join(f"{period:.4f}" for period in each.candidate.alternatives)
+                console.print(cell(f"{each.star_id}: periods that fit as well: {others}"))
+    for sequence_id in found.left_out:
+        console.print(cell(f"{sequence_id}: its light curves cannot be read"))
+    observations = len(found.observations)
+    console.print(f"{len(found.found)} of {found.stars} stars in {observations} observations")
+    if not found.stars:
+        console.print(
+            f"Stars are searched that were measured in nights of {LEAST_HOURS:g} hours or more, of "
+            "a season in two of them.",
+            style="dim",
+        )
+
+
+def _row(star: FoundStar) -> tuple[str, ...]:
+    found = star.candidate
+    return (
+        f"{star.g:.2f}",
+        "" if found.period is None else f"{found.period:.4f}",
+        f"{found.epoch - 2_400_000:.3f}",
+        f"{found.hours:.1f}",
+        f"{1000 * found.depth:.1f}±{1000 * found.depth_error:.1f}",
+        f"{found.snr:.1f}",
+        str(len(found.transits)),
+        "" if math.isnan(found.odd_even_sigma) else f"{found.odd_even_sigma:.1f}",
+        str(len(found.neighbours)),
+    )
