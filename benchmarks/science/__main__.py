@@ -127,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scatter", type=int, nargs="*", default=scatter.SEEDS)
     parser.add_argument("--transits", type=int, nargs="*", default=transits.SEEDS)
-    parser.add_argument("--seasons", type=int, nargs="*", default=list(seasons.FIELDS))
+    parser.add_argument("--seasons", type=int, nargs="*", default=seasons.SEEDS)
     parser.add_argument("--astrowisp", type=int, nargs="*", default=astrowisp.SEEDS)
     parser.add_argument("--solving", type=int, default=solving.SEED)
     chosen = parser.parse_args()

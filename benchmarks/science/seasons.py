@@ -2,10 +2,10 @@
 have one.
 
 ``python -m benchmarks.science.seasons 1761 1762`` runs these seeds. Each observes one field in
-two nights, as the network makes light curves of it, at every second frame of 7.1 hours. A season
-of a star of G 6.5 to 8.5 is drawn from its own two nights: turned round in time, or not, and
+one or two nights, as the network makes light curves of it, at every second frame of 7.1 hours. A
+season of a star of G 6.5 to 8.5 is drawn from its own nights: turned round in time, or not, and
 begun anywhere, with a level and a slope of each night's own, and transits where there are any.
-So a star that is noisy stays so, and what disturbs one of its nights comes back 15 times.
+So a star that is noisy stays so, and what disturbs one of its nights comes back 15 or 30 times.
 
 A planet is found if the period is right within 1%, or if one is that is told beside it: nights
 look on at the same hours, so that several periods may fit alike. It can be found if half or more
@@ -34,11 +34,18 @@ Floats = NDArray[np.float64]
 StarNight = tuple[Floats, Floats, Floats]
 """Days since the night began, magnitudes about their median, errors."""
 
-FIELDS = {1761: "KIC 8462852", 1762: "WASP-12"}
+SEEDS = (1761, 1762)
+FIELDS = {
+    1751: ("Kepler-7", 2),
+    1752: ("HD 209458", 1),
+    1761: ("KIC 8462852", 2),
+    1762: ("WASP-12", 2),
+    1763: ("WASP-39", 1),
+    1764: ("HD 189733", 1),
+}
+"""By seed, and in how many nights it is observed."""
 NIGHTS = 30
 DEPTHS = (0.02, 0.01)
-_OFTEN = 2
-"""Nights of each field."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +73,11 @@ class Planet:
 def star_nights(seed: int) -> list[list[StarNight]]:
     """The bright stars of a field, each in its nights."""
     names = {target.name: target for target in TARGETS}
-    target = names.get(FIELDS.get(seed, ""), TARGETS[seed % len(TARGETS)])
+    field, nights = FIELDS.get(seed, (TARGETS[seed % len(TARGETS)].name, 2))
     stars: dict[str, list[StarNight]] = {}
-    for night in range(_OFTEN):
+    for night in range(nights):
         sky = FieldNight(
-            seed=seed, night=night, target=target, frames=100, readout=136.0, faintest=11.5
+            seed=seed, night=night, target=names[field], frames=100, readout=136.0, faintest=11.5
         )
         made = Observed(sky, faintest=11.0)
         for at in np.flatnonzero((made.stars.g > 6.5) & (made.stars.g < 8.5)):
@@ -170,6 +177,6 @@ def run(seed: int, *, constant: int = 500, planets: int = 100) -> Run:
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:] or map(str, FIELDS):
+    for argument in sys.argv[1:] or map(str, SEEDS):
         sys.stdout.write(json.dumps(asdict(run(int(argument)))) + "\n")
         sys.stdout.flush()
