@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -73,6 +74,7 @@ def dask_cluster(root: Path, preloads: Mapping[str, str]) -> Iterator[tuple[str,
 def ray_cluster(root: Path, names: Sequence[str]) -> Iterator[tuple[str, Processes]]:
     """The address of a head that works on nothing, with a node of one processor for each name."""
     processes, start = _processes(root)
+    sockets = tempfile.mkdtemp(prefix="ray-")  # their names have room for a short path only
     port, client_port = free_port(), free_port()
     common = ("ray.scripts.scripts", "start", "--block", "--disable-usage-stats")
     local = ("--node-ip-address", "127.0.0.1")
@@ -80,25 +82,25 @@ def ray_cluster(root: Path, names: Sequence[str]) -> Iterator[tuple[str, Process
         start(
             "head", *common, *local, "--head", "--port", str(port), "--num-cpus", "0",
             "--ray-client-server-port", str(client_port), "--include-dashboard", "false",
-            "--temp-dir", str(root / "ray"), "--object-store-memory", str(100 << 20),
+            "--temp-dir", sockets, "--object-store-memory", str(100 << 20),
         )  # fmt: skip
-        _await_port(port)
-        for name in names:
+        _await_up("head", processes, root)
+        for name in names:  # one after the other: Ray gives a node's helpers 15 seconds
             start(
                 name, *common, *local, "--address", f"127.0.0.1:{port}", "--num-cpus", "1",
                 "--object-store-memory", str(100 << 20),
             )  # fmt: skip
-        _await_port(client_port)
+            _await_up(name, processes, root)
         yield f"ray://127.0.0.1:{client_port}", processes
     finally:
         processes.end_all()
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _await_port(port: int) -> None:
-    deadline = time.monotonic() + PATIENT_SECONDS
-    while True:
-        with socket.socket() as tried:
-            if tried.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert time.monotonic() < deadline, f"nobody listens on {port}"
-        time.sleep(0.5)
+def _await_up(name: str, processes: Processes, root: Path) -> None:
+    """Wait for a node; one that was too slow for itself is started again."""
+    log, deadline = root / "logs" / f"{name}.log", time.monotonic() + PATIENT_SECONDS
+    while "This command will now block" not in log.read_text():
+        assert time.monotonic() < deadline, processes.last_words(name)
+        if processes.status(name, within=0.5) is not None:
+            processes.start_again(name)

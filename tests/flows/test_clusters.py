@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 import threading
 import time
 import uuid
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -112,7 +112,9 @@ def test_on_ray_every_frame_is_catalogued_once_though_a_node_is_killed_in_the_mi
         def kill() -> None:
             while not on_google.catalog.aggregate(Query("images"))["count"]:
                 time.sleep(0.1)
-            os.kill(processes.process_id("dies"), signal.SIGKILL)
+            node = psutil.Process(processes.process_id("dies"))
+            for each in (*node.children(recursive=True), node):
+                each.kill()
 
         killing = threading.Thread(target=kill)
         killing.start()
