@@ -42,8 +42,7 @@ from tests.deployments.work_pools.pooled import (
 )
 from tests.patience import PATIENT_SECONDS
 
-EVERY_FAULT = pytest.mark.skipif("CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check")
-"""A run in an interpreter of its own costs seconds: `make test` has two of them."""
+pytestmark = pytest.mark.skipif("CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check")
 POLLS, DELETION = "^GET .*/(jobs|executions)/[^/]+$", "^DELETE .*/jobs/[^/]+$"
 
 
@@ -114,7 +113,6 @@ def test_a_run_out_of_memory_is_crashed_and_the_next_sweep_goes_on_and_no_job_is
     assert cloud_run.jobs() == ["theirs"]
 
 
-@EVERY_FAULT
 def test_a_run_whose_worker_loses_sight_of_it_ends_by_itself_and_its_job_is_swept(
     pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
 ) -> None:
@@ -133,7 +131,6 @@ def test_a_run_whose_worker_loses_sight_of_it_ends_by_itself_and_its_job_is_swep
     assert cloud_run.jobs() == []
 
 
-@EVERY_FAULT
 def test_a_run_that_is_given_up_as_it_begins_does_the_work_and_its_job_is_swept(
     pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
 ) -> None:
@@ -150,7 +147,6 @@ def test_a_run_that_is_given_up_as_it_begins_does_the_work_and_its_job_is_swept(
     assert cloud_run.jobs() == []
 
 
-@EVERY_FAULT
 def test_a_run_whose_worker_dies_before_it_began_is_crashed_and_its_job_is_swept(
     pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
 ) -> None:
@@ -174,7 +170,6 @@ def test_a_run_whose_worker_dies_before_it_began_is_crashed_and_its_job_is_swept
         swept_up(pool, site)
 
 
-@EVERY_FAULT
 def test_an_execution_that_begins_after_its_run_was_given_up_does_the_work_all_the_same(
     pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
 ) -> None:
@@ -191,7 +186,6 @@ def test_an_execution_that_begins_after_its_run_was_given_up_does_the_work_all_t
         awaited(lambda: cloud_run.jobs() == [], "the end of its job")
 
 
-@EVERY_FAULT
 def test_a_run_whose_worker_and_container_are_both_gone_is_noticed_by_its_heartbeat(
     pool: Pool, cloud_run: CloudRun, site: Site, tmp_path: Path
 ) -> None:

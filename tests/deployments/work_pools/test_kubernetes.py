@@ -27,8 +27,7 @@ from tests.deployments.work_pools.pooled import (
     two_files,
 )
 
-EVERY_FAULT = pytest.mark.skipif("CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check")
-"""A run in an interpreter of its own costs seconds: `make test` has two of them."""
+pytestmark = pytest.mark.skipif("CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check")
 
 BY_ITS_OBSERVER = "No active or succeeded pods found for any job"
 """What Prefect's worker says of a run whose job has failed."""
@@ -65,7 +64,6 @@ def test_a_run_out_of_memory_is_crashed_and_the_next_sweep_goes_on_while_the_api
     assert {"GET /apis/batch/v1/jobs", "GET /api/v1/pods"} <= refused.keys(), "and those who watch"
 
 
-@EVERY_FAULT
 def test_an_evicted_run_ends_by_itself_or_is_started_again(
     pool: Pool, cluster: Cluster, site: Site, tmp_path: Path
 ) -> None:
@@ -76,7 +74,6 @@ def test_an_evicted_run_ends_by_itself_or_is_started_again(
         swept_up(pool, site)
 
 
-@EVERY_FAULT
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
 def test_a_job_that_its_operator_deletes_is_a_run_that_crashed(
     pool: Pool, cluster: Cluster, site: Site, tmp_path: Path
@@ -92,7 +89,6 @@ def test_a_job_that_its_operator_deletes_is_a_run_that_crashed(
         swept_up(pool, site)
 
 
-@EVERY_FAULT
 def test_a_run_whose_job_is_refused_is_crashed_and_the_next_sweep_makes_another(
     pool: Pool, cluster: Cluster, site: Site, tmp_path: Path
 ) -> None:
@@ -105,7 +101,6 @@ def test_a_run_whose_job_is_refused_is_crashed_and_the_next_sweep_makes_another(
         swept_up(pool, site)
 
 
-@EVERY_FAULT
 def test_a_pod_that_finds_no_machine_is_waited_for_by_one_run_and_not_without_end(
     pool: Pool, cluster: Cluster, site: Site, tmp_path: Path
 ) -> None:
@@ -127,7 +122,6 @@ def test_a_pod_that_finds_no_machine_is_waited_for_by_one_run_and_not_without_en
         cluster.has_room = True
 
 
-@EVERY_FAULT
 def test_a_pod_that_finds_a_machine_late_does_the_work(
     pool: Pool, cluster: Cluster, site: Site, tmp_path: Path
 ) -> None:
@@ -145,7 +139,6 @@ def test_a_pod_that_finds_a_machine_late_does_the_work(
         cluster.has_room = True
 
 
-@EVERY_FAULT
 def test_a_run_that_ends_while_its_worker_is_dead_is_crashed_by_the_next_worker(
     pool: Pool, cluster: Cluster, site: Site, tmp_path: Path
 ) -> None:
