@@ -56,11 +56,13 @@ Observation = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def choose_network(data: Path | None, network: str | None, *, incoming: Path | None = None) -> Site:
+def choose_network(
+    data: Path | None, network: str | None, *, incoming: Path | None = None, make: bool = False
+) -> Site:
     """The network that the options name, or else the environment, or else ``panoptes-data``.
 
     `incoming` is a user's own folder, as `panoptes-network ingest` takes it: only read.
-    Raises ConfigurationError; nothing is made where there is no network.
+    Raises ConfigurationError where there is no network; with `make`, one is made in the folder.
     """
     if data is not None and network is not None:
         raise ConfigurationError("--data and --network name two networks: give one of them")
@@ -72,15 +74,19 @@ def choose_network(data: Path | None, network: str | None, *, incoming: Path | N
         return load_network(network).site
     if data is None and incoming is None and os.environ.get("PANOPTES_INCOMING"):
         return Site(NetworkSettings.from_environment())
+    if make:
+        (data or DATA).expanduser().mkdir(parents=True, exist_ok=True)
+        return Site.in_folder(data or DATA)
     return network_in(data or DATA, incoming=incoming)
 
 
 def network_in(folder: Path, *, incoming: Path | None = None) -> Site:
     """The network that is kept in a folder. Raises ConfigurationError where there is none."""
     if not has_catalogue(folder):
+        demo = " (the demo's is demo-data)" if has_catalogue(Path("demo-data")) else ""
         raise ConfigurationError(
-            f"there is no catalogue in {folder}: name the network's folder with --data, or make "
-            f"one: panoptes-network ingest FOLDER --data {folder}"
+            f"there is no catalogue in {folder}: name the network's folder with --data{demo}, or "
+            f"make one: panoptes-network ingest FOLDER --data {folder}"
         )
     return Site.in_folder(folder, incoming=incoming)
 

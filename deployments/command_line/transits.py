@@ -129,8 +129,9 @@ def _print(found: Search) -> None:
                 console.print(cell(f"{each.star_id}: periods that fit as well: {others}"))
     for sequence_id in found.left_out:
         console.print(cell(f"{sequence_id}: its light curves cannot be read"))
-    observations = len(found.observations)
-    console.print(f"{len(found.found)} of {found.stars} stars in {observations} observations")
+    count = len(found.observations)
+    observations = "1 observation" if count == 1 else f"{count} observations"
+    console.print(f"{len(found.found)} of {found.stars} stars in {observations}")
     if not found.stars:
         console.print(
             f"Stars are searched that were measured in nights of {LEAST_HOURS:g} hours or more, of "

@@ -78,7 +78,7 @@ def add(
     if (lat is None) != (lon is None) or (elevation is not None and lat is None):
         raise ConfigurationError("a place is --lat and --lon, and --elevation if you know it")
     place = None if lat is None or lon is None else Place(lat, lon, elevation)
-    site = choose_network(data, network)
+    site = choose_network(data, network, make=not dry_run)
     with closing(site.catalog):
         fields = register(
             site,
@@ -316,5 +316,9 @@ def _moment(value: Json) -> str:
 
 def _tell(rows: Mapping[str, object]) -> None:
     for name, value in rows.items():
+        if isinstance(value, Mapping) and value.keys() == {"latitude", "longitude"}:
+            value = f"{value['latitude']}, {value['longitude']} degrees north and east"
+        elif name == "elevation" and value is not None:
+            value = f"{value} m"
         if value not in (None, ""):
             sys.stdout.write(f"{name:14} {one_line(value)}\n")

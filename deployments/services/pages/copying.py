@@ -128,5 +128,6 @@ def _relinked(page: str, found: dict[str, tuple[str, bytes]], here: Path) -> str
         return f' {link["name"]}="{escape(address)}"'
 
     page = _ASKS.sub("", _LINK.sub(changed, page))
-    made = f"A copy of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: what searches needs the services."
+    made = f"A copy of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, of some pages. All of them, "
+    made += "the search among them, are shown by panoptes-network serve."
     return _MAIN.sub(lambda main: f'{main[0]}<p class="quiet">{made}</p>', page, count=1)

@@ -51,7 +51,7 @@ def test_a_star_and_a_night_are_searched_for_themselves(data: str) -> None:
     done = transits(data, night)
     assert done.exit_code == 0, done.output
     assert season.STAR in done.stdout
-    assert f"1 of {season.STARS} stars in 1 observations" in done.stdout
+    assert f"1 of {season.STARS} stars in 1 observation\n" in done.stdout
     quiet = next(n for n in range(season.NIGHTS) if n not in season.transit_nights())
     assert json.loads(transits(data, season.sequence_id(quiet), "--json").stdout)["found"] == []
 
