@@ -109,6 +109,8 @@ def _colour(raw: Floats) -> Floats:
     import numpy as np
 
     difference = median_over_frames(raw[:, :, 0] - raw[:, :, 2])
+    if not np.isfinite(difference).any():
+        return np.zeros(len(difference))
     middle = np.nanmedian(difference)
     return np.clip(np.nan_to_num((difference - middle) / 0.4), -2.5, 2.5)
 
