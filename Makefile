@@ -6,9 +6,10 @@
 .PHONY: help demo up test faults fuzz bench science check cloud-check container-check retention-check upgrade-check sbom constraints clean witness FORCE docs
 
 # Another project's settings must not reach ours: a Prefect server or profile chosen in this
-# shell, an active virtual environment, other modules on the path. The one thing let through
-# is the credential that `make up` protects the server with.
-unexport $(filter-out PREFECT_SERVER_API_AUTH_STRING,$(filter PREFECT_%,$(.VARIABLES)))
+# shell, an active virtual environment, other modules on the path. What `make up` takes for its
+# own server is let through: the credential that protects it, and the database that it keeps.
+for_our_server := PREFECT_SERVER_API_AUTH_STRING PREFECT_SERVER_DATABASE_CONNECTION_URL
+unexport $(filter-out $(for_our_server),$(filter PREFECT_%,$(.VARIABLES)))
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONWARNINGS
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_CONSTRAINT PIP_REQUIRE_VIRTUALENV
 # Prefect starts a process for each run, and twice as slowly where no byte code is kept.

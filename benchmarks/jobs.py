@@ -129,6 +129,14 @@ def _descendants(process: int) -> list[int]:
     return found
 
 
+def template_of(worker: int) -> int:
+    """The process that its runs are forked from."""
+    threads = Path(f"/proc/{worker}/task").iterdir()
+    children = " ".join((each / "children").read_text() for each in threads)
+    [template] = [each for each in map(int, children.split()) if _is_template(each)]
+    return template
+
+
 def _is_template(process: int) -> bool:
     home = Path(f"/proc/{process}")
     is_one = b"template_process" in (home / "cmdline").read_bytes()

@@ -21,16 +21,20 @@ from pathlib import Path
 from benchmarks.frames import Frame
 from benchmarks.measure import require
 from benchmarks.report import Report
+from deployments.command_line.up import DATABASE
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
 from panoptes.network.ingest.lag import IN_ALL, STAGES, lag_of, percentile
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
+from tests.postgres import postgres
 
 CADENCE = 120.0
 """Seconds between two frames of a camera."""
 STEPS = (20, 50, 70)
 """Cameras: those of the two targets, and what is to be passed."""
+ON_POSTGRESQL = 50
+"""Cameras of one more step, with PostgreSQL for Prefect's server where it is installed."""
 FRAMES = 2
 """Of each camera at each step."""
 PATIENCE = 300.0
@@ -42,12 +46,7 @@ def run(report: Report, pair: Sequence[Frame], scratch: Path, *, quick: bool) ->
     site = Site.in_folder(data)
     site.check()
     steps = STEPS[:1] if quick else STEPS
-    lags: dict[int, list[dict[str, float]]] = {}
-    with Up(data) as up:
-        for number, cameras in enumerate(steps):
-            _send(site, pair, number, cameras)
-            lags[cameras] = [lag_of(entry) for entry in _await(site, up, number, cameras)]
-            _clear(site)
+    lags = _night(site, pair, data, steps)
     in_all = {cameras: [lag[IN_ALL] for lag in found] for cameras, found in lags.items()}
     report.number("live_lag_p95", percentile(in_all[20], 0.95))
     if not quick:
@@ -55,30 +54,55 @@ def run(report: Report, pair: Sequence[Frame], scratch: Path, *, quick: bool) ->
         report.number("live_cameras", float(max(within, default=0)))
         done = [lag <= CADENCE for lag in in_all[50]]
         report.number("live_in_cadence", sum(done) / len(done))
+    rows = [(str(number), found) for number, found in lags.items()]
+    if not quick and shutil.which("initdb"):
+        elsewhere = Site.in_folder(scratch / "live-postgresql")
+        elsewhere.check()
+        with postgres(scratch) as database:
+            found = _night(elsewhere, pair, scratch / "live-postgresql", [ON_POSTGRESQL], database)
+        rows.append((f"{ON_POSTGRESQL}, PostgreSQL", found[ON_POSTGRESQL]))
     report.table(
         f"A live night, {FRAMES} frames of each camera at a cadence of {CADENCE:.0f} s",
         ("cameras", "files", "p50, s", "p95", "p99", *(f"{each}, p50" for each in STAGES)),
         [
             (
-                str(cameras),
+                cameras,
                 str(len(found)),
-                *(f"{percentile(in_all[cameras], share):.1f}" for share in (0.5, 0.95, 0.99)),
+                *(
+                    f"{percentile((lag[IN_ALL] for lag in found), share):.1f}"
+                    for share in (0.5, 0.95, 0.99)
+                ),
                 *(f"{percentile((lag[each] for lag in found), 0.5):.1f}" for each in STAGES),
             )
-            for cameras, found in lags.items()
+            for cameras, found in rows
         ],
     )
+
+
+def _night(
+    site: Site, pair: Sequence[Frame], data: Path, steps: Sequence[int], database: str | None = None
+) -> dict[int, list[dict[str, float]]]:
+    """The lags of all files of each step, by its cameras."""
+    lags = {}
+    with Up(data, database) as up:
+        for number, cameras in enumerate(steps):
+            _send(site, pair, number, cameras)
+            lags[cameras] = [lag_of(entry) for entry in _await(site, up, number, cameras)]
+            _clear(site)
+    return lags
 
 
 class Up:
     """``panoptes-network up`` on ports of its own, until the end."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, database: str | None = None) -> None:
         program = Path(sysconfig.get_path("scripts")) / "panoptes-network"
         ports = ["--port", str(_free_port()), "--receiver-port", str(_free_port())]
+        ports += ["--site-port", str(_free_port())]
         self._log = (data / "up.log").open("w+b")
         self._process = subprocess.Popen(
             [str(program), "up", "--data", str(data), *ports],
+            env=os.environ | ({DATABASE: database} if database else {}),
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )

@@ -27,6 +27,8 @@ from panoptes.network.site import Site
 
 app = typer.Typer()
 TOKEN = "PANOPTES_SERVICES_TOKEN"
+DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+"""Where the server keeps its runs; SQLite in the data folder if it is unset."""
 
 
 @app.command()
@@ -57,7 +59,9 @@ def up(
         console.print(
             "Starting a Prefect server, a worker, the receiver, the watcher and the site ..."
         )
-        with LocalStack(root / "prefect", port=port, site=site, ui=True) as stack:
+        database = os.environ.get(DATABASE)
+        home = root / "prefect"
+        with LocalStack(home, port=port, site=site, ui=True, database=database) as stack:
             with stack.client() as client:
                 set_window(client, timedelta(seconds=window), margin=timedelta(seconds=1))
             _start_events(stack, site, receiver_port)
