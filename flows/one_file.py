@@ -28,11 +28,11 @@ from panoptes.network.audit.one_file import (
 )
 from panoptes.network.audit.rebuilding import Archived, archived, mending
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
+from panoptes.network.file_types import FileType
 from panoptes.network.ingest.observation import AnotherRun
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.watchdog import ended_when_stalled
-from panoptes.network.names import FileType
 from panoptes.network.safe_text import one_line
 from tasks.ingest_image import AsTasks
 

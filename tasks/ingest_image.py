@@ -16,9 +16,10 @@ from prefect.utilities.annotations import quote
 
 from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput
+from panoptes.network.file_types import FileType
 from panoptes.network.ingest.outcome import TROUBLE, Became, Derived, FileResult, summary
 from panoptes.network.ingest.take import Taken, lost, take
-from panoptes.network.names import FileType, ObservationName
+from panoptes.network.names import ObservationName
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.upload import Source
 from tasks.derive import compress, keep_compressed, keep_media, make_rgb, verify

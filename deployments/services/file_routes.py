@@ -13,24 +13,18 @@ from deployments.services.models import Problem
 from deployments.services.state import Services
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput, TransientError
+from panoptes.network.file_types import FILE_TYPES, content_type_of
 from panoptes.network.object_paths import BadPath, checked_name
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
 
 CHUNK = 1 << 20
 """Bytes read and sent at once."""
 
-_TYPES = {
-    ".fits": "application/fits",
-    ".fits.fz": "application/fits",
-    ".cr2": "image/x-canon-cr2",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".mp4": "video/mp4",
-}
-"""The first is RFC 4047's. Anything else might be something that a browser would run."""
 _OTHER = "application/octet-stream"
-_CONTENT: dict[str, dict[str, str]] = {kind: {} for kind in (*_TYPES.values(), _OTHER)}
+"""Of what is none of our types: it might be something that a browser would run."""
+_CONTENT: dict[str, dict[str, str]] = {
+    kind: {} for kind in (*(row.content_type for row in FILE_TYPES.values()), _OTHER)
+}
 
 
 def file_router(services: Services) -> APIRouter:
@@ -92,7 +86,7 @@ def stored_answer(request: Request, store: ObjectStore, info: ObjectInfo) -> Res
     if verdict.status == 206:
         headers["Content-Range"] = f"bytes {verdict.start}-{verdict.end - 1}/{info.size}"
     headers["Content-Length"] = str(verdict.end - verdict.start)
-    kind = next((t for s, t in _TYPES.items() if info.name.lower().endswith(s)), _OTHER)
+    kind = content_type_of(info.name) or _OTHER
     parts = _parts(store, info, verdict.start, verdict.end)
     return StreamingResponse(parts, verdict.status, headers, kind)
 

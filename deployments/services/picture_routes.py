@@ -27,6 +27,7 @@ from panoptes.network.cutout import (
 )
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput, TransientError
+from panoptes.network.file_types import content_type_of
 from panoptes.network.fits.section import TooMuchToRead
 from panoptes.network.object_paths import Hidden
 from panoptes.network.pictures import Stretch, thumbnail
@@ -148,7 +149,7 @@ def picture_router(services: Services) -> APIRouter:
         if answer := _known(request, info, str(info.generation)):
             return answer
         data, info = store.read(info.name, generation=info.generation)
-        kind = "image/png" if info.name.endswith(".png") else "image/jpeg"
+        kind = content_type_of(info.name) or "image/jpeg"
         return _answer(data, info, str(info.generation), kind)
 
     @router.get("/images/{image_id}/thumbnail", response_class=Response, responses=_PICTURE)

@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from panoptes.network.file_types import FileType
 from panoptes.network.safe_text import one_line
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Advice:
     """Whether a file that is still being written can look like this, too."""
 
 
+_SUFFIXES = " or ".join(", ".join(f".{each}" for each in FileType).rsplit(", ", 1))
+
 ADVICE: dict[str, Advice] = {
     "unroutable-name": Advice(
         "The name of the file does not say which unit, camera and time it belongs to.",
@@ -42,7 +45,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "unknown-suffix": Advice(
         "The network does not take files of this type.",
-        "Upload .fits, .fits.fz, .cr2, .jpg, .png or .mp4 files; anything else can be deleted.",
+        f"Upload {_SUFFIXES} files; anything else can be deleted.",
         may_pass=True,
     ),
     "not-a-file": Advice(

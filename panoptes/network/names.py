@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from panoptes.network.errors import BadInput
+from panoptes.network.file_types import BY_SUFFIX, FILE_TYPES, FILM, IMAGES, PICTURE, FileType
 
 MAX_NAME_BYTES = 1024
 """Cloud Storage's limit on an object name, https://cloud.google.com/storage/docs/objects#naming"""
@@ -29,24 +30,6 @@ _MAX_ID = 100
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 """The years that names may speak of: wider than any unit's life, and far from the ends of the
 calendar, where a night or the end of an exposure has no date."""
-
-
-class FileType(StrEnum):
-    """What a file is, by its suffix in either case."""
-
-    FITS = "fits"
-    FITS_FZ = "fits.fz"
-    CR2 = "cr2"
-    JPG = "jpg"
-    PNG = "png"
-    MP4 = "mp4"
-
-
-IMAGES = frozenset({FileType.FITS, FileType.FITS_FZ, FileType.CR2})
-"""The types that hold an exposure; the others are pictures and films of exposures."""
-RAWS = frozenset({FileType.CR2})
-"""Of these, those that come from the camera itself: where the image's FITS file says the same
-thing it has the last word, and the better picture."""
 
 
 class ImageType(StrEnum):
@@ -93,7 +76,7 @@ _OVERLAY = re.compile(
 )
 _SEQUENCE_ID = re.compile(rf"{_UNIT}_(?P<camera>.+)_{_SEQUENCE}", re.ASCII | re.S)
 _SUFFIX = re.compile(
-    r"(?P<stem>.+?)\.(?P<suffix>fits\.fz|fits|cr2|jpe?g|png|mp4)", re.ASCII | re.I | re.S
+    rf"(?P<stem>.+?)\.(?P<suffix>{'|'.join(map(re.escape, BY_SUFFIX))})", re.ASCII | re.I | re.S
 )
 _HAS_TIME = re.compile(rf"(?<!\d){_TIME}(?!\d)", re.ASCII)
 PASSING_SUFFIXES = (".part", ".partial", ".filepart", ".tmp", ".crdownload")
@@ -271,8 +254,7 @@ def parse_upload(name: str) -> UploadName:
         packed = name.lower().endswith((".fits.gz", ".fits.bz2", ".fits.xz", ".fits.zip"))
         advice = ": unpack it and upload the .fits" if packed else ""
         raise BadInput("unknown-suffix", f"{name.rsplit('/', 1)[-1][-60:]}{advice}")
-    suffix = suffixed["suffix"].lower()
-    file_type = FileType("jpg" if suffix == "jpeg" else suffix)
+    file_type = BY_SUFFIX[suffixed["suffix"].lower()]
     found = _read_stem(suffixed["stem"], file_type)
     sequence = ObservationName(found["unit"], found["camera"], found["sequence"])
     field_name = found.get("field") or found.get("name")
@@ -282,7 +264,9 @@ def parse_upload(name: str) -> UploadName:
             "unroutable-name", f"a field's folder lies within the camera's own, {found['camera']}"
         )
     is_focus = image_type_of_field(field_name) is ImageType.FOCUS
-    leaf, image_time = _read_leaf(found["leaf"], sequence, file_type, any_leaf=is_focus)
+    is_film = FILE_TYPES[file_type].kept is FILM
+    any_leaf = is_focus or file_type not in IMAGES
+    leaf, image_time = _read_leaf(found["leaf"], sequence, is_film=is_film, any_leaf=any_leaf)
     for moment in (sequence.sequence_time, image_time):
         if moment is not None:
             try:
@@ -293,7 +277,7 @@ def parse_upload(name: str) -> UploadName:
         name=name,
         sequence=sequence,
         file_type=file_type,
-        image_time=None if file_type is FileType.MP4 else image_time,
+        image_time=None if is_film else image_time,
         field_name=field_name,
         leaf=leaf,
     )
@@ -301,7 +285,7 @@ def parse_upload(name: str) -> UploadName:
 
 def _read_stem(stem: str, file_type: FileType) -> dict[str, Any]:
     """The parts of a name without its suffix: unit, field or name, camera, sequence, leaf."""
-    overlay = _OVERLAY.fullmatch(stem) if file_type in (FileType.JPG, FileType.PNG) else None
+    overlay = _OVERLAY.fullmatch(stem) if FILE_TYPES[file_type].kept is PICTURE else None
     if overlay and _is_camera(overlay["camera"]):
         return overlay.groupdict()
     plain = stem
@@ -333,23 +317,20 @@ def _hint(stem: str) -> str:
 
 
 def _read_leaf(
-    leaf: str | None, sequence: ObservationName, file_type: FileType, *, any_leaf: bool
+    leaf: str | None, sequence: ObservationName, *, is_film: bool, any_leaf: bool
 ) -> tuple[str, str | None]:
     """The kept leaf and the image's time, from the part after the sequence."""
     camera = f"{sequence.camera_id}_{sequence.sequence_time}"
-    if file_type is FileType.MP4 and (
-        leaf is None or leaf == camera or leaf.endswith(f"_{camera}")
-    ):
+    if is_film and (leaf is None or leaf == camera or leaf.endswith(f"_{camera}")):
         # UNIT/CAMERA/SEQUENCE.mp4, and make_timelapse's FIELD_CAMERA_SEQUENCE.mp4.
         return sequence.sequence_time, None
     if leaf is None:
         raise BadInput("unroutable-name", "it names an observation but no image")
-    if file_type is not FileType.MP4 and _POINTING.fullmatch(leaf):
+    if not is_film and _POINTING.fullmatch(leaf):
         return leaf, None
     found = _LEAF.fullmatch(leaf)
     if found is None:
-        free = any_leaf or file_type not in IMAGES
-        if not free or _HAS_TIME.search(leaf) or leaf.startswith("."):
+        if not any_leaf or _HAS_TIME.search(leaf) or leaf.startswith("."):
             raise BadInput("unroutable-name", f"{leaf[:60]!r} names no image")
         if _IS_MADE.fullmatch(leaf):
             raise BadInput("unroutable-name", "pictures that the network makes are called so")

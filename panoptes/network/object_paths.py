@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput
+from panoptes.network.file_types import ARCHIVE, FILE_TYPES
 from panoptes.network.names import MAX_NAME_BYTES, parse_upload
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
@@ -172,7 +173,8 @@ def _wherever(name: str) -> list[ObjectPath]:
     except BadInput:
         archived = name
     else:
-        archived = f"{upload.stem}.fits.fz" if upload.file_type.value.startswith("fits") else name
+        row = FILE_TYPES[upload.file_type]
+        archived = f"{upload.stem}.{row.kept_suffix}" if row.kept is ARCHIVE else name
     names = dict.fromkeys([name, archived])
     paths = [ObjectPath("images", each) for each in names]
     return paths + [ObjectPath(location, name) for location in SEARCHED[1:]]

@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from panoptes.network.file_types import FileType
 from panoptes.network.safe_text import one_line
 
 FORMAT = "PANOPTES_LOG_FORMAT"
@@ -30,7 +31,7 @@ _PATH = re.compile(
     rf"(PAN\d{{3}})/(?:[^/\n]{{1,100}}/){{0,2}}?((?!{_TIME}/)[^/\n]{{1,40}})/({_TIME})(?:/({_TIME}))?",
     re.ASCII,
 )
-_LABEL = re.compile(rf"(PAN\d{{3}}_[^/\s]{{1,40}}_{_TIME}) (?:fits|cr2|jpg|png)", re.ASCII)
+_LABEL = re.compile(rf"(PAN\d{{3}}_[^/\s]{{1,40}}_{_TIME}) (?:{'|'.join(FileType)})", re.ASCII)
 _INGEST = re.compile(rf"ingest (PAN\d{{3}}_[^/\s]{{1,40}}_{_TIME})", re.ASCII)
 
 _about: ContextVar[tuple[str | None, str | None]] = ContextVar("about", default=(None, None))

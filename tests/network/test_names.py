@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from panoptes.network.catalog.values import check_key
 from panoptes.network.errors import BadInput
+from panoptes.network.file_types import FileType
 from panoptes.network.names import (
     MAX_NAME_BYTES,
-    FileType,
     ImageType,
     display_name,
     document_key,

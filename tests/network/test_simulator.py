@@ -16,8 +16,9 @@ from PIL import Image
 
 from panoptes.network.cr2.frame import read_raw
 from panoptes.network.errors import BadInput
+from panoptes.network.file_types import FileType
 from panoptes.network.keywords import describe
-from panoptes.network.names import FileType, parse_upload
+from panoptes.network.names import parse_upload
 from panoptes.network.simulator.canon_writer import cr2_bytes, lossless_jpeg
 from panoptes.network.simulator.headers import (
     LOWEST,

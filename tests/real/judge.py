@@ -16,7 +16,8 @@ from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Uploaded
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File, Image, Location
-from panoptes.network.names import FileType, UploadName
+from panoptes.network.file_types import FileType
+from panoptes.network.names import UploadName
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c

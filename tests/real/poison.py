@@ -12,11 +12,11 @@ from typing import Literal, TypeAlias
 
 import cloudpickle
 
+from panoptes.network.file_types import FileType
 from panoptes.network.ingest import isolation
 from panoptes.network.ingest.derive import DERIVATIONS
 from panoptes.network.ingest.derive import compress as compress_fits_file
 from panoptes.network.ingest.outcome import Derived
-from panoptes.network.names import FileType
 from panoptes.network.site import Site
 from panoptes.network.upload import Source
 

@@ -23,6 +23,7 @@ from panoptes.network.audit.scope import KEPT, Scope, sequence_of
 from panoptes.network.catalog.catalog import Fields, Query, modify
 from panoptes.network.documents import File, Location, Output
 from panoptes.network.errors import BadInput, is_transient
+from panoptes.network.file_types import FILE_TYPES
 from panoptes.network.header import read_header
 from panoptes.network.ingest.deposit import OutputLost, output_of
 from panoptes.network.ingest.derive import DERIVATIONS, verify
@@ -35,8 +36,8 @@ from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.ingest.take import images_in_flight
 from panoptes.network.names import (
-    FileType,
     ObservationName,
+    UploadName,
     document_key,
     parse_sequence_id,
     parse_upload,
@@ -49,14 +50,6 @@ from panoptes.network.upload import Source
 
 log = safe_log(__name__)
 
-HOME: dict[FileType, tuple[Location, str]] = {
-    FileType.FITS_FZ: ("images", "archive"),
-    FileType.CR2: ("originals", "original"),
-    FileType.JPG: ("previews", "picture"),
-    FileType.PNG: ("previews", "picture"),
-    FileType.MP4: ("timelapse", "timelapse"),
-}
-"""Where files of a type lie, and as what. One that lies elsewhere is copied there."""
 PATIENCE_SECONDS = 10.0
 """For a run that is at work on an observation."""
 
@@ -196,19 +189,22 @@ class Archive:
         if keep_trying(self._is_made_already, source, location):
             return
         source.memory.data = data
-        home, role = HOME.get(upload.file_type, (None, ""))
-        found = output_of(role if home == location else "found", location, info, crc32c(data))
-        first = self._first_of_image(source, location) if home == location else None
+        row = FILE_TYPES[upload.file_type]
+        # One that lies elsewhere, or is kept in another form, is made there of it.
+        at_home = location == row.kept.location and row.kept_suffix == upload.file_type.value
+        role = row.kept.role if at_home else "found"
+        found = output_of(role, location, info, crc32c(data))
+        first = self._first_of_image(upload) if at_home else None
         if first is not None:
             derived = self._second(source, found, data, first)
         else:
-            if upload.file_type is FileType.CR2:
+            if row.is_raw:
                 self._refuse_to_cover_planes(upload.stem)
-            source.memory.kept = found if home == location else None
+            source.memory.kept = found if at_home else None
             derived = keep_trying(DERIVATIONS[upload.file_type].make, site, source)
-            if home != location:
+            if not at_home:
                 derived = derived.model_copy(update={"outputs": (*derived.outputs, found)})
-            if home != location or upload.file_type is FileType.CR2:
+            if not at_home or row.is_raw:
                 keep_trying(verify, site, source, derived)
         keep_trying(record_image_file, site, source, derived)
 
@@ -239,21 +235,18 @@ class Archive:
         query = Query("files", [("path", "==", source.name), ("location", "==", location)], limit=1)
         return any(self._site.catalog.query(query))
 
-    def _first_of_image(self, source: Source, location: Location) -> str | None:
+    def _first_of_image(self, upload: UploadName) -> str | None:
         """The path of another object that is the image's already, or has its proper path."""
-        site, upload = self._site, source.upload
-        assert upload is not None
-        if upload.file_type in (FileType.FITS_FZ, FileType.CR2) and upload.image_id is not None:
+        site, row = self._site, FILE_TYPES[upload.file_type]
+        if row.source is not None and upload.image_id is not None:
             image = keep_trying(site.catalog.get, "images", upload.image_id)
-            is_raw = upload.file_type is FileType.CR2
-            kind, field = ("cr2", "original_path") if is_raw else ("fits", "bucket_path")
-            if image is not None and kind in recorded_sources(image.fields):
-                path = image.fields.get(field)
-                if isinstance(path, str) and path != source.name:
+            if image is not None and row.source in recorded_sources(image.fields):
+                path = row.kept.path_in(image.fields)
+                if path not in (None, upload.name):
                     return path
-        proper = f"{upload.stem}.{upload.file_type.value}"
-        if proper != source.name:
-            return proper if keep_trying(site.stat, location, proper) is not None else None
+        proper = f"{upload.stem}.{row.kept_suffix}"
+        if proper != upload.name and keep_trying(site.stat, row.kept.location, proper):
+            return proper
         return None
 
     def _second(self, source: Source, found: Output, data: bytes, first: str) -> Derived:

@@ -9,9 +9,9 @@ from panoptes.network.audit.finding import Finding, Kind, Repair
 from panoptes.network.audit.inventory import Inventory, Place
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.documents import File, Location, Output
+from panoptes.network.file_types import FILE_TYPES, FILM, RAWS
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.reading_back import read_back
-from panoptes.network.names import RAWS
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
@@ -159,18 +159,14 @@ def places_of(image: Fields) -> list[Place]:
 
 def uploaded_as(location: str, path: str) -> str | None:
     """The name under which an object of record can be uploaded again; None for what we make."""
-    leaf = path.rpartition("/")[2]
-    if location == "images" and path.endswith(".fits.fz"):
-        return path
-    if location == "originals" and path.endswith(".cr2"):
-        return path
-    if location == "timelapse" and path.endswith(".mp4"):
-        above = path.removesuffix(f"/{leaf}")
-        # That of a whole observation is uploaded beside its folder.
-        return f"{above}.mp4" if above.endswith(f"/{leaf[:-4]}") else path
-    if location == "previews" and path.endswith((".jpg", ".png")) and ".preview-" not in leaf:
-        return path
-    return None
+    above, _, leaf = path.rpartition("/")
+    ends = (f".{row.kept_suffix}" for row in FILE_TYPES.values() if row.kept.location == location)
+    suffix = next(filter(path.endswith, ends), None)
+    if suffix is None or ".preview-" in leaf:
+        return None
+    # The film of a whole observation is uploaded beside its folder.
+    is_whole = location == FILM.location and above.endswith(f"/{leaf.removesuffix(suffix)}")
+    return above + suffix if is_whole else path
 
 
 def _is(output: Output, info: ObjectInfo) -> bool:

@@ -13,9 +13,17 @@ from panoptes.network.audit.inventory import Inventory, Place, stands
 from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.documents import IMAGE_STATUS, File, Image
 from panoptes.network.errors import first_fault
+from panoptes.network.file_types import (
+    ARCHIVE,
+    FILE_TYPES,
+    KEPT_SOURCES,
+    ORIGINAL,
+    RAWS,
+    FileType,
+)
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.settle import INGESTED
-from panoptes.network.names import NOT_LIGHTS, RAWS, FileType, parse_sequence_id
+from panoptes.network.names import NOT_LIGHTS, parse_sequence_id
 from panoptes.network.site import Site
 
 
@@ -97,7 +105,7 @@ class DocumentChecks:
         for kind, source in (image.sources or {}).items():
             if source.name in self._entries:
                 continue
-            path = image.original_path if kind == FileType.CR2 else image.bucket_path
+            path = KEPT_SOURCES.get(kind, ARCHIVE).path_in(vars(image))
             yield self._told(
                 Kind.ENTRY_MISSING, f"images/{image.image_id}",
                 f"The image {image.image_id} was made of {source.name}, "
@@ -115,10 +123,10 @@ class DocumentChecks:
         if image.status in IMAGE_STATUS and image.status not in INGESTED:
             return f"is said to be {image.status}, although a file of it is archived"
         for kind, source in (image.sources or {}).items():
-            if kind == "fits" and not image.bucket_path:
-                return "does not say where its archived file is"
-            if kind == "cr2" and not image.original_path:
-                return "does not say where its camera raw is"
+            kept = KEPT_SOURCES.get(kind)
+            if kept is not None and not kept.path_in(vars(image)):
+                named = "camera raw" if kept is ORIGINAL else "archived file"
+                return f"does not say where its {named} is"
             entry = self._entries.get(source.name)
             if entry is None or entry.outcome != "archived" or entry.duplicate_of:
                 continue
@@ -147,8 +155,8 @@ class DocumentChecks:
             if entry.outcome != "archived" or entry.duplicate_of or entry.image_id is None:
                 continue
             stored = self._proper.get(entry.image_id)
-            kind = "cr2" if entry.file_type == FileType.CR2 else "fits"
-            if stored is None or kind not in recorded_sources(stored.fields):
+            row = FILE_TYPES.get(entry.file_type or FileType.FITS)
+            if stored is None or row is None or row.source not in recorded_sources(stored.fields):
                 yield self._told(
                     Kind.IMAGE_MISSING, f"images/{entry.image_id}",
                     f"{entry.name} is archived, but its image {entry.image_id} "

@@ -16,6 +16,7 @@ from panoptes.network.audit.rebuilding import (
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
 from panoptes.network.errors import BadInput
+from panoptes.network.file_types import RAWS, FileType
 from panoptes.network.ingest.lease import Lease
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.ingest.observation import AnotherRun
@@ -25,7 +26,7 @@ from panoptes.network.ingest.rest import Patience, at_rest
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import Steps, Watch, take_all
 from panoptes.network.keywords import known_cards
-from panoptes.network.names import FileType, ObservationName, parse_upload
+from panoptes.network.names import ObservationName, parse_upload
 from panoptes.network.object_paths import BadPath, NotOurs, ObjectPath, paths_meant
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
@@ -78,7 +79,7 @@ def _files_of_image(site: Site, text: str) -> list[ObjectPath]:
     sources = recorded_sources(image.fields) if image else {}
     return [
         ObjectPath("incoming", each["name"])
-        for _, each in sorted(sources.items(), key=lambda item: item[0] != "fits")
+        for _, each in sorted(sources.items(), key=lambda item: item[0] in RAWS)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from panoptes.network.names import FileType
+from panoptes.network.file_types import FileType
 
 
 def uploaded_bytes(file_type: str | None, archived: bytes) -> Iterator[bytes]:

@@ -10,16 +10,17 @@ from pydantic import ValidationError
 
 from panoptes.network.audit.claims import record_of
 from panoptes.network.audit.originals import uploaded_bytes
-from panoptes.network.documents import File, Image, Location, Output, Provenance
+from panoptes.network.documents import File, Image, Output, Provenance
 from panoptes.network.errors import BadInput
+from panoptes.network.file_types import ARCHIVE, KEPT_SOURCES, ORIGINAL, FileType
 from panoptes.network.ingest.deposit import OutputLost, output_of
-from panoptes.network.ingest.derive import make_rgb, preview_of_fits, verify
+from panoptes.network.ingest.derive import DERIVATIONS, preview_of_fits, verify
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.measuring import measure
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.keywords import known_cards
-from panoptes.network.names import FileType, display_name, document_key, parse_upload
+from panoptes.network.names import display_name, document_key, parse_upload
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.store import NotFound, PreconditionFailed, Unreadable
@@ -43,9 +44,14 @@ class Archived:
     """Where an adopted file lay, if what was archived of it lies elsewhere."""
 
     @property
+    def type(self) -> FileType:
+        assert self.source.upload is not None
+        return self.source.upload.file_type
+
+    @property
     def is_raw(self) -> bool:
         """Whether the archived object is the upload itself, a camera raw."""
-        return self.record.role == "original"
+        return self.record.role == ORIGINAL.role
 
     def completed(self, derived: Derived) -> Derived:
         """What was made of it again, as of the upload."""
@@ -62,7 +68,7 @@ def rebuild(site: Site, name: str, image_id: str | None) -> None:
     file = archived(site, name, image_id)
     with mending(file):
         if file.is_raw:
-            derived = make_rgb(site, file.source)
+            derived = DERIVATIONS[file.type].make(site, file.source)
             verify(site, file.source, derived)
         else:
             derived = check_archived(site, file)
@@ -150,18 +156,15 @@ def _from_image(site: Site, name: str, image_id: str | None) -> tuple[Source, Ou
         if source.name != name:
             continue
         assert image is not None
-        is_raw = kind == FileType.CR2
-        path, checksum = image.bucket_path, image.crc32c
-        if is_raw:
-            path, checksum = image.original_path, source.crc32c
+        kept = KEPT_SOURCES.get(kind, ARCHIVE)
+        path = kept.path_in(vars(image))
+        checksum = image.crc32c if kept is ARCHIVE else source.crc32c
         if path is None or checksum is None:
             break
-        location: Location = "originals" if is_raw else "images"
-        info = site.stat(location, path)
+        info = site.stat(kept.location, path)
         if info is None:
-            raise CannotMend(f"{path} is not in {location}")
-        role = "original" if is_raw else "archive"
-        return _source(source), output_of(role, location, info, checksum)
+            raise CannotMend(f"{path} is not in {kept.location}")
+        return _source(source), output_of(kept.role, kept.location, info, checksum)
     raise CannotMend(f"neither ledger nor image says what was archived of {display_name(name)}")
 
 
@@ -179,9 +182,8 @@ def check_archived(site: Site, file: Archived) -> Derived:
     source, record = file.source, file.record
     content = check_compressed(file.data, **limits)
     checksums = content.checksums
-    assert source.upload is not None
-    if source.upload.file_type is FileType.FITS:
-        for candidate in uploaded_bytes(source.upload.file_type, file.data):
+    if file.type is FileType.FITS:
+        for candidate in uploaded_bytes(file.type, file.data):
             if crc32c(candidate) == source.crc32c:
                 checksums = check_source(candidate, **limits).checksums
     info = site.store(record.location).stat(record.path)

@@ -11,15 +11,10 @@ from pydantic import ValidationError
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import File, Location, Output
 from panoptes.network.errors import BadInput, TransientError
+from panoptes.network.file_types import FILE_TYPES, FileType
 from panoptes.network.ingest.ledger import read_entry, readable_entry
 from panoptes.network.ingest.provenance import recorded_sources
-from panoptes.network.names import (
-    FileType,
-    UploadName,
-    display_name,
-    document_key,
-    parse_upload,
-)
+from panoptes.network.names import UploadName, display_name, document_key, parse_upload
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, PreconditionFailed
@@ -44,14 +39,11 @@ def output_of(role: str, location: Location, info: ObjectInfo, checksum: str) ->
 def deposit(
     site: Site,
     source: Source,
-    role: str,
-    location: Location,
-    path: str,
     data: bytes,
     *,
     same: Callable[[bytes], bool],
 ) -> tuple[Output, str | None]:
-    """Write an object of record that may be there already.
+    """Write an upload's object of record, which may be there already, where its type belongs.
 
     Gives the output, and the name of another file if its object, which `same` finds to be
     equal in content, stands there. An object of an older generation of this source is
@@ -60,10 +52,15 @@ def deposit(
     Raises BadInput ``conflicts-with-archive`` where the content differs, and TransientError
     while another upload that made the object is still to be entered as its owner.
     """
+    upload = source.upload
+    assert upload is not None
+    row = FILE_TYPES[upload.file_type]
+    location, role = row.kept.location, row.kept.role
     if source.memory.kept is not None and source.memory.kept.role == role:
         return source.memory.kept, None
     store, checksum = site.store(location), crc32c(data)
-    asked, path = path, _place_of_image(site, source, role, path)
+    asked = f"{upload.stem}.{row.kept_suffix}"
+    path = _place_of_image(site, upload, asked)
     for _ in range(5):
         present = site.stat(location, path)
         if present is None:
@@ -111,19 +108,16 @@ def deposit(
     raise TransientError(f"{location}/{path} kept changing")
 
 
-def _place_of_image(site: Site, source: Source, role: str, path: str) -> str:
+def _place_of_image(site: Site, upload: UploadName, path: str) -> str:
     """Where an image's archive or camera raw lies: an adopted one stays where it was found."""
-    field = {"archive": "bucket_path", "original": "original_path"}.get(role)
-    if field is None or source.upload is None or source.upload.image_id is None:
+    row = FILE_TYPES[upload.file_type]
+    if row.source is None or upload.image_id is None:
         return path
-    image = site.catalog.get("images", source.upload.image_id)
-    kind = "fits" if role == "archive" else "cr2"
-    if image is None or kind not in recorded_sources(image.fields):
+    image = site.catalog.get("images", upload.image_id)
+    if image is None or row.source not in recorded_sources(image.fields):
         return path
-    known = image.fields.get(field)
-    location: Location = "images" if role == "archive" else "originals"
-    is_elsewhere = isinstance(known, str) and known != path
-    return str(known) if is_elsewhere and site.stat(location, str(known)) else path
+    known = row.kept.path_in(image.fields) or path
+    return known if known != path and site.stat(row.kept.location, known) else path
 
 
 def _unfinished_maker(site: Site, source: Source, present: ObjectInfo) -> str | None:

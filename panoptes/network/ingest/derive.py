@@ -1,7 +1,6 @@
 """What is made of each type of file, and how that is compared with the file.
 
-To add a file type: a suffix in `panoptes.network.names.FileType`, a row in `DERIVATIONS`, and
-a task in `tasks.derive`.
+To add a type of file: CONTRIBUTING.md has the way.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from panoptes.network.documents import Location, Output
+from panoptes.network.documents import Output
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.file_types import FileType
 from panoptes.network.ingest.deposit import deposit, output_of, renew, require, roll_back
 from panoptes.network.ingest.isolation import guarded
 from panoptes.network.ingest.ledger import code_version
@@ -21,7 +21,6 @@ from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.keywords import known_cards
 from panoptes.network.media import check_jpeg, check_mp4, check_png
-from panoptes.network.names import FileType
 from panoptes.network.pictures import LONG_SIDE, preview
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
@@ -101,17 +100,8 @@ def keep_media(site: Site, source: Source) -> Derived:
     """
     assert source.upload is not None
     data = site.read(source)
-    role: str
-    location: Location
-    if source.upload.file_type is FileType.MP4:
-        check_mp4(data)
-        role, location = "timelapse", "timelapse"
-    else:
-        check = check_png if source.upload.file_type is FileType.PNG else check_jpeg
-        check(data, max_pixels=site.settings.max_pixels)
-        role, location = "picture", "previews"
-    path = f"{source.upload.stem}.{source.upload.file_type.value}"
-    kept, duplicate_of = deposit(site, source, role, location, path, data, same=data.__eq__)
+    _MEDIA[source.upload.file_type](data, max_pixels=site.settings.max_pixels)
+    kept, duplicate_of = deposit(site, source, data, same=data.__eq__)
     return Derived(crc32c=crc32c(data), outputs=(kept,), duplicate_of=duplicate_of)
 
 
@@ -165,10 +155,7 @@ def make_rgb(site: Site, source: Source) -> Derived:
             )
         except ValueError as error:
             raise ConfigurationError(f"rawpy_options of the network: {error}") from error
-    path = f"{source.upload.stem}.cr2"
-    original, duplicate_of = deposit(
-        site, source, "original", "originals", path, data, same=data.__eq__
-    )
+    original, duplicate_of = deposit(site, source, data, same=data.__eq__)
     if duplicate_of is not None:
         # The planes name the file that they were made from: they are the other's.
         return Derived(crc32c=crc32c(data), outputs=(original,), duplicate_of=duplicate_of)
@@ -247,11 +234,7 @@ def _archive(
     """
     from panoptes.network.fits.content import same_image
 
-    assert source.upload is not None
-    path = f"{source.upload.stem}.fits.fz"
-    archive, duplicate_of = deposit(
-        site, source, "archive", "images", path, archived, same=partial(same_image, data)
-    )
+    archive, duplicate_of = deposit(site, source, archived, same=partial(same_image, data))
     return Derived(
         crc32c=crc32c(data),
         outputs=(archive, *preview_of_fits(site, source, content)),
@@ -302,6 +285,13 @@ def _store_preview(site: Site, source: Source, jpeg: bytes) -> Output:
     path = f"{source.upload.stem}.preview-{LONG_SIDE}.jpg"
     written = renew(site, source, "previews", path, jpeg)
     return output_of("preview", "previews", written, crc32c(jpeg))
+
+
+_MEDIA: dict[FileType, Callable[..., None]] = {
+    FileType.JPG: check_jpeg,
+    FileType.PNG: check_png,
+    FileType.MP4: check_mp4,
+}
 
 
 @dataclass(frozen=True)

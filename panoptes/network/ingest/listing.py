@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from panoptes.network.errors import BadInput
+from panoptes.network.file_types import RAWS
 from panoptes.network.names import (
-    RAWS,
     ObservationName,
     field_prefixes,
     listing_prefixes,

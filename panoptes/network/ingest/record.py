@@ -35,6 +35,7 @@ from panoptes.network.documents import (
     version_of,
 )
 from panoptes.network.errors import BadInput
+from panoptes.network.file_types import FILE_TYPES, IMAGES, RAWS
 from panoptes.network.ingest.deposit import roll_back_unclaimed
 from panoptes.network.ingest.image_type import image_type_of
 from panoptes.network.ingest.lag import NO_RUN, RunTimes
@@ -42,14 +43,7 @@ from panoptes.network.ingest.ledger import close_entry, code_version, now, read_
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import own_sequence, recorded_sources
 from panoptes.network.keywords import Described, describe
-from panoptes.network.names import (
-    IMAGES,
-    RAWS,
-    FileType,
-    ImageType,
-    UploadName,
-    display_name,
-)
+from panoptes.network.names import ImageType, UploadName, display_name
 from panoptes.network.nighttime import east_of, night_of
 from panoptes.network.site import Site
 from panoptes.network.stars.separation import separation
@@ -58,7 +52,6 @@ from panoptes.network.upload import Source
 
 SOLVED_BADLY = 0.25
 """Degrees by which a unit's own solution may be off before ours takes its place."""
-_FITS = (FileType.FITS, FileType.FITS_FZ)
 
 
 def record_image_file(
@@ -241,7 +234,8 @@ class _Recording:
         """This file's part of the image."""
         upload, stored = self.upload, before or {}
         sources = recorded_sources(stored)
-        kind = "fits" if upload.file_type in _FITS else upload.file_type.value
+        kind = FILE_TYPES[upload.file_type].source
+        assert kind is not None
         earlier = sources.get(kind)
         own_sequence(upload, stored)
         sources[kind] = self._provenance(earlier).model_dump()

@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import Protocol
 
 from panoptes.network.errors import BadInput, is_transient
+from panoptes.network.file_types import FileType
 from panoptes.network.ingest.deposit import OutputLost
 from panoptes.network.ingest.derive import DERIVATIONS, verify
 from panoptes.network.ingest.ledger import (
@@ -30,7 +31,7 @@ from panoptes.network.ingest.record import record_image_file
 from panoptes.network.ingest.rest import may_come, waits, was_replaced
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.settle import settle_observation
-from panoptes.network.names import FileType, ObservationName, display_name, parse_upload
+from panoptes.network.names import ObservationName, display_name, parse_upload
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, Unreadable

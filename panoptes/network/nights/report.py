@@ -15,9 +15,10 @@ from panoptes.network.audit.scope import Scope, is_unit_id, read_night
 from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.catalog.values import number, text
 from panoptes.network.documents import File, GeoPoint
+from panoptes.network.file_types import IMAGES
 from panoptes.network.ingest.lag import IN_ALL, STAGES, lag_of, percentile
 from panoptes.network.ingest.measuring import pointing_error
-from panoptes.network.names import FIRST_YEAR, IMAGES, LAST_YEAR, parse_time
+from panoptes.network.names import FIRST_YEAR, LAST_YEAR, parse_time
 from panoptes.network.nights import found
 from panoptes.network.nights.expecting import expect, exposure_of
 from panoptes.network.nights.sun import ASTRONOMICAL, HORIZON, NAUTICAL, below

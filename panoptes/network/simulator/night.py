@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from panoptes.network.names import FileType
+from panoptes.network.file_types import FileType
 from panoptes.network.simulator.canon_writer import cr2_bytes
 from panoptes.network.simulator.headers import SITES, Exposure, Generation, target_up
 from panoptes.network.simulator.observed_sky import ObservedSky, Transit

@@ -21,6 +21,7 @@ from google.api_core.exceptions import RequestRangeNotSatisfiable
 from google.cloud.storage import Blob, Client
 
 from panoptes.network.errors import TransientError
+from panoptes.network.file_types import content_type_of
 from panoptes.network.names import MAX_NAME_BYTES
 from panoptes.network.storage.checksums import crc32c, crc32c_of_stream
 from panoptes.network.storage.gcs_calls import (
@@ -47,14 +48,6 @@ _CHUNK = 16 << 20
 _PAGE = 1000
 _CALL = "panoptes-call"
 _FIELDS = "items(name,size,generation,crc32c,timeCreated),nextPageToken"
-_CONTENT_TYPES = {
-    ".fits": "application/fits",  # RFC 4047
-    ".fits.fz": "application/fits",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".mp4": "video/mp4",
-    ".csv": "text/csv; charset=utf-8",
-}
 
 
 @dataclass(frozen=True)
@@ -366,5 +359,6 @@ class GcsStore(ObjectStore):
 
 
 def _content_type(name: str) -> str:
-    found = (kind for suffix, kind in _CONTENT_TYPES.items() if name.lower().endswith(suffix))
-    return next(found, "application/octet-stream")
+    if name.endswith(".csv"):  # a table of `tables`
+        return "text/csv; charset=utf-8"
+    return content_type_of(name) or "application/octet-stream"

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.errors import BadInput, TransientError
+from panoptes.network.file_types import FileType
 from panoptes.network.fits.content import same_image
 from panoptes.network.ingest.deposit import OutputLost, deposit, renew, require, roll_back
 from panoptes.network.ingest.derive import DERIVATIONS
 from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.ingest.take import Calls, take
-from panoptes.network.names import FileType, document_key
+from panoptes.network.names import document_key
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 from panoptes.network.upload import Source

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
+from panoptes.network.file_types import FileType
 from panoptes.network.ingest import retries
 from panoptes.network.ingest.deposit import output_of
 from panoptes.network.ingest.derive import DERIVATIONS
@@ -19,7 +20,6 @@ from panoptes.network.ingest.ledger import close_entry, close_quarantined, open_
 from panoptes.network.ingest.listing import everything_waiting
 from panoptes.network.ingest.outcome import FileResult
 from panoptes.network.ingest.take import Calls, Watch, take_all
-from panoptes.network.names import FileType
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from tests import sites

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from panoptes.network.documents import GeoPoint, Observation
-from panoptes.network.names import FileType
+from panoptes.network.file_types import FileType
 from panoptes.network.simulator.headers import SITES
 from panoptes.network.simulator.night import START, Night
 from panoptes.network.site import Site
