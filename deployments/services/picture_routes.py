@@ -30,8 +30,9 @@ from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.file_types import content_type_of
 from panoptes.network.fits.section import TooMuchToRead
 from panoptes.network.object_paths import Hidden
-from panoptes.network.pictures import Stretch, thumbnail
+from panoptes.network.pictures import thumbnail
 from panoptes.network.storage.store import NotFound, ObjectInfo, ObjectStore, Unreadable
+from panoptes.network.stretching import Stretch
 from panoptes.network.timelapse import NoEncoder, TooFewImages, kept_timelapse, timelapse
 
 FRESH_SECONDS = 300

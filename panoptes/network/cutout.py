@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from panoptes.network.errors import BadInput, TransientError
-from panoptes.network.pictures import Format, Stretch, encoded, picture
+from panoptes.network.pictures import Format, encoded, picture
 from panoptes.network.storage.store import ObjectInfo, ObjectStore
+from panoptes.network.stretching import Stretch
 
 if TYPE_CHECKING:
     from panoptes.network.fits.cards import Header

@@ -11,9 +11,10 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
-from panoptes.network.pictures import THUMBNAIL_SIDE, Stretch, picture, preview, thumbnail
+from panoptes.network.pictures import THUMBNAIL_SIDE, picture, preview, thumbnail
 from panoptes.network.simulator.observed_sky import ObservedSky
 from panoptes.network.simulator.sensor import SATURATION
+from panoptes.network.stretching import Stretch
 
 
 def shown(jpeg: bytes) -> np.ndarray:
