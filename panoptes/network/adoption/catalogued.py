@@ -11,10 +11,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from pydantic import ValidationError
-
+from panoptes.network.adoption.completing import cell_of, completed, lacking, underived
+from panoptes.network.adoption.identity import (
+    Foreign,
+    ids_of,
+    kind_of,
+    require_parent,
+    sequence_of,
+    sequence_of_image,
+    time_of,
+)
 from panoptes.network.adoption.said import (
     CAMERA,
     IMAGE,
@@ -32,24 +40,16 @@ from panoptes.network.documents import (
     OBSERVATION_STATUS,
     SCHEMA_VERSION,
     Camera,
-    Document,
     Image,
     Observation,
     Unit,
-    folded,
-    healpix_of,
     version_of,
 )
-from panoptes.network.errors import BadInput
-from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.names import (
     ImageType,
     ObservationName,
     image_type_of_field,
-    parse_sequence_id,
-    parse_time,
-    parse_upload,
 )
 from panoptes.network.nighttime import night_of
 
@@ -57,10 +57,6 @@ _UNIT = re.compile(r"PAN\d{3}", re.ASCII)
 _EMPTY = (None, "")
 
 Change = Callable[[Fields | None], Fields]
-
-
-class Foreign(ValueError):
-    """The document is none of a unit, an observation or an image; the message says why."""
 
 
 class Documents:
@@ -86,14 +82,12 @@ class Documents:
     def _flat(self, collection: str, change: Callable[[Stored], Change]) -> Iterator[Taken]:
         for stored in pages(self._catalog, Query(collection)):
             is_current = (version_of(stored.fields) or 0) >= SCHEMA_VERSION
-            is_whole = collection != "observations" or not _underived(stored.fields)
+            is_whole = collection != "observations" or not underived(stored.fields)
             if (is_current and is_whole) or not stored.key.startswith(self._unit or ""):
                 continue
             name = f"{collection}/{stored.key}"
             try:
-                if self._write(
-                    collection, stored.key, _underived if is_current else change(stored)
-                ):
+                if self._write(collection, stored.key, underived if is_current else change(stored)):
                     yield Taken(name, Became.COMPLETED)
             except ValueError as error:  # what no catalogue holds, too
                 yield Taken(name, Became.LEFT, f"{name} {error}")
@@ -139,38 +133,38 @@ class Documents:
         def change(before: Fields | None) -> Fields:
             fields = before or {}
             said = {"name": stored.key, "location": place_in(fields)} | said_in(fields, UNIT)
-            return _completed(Unit, fields, {}, said, f"units/{stored.key}")
+            return completed(Unit, fields, {}, said, f"units/{stored.key}")
 
         return change
 
     def _observation_change(self, stored: Stored) -> Change:
-        sequence = _sequence(stored.key)
-        _require_parent(stored, sequence.unit_id)
+        sequence = sequence_of(stored.key)
+        require_parent(stored, sequence.unit_id)
         path = f"{stored.collection}/{stored.key}"
         longitude = self._longitude(sequence.unit_id)
 
         def change(before: Fields | None) -> Fields:
             fields = (before or {}) if path == f"observations/{stored.key}" else stored.fields
             said = said_in(fields, OBSERVATION)
-            said |= {"healpix": _cell(said, "ra", "dec")}
+            said |= {"healpix": cell_of(said, "ra", "dec")}
             said.setdefault("status", OBSERVATION_STATUS[0])
             kind = image_type_of_field(said.get("field_name")) or ImageType.LIGHT
             said.setdefault("image_type", kind.value)
-            ids = _of(sequence, longitude)
-            changes = _completed(Observation, before or {}, ids, said, path)
-            return changes | _underived((before or {}) | changes)
+            ids = ids_of(sequence, longitude)
+            changes = completed(Observation, before or {}, ids, said, path)
+            return changes | underived((before or {}) | changes)
 
         self._camera(sequence, stored.fields)
         return change
 
     def _image_change(self, stored: Stored) -> Change:
-        sequence = _sequence_of_image(stored)
-        _require_parent(stored, sequence.unit_id)
-        moment = _time_of(stored.key, sequence)
+        sequence = sequence_of_image(stored)
+        require_parent(stored, sequence.unit_id)
+        moment = time_of(stored.key, sequence)
         path = f"{stored.collection}/{stored.key}"
         longitude = self._longitude(sequence.unit_id)
-        kind = _kind_of(stored.fields, self._field_name(sequence, stored.fields, longitude))
-        ids = _of(sequence, longitude) | {
+        kind = kind_of(stored.fields, self._field_name(sequence, stored.fields, longitude))
+        ids = ids_of(sequence, longitude) | {
             "image_id": stored.key,
             "uid": f"{sequence.sequence_id}_{stored.key.rpartition('_')[2]}",
             "time": moment,
@@ -180,14 +174,14 @@ class Documents:
         def change(before: Fields | None) -> Fields:
             fields = (before or {}) if path == f"images/{stored.key}" else stored.fields
             said = said_in(fields, IMAGE)
-            said["healpix"] = _cell(said, "ra_image", "dec_image") or _cell(
+            said["healpix"] = cell_of(said, "ra_image", "dec_image") or cell_of(
                 said, "ra_mnt", "dec_mnt"
             )
             if isinstance(exptime := said.get("exptime"), float):
                 said["exposure_end"] = moment + timedelta(seconds=exptime)
             said.setdefault("status", IMAGE_STATUS[0])
             said["image_type"] = kind
-            return _completed(Image, before or {}, ids, said, path)
+            return completed(Image, before or {}, ids, said, path)
 
         return change
 
@@ -204,7 +198,7 @@ class Documents:
         ids = {"unit_id": sequence.unit_id, "camera_id": sequence.camera_id}
         camera = Camera.model_validate(ids | said_in(fields, CAMERA)).fields()
         key = f"{sequence.unit_id}_{sequence.camera_id}"
-        self._write("cameras", key, lambda before: _lacking(camera, before or {}))
+        self._write("cameras", key, lambda before: lacking(camera, before or {}))
 
     def _field_name(
         self, sequence: ObservationName, image: Fields, longitude: float | None
@@ -231,153 +225,13 @@ class Documents:
             elif stored.get("adopted") is None:
                 return {}  # ours: its files describe it
             told = {k: v for k, v in said.items() if "ra" not in stored or k not in ("ra", "dec")}
-            told["healpix"] = _cell(stored | told, "ra", "dec")
-            known = _of(sequence, longitude) | told | {"schema_version": SCHEMA_VERSION}
-            changes = _lacking(known, stored)
-            return changes | _underived(stored | changes)
+            told["healpix"] = cell_of(stored | told, "ra", "dec")
+            known = ids_of(sequence, longitude) | told | {"schema_version": SCHEMA_VERSION}
+            changes = lacking(known, stored)
+            return changes | underived(stored | changes)
 
         self._write("observations", sequence.sequence_id, change)
         stored = keep_trying(self._catalog.get, "observations", sequence.sequence_id)
         name = stored.fields.get("field_name") if stored else None
         self._observation = sequence.sequence_id, name if isinstance(name, str) else None
         return self._observation[1]
-
-
-def _completed(
-    kind: type[Document], before: Fields, ids: Fields, said: Fields, path: str
-) -> Fields:
-    """The changes that make a document of `kind` of what there is.
-
-    `ids` follow from its key and hold; of what was `said`, what it has already stays.
-    """
-    changes = {k: v for k, v in ids.items() if before.get(k) != v}
-    is_itself = path.count("/") == 1
-    earlier = _adopted_from(before, path)
-    for name, value in said.items():
-        stored = before.get(name)
-        is_unread = is_itself and not isinstance(stored, type(value))
-        if value is not None and (
-            stored in _EMPTY or is_unread or (name in earlier and stored == earlier[name])
-        ):
-            changes[name] = value
-    changes["schema_version"] = SCHEMA_VERSION
-    if ours := recorded_sources(before):
-        changes["sources"] = {k: v for k, v in before["sources"].items() if k in ours}
-    changes |= dict.fromkeys(_unreadable(kind, before | changes))
-    if is_itself and version_of(before) is None:
-        theirs = {k: v for k, v in before.items() if k in kind.model_fields and ids.get(k) != v}
-        changes["adopted"] = {"document": path, "said": theirs | earlier}
-    elif is_itself:
-        unsaid = {
-            k: before[k]
-            for k, v in changes.items()
-            if k != "schema_version" and before.get(k) not in _EMPTY and before[k] != v
-        }
-        if unsaid:
-            changes["adopted"] = {"document": path, "said": unsaid | earlier}
-    elif not before or earlier:
-        given = {k: v for k, v in said.items() if v is not None}
-        changes["adopted"] = {"document": path, "said": given}
-    return changes
-
-
-def _adopted_from(before: Fields, path: str) -> Fields:
-    adopted = before.get("adopted")
-    if not isinstance(adopted, dict) or adopted.get("document") != path:
-        return {}
-    said = adopted.get("said")
-    return said if isinstance(said, dict) else {}
-
-
-def _unreadable(kind: type[Document], fields: Fields) -> set[str]:
-    """Fields with our names in which another program keeps something else."""
-    try:
-        kind.model_validate(fields)
-    except ValidationError as error:
-        return {str(each["loc"][0]) for each in error.errors()} & fields.keys()
-    return set()
-
-
-def _lacking(fields: Fields, before: Fields) -> Fields:
-    return {k: v for k, v in fields.items() if v is not None and before.get(k) in _EMPTY}
-
-
-def _of(sequence: ObservationName, longitude: float | None) -> Fields:
-    return {
-        "sequence_id": sequence.sequence_id,
-        "unit_id": sequence.unit_id,
-        "camera_id": sequence.camera_id,
-        "time": sequence.time,
-        "night": night_of(sequence.time, longitude),
-        "night_is_rough": longitude is None or None,
-    }
-
-
-def _cell(fields: Fields, ra: str, dec: str) -> int | None:
-    east, north = fields.get(ra), fields.get(dec)
-    if not isinstance(east, int | float) or not isinstance(north, int | float):
-        return None
-    return healpix_of(east, north)
-
-
-def _underived(observation: Fields | None) -> Fields:
-    """What this release derives of an observation and an earlier one of ours did not."""
-    fields = observation or {}
-    name = fields.get("field_name")
-    wanted = {"field_folded": folded(name)} if isinstance(name, str) else {}
-    return {k: v for k, v in wanted.items() if fields.get(k) != v}
-
-
-def _sequence(sequence_id: object) -> ObservationName:
-    try:
-        return parse_sequence_id(str(sequence_id))
-    except ValueError as error:
-        raise Foreign(f"is no observation: {error}") from None
-
-
-def _sequence_of_image(stored: Stored) -> ObservationName:
-    """By the path of a nested image, by what a flat one says of itself."""
-    if "/" in stored.collection:
-        return _sequence(stored.collection.split("/")[-2])
-    if isinstance(stored.fields.get("sequence_id"), str):
-        return _sequence(stored.fields["sequence_id"])
-    for name in ("uid", "bucket_path", "file_path"):
-        said = stored.fields.get(name)
-        if not isinstance(said, str):
-            continue
-        if name == "uid":
-            return _sequence(said.rpartition("_")[0])
-        try:
-            return parse_upload(said).sequence
-        except BadInput:
-            continue
-    raise Foreign("does not say which observation it belongs to")
-
-
-def _time_of(image_id: str, sequence: ObservationName) -> datetime:
-    camera = f"{sequence.unit_id}_{sequence.camera_id}_"
-    try:
-        if image_id.startswith(camera):
-            return parse_time(image_id.removeprefix(camera))
-    except ValueError:
-        pass
-    raise Foreign(f"is no image of {sequence.sequence_id}: its id is not {camera}TIME")
-
-
-def _require_parent(stored: Stored, unit_id: str) -> None:
-    parts = stored.collection.split("/")
-    if len(parts) > 1 and parts[:2] != ["units", unit_id]:
-        raise Foreign("lies below another unit than its id says")
-
-
-def _kind_of(image: Fields, field_name: str | None) -> str:
-    """What an image is for, by the names of its uploads, or its observation's field."""
-    if isinstance(said := image.get("image_type"), str):
-        return said
-    for source in recorded_sources(image).values():
-        try:
-            if kind := parse_upload(source["name"]).image_type:
-                return kind.value
-        except BadInput:
-            continue
-    return (image_type_of_field(field_name) or ImageType.LIGHT).value
