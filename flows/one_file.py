@@ -18,7 +18,10 @@ from prefect.states import Cancelled, Completed, Failed
 from blocks.network import PanoptesNetwork, load_network
 from flows.announcing import announce_cases
 from flows.progress import RunProgress
-from panoptes.network.audit.one_file import (
+from panoptes.network.errors import BadInput, ConfigurationError, TransientError
+from panoptes.network.file_types import FileType
+from panoptes.network.ingest.observation import AnotherRun
+from panoptes.network.ingest.one_file import (
     REFUSED,
     Upload,
     find_upload,
@@ -26,11 +29,8 @@ from panoptes.network.audit.one_file import (
     take_one,
     was_archived,
 )
-from panoptes.network.audit.rebuilding import Archived, archived, mending
-from panoptes.network.errors import BadInput, ConfigurationError, TransientError
-from panoptes.network.file_types import FileType
-from panoptes.network.ingest.observation import AnotherRun
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
+from panoptes.network.ingest.rebuilding import Archived, archived, mending
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.watchdog import ended_when_stalled
 from panoptes.network.safe_text import one_line

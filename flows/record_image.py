@@ -9,10 +9,10 @@ from prefect.client.schemas.objects import State
 
 from blocks.network import PanoptesNetwork
 from flows.one_file import on_one_file
-from panoptes.network.audit.one_file import Upload
-from panoptes.network.audit.rebuilding import Archived
 from panoptes.network.file_types import IMAGES
+from panoptes.network.ingest.one_file import Upload
 from panoptes.network.ingest.outcome import Derived
+from panoptes.network.ingest.rebuilding import Archived
 from tasks.again import read_again
 from tasks.naming import flow_run_named
 from tasks.refusing import unless_refused

@@ -6,10 +6,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks.network import PanoptesNetwork
-from panoptes.network.audit import one_file, rebuilding
-from panoptes.network.audit.rebuilding import Archived
 from panoptes.network.documents import File
+from panoptes.network.ingest import one_file, rebuilding
 from panoptes.network.ingest.outcome import Derived
+from panoptes.network.ingest.rebuilding import Archived
 from panoptes.network.ingest.retries import RETRIES
 from tasks.policies import BACKOFF
 from tasks.refusing import refusing

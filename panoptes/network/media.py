@@ -97,9 +97,8 @@ MOST_BOXES = 1_000_000
 """At the top of an MP4; one that is sent in fragments has two a fragment."""
 
 
-def check_mp4(data: bytes, *, max_pixels: int) -> None:
-    """Walk the top-level boxes of an MP4 (ISO/IEC 14496-12, section 4.2); no frame is decoded,
-    however many pixels it has. Raises BadInput."""
+def check_mp4(data: bytes) -> None:
+    """Walk the top-level boxes of an MP4 (ISO/IEC 14496-12, section 4.2). Raises BadInput."""
     if data[4:8] != b"ftyp":
         raise BadInput("not-a-picture", "it does not begin like an MP4")
     offset, boxes, has_index = 0, 0, False

@@ -12,6 +12,7 @@ from panoptes.network.documents import File, Location, Output
 from panoptes.network.file_types import FILE_TYPES, FILM, RAWS
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.reading_back import read_back
+from panoptes.network.ingest.rebuilding import record_of
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
@@ -174,12 +175,6 @@ def _is(output: Output, info: ObjectInfo) -> bool:
     if info.crc32c is not None and info.crc32c != output.crc32c:
         return False
     return info.size == output.size and info.generation == output.generation
-
-
-def record_of(entry: File) -> Output | None:
-    """The output of record: what was archived, byte for byte or in another form."""
-    made = {output.role: output for output in entry.outputs or ()}
-    return made.get("archive") or made.get("original")
 
 
 def _stem(name: str) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from panoptes.network.audit.entries import as_entry
 from panoptes.network.audit.finding import Finding, Kind, Repair
 from panoptes.network.audit.inventory import inventory_of, stands
-from panoptes.network.audit.rebuilding import CannotMend, entry_to_mend, rebuild
 from panoptes.network.catalog.catalog import Conflict, Fields, Stored, modify
 from panoptes.network.documents import File, Location
 from panoptes.network.errors import ADVICE, BadInput, ConfigurationError
 from panoptes.network.ingest.lease import Lease
 from panoptes.network.ingest.quarantine import same_object
 from panoptes.network.ingest.reading_back import read_back
+from panoptes.network.ingest.rebuilding import CannotMend, entry_to_mend, rebuild
 from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.names import document_key, parse_sequence_id
 from panoptes.network.safe_text import safe_log

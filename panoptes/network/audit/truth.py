@@ -10,11 +10,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from panoptes.network.audit.finding import Finding, Kind, Uploaded
-from panoptes.network.audit.originals import uploaded_bytes
 from panoptes.network.audit.scope import Scope
 from panoptes.network.documents import File, Image, Location, Output
 from panoptes.network.errors import BadInput, ConfigurationError
 from panoptes.network.ingest.ledger import read_entry
+from panoptes.network.ingest.originals import uploaded_bytes
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.names import document_key
 from panoptes.network.site import Site

@@ -290,7 +290,7 @@ def _store_preview(site: Site, source: Source, jpeg: bytes) -> Output:
 _MEDIA: dict[FileType, Callable[..., None]] = {
     FileType.JPG: check_jpeg,
     FileType.PNG: check_png,
-    FileType.MP4: check_mp4,
+    FileType.MP4: lambda data, **_: check_mp4(data),
 }
 
 

@@ -7,12 +7,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from panoptes.network.audit.rebuilding import (
-    Archived,
-    CannotMend,
-    check_archived,
-    entry_to_mend,
-)
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
 from panoptes.network.errors import BadInput
@@ -22,6 +16,12 @@ from panoptes.network.ingest.listing import source_of
 from panoptes.network.ingest.observation import AnotherRun
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import recorded_sources
+from panoptes.network.ingest.rebuilding import (
+    Archived,
+    CannotMend,
+    check_archived,
+    entry_to_mend,
+)
 from panoptes.network.ingest.rest import Patience, at_rest
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import Steps, Watch, take_all

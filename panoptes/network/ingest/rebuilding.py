@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from panoptes.network.audit.claims import record_of
-from panoptes.network.audit.originals import uploaded_bytes
 from panoptes.network.documents import File, Image, Output, Provenance
 from panoptes.network.errors import BadInput
 from panoptes.network.file_types import ARCHIVE, KEPT_SOURCES, ORIGINAL, FileType
@@ -17,6 +15,7 @@ from panoptes.network.ingest.deposit import OutputLost, output_of
 from panoptes.network.ingest.derive import DERIVATIONS, preview_of_fits, verify
 from panoptes.network.ingest.ledger import read_entry
 from panoptes.network.ingest.measuring import measure
+from panoptes.network.ingest.originals import uploaded_bytes
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.keywords import known_cards
@@ -120,6 +119,12 @@ def _recorded(
         raise CannotMend(f"the ledger does not say what was archived of {name}")
     found = tuple(each for each in entry.outputs or () if each.role == "found")
     return _source(entry), record, entry.duplicate_of, found
+
+
+def record_of(entry: File) -> Output | None:
+    """The output of record: what was archived, byte for byte or in another form."""
+    made = {output.role: output for output in entry.outputs or ()}
+    return made.get("archive") or made.get("original")
 
 
 def entry_to_mend(site: Site, name: str) -> File | None:

@@ -37,6 +37,7 @@ from tests.files import (
 FITS, PACKED = f"{IMAGE}.fits", f"{IMAGE}.fits.fz"
 FIELD = "PAN001/Wasp 35/14d3bd/20180216T110623/20180216T112430.fits.fz"
 ARCHIVE = f"images/{IMAGE}.fits.fz"
+KEPT = f"{IMAGE}.jpg"
 
 
 @pytest.fixture
@@ -276,34 +277,30 @@ def source(site: Site) -> Source:
 def test_an_output_is_required_in_the_bytes_and_generation_that_were_made(
     site: Site, source: Source
 ) -> None:
-    output, owner = deposit(
-        site, source, "picture", "previews", "a.jpg", b"one", same=lambda stored: False
-    )
+    output, owner = deposit(site, source, b"one", same=lambda stored: False)
     assert owner is None
     assert require(site, output) == b"one"
-    site.store("previews").put("a.jpg", b"two")
-    with pytest.raises(OutputLost, match=r"previews/a\.jpg"):
+    site.store("previews").put(KEPT, b"two")
+    with pytest.raises(OutputLost, match=f"previews/{KEPT}"):
         require(site, output)
     roll_back(site, output)
-    assert sites.objects(site) == {"previews/a.jpg": b"two"}
-    site.store("previews").delete("a.jpg")
+    assert sites.objects(site) == {f"previews/{KEPT}": b"two"}
+    site.store("previews").delete(KEPT)
     roll_back(site, output)
     with pytest.raises(OutputLost):
         require(site, output)
 
 
 def test_a_withdrawn_output_is_gone(site: Site, source: Source) -> None:
-    output, _ = deposit(
-        site, source, "picture", "previews", "a.jpg", b"one", same=lambda stored: False
-    )
+    output, _ = deposit(site, source, b"one", same=lambda stored: False)
     roll_back(site, output)
     assert sites.objects(site) == {}
 
 
 def test_an_object_of_other_content_is_a_conflict(site: Site, source: Source) -> None:
-    site.store("previews").put("a.jpg", b"two")
+    site.store("previews").put(KEPT, b"two")
     with pytest.raises(BadInput) as conflict:
-        deposit(site, source, "picture", "previews", "a.jpg", b"one", same=lambda _: False)
+        deposit(site, source, b"one", same=lambda _: False)
     assert conflict.value.code == "conflicts-with-archive"
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.audit import audit
-from panoptes.network.audit.one_file import find_upload, held, take_one
-from panoptes.network.audit.rebuilding import CannotMend, archived
 from panoptes.network.file_types import IMAGES
 from panoptes.network.ingest.derive import make_rgb, verify
 from panoptes.network.ingest.lease import Lease
+from panoptes.network.ingest.one_file import find_upload, held, take_one
+from panoptes.network.ingest.rebuilding import CannotMend, archived
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.ingest.take import Calls, Watch
 from panoptes.network.names import parse_sequence_id

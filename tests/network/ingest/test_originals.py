@@ -7,8 +7,8 @@ import io
 import numpy as np
 import pytest
 
-from panoptes.network.audit.originals import uploaded_bytes
 from panoptes.network.fits.archive import compress_fits
+from panoptes.network.ingest.originals import uploaded_bytes
 from tests.files import jpeg, tiny_fits
 
 
