@@ -13,7 +13,7 @@ from panoptes.network.audit.one_file import Upload
 from panoptes.network.audit.rebuilding import Archived
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.names import FileType
-from tasks.again import check_archived
+from tasks.derive_again import check_archived
 from tasks.naming import flow_run_named
 from tasks.refusing import unless_refused
 

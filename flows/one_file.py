@@ -16,8 +16,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
-from flows.announcing import announce_cases
-from flows.progress import RunProgress
+from flows.artifacts.progress import RunProgress
+from flows.events import announce_cases
 from panoptes.network.audit.one_file import (
     REFUSED,
     Upload,

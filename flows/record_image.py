@@ -13,7 +13,7 @@ from panoptes.network.audit.one_file import Upload
 from panoptes.network.audit.rebuilding import Archived
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.names import IMAGES
-from tasks.again import read_again
+from tasks.derive_again import read_again
 from tasks.naming import flow_run_named
 from tasks.refusing import unless_refused
 

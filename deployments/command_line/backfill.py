@@ -14,7 +14,7 @@ import typer
 
 from deployments.command_line.choosing import AsJson, Unit, as_night, choose_network
 from deployments.command_line.telling import NOT_ALL, OK, complaining, print_json
-from flows.starting import INGEST, INGEST_BACKFILL, Runs
+from flows.runs import INGEST, INGEST_BACKFILL, Runs
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.backlog import held, waiting_of_nights
 from panoptes.network.safe_text import one_line

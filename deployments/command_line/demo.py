@@ -17,7 +17,7 @@ from deployments.command_line.tables import MOST_ROWS, files_table, observations
 from deployments.command_line.telling import FAILED, OK, print_json
 from deployments.local_stack.claims import StackError
 from deployments.local_stack.stack import LocalStack
-from flows.starting import INGEST, PROCESS, SWEEP
+from flows.runs import INGEST, PROCESS, SWEEP
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.document_json import document_json
 from panoptes.network.documents import File

@@ -15,7 +15,7 @@ from deployments.command_line import completing
 from deployments.command_line.choosing import AsJson
 from deployments.command_line.telling import OK, complaining, print_json
 from deployments.work_pools.pool_types import KINDS
-from flows.starting import INGEST, SWEEP
+from flows.runs import INGEST, SWEEP
 from panoptes.network.errors import ConfigurationError
 
 if TYPE_CHECKING:
