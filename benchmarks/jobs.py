@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.measure import require
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.template_process import RUN
-from flows.starting import INGEST
+from flows.runs import INGEST
 from panoptes.network.names import ObservationName
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from deployments.work_pools.deploy import WORK_POOL
-from flows.starting import SWEEP
+from flows.runs import SWEEP
 from panoptes.network.addresses import place_of
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.backlog import SWEPT, Backlog

@@ -10,25 +10,23 @@ The composition is `panoptes.network.adoption`.
 
 from __future__ import annotations
 
-import re
-import time
 from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.network import load_network
+from flows.artifacts.keys import network_key
+from flows.artifacts.progress import log_now_and_then
 from panoptes.network.adoption import adopt
 from panoptes.network.adoption.adopting import AnotherAdoption
 from panoptes.network.adoption.taken import Became, Taken, Tally
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.safe_text import markdown, one_line
+from panoptes.network.safe_text import markdown
 from tasks.naming import flow_run_named
 
-LOG_SECONDS = 10.0
 MOST_ROWS = 1000
 """Of what was left, in the table in the Prefect user interface."""
 
@@ -53,15 +51,13 @@ def adopt_network(
     except (ValueError, ConfigurationError) as error:
         return Failed(message=str(error))
     tally, left = Tally(), list[Taken]()
-    log, told = get_run_logger(), time.monotonic()
+    done = log_now_and_then("taken over")
     try:
-        for count, taken in enumerate(found, 1):
+        for taken in found:
             tally.add(taken)
             if taken.became is Became.LEFT and len(left) < MOST_ROWS:
                 left.append(taken)
-            if time.monotonic() - told >= LOG_SECONDS:
-                told = time.monotonic()
-                log.info("%d taken over, now at %s", count, one_line(taken.name))
+            done(taken.name)
     except AnotherAdoption as error:
         return Cancelled(message=str(error))
     _show(network, left, tally)
@@ -71,6 +67,5 @@ def adopt_network(
 
 def _show(network: str, left: list[Taken], tally: Tally) -> None:
     rows = [{"what": markdown(each.name), "why": markdown(each.reason or "")} for each in left]
-    key = re.sub("[^a-z0-9]+", "-", network.lower()).strip("-") or "network"
     description = f"What was left of what was there before: {tally.left}"
-    create_table_artifact(rows, key=f"adopt-{key}", description=description)
+    create_table_artifact(rows, key=f"adopt-{network_key(network)}", description=description)

@@ -32,6 +32,7 @@ from panoptes.network.ingest.watchdog import ended_when_stalled, progressed, pro
 from panoptes.network.safe_text import markdown, one_line
 
 if TYPE_CHECKING:
+    from httpx import Response
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.orchestration.routes import ServerRoutes
 
@@ -91,36 +92,34 @@ def _forget_history(before: datetime, *, dry_run: bool) -> dict[str, int]:
 
 
 def _forget_runs(client: SyncPrefectClient, before: datetime, *, dry_run: bool) -> int:
-    old: dict[str, Any] = {
+    from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
+
+    wanted: dict[str, Any] = {
         "end_time": {"before_": before.isoformat()},
         "state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}},
     }
+    old = FlowRunFilter.model_validate(wanted)
     if dry_run:
-        return int(_call(client, "POST", "/flow_runs/count", {"flow_runs": old}))
+        return client.count_flow_runs(flow_run_filter=old)
     count = 0
-    while ids := _ids(client, "flow_runs", {"flow_runs": old, "limit": AT_ONCE}):
-        wanted = {"flow_run_id": {"any_": ids}}
+    while ids := [str(run.id) for run in client.read_flow_runs(flow_run_filter=old, limit=AT_ONCE)]:
+        theirs = ArtifactFilter.model_validate({"flow_run_id": {"any_": ids}})
         # No vacuum but that of orphans would find them once their run is gone.
-        while found := _ids(client, "artifacts", {"artifacts": wanted, "limit": PAGE}):
+        while found := client.read_artifacts(artifact_filter=theirs, limit=PAGE, offset=0):
             for each in progressing(found):
-                client.delete_artifact(each)
+                client.delete_artifact(each.id)
         body = {"flow_runs": {"id": {"any_": ids}}, "limit": AT_ONCE}
-        deleted = len(_call(client, "POST", "/flow_runs/bulk_delete", body)["deleted"])
+        deleted = _call(client, "POST", "/flow_runs/bulk_delete", body).json()["deleted"]
         if not deleted:
             break  # the server's own vacuum was there before us
-        count += deleted
+        count += len(deleted)
         progressed()
     return count
 
 
-def _ids(client: SyncPrefectClient, what: str, body: dict[str, Any]) -> list[Any]:
-    return [each["id"] for each in _call(client, "POST", f"/{what}/filter", body)]
-
-
-def _call(client: SyncPrefectClient, method: Any, path: str, body: dict[str, Any]) -> Any:
-    """The answer's JSON; not every route of the server is in the client's list of them."""
-    answer = client.request(method, cast("ServerRoutes", path), json=body).raise_for_status()
-    return answer.json() if answer.content else None
+def _call(client: SyncPrefectClient, method: Any, path: str, body: dict[str, Any]) -> Response:
+    """A route of the server for which the client has no method."""
+    return client.request(method, cast("ServerRoutes", path), json=body).raise_for_status()
 
 
 def _forget_workers(client: SyncPrefectClient, before: datetime, *, dry_run: bool) -> int:
@@ -128,11 +127,10 @@ def _forget_workers(client: SyncPrefectClient, before: datetime, *, dry_run: boo
     count = 0
     for pool in client.read_work_pools():
         path = f"/work_pools/{quote(pool.name, safe='')}/workers"
-        for each in _call(client, "POST", f"{path}/filter", {}):
-            heard = each.get("last_heartbeat_time")
-            if heard and datetime.fromisoformat(heard) < before:
+        for worker in client.read_workers_for_work_pool(pool.name):
+            if worker.last_heartbeat_time and worker.last_heartbeat_time < before:
                 if not dry_run:
-                    _call(client, "DELETE", f"{path}/{quote(each['name'], safe='')}", {})
+                    _call(client, "DELETE", f"{path}/{quote(worker.name, safe='')}", {})
                 count += 1
     return count
 

@@ -12,31 +12,28 @@ The composition is `panoptes.network.audit`; what is ingested again goes as in
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable
 from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.network import load_network
+from flows.artifacts.keys import network_key
+from flows.artifacts.progress import log_now_and_then
 from panoptes.network.audit import audit
 from panoptes.network.audit.asides import waiting_now
 from panoptes.network.audit.repair import Result, Tally, audit_and_repair
 from panoptes.network.audit.scope import Scope
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.lease import alone
-from panoptes.network.safe_text import markdown, one_line
+from panoptes.network.safe_text import markdown
 from tasks.ingest_image import AsTasks
 from tasks.naming import flow_run_named
 
 AUDITING = "audit-network"
 """The lease of an audit: two at once would tell the same, and mend under each other's hands."""
-LOG_SECONDS = 10.0
 MOST_ROWS = 1000
 """Findings that the table in the Prefect user interface shows."""
 
@@ -65,7 +62,8 @@ def audit_network(
         block = load_network(network)
         site = block.site
         site.check()
-        findings = audit(site, night=night, unit=unit, deep=deep, watch=_told())
+        watch = log_now_and_then("observations compared")
+        findings = audit(site, night=night, unit=unit, deep=deep, watch=watch)
     except (ValueError, ConfigurationError) as error:
         return Failed(message=str(error))
     if repair:
@@ -86,20 +84,6 @@ def audit_network(
     return Failed(message=message) if counts.left else Completed(message=message)
 
 
-def _told() -> Callable[[str], None]:
-    """Says in the run's log how far the audit is, now and then."""
-    log, began, count = get_run_logger(), time.monotonic(), 0
-
-    def watch(what: str) -> None:
-        nonlocal began, count
-        count += 1
-        if time.monotonic() - began >= LOG_SECONDS:
-            began = time.monotonic()
-            log.info("%d observations compared, now at %s", count, one_line(what))
-
-    return watch
-
-
 def _show(network: str, results: list[Result], counts: Tally) -> None:
     rows = [
         {
@@ -111,8 +95,7 @@ def _show(network: str, results: list[Result], counts: Tally) -> None:
         }
         for result in results
     ]
-    key = re.sub("[^a-z0-9]+", "-", network.lower()).strip("-") or "network"
     description = f"What the audit found: {counts.sentence}"
     if len(rows) < counts.found:
         description += f"; the first {len(rows)} are shown"
-    create_table_artifact(rows, key=f"audit-{key}", description=description)
+    create_table_artifact(rows, key=f"audit-{network_key(network)}", description=description)

@@ -13,7 +13,7 @@ from panoptes.network.file_types import FileType
 from panoptes.network.ingest.one_file import Upload
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.rebuilding import Archived
-from tasks.again import check_archived
+from tasks.derive_again import check_archived
 from tasks.naming import flow_run_named
 from tasks.refusing import unless_refused
 

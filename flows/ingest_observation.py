@@ -20,10 +20,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
-from flows.announcing import announce_cases
-from flows.progress import RunProgress
-from flows.run_report import leave_report
-from flows.starting import start_next
+from flows.artifacts.progress import RunProgress
+from flows.artifacts.run_report import leave_report
+from flows.events import announce_cases
+from flows.runs import start_next
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest import observation
 from panoptes.network.ingest.outcome import Became, summary

@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
-from flows.night_artifact import night_markdown, summary_row
+from flows.artifacts.night import night_markdown, summary_row
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.watchdog import ended_when_stalled, progressing
 from panoptes.network.nights import (

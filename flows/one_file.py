@@ -16,8 +16,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
-from flows.announcing import announce_cases
-from flows.progress import RunProgress
+from flows.artifacts.progress import RunProgress
+from flows.events import announce_cases
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.file_types import FileType
 from panoptes.network.ingest.observation import AnotherRun

@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.network import load_network
-from flows.light_curve_artifact import light_curves_markdown
+from flows.artifacts.light_curves import light_curves_markdown
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.lease import alone
 from panoptes.network.ingest.watchdog import ended_when_stalled
@@ -26,7 +26,7 @@ from panoptes.network.processing.process import CannotProcess
 from panoptes.network.safe_text import markdown, one_line
 from panoptes.network.stars.given import extra_stars
 from panoptes.network.stars.given import picids as read_picids
-from tasks import process_observation as tasks
+from tasks.make_light_curves import make_light_curves
 from tasks.naming import flow_run_named
 
 NOTHING = "Nothing to measure"
@@ -76,7 +76,7 @@ def process_observation(
             if only_if_new and stored is not None and not has_news(stored.fields):
                 return Completed(message="nothing has come since its light curves were made")
             try:
-                made = tasks.process_observation(block, sequence.sequence_id, stars, ids)
+                made = make_light_curves(block, sequence.sequence_id, stars, ids)
             except CannotProcess as error:
                 return Completed(name=NOTHING, message=one_line(error))
     except (ValueError, ConfigurationError, TransientError) as error:

@@ -21,9 +21,9 @@ from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
-from flows.announcing import announce_cases, announce_observations
-from flows.progress import RunProgress
-from flows.starting import INGEST, INGEST_BACKFILL, Runs
+from flows.artifacts.progress import RunProgress
+from flows.events import announce_cases, announce_observations
+from flows.runs import INGEST, INGEST_BACKFILL, Runs
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.backlog import (
     SWEPT,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,16 +12,6 @@ if TYPE_CHECKING:
 
 MOST = 200
 """Characters."""
-
-
-def artifact_key(sequence_id: str) -> str:
-    """Of letters, digits and dashes, as Prefect has it; no two observations share one."""
-    plain = sequence_id.lower().replace("_", "-")
-    key = re.sub(r"[^a-z0-9]+", "-", plain)
-    # A camera may be called anything: what is told apart by other signs gets a digest.
-    if re.fullmatch(r"pan\d{3}-[0-9a-z]+-\d{8}t\d{6}", plain):
-        return key
-    return f"{key}-{hashlib.sha256(sequence_id.encode()).hexdigest()[:8]}"
 
 
 def flow_run_named(template: str) -> Callable[[], str]:

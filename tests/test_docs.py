@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.command_line.main import MODULES
+from deployments.command_line.main import COMMANDS
 from docs import build
 
 REPOSITORY = Path(__file__).parents[1]
@@ -120,7 +120,7 @@ def test_the_site_has_every_page_and_every_command_flow_and_setting_in_its_refer
     assert {path.stem for path in (REPOSITORY / "docs").glob("*.md")} - {"index"} <= places
     assert {f"reference/{name}" for name in pages} <= places
     for name, words in {
-        "commands": [f"## `panoptes-network {name}`" for name in MODULES],
+        "commands": [f"## `panoptes-network {name}`" for name in COMMANDS],
         "http": ["## GET /observations", "## POST /lookup-field"],
         "flows": ["## ingest-observation", "**ingest-observation/backfill**", "`most_files`"],
         "blocks": ["## PANOPTES network", "Google credentials"],

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +21,8 @@ from deployments.command_line.choosing import (
     choose_network,
     has_catalogue,
 )
-from deployments.command_line.tables import progress
-from deployments.command_line.telling import NOT_ALL, OK, complaining
+from deployments.command_line.telling import NOT_ALL, OK, JsonRows, complaining
+from deployments.command_line.terminal import progress
 from panoptes.network import adoption
 from panoptes.network.adoption.adopting import AnotherAdoption
 from panoptes.network.adoption.taken import Became, Taken, Tally
@@ -52,23 +51,24 @@ def adopt(
     is taken over, or would be, 3 when something was left as it is, with the reasons.
     """
     tally = Tally()
-    with _chosen(data, network, write=write) as site, closing(site.catalog):
+    with _chosen(data, network, write=write) as site, site:
         try:
             taken = adoption.adopt(site, unit=unit, dry_run=not write)
         except ValueError as error:
             raise ConfigurationError(str(error)) from error
-        tell = _as_json if as_json else _as_text
+        rows, console = JsonRows("left"), Console(soft_wrap=True)
         with progress(quiet=as_json, transient=True) as bar:
             task = bar.add_task("", total=None)
             for each in taken:
                 bar.update(task, advance=1, description=one_line(each.name))
                 if each.became is Became.LEFT:
-                    tell(each, is_first=not tally.left)
+                    if as_json:
+                        rows.row(each.row())
+                    else:
+                        _tell(console, each)
                 tally.add(each)
     if as_json:
-        sys.stdout.write("\n]" if tally.left else '{"left": []')
-        rest = {"success": True, "counts": tally.as_json(), "written": write}
-        sys.stdout.write(f", {json.dumps(rest)[1:]}\n")
+        rows.end({"counts": tally.as_json(), "written": write})
     else:
         sys.stdout.write(f"{'' if write else 'would be: '}{tally.sentence}\n")
         if not write and tally.counts:
@@ -96,12 +96,6 @@ def _chosen(data: Path | None, network: str | None, *, write: bool) -> Iterator[
             yield site
 
 
-def _as_json(left: Taken, *, is_first: bool) -> None:
-    sys.stdout.write('{"left": [\n' if is_first else ",\n")
-    sys.stdout.write(" " + json.dumps(left.row()))
-
-
-def _as_text(left: Taken, *, is_first: bool) -> None:
-    console = Console(soft_wrap=True)
+def _tell(console: Console, left: Taken) -> None:
     for text, style in ((f"left: {left.name}", "yellow"), (f"  {left.reason}", None)):
         console.print(one_line(text), style=style, markup=False, highlight=False)

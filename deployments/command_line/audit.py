@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +11,8 @@ import typer
 from rich.console import Console
 
 from deployments.command_line.choosing import AsJson, Data, Network, Night, Unit, choose_network
-from deployments.command_line.tables import progress
-from deployments.command_line.telling import FAILED, NOT_ALL, OK, complain
+from deployments.command_line.telling import FAILED, NOT_ALL, OK, JsonRows, complain
+from deployments.command_line.terminal import progress
 from panoptes.network import audit as auditing
 from panoptes.network.audit.asides import waiting_now
 from panoptes.network.audit.finding import Waiting
@@ -72,7 +69,7 @@ def audit(
         scope = _scope(night, unit)
         site = choose_network(data, network)
         site.check()
-        with closing(site.catalog), progress(quiet=as_json, transient=True) as bar:
+        with site, progress(quiet=as_json, transient=True) as bar:
             task = bar.add_task("", total=None)
             findings = auditing.audit(
                 site,
@@ -109,24 +106,21 @@ def _scope(night: str | None, unit: str | None) -> Scope:
 
 
 class _Json:
-    """One JSON object, written finding by finding: there may be many."""
+    """One JSON object, written finding by finding."""
 
     def __init__(self) -> None:
-        self._begun = False
+        self._rows = JsonRows("findings")
 
     def result(self, result: Result) -> None:
-        sys.stdout.write(",\n" if self._begun else '{"findings": [\n')
-        self._begun = True
-        sys.stdout.write(" " + json.dumps(result.finding.row() | {"mended": result.mended}))
+        self._rows.row(result.finding.row() | {"mended": result.mended})
 
     def end(self, counts: Tally, waiting: Waiting | None, error: str | None = None) -> None:
-        sys.stdout.write("\n]" if self._begun else '{"findings": []')
-        rest: dict[str, object] = {"success": not error, "counts": counts.as_json()}
+        rest: dict[str, object] = {"counts": counts.as_json()}
         if waiting:
             rest["waiting"] = asdict(waiting)
         if error:
             rest["message"] = error
-        sys.stdout.write(f", {json.dumps(rest)[1:]}\n")
+        self._rows.end(rest, success=not error)
 
 
 class _Text:

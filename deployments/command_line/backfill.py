@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Collection, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 
-from deployments.command_line.choosing import AsJson, Unit, as_night, choose_network
+from deployments.command_line.choosing import NO_PREFECT, AsJson, Unit, as_night, choose_network
 from deployments.command_line.telling import NOT_ALL, OK, complaining, print_json
-from flows.starting import INGEST, INGEST_BACKFILL, Runs
+from flows.runs import INGEST, INGEST_BACKFILL, Runs
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.backlog import held, waiting_of_nights
 from panoptes.network.safe_text import one_line
@@ -69,13 +69,9 @@ def backfill(
         )
     has_prefect = bool(get_current_settings().api.url)
     if not has_prefect and (network is not None or not dry_run):
-        raise ConfigurationError(
-            "PREFECT_API_URL is not set: say where Prefect is, "
-            "for example http://127.0.0.1:4200/api"
-        )
+        raise ConfigurationError(NO_PREFECT)
     block = network or "default"
-    site = choose_network(data, network or (block if has_prefect and data is None else None))
-    with closing(site.catalog):
+    with choose_network(data, network or (block if has_prefect and data is None else None)) as site:
         found = waiting_of_nights(site, first, last, unit=unit)
         busy = held(site)
     names = sorted(found, key=lambda name: (name.rpartition("_")[2], name))

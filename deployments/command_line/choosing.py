@@ -16,6 +16,9 @@ from panoptes.network.settings import NetworkSettings
 from panoptes.network.site import Site
 
 DATA = Path("panoptes-data")
+NO_PREFECT = (
+    "PREFECT_API_URL is not set: say where Prefect is, for example http://127.0.0.1:4200/api"
+)
 
 Data = Annotated[
     Path | None,

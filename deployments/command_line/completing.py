@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ def cases(ctx: typer.Context, incomplete: str) -> list[str]:
     site = _site(ctx)
     if site is None:
         return []
-    with closing(site.catalog), suppress(ConfigurationError, TransientError):
+    with site, suppress(ConfigurationError, TransientError):
         return _beginning(incomplete, [each.report.id for each in islice(cases(site), MOST)])
     return []
 
@@ -91,7 +91,7 @@ def _keys(ctx: typer.Context, collection: str, order_by: Sequence[Order] = ()) -
     site = _site(ctx)
     if site is None:
         return []
-    with closing(site.catalog), suppress(ConfigurationError, TransientError):
+    with site, suppress(ConfigurationError, TransientError):
         found = site.catalog.query(Query(collection, order_by=order_by, limit=MOST))
         return [each.key for each in found]
     return []

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.command_line.choosing import AsJson
-from deployments.command_line.tables import MOST_ROWS, files_table, observations_table, progress
 from deployments.command_line.telling import FAILED, OK, print_json
+from deployments.command_line.terminal import MOST_ROWS, files_table, observations_table, progress
 from deployments.local_stack.claims import StackError
 from deployments.local_stack.stack import LocalStack
-from flows.starting import INGEST, PROCESS, SWEEP
+from flows.runs import INGEST, PROCESS, SWEEP
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.document_json import document_json
 from panoptes.network.documents import File

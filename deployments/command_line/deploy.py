@@ -12,10 +12,10 @@ import httpx
 import typer
 
 from deployments.command_line import completing
-from deployments.command_line.choosing import AsJson
+from deployments.command_line.choosing import NO_PREFECT, AsJson
 from deployments.command_line.telling import OK, complaining, print_json
 from deployments.work_pools.pool_types import KINDS
-from flows.starting import INGEST, SWEEP
+from flows.runs import INGEST, SWEEP
 from panoptes.network.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -97,10 +97,7 @@ def _deploy(names: list[str], wanted: PoolWanted) -> tuple[bool, timedelta | Non
     from deployments.work_pools.window import choose_window
 
     if not get_current_settings().api.url:
-        raise ConfigurationError(
-            "PREFECT_API_URL is not set: say where Prefect is, "
-            "for example http://127.0.0.1:4200/api"
-        )
+        raise ConfigurationError(NO_PREFECT)
     with get_client(sync_client=True) as client:
         before = {pool.name for pool in client.read_work_pools()}
     pools.prepare(pools.PROJECT, wanted)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from deployments.command_line.choosing import AsJson, Data, Network, Observation, choose_network
-from deployments.command_line.tables import cell, progress
 from deployments.command_line.telling import OK, complaining, print_json
+from deployments.command_line.terminal import cell, progress
 from panoptes.network.autowisp.export import CannotExport, export
 
 app = typer.Typer()
@@ -37,8 +36,7 @@ def write(
     The frames are uncompressed: 36 MB each, of full size. Exits with 3 if nothing can be
     exported.
     """
-    site = choose_network(data, network)
-    with closing(site.catalog), progress(quiet=as_json, transient=True) as bar:
+    with choose_network(data, network) as site, progress(quiet=as_json, transient=True) as bar:
         task = bar.add_task("writing frames", total=None)
         made = export(site, sequence_id, to, on_frame=lambda: bar.advance(task))
     if as_json:

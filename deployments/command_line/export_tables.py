@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from deployments.command_line.choosing import AsJson, Data, Network, choose_network
-from deployments.command_line.tables import progress
 from deployments.command_line.telling import OK, complaining, print_json
+from deployments.command_line.terminal import progress
 from panoptes.network.addresses import checked_store
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.lease import alone
@@ -48,7 +47,7 @@ def export_tables(
     site.check()
     public_store(site)
     with (
-        closing(site.catalog),
+        site,
         alone(site.catalog, EXPORTING, site.settings.lease_seconds) as is_alone,
     ):
         if not is_alone:

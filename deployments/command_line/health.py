@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from deployments.command_line.choosing import AsJson, Data, Network, choose_network
-from deployments.command_line.tables import cell
 from deployments.command_line.telling import NOT_ALL, OK, complaining, print_json
+from deployments.command_line.terminal import cell
 from deployments.health import look
 
 app = typer.Typer()
@@ -23,8 +21,7 @@ def health(data: Data = None, network: Network = None, as_json: AsJson = False) 
 
     PREFECT_API_URL names the Prefect server. Exits with 3 if anything is wrong.
     """
-    site = choose_network(data, network)
-    with closing(site.catalog):
+    with choose_network(data, network) as site:
         verdict = look(site)
     if as_json:
         print_json(verdict.as_json(detailed=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,8 +13,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from deployments.command_line.choosing import DATA, AsJson, DataFolder, has_catalogue
-from deployments.command_line.tables import files_table, progress
 from deployments.command_line.telling import FAILED, NOT_ALL, OK, complain, print_json
+from deployments.command_line.terminal import files_table, progress
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.folder import files_in, foresee, ingest_folder
 from panoptes.network.ingest.observation import AnotherRun
@@ -74,7 +73,7 @@ def ingest(
         else:
             site.check()
             sources = files_in(site, data)
-            with closing(site.catalog), progress(quiet=as_json) as bar:
+            with site, progress(quiet=as_json) as bar:
                 watch = _Bar(bar, len(sources), quiet=as_json)
                 results = ingest_folder(site, sources, watch=watch)
     except (ConfigurationError, TransientError, AnotherRun) as error:
@@ -128,14 +127,14 @@ def _site(folder: Path, data: Path, compression: str, workers: int, rest: float)
 def _foresee(site: Site, data: Path) -> list[FileResult]:
     """Look without touching: where there is no catalogue yet, none is made."""
     if has_catalogue(data):
-        with closing(site.catalog):
+        with site:
             return foresee(site, files_in(site, data))
-    with TemporaryDirectory(prefix="panoptes-dry-run-") as nothing:
-        empty = Site.in_folder(Path(nothing), incoming=Path(site.settings.incoming))
+    with (
+        TemporaryDirectory(prefix="panoptes-dry-run-") as nothing,
+        Site.in_folder(Path(nothing), incoming=Path(site.settings.incoming)) as empty,
+    ):
         empty.check()
-        results = foresee(empty, files_in(empty, data))
-        empty.catalog.close()
-    return results
+        return foresee(empty, files_in(empty, data))
 
 
 def _row(result: FileResult) -> dict[str, str | None]:

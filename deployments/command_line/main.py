@@ -14,38 +14,37 @@ from typer.main import get_group
 
 from deployments.command_line.telling import log_trouble, print_json
 
-MODULES = {
-    "ingest": "ingest",
-    "demo": "demo",
-    "up": "up",
-    "simulate": "simulate",
-    "backfill": "backfill",
-    "audit": "audit",
-    "export-tables": "export_tables",
-    "night": "night",
-    "timelapse": "timelapse",
-    "process": "process",
-    "light-curve": "light_curves",
-    "transits": "transits",
-    "export": "export",
-    "deploy": "deploy",
-    "cloud": "cloud",
-    "sweep-jobs": "sweep_jobs",
-    "adopt": "adopt",
-    "receiver": "events",
-    "watch": "events",
-    "health": "health",
-    "file": "files",
-    "report-problem": "report_problem",
-    "quarantine": "quarantine",
-    "unit": "units",
-    "serve": "services",
-    "lookup": "services",
-    "header": "services",
-    "search": "services",
-}
-"""Where each command is: in the `app` of a module beside this one."""
-
+COMMANDS = (
+    "ingest",
+    "demo",
+    "up",
+    "simulate",
+    "backfill",
+    "audit",
+    "export-tables",
+    "night",
+    "timelapse",
+    "process",
+    "light-curve",
+    "transits",
+    "export",
+    "deploy",
+    "cloud",
+    "sweep-jobs",
+    "adopt",
+    "receiver",
+    "watch",
+    "health",
+    "file",
+    "report-problem",
+    "quarantine",
+    "unit",
+    "serve",
+    "lookup",
+    "header",
+    "search",
+)
+"""Each is the `app` of the module of its name beside this one."""
 
 _AS_JSON = "panoptes.as_json"
 
@@ -58,13 +57,13 @@ class OnDemand(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = {name: TyperCommand(name) for name in MODULES}
+        self.commands = {name: TyperCommand(name) for name in COMMANDS}
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, or the group of commands, of this name; None if there is none."""
-        if cmd_name not in MODULES:
+        if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"deployments.command_line.{MODULES[cmd_name]}")
+        module = import_module(f"deployments.command_line.{cmd_name.replace('-', '_')}")
         group = get_group(module.app)
         return group.commands.get(cmd_name, group)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -11,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.command_line.choosing import AsJson, Data, Network, Unit, as_night, choose_network
-from deployments.command_line.tables import cell
 from deployments.command_line.telling import OK, complaining, print_json
+from deployments.command_line.terminal import cell, plain_table
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.nights import (
     UnitNight,
@@ -22,7 +21,7 @@ from panoptes.network.nights import (
     unit_ids,
     unit_night,
 )
-from panoptes.network.nights.words import facts, summary
+from panoptes.network.nights.words import counted, facts, summary
 from panoptes.network.storage.store import NotFound
 
 app = typer.Typer()
@@ -48,8 +47,7 @@ def night(
     With --unit, everything that is known of its night. Exits with 3 if there is no such unit.
     """
     chosen = None if date is None else as_night(date, "NIGHT")
-    site = choose_network(data, network)
-    with closing(site.catalog):
+    with choose_network(data, network) as site:
         try:
             if chosen is not None:
                 checked_night(chosen)
@@ -69,9 +67,8 @@ def night(
 
 
 def _table(nights: Sequence[UnitNight]) -> Table:
-    table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    table.caption = "1 unit" if len(nights) == 1 else f"{len(nights)} units"
-    table.caption_justify = "left"
+    table = plain_table()
+    table.caption = counted(len(nights), "unit")
     for title in ("unit", "night"):
         table.add_column(title, no_wrap=True)
     for title in ("images", "expected", "missing", "quarantined"):
@@ -85,7 +82,7 @@ def _table(nights: Sequence[UnitNight]) -> Table:
 
 
 def _tell(night: UnitNight) -> None:
-    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table = plain_table(head=False)
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     rows = [("unit", night.unit_id), ("night", night.night), ("in all", summary(night))]

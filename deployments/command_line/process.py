@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.command_line.choosing import AsJson, Data, Network, Observation, choose_network
-from deployments.command_line.tables import cell, progress
 from deployments.command_line.telling import OK, complaining, print_json
+from deployments.command_line.terminal import cell, progress
 from panoptes.network.addresses import place_of
 from panoptes.network.light_curves.summaries import MagnitudeRow, by_magnitude
 from panoptes.network.processing.process import CannotProcess, Processed, process
@@ -52,8 +51,7 @@ def make(
     """
     extra_given = extra_stars(extra) if extra else None
     picids_given = read_picids(picids) if picids else None
-    site = choose_network(data, network)
-    with closing(site.catalog), progress(quiet=as_json, transient=True) as bar:
+    with choose_network(data, network) as site, progress(quiet=as_json, transient=True) as bar:
         task = bar.add_task("reading frames", total=None)
         made = process(
             site,

@@ -6,7 +6,6 @@ import getpass
 import socket
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -26,12 +25,20 @@ from deployments.command_line.choosing import (
     as_night,
     choose_network,
 )
-from deployments.command_line.tables import cell
-from deployments.command_line.telling import NOT_ALL, OK, complain, complaining, print_json
+from deployments.command_line.telling import (
+    NOT_ALL,
+    OK,
+    complain,
+    complaining,
+    print_json,
+    tell_rows,
+)
+from deployments.command_line.terminal import cell
 from panoptes.network.documents import Rescue
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.cases import CaseReport, Found, NoSuchCase, cases, find_case
 from panoptes.network.ingest.rescue import CannotRescue, Rescued, rescue_case
+from panoptes.network.nights.words import counted
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
 
@@ -58,9 +65,8 @@ def list_(
     as_json: AsJson = False,
 ) -> int:
     """List the files that wait for somebody: quarantined, or failed too often."""
-    chosen = choose_network(data, network)
-    with closing(chosen.catalog):
-        reports = [each.report for each in _cases(chosen, unit, night, code)]
+    with choose_network(data, network) as site:
+        reports = [each.report for each in _cases(site, unit, night, code)]
     reports.sort(key=lambda report: (report.night, report.file))
     if as_json:
         print_json({"cases": [report.model_dump(mode="json") for report in reports]})
@@ -85,9 +91,8 @@ def show(
     as_json: AsJson = False,
 ) -> int:
     """Say everything about one case, with its history. Exits with 3 if there is none."""
-    chosen = choose_network(data, network)
-    with closing(chosen.catalog):
-        report = find_case(chosen, case).report
+    with choose_network(data, network) as site:
+        report = find_case(site, case).report
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -136,16 +141,16 @@ def rescue(
         raise ConfigurationError("name the cases, or say --all")
     if wanted and (unit or night or code):
         raise ConfigurationError("--unit, --night and --code choose among --all")
-    chosen = choose_network(data, network, incoming=incoming)
-    _require_incoming(chosen)
-    with closing(chosen.catalog):
+    site = choose_network(data, network, incoming=incoming)
+    _require_incoming(site)
+    with site:
         # The whole list first: what is rescued changes what is listed.
         found: list[Found | NoSuchCase] = (
-            [_find(chosen, each) for each in wanted]
+            [_find(site, each) for each in wanted]
             if wanted
-            else list(_cases(chosen, unit, night, code))
+            else list(_cases(site, unit, night, code))
         )
-        done, left = _rescue(chosen, found, by or _myself(), tell=not as_json)
+        done, left = _rescue(site, found, by or _myself(), tell=not as_json)
     if as_json:
         print_json({"rescued": [asdict(each) for each in done], "left": left})
     else:
@@ -216,7 +221,7 @@ def _show_list(reports: Sequence[CaseReport], *, chosen: bool) -> None:
         case = (cell(report.id, "bold"), cell(report.night), cell(report.code or ""))
         file = (cell(report.file, "bold"), *map(cell, told))
         table.add_row(*(Text("\n").join(lines) for lines in (case, file)))
-    table.caption = "1 case" if len(reports) == 1 else f"{len(reports)} cases"
+    table.caption = counted(len(reports), "case")
     Console().print(table)
 
 
@@ -225,27 +230,25 @@ def _told_of(rescue: Rescue | None) -> list[str]:
 
 
 def _show(report: CaseReport) -> None:
-    rows = {
-        "case": report.id,
-        "file": report.file,
-        "became": report.kind,
-        "code": report.code,
-        "what is wrong": report.sentence,
-        "what to do": report.next_step,
-        "unit": report.unit_id,
-        "observation": report.sequence_id,
-        "night": report.night,
-        "arrived": f"{report.arrived:%Y-%m-%d %H:%M:%S} UTC",
-        "bytes": f"{report.size:,}",
-        "kept as": report.kept_as,
-        "rescue": "".join(_told_of(report.rescue)),
-    }
-    for name, value in rows.items():
-        if value:
-            sys.stdout.write(f"{name:14} {one_line(value)}\n")
+    tell_rows(
+        [
+            ("case", report.id),
+            ("file", report.file),
+            ("became", report.kind),
+            ("code", report.code),
+            ("what is wrong", report.sentence),
+            ("what to do", report.next_step),
+            ("unit", report.unit_id),
+            ("observation", report.sequence_id),
+            ("night", report.night),
+            ("arrived", f"{report.arrived:%Y-%m-%d %H:%M:%S} UTC"),
+            ("bytes", f"{report.size:,}"),
+            ("kept as", report.kept_as),
+            ("rescue", "".join(_told_of(report.rescue))),
+        ]
+    )
     for number, past in enumerate(report.history, 1):
         closed = f"{past.closed:%Y-%m-%d %H:%M} UTC" if past.closed else "?"
-        judged = one_line(f"{past.outcome} {closed}: {past.code}: {past.reason}")
-        sys.stdout.write(f"history {number:<6} {judged}\n")
-        for told in _told_of(past.rescued) or ["A new upload took its place."]:
-            sys.stdout.write(f"{'':14} {one_line(told)}\n")
+        judged = f"{past.outcome} {closed}: {past.code}: {past.reason}"
+        after = _told_of(past.rescued) or ["A new upload took its place."]
+        tell_rows([(f"history {number}", judged), *(("", told) for told in after)])

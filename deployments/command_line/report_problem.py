@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from deployments.command_line.choosing import DATA, AsJson, Data, Network, choose_network
-from deployments.command_line.telling import OK, complaining, print_json
+from deployments.command_line.telling import OK, complaining, print_json, write_file
 from deployments.local_stack.sign_in_token import SIGN_IN_TOKEN
 from deployments.problem import report_problem
 from panoptes.network.errors import ConfigurationError
@@ -50,10 +50,7 @@ def report_problem_(
     logs += [_read(path) for path in usual[:_MOST_LOGS]]
     written = io.BytesIO()
     names = report_problem(written, site=site, logs=logs, secret_files=[root / SIGN_IN_TOKEN])
-    try:
-        output.write_bytes(written.getvalue())
-    except OSError as error:
-        raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
+    write_file(output, written.getvalue())
     if as_json:
         print_json({"written": str(output), "holds": names, "no_network": why_not or None})
         return OK

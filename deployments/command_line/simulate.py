@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 import typer
 
 from deployments.command_line.choosing import AsJson
-from deployments.command_line.tables import progress
 from deployments.command_line.telling import OK, complaining, print_json
+from deployments.command_line.terminal import progress
 from panoptes.network.addresses import open_store
 from panoptes.network.simulator.night import Night
 from panoptes.network.simulator.sensor import FrameSize

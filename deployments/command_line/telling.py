@@ -6,7 +6,8 @@ import functools
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import ParamSpec
 
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
@@ -62,6 +63,42 @@ def print_json(
     """One JSON object on standard output: `answer`, and whether the command did its work."""
     sys.stdout.write(json.dumps({"success": success, **answer}, indent=indent) + "\n")
     sys.stdout.flush()
+
+
+def tell_rows(rows: Iterable[tuple[str, object]]) -> None:
+    """What is known of one thing, a line each; what is None or empty is left out."""
+    for name, value in rows:
+        if value not in (None, ""):
+            sys.stdout.write(f"{name:14} {one_line(value)}\n")
+
+
+class JsonRows:
+    """One JSON object on standard output, a list of which is written row by row.
+
+    There may be many, and who reads it need not wait for the last.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self._begun = name, False
+
+    def row(self, row: Mapping[str, object]) -> None:
+        """Write one."""
+        sys.stdout.write(",\n " if self._begun else f'{{"{self._name}": [\n ')
+        self._begun = True
+        sys.stdout.write(json.dumps(row))
+
+    def end(self, rest: Mapping[str, object], *, success: bool = True) -> None:
+        """Write what the object holds besides."""
+        sys.stdout.write("\n]" if self._begun else f'{{"{self._name}": []')
+        sys.stdout.write(f", {json.dumps({'success': success, **rest})[1:]}\n")
+
+
+def write_file(file: Path, data: bytes) -> None:
+    """Put it in place of what is there. Raises ConfigurationError."""
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
 
 
 def log_trouble() -> None:

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from deployments.command_line.choosing import AsJson, Data, Network, Observation, choose_network
-from deployments.command_line.telling import OK, complaining, print_json
-from panoptes.network.errors import ConfigurationError
+from deployments.command_line.telling import OK, complaining, print_json, write_file
 from panoptes.network.timelapse import TooFewImages, timelapse
 
 app = typer.Typer()
@@ -36,10 +35,7 @@ def make(
     """
     film = timelapse(choose_network(data, network), sequence_id)
     file = Path(f"{sequence_id}.mp4") if output is None else output
-    try:
-        file.write_bytes(film.data)
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
+    write_file(file, film.data)
     if as_json:
         print_json({"file": str(file), "images": film.frames, "bytes": len(film.data)})
         return OK

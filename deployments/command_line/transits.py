@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import closing
 from datetime import date
 from typing import Annotated
 
@@ -20,9 +19,10 @@ from deployments.command_line.choosing import (
     as_night,
     choose_network,
 )
-from deployments.command_line.tables import cell, progress
 from deployments.command_line.telling import OK, complaining, print_json
+from deployments.command_line.terminal import cell, progress
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.nights.words import counted
 from panoptes.network.processing.stored_curves import open_curves
 from panoptes.network.processing.transit_search import (
     FAINTEST,
@@ -77,8 +77,7 @@ def find(
         )
     first = date.fromisoformat(as_night(since, "--since")) if since else None
     last = date.fromisoformat(as_night(until, "--until")) if until else None
-    site = choose_network(data, network)
-    with closing(site.catalog):
+    with choose_network(data, network) as site:
         if star is not None:
             found = search_star(site, star)
         elif sequence_id is not None:
@@ -129,8 +128,7 @@ def _print(found: Search) -> None:
                 console.print(cell(f"{each.star_id}: periods that fit as well: {others}"))
     for sequence_id in found.left_out:
         console.print(cell(f"{sequence_id}: its light curves cannot be read"))
-    count = len(found.observations)
-    observations = "1 observation" if count == 1 else f"{count} observations"
+    observations = counted(len(found.observations), "observation")
     console.print(f"{len(found.found)} of {found.stars} stars in {observations}")
     if not found.stars:
         console.print(

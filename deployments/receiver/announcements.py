@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from deployments.work_pools.queues import BACKFILL, LIVE
-from flows.announcing import prefect_event
+from flows.events import prefect_event
 from panoptes.network.errors import BadInput
 from panoptes.network.events import FileArrived
 from panoptes.network.names import parse_upload

@@ -17,8 +17,8 @@ from typing import Any
 from deployments.receiver.announcements import LABELS
 from deployments.receiver.prefect_api import Prefect, PrefectAway
 from deployments.work_pools.zombies import UNBORN_MESSAGE, ZOMBIE_MESSAGE
-from flows.announcing import prefect_event
-from flows.starting import SWEEP
+from flows.events import prefect_event
+from flows.runs import SWEEP
 from panoptes.network.ingest.backlog import SWEPT, Backlog, is_growing
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.units.health import Health

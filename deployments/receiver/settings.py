@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from deployments.environment import EnvironmentSettings, separated
 from deployments.receiver.authentication import Guard, choose_guard
 from deployments.receiver.certificates import Certificates
-from flows.starting import INGEST, SWEEP
+from flows.runs import INGEST, SWEEP
 
 
 class ReceiverSettings(EnvironmentSettings):

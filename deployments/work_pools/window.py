@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from deployments.work_pools.deploy import WORK_POOL
 from deployments.work_pools.pool_types import WARM
-from flows.starting import INGEST, SWEEP
+from flows.runs import INGEST, SWEEP
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

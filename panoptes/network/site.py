@@ -37,6 +37,14 @@ class Site:
         self._stores: dict[Location, ObjectStore] = {}
         self._catalog: Catalog | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the catalogue; its next use opens it anew."""
+        if self._catalog is not None:
+            self._catalog.close()
+
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), self.settings, credentials=self._credentials), ()
 

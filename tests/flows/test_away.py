@@ -15,8 +15,8 @@ from prefect.client.schemas.objects import State
 
 from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
+from flows.artifacts.progress import IN_VAIN, Away, RunProgress
 from flows.ingest_observation import ingest_observation
-from flows.progress import IN_VAIN, Away, RunProgress
 from flows.sweep_incoming import sweep_incoming
 from panoptes.network.errors import TransientError
 from panoptes.network.ingest.backlog import abandoned

@@ -18,7 +18,7 @@ from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.deploy import WORK_POOL
 from deployments.work_pools.queues import BACKFILL, LIVE, make_queues
-from flows.starting import Runs
+from flows.runs import Runs
 from panoptes.network.ingest.ledger import close_failed, open_entry
 from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.outcome import FileResult

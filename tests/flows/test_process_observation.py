@@ -11,7 +11,7 @@ import pytest
 
 from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
-from flows.announcing import announce_observations
+from flows.events import announce_observations
 from flows.process_observation import process_observation
 from panoptes.network.catalog.catalog import modify
 from panoptes.network.ingest.settle import settle_observation

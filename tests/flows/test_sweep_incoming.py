@@ -18,7 +18,7 @@ from prefect.states import Crashed, InfrastructurePending, Pending
 
 from blocks.network import PanoptesNetwork
 from deployments.local_stack.stack import LocalStack
-from flows.starting import Runs
+from flows.runs import Runs
 from flows.sweep_incoming import sweep_incoming
 from panoptes.network.ingest.backlog import survey
 from panoptes.network.ingest.lease import Lease
@@ -137,7 +137,7 @@ def test_a_run_that_never_began_counts_only_for_as_long_as_beginning_takes(plant
 def test_every_run_to_come_is_seen_however_many_there_are(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.starting.PAGE", 4)
+    monkeypatch.setattr("flows.runs.PAGE", 4)
     names = [f"PAN001_{number:06}_20180216T110623" for number in range(10)]
     with plant.stack.client() as client:
         runs = Runs(client, f"stands-in/{plant.name}", plant.name)

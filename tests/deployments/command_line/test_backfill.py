@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from blocks.network import PanoptesNetwork
 from deployments.command_line.main import app
 from deployments.local_stack.stack import LocalStack
-from flows.starting import INGEST
+from flows.runs import INGEST
 from panoptes.network.site import Site
 from tests import sites
 from tests.files import place

@@ -15,8 +15,8 @@ from rich.console import Console
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from deployments.command_line.main import MODULES, app
-from deployments.command_line.tables import observations_table
+from deployments.command_line.main import COMMANDS, app
+from deployments.command_line.terminal import observations_table
 from panoptes.network.catalog.catalog import Stored
 from tests.archives import small_archive
 
@@ -36,7 +36,7 @@ finally:
 def test_the_help_names_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"])
     assert shown.exit_code == 0
-    assert all(name in shown.stdout for name in MODULES)
+    assert all(name in shown.stdout for name in COMMANDS)
 
 
 def test_a_slip_is_answered_with_the_command_that_was_meant() -> None:

@@ -43,6 +43,18 @@ def cell(value: object, style: str = "") -> Text:
     return Text(one_line(value), style=style)
 
 
+def plain_table(*, head: bool = True) -> Table:
+    """A table without rules, narrow enough for a terminal of 80 columns."""
+    return Table(
+        header_style="bold",
+        show_header=head,
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        caption_justify="left",
+    )
+
+
 def files_table(results: Sequence[FileResult]) -> Group:
     """What became of each file and in which location it is; of many, only those in trouble.
 
@@ -99,8 +111,7 @@ def observations_table(
     documents: Sequence[Stored], *, quiet_hours: float, more: str | None = None
 ) -> Table:
     """Observations. `more` is said below, and what an observation that is open waits for."""
-    # Narrow enough for a terminal of 80 columns.
-    table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table = plain_table()
     for title, name in OBSERVATION.items():
         is_number = name in ("ra", "dec", "num_images", "total_exptime")
         table.add_column(
@@ -117,7 +128,6 @@ def observations_table(
         table.add_row(*(_observed(name, said.get(name)) for name in OBSERVATION.values()))
     waits = f"open: files may still come; complete after {quiet_hours:g} hours without any"
     table.caption = "\n".join(filter(None, [waits if "open" in words else None, more])) or None
-    table.caption_justify = "left"
     return table
 
 

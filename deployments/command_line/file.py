@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from typing import Annotated
 
 import typer
 
 from deployments.command_line.choosing import AsJson, Data, Network, choose_network
-from deployments.command_line.telling import NOT_ALL, OK, complaining, print_json
+from deployments.command_line.telling import NOT_ALL, OK, complaining, print_json, tell_rows
 from panoptes.network.object_paths import BadPath, NotOurs
-from panoptes.network.safe_text import one_line
 from panoptes.network.whereabouts import FileReport, what_became_of
 
 app = typer.Typer()
@@ -32,8 +30,7 @@ def file(
     as_json: AsJson = False,
 ) -> int:
     """Say what became of a file. Exits with 3 if it is not known here."""
-    site = choose_network(data, network)
-    with closing(site.catalog):
+    with choose_network(data, network) as site:
         answer = what_became_of(site, name)
     if as_json:
         print_json(answer.model_dump(mode="json"))
@@ -46,18 +43,16 @@ def file(
 
 
 def _show(report: FileReport) -> None:
-    made = [f"{each.location}/{each.path}" for each in report.outputs]
-    rows = [
-        ("file", report.file),
-        ("became", report.state),
-        ("in words", report.sentence),
-        ("what to do", report.next_step),
-        ("arrived", f"{report.arrived:%Y-%m-%d %H:%M:%S} UTC" if report.arrived else ""),
-        ("recorded", f"{report.closed:%Y-%m-%d %H:%M:%S} UTC" if report.closed else ""),
-        ("observation", report.sequence_id or ""),
-        ("case", report.case_id or ""),
-        *(("made of it", each) for each in made),
-    ]
-    for title, value in rows:
-        if value:
-            sys.stdout.write(f"{title:14} {one_line(value)}\n")
+    tell_rows(
+        [
+            ("file", report.file),
+            ("became", report.state),
+            ("in words", report.sentence),
+            ("what to do", report.next_step),
+            ("arrived", f"{report.arrived:%Y-%m-%d %H:%M:%S} UTC" if report.arrived else ""),
+            ("recorded", f"{report.closed:%Y-%m-%d %H:%M:%S} UTC" if report.closed else ""),
+            ("observation", report.sequence_id),
+            ("case", report.case_id),
+            *(("made of it", f"{each.location}/{each.path}") for each in report.outputs),
+        ]
+    )

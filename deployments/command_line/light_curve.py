@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -16,9 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.command_line.choosing import AsJson, Data, Network, Observation, choose_network
-from deployments.command_line.telling import OK, complaining, print_json
+from deployments.command_line.telling import OK, complaining, print_json, write_file
 from panoptes.network.document_json import to_json
-from panoptes.network.errors import ConfigurationError
 from panoptes.network.ingest.ledger import code_version
 from panoptes.network.light_curves.aavso import (
     Reporter,
@@ -70,8 +68,7 @@ def write(
 
     Exits with 3 if there is none.
     """
-    site = choose_network(data, network)
-    with closing(site.catalog):
+    with choose_network(data, network) as site:
         if star_id is None:
             _tell_stars(site, sequence_id, as_json=as_json)
             return OK
@@ -84,10 +81,7 @@ def write(
     if output is None:
         sys.stdout.buffer.write(written)
         return OK
-    try:
-        output.write_bytes(written)
-    except OSError as error:
-        raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from error
+    write_file(output, written)
     if as_json:
         print_json({"file": str(output), "bytes": len(written)})
     return OK

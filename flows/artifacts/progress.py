@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -12,15 +13,16 @@ from prefect.artifacts import (
 )
 from prefect.logging import get_run_logger
 
+from flows.artifacts.keys import observation_key
 from panoptes.network.errors import TransientError
 from panoptes.network.ingest.lag import lag_sentence
 from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult, images_of, summary
 from panoptes.network.ingest.take import Watch
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.safe_text import markdown, one_line
-from tasks.naming import artifact_key
 
 UPDATE_SECONDS = 2.0
+LOG_SECONDS = 10.0
 IN_VAIN = 8
 """Files one after the other that passing trouble kept from being taken; then a run ends."""
 
@@ -29,11 +31,25 @@ class Away(TransientError):
     """A store or the catalogue is away: going on would cost a minute for each file left."""
 
 
+def log_now_and_then(what: str) -> Callable[[str], None]:
+    """To be called with the name of each thing done: the run's log says how far it is."""
+    log, told, count = get_run_logger(), time.monotonic(), 0
+
+    def done(name: str) -> None:
+        nonlocal told, count
+        count += 1
+        if time.monotonic() - told >= LOG_SECONDS:
+            told = time.monotonic()
+            log.info("%d %s, now at %s", count, what, one_line(name))
+
+    return done
+
+
 class RunProgress(Watch):
     """A progress artifact while files are taken, and a table of them at the end."""
 
     def __init__(self, sequence_id: str) -> None:
-        self.key = artifact_key(sequence_id)
+        self.key = observation_key(sequence_id)
         self._artifact: UUID | None = None
         self._planned = self._taken = self._in_vain = 0
         self._updated = 0.0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.local_stack.stack import LocalStack
-from flows.announcing import announce_cases
+from flows.events import announce_cases
 from panoptes.network.catalog.catalog import modify
 from panoptes.network.ingest.cases import QUARANTINED, case_id_of, find_case
 from panoptes.network.ingest.rescue import rescue_case

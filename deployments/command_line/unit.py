@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from deployments.command_line import completing
 from deployments.command_line.choosing import AsJson, Data, Network, choose_network
-from deployments.command_line.tables import cell
-from deployments.command_line.telling import OK, complaining, print_json
+from deployments.command_line.telling import OK, complaining, print_json, tell_rows
+from deployments.command_line.terminal import cell, plain_table
 from panoptes.network.catalog.catalog import Stored
 from panoptes.network.document_json import to_json
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.fits.header_json import Json
+from panoptes.network.nights.words import counted
 from panoptes.network.safe_text import one_line
 from panoptes.network.units.cloud import service_account_commands, upload_url
 from panoptes.network.units.keys import KeyFolder, checked_key, new_secret
@@ -78,8 +77,7 @@ def add(
     if (lat is None) != (lon is None) or (elevation is not None and lat is None):
         raise ConfigurationError("a place is --lat and --lon, and --elevation if you know it")
     place = None if lat is None or lon is None else Place(lat, lon, elevation)
-    site = choose_network(data, network, make=not dry_run)
-    with closing(site.catalog):
+    with choose_network(data, network, make=not dry_run) as site:
         fields = register(
             site,
             unit,
@@ -94,30 +92,30 @@ def add(
     if as_json:
         print_json({"dry_run": dry_run, "folder": str(folder) if folder else None, "unit": shown})
         return OK
-    _tell({"unit": unit} | {key: shown.get(key) for key in _ENTERED})
-    if folder:
-        _tell({"uploads into": str(folder)})
+    tell_rows(
+        [
+            ("unit", unit),
+            ("name", shown.get("name")),
+            *_place(shown),
+            *((key, shown.get(key)) for key in ("status", "daily_bytes", "registered")),
+            ("uploads into", folder),
+        ]
+    )
     if dry_run:
         sys.stderr.write("nothing was written\n")
     return OK
-
-
-_ENTERED = ("name", "location", "elevation", "status", "daily_bytes", "registered")
 
 
 @app.command("list")
 @complaining("unit list")
 def list_(data: Data = None, network: Network = None, as_json: AsJson = False) -> int:
     """List the units: when each was last heard of, its last image, whether it is safe."""
-    site = choose_network(data, network)
-    with closing(site.catalog):
+    with choose_network(data, network) as site:
         reports = list(unit_reports(site))
     if as_json:
         print_json({"units": reports})
         return OK
-    table = Table(
-        header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False, caption_justify="left"
-    )
+    table = plain_table()
     for title in ("unit", "last heard of", "last image"):
         table.add_column(title, no_wrap=True)
     for title in ("name", "safe", "remarks"):
@@ -132,7 +130,7 @@ def list_(data: Data = None, network: Network = None, as_json: AsJson = False) -
             _remarks(report),
         )
         table.add_row(*(cell("" if value is None else value) for value in shown))
-    table.caption = "1 unit" if len(reports) == 1 else f"{len(reports)} units"
+    table.caption = counted(len(reports), "unit")
     Console().print(table)
     return OK
 
@@ -149,8 +147,7 @@ def show(
     as_json: AsJson = False,
 ) -> int:
     """Say everything about one unit, and what it said last. Exits with 3 if there is none."""
-    site = choose_network(data, network)
-    with closing(site.catalog):
+    with choose_network(data, network) as site:
         stored = site.catalog.get("units", checked_unit_id(unit))
         if stored is None:
             raise NoSuchUnit(f"there is no unit {unit}: nobody entered it, and it sent nothing")
@@ -159,19 +156,18 @@ def show(
     if as_json:
         print_json({"unit": report, "history": said, "why_no_history": why_none})
         return OK
-    _tell(
-        {
-            "unit": unit,
-            "name": report.get("name"),
-            "registered": report.get("registered") or "by nobody",
-            "location": report.get("location"),
-            "elevation": report.get("elevation"),
-            "last heard of": _moment(report["last_heard"]),
-            "last image": _image(report).get("image_id"),
-            "images": report.get("num_images"),
-            "safe": _safe(report),
-            "remarks": _remarks(report),
-        }
+    tell_rows(
+        [
+            ("unit", unit),
+            ("name", report.get("name")),
+            ("registered", report.get("registered") or "by nobody"),
+            *_place(report),
+            ("last heard of", _moment(report["last_heard"])),
+            ("last image", _image(report).get("image_id")),
+            ("images", report.get("num_images")),
+            ("safe", _safe(report)),
+            ("remarks", _remarks(report)),
+        ]
     )
     for record in said or ():
         kind, when = record.get("record_type"), _moment(record.get("received_time"))
@@ -213,8 +209,7 @@ def key(
         content = checked_key(file.expanduser().read_bytes())
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
-    site = choose_network(data, network)
-    with closing(site.catalog):
+    with choose_network(data, network) as site:
         if site.catalog.get("units", checked_unit_id(unit)) is None:
             raise ConfigurationError(f"there is no unit {unit} yet: enter it by `unit add`")
         # In this order: who knows the old secret must never be given the new key.
@@ -314,11 +309,9 @@ def _moment(value: Json) -> str:
     return str(value)[:16].replace("T", " ") if value else "never"
 
 
-def _tell(rows: Mapping[str, object]) -> None:
-    for name, value in rows.items():
-        if isinstance(value, Mapping) and value.keys() == {"latitude", "longitude"}:
-            value = f"{value['latitude']}, {value['longitude']} degrees north and east"
-        elif name == "elevation" and value is not None:
-            value = f"{value} m"
-        if value not in (None, ""):
-            sys.stdout.write(f"{name:14} {one_line(value)}\n")
+def _place(unit: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
+    place, elevation = unit.get("location"), unit.get("elevation")
+    if isinstance(place, dict) and place.keys() == {"latitude", "longitude"}:
+        place = f"{place['latitude']}, {place['longitude']} degrees north and east"
+    yield "location", place
+    yield "elevation", None if elevation is None else f"{elevation} m"

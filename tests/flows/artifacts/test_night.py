@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from flows.night_artifact import night_markdown, summary_row
+from flows.artifacts.night import night_markdown, summary_row
 from panoptes.network.nights.unit_night import (
     NightCase,
     NightObservation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flows.markdown_parts import linked, picture, table
+from flows.artifacts.markdown_parts import linked, picture, table
 from panoptes.network.ingest.lag import IN_ALL, STAGES
 from panoptes.network.nights import UnitNight
 from panoptes.network.nights.plots import lag_plot, sky_plot, timeline

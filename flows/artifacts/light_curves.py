@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flows.markdown_parts import linked, picture, table
+from flows.artifacts.markdown_parts import linked, picture, table
 from panoptes.network.light_curves.plots import scatter_plot
 from panoptes.network.light_curves.summaries import by_magnitude
 from panoptes.network.processing.process import Processed

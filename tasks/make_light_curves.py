@@ -23,7 +23,7 @@ from tasks.policies import BACKOFF
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def process_observation(
+def make_light_curves(
     network: PanoptesNetwork,
     sequence_id: str,
     extra: Stars | None = None,

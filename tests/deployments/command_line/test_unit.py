@@ -95,7 +95,7 @@ def test_who_knows_the_old_secret_is_never_given_the_new_key(
     for broken in ("put", "new_secret"):  # whichever comes first, the other is not done
         with monkeypatch.context() as patched:
             target = "KeyFolder.put" if broken == "put" else "new_secret"
-            patched.setattr(f"deployments.command_line.units.{target}", stopped)
+            patched.setattr(f"deployments.command_line.unit.{target}", stopped)
             assert call(data, *asked).exit_code == 1
         assert (keys / "PAN042.json").read_text() == "the first"
     site = Site.in_folder(data)

@@ -12,7 +12,8 @@ from datetime import datetime
 
 from prefect.artifacts import create_markdown_artifact
 
-from flows.markdown_parts import linked, table
+from flows.artifacts.keys import observation_key
+from flows.artifacts.markdown_parts import linked, table
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.contact_sheet import contact_sheet
 from panoptes.network.errors import BadInput, TransientError
@@ -23,7 +24,6 @@ from panoptes.network.pictures import thumbnail
 from panoptes.network.safe_text import markdown, safe_log
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, Unreadable
-from tasks.naming import artifact_key
 
 MOST_IMAGES = 50
 MOST_TROUBLE = 50
@@ -43,7 +43,7 @@ def leave_report(site: Site, sequence_id: str, results: list[FileResult]) -> Non
     try:
         create_markdown_artifact(
             run_report(site, sequence_id, results),
-            key=f"run-{artifact_key(sequence_id)}",
+            key=f"run-{observation_key(sequence_id)}",
             description=f"Pictures, images, trouble and times: {summary(results)}",
         )
     except Exception:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.run_report import run_report
+from flows.artifacts.run_report import run_report
 from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.site import Site
 from tests.archives import SEQUENCE_ID, small_archive

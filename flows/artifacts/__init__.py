@@ -1,0 +1,1 @@
+"""What runs leave in the Prefect user interface: progress, tables and Markdown."""
