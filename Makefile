@@ -74,7 +74,8 @@ fuzz: $(ready) ## damaged files through the whole ingest (N=100000 of them, FIRS
 	@$(bin)/python -m tests.fuzz --count $(or $(N),10000) --first $(or $(FIRST),0) $(ARGS)
 
 cloud-check: $(ready) ## what can be checked here of Google Cloud, Kubernetes and clusters (with gcloud, and with Ray)
-	@CLOUD_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/cloud tests/flows/test_clusters.py \
+	@CLOUD_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/cloud tests/deployments/observability \
+	    tests/flows/test_clusters.py tests/deployments/work_pools/test_pool_types.py \
 	    tests/deployments/work_pools/test_kubernetes.py tests/deployments/work_pools/test_cloud_run.py $(ARGS)
 
 container-check: $(ready) ## the container image built and run, as root with podman, runc and mmdebstrap

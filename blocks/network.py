@@ -35,7 +35,8 @@ class PanoptesNetwork(NetworkSettings, Block):
         "threads",
         title="Task runner",
         description="Where the images of a run are worked on: threads, in the run's own process; "
-        "or the machines of a cluster, dask://HOST:8786 or ray://HOST:10001.",
+        "or the machines of a cluster, dask://HOST:8786, dask+tls://HOST:8786 or "
+        "ray://HOST:10001.",
     )
 
     _site: Site | None = PrivateAttr(None)
@@ -54,8 +55,10 @@ class PanoptesNetwork(NetworkSettings, Block):
     @field_validator("task_runner")
     @classmethod
     def _is_threads_or_a_cluster(cls, value: str) -> str:
-        address = re.fullmatch(r"(dask|ray)://[A-Za-z0-9][A-Za-z0-9.-]{0,253}:(\d{1,5})", value)
-        if value != "threads" and (address is None or not 0 < int(address[2]) < 65536):
+        address = re.fullmatch(
+            r"(?:dask(?:\+tls)?|ray)://[A-Za-z0-9][A-Za-z0-9.-]{0,253}:(\d{1,5})", value
+        )
+        if value != "threads" and (address is None or not 0 < int(address[1]) < 65536):
             raise ValueError(
                 "it must be threads, or a cluster's address such as dask://scheduler:8786 or "
                 "ray://head:10001"

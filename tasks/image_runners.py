@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 from prefect.context import FlowRunContext
@@ -45,26 +46,27 @@ def image_runner(network: PanoptesNetwork) -> Iterator[ImageRunner]:
         yield ImageRunner(flow_run.task_runner, images_in_flight(network.workers))
         return
     with ExitStack() as opened:
+        product = kind.partition("+")[0]
         try:
             runner, slots = CLUSTERS[kind](address, opened)
         except ImportError as missing:
             raise ConfigurationError(
-                f"the network's `task_runner` is {network.task_runner}, and prefect-{kind} is not "
-                f"installed where this run is: pip install 'panoptes-network[{kind}]'"
+                f"the network's `task_runner` is {network.task_runner}, and prefect-{product} "
+                f"is not installed where this run is: pip install 'panoptes-network[{product}]'"
             ) from missing
         except Exception as error:
             raise TransientError(
-                f"no {kind.title()} cluster answers at {network.task_runner}, the network's "
+                f"no {product.title()} cluster answers at {network.task_runner}, the network's "
                 f"`task_runner`: {one_line(error)}"
             ) from error
         yield ImageRunner(runner, network.workers or max(1, slots))
 
 
-def _dask(address: str, opened: ExitStack) -> tuple[TaskRunner[Any], int]:
+def _dask(protocol: str, address: str, opened: ExitStack) -> tuple[TaskRunner[Any], int]:
     from prefect_dask.task_runners import DaskTaskRunner
 
     options = {"timeout": CONNECT_SECONDS}
-    runner = DaskTaskRunner(address=f"tcp://{address}", client_kwargs=options)
+    runner = DaskTaskRunner(address=f"{protocol}://{address}", client_kwargs=options)
     opened.enter_context(runner)
     threads: dict[str, int] = runner.client.nthreads()  # type: ignore[no-untyped-call]
     return runner, sum(threads.values())
@@ -82,7 +84,8 @@ def _ray(address: str, opened: ExitStack) -> tuple[TaskRunner[Any], int]:
 
 
 CLUSTERS: dict[str, Callable[[str, ExitStack], tuple[TaskRunner[Any], int]]] = {
-    "dask": _dask,
+    "dask": partial(_dask, "tcp"),
+    "dask+tls": partial(_dask, "tls"),  # certificates are Dask's own settings
     "ray": _ray,
 }
 

@@ -137,11 +137,12 @@ class Receiver:
         return JSONResponse(report.as_json(), status_code=200 if report.is_ready else 503)
 
     async def metrics(self, request: Request) -> Response:
-        """The same as figures for Prometheus, and what the last sweep saw waiting."""
+        """The same as figures for Prometheus, what the last sweep saw waiting, and the queue."""
         from prometheus_client import CONTENT_TYPE_LATEST
 
         assert self.health_monitor is not None
-        text = exposed(await self.health_monitor.report(), self.health_monitor.backlog)
+        monitor = self.health_monitor
+        text = exposed(await monitor.report(), monitor.backlog, monitor.runs)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 

@@ -76,6 +76,8 @@ class HealthMonitor:
         self._health = Health()
         self.backlog: Backlog | None = None
         """What the last sweep counted."""
+        self.runs: dict[str, int] = {}
+        """The deployment's runs that are overdue, and that are at work."""
         self._blind: Concern | None = None
         self._obstacle: str | None = None
         self._checked = -float("inf")
@@ -177,6 +179,8 @@ class HealthMonitor:
         late = await self._count_runs(
             deployment["id"], state=_of("SCHEDULED"), expected_start_time=before
         )
+        running = await self._count_runs(deployment["id"], state=_of("PENDING", "RUNNING"))
+        self.runs = {"overdue": late, "at work": running}
         if late >= LATE_RUNS:
             yield Concern(
                 "late-runs",

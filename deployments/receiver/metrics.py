@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from deployments.receiver.health_monitor import Report
 from panoptes.network.ingest.backlog import Backlog
 
 
-def exposed(report: Report, backlog: Backlog | None) -> bytes:
-    """Prometheus's text. `backlog` is the last sweep's; None where none has told yet."""
+def exposed(report: Report, backlog: Backlog | None, runs: Mapping[str, int]) -> bytes:
+    """Prometheus's text. `backlog` is the last sweep's; None where none has told yet.
+
+    `runs` are those of the ingest by their state; none where Prefect has not been asked yet.
+    """
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
@@ -21,6 +26,12 @@ def exposed(report: Report, backlog: Backlog | None) -> bytes:
     )  # fmt: skip
     for concern in report.concerns:
         concerns.labels(concern.kind.partition(".")[0]).set(1)
+    queue = Gauge(
+        "panoptes_runs", "Runs of the ingest that are overdue, and at work", ["state"],
+        registry=registry,
+    )  # fmt: skip
+    for state, count in runs.items():
+        queue.labels(state).set(count)
     if backlog is not None:
         for name, said, value in (
             ("waiting", "Files that wait in incoming", backlog.files),

@@ -24,7 +24,8 @@ from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+from wsgiref.simple_server import WSGIServer
 
 import anyio
 import anyio.to_thread
@@ -36,6 +37,13 @@ from prefect.runner._starter_engine import EngineCommandStarter
 from prefect.settings import get_current_settings
 from prefect.utilities.processutils import sanitize_subprocess_env
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    start_http_server,
+)
 
 from deployments.work_pools.pool_types import WARM
 
@@ -51,6 +59,17 @@ ANSWER_SECONDS = 10.0
 _PER_RUN = "PREFECT__"
 """Environment variables that Prefect gives each run, and reads only there."""
 _ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
+
+METRICS_PORT = "PANOPTES_WORKER_METRICS_PORT"
+"""The variable that says where a worker tells Prometheus of itself; nowhere without it. Prefect's
+own PREFECT_CLIENT_METRICS_ENABLED would have every run ask for the worker's port."""
+METRICS = CollectorRegistry()
+ProcessCollector(registry=METRICS)
+AT_WORK = Gauge("panoptes_worker_runs", "Runs at work on this worker", registry=METRICS)
+ENDED = Counter(
+    "panoptes_worker_ended_runs", "Runs of this worker by the exit code of their process",
+    ["exit_code"], registry=METRICS,
+)  # fmt: skip
 
 log = get_logger("worker.warm")
 
@@ -261,6 +280,13 @@ class WarmProcessWorker(ProcessWorker):
         super().__init__(*arguments, **options)
         self._template = Template()
         self._can_adopt = adopts_orphans()
+        self._metrics: WSGIServer | None = None
+
+    async def __aenter__(self) -> Self:
+        if port := os.environ.get(METRICS_PORT):
+            self._metrics, _ = start_http_server(int(port), registry=METRICS)
+        await super().__aenter__()
+        return self
 
     async def run(
         self,
@@ -269,6 +295,17 @@ class WarmProcessWorker(ProcessWorker):
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> ProcessWorkerResult:
         """Run it; as the process worker does where its command is none of the engine's."""
+        with AT_WORK.track_inprogress():
+            result = await self._run(flow_run, configuration, task_status)
+        ENDED.labels(result.status_code).inc()
+        return result
+
+    async def _run(
+        self,
+        flow_run: FlowRun,
+        configuration: ProcessJobConfiguration,
+        task_status: anyio.abc.TaskStatus[int] | None,
+    ) -> ProcessWorkerResult:
         command = shlex.split(configuration.command or "")
         if not self._can_adopt or command[1:] != ENGINE:
             return await super().run(flow_run, configuration, task_status)
@@ -315,3 +352,5 @@ class WarmProcessWorker(ProcessWorker):
             await super().__aexit__(*exception)
         finally:
             self._template.close()
+            if self._metrics is not None:
+                self._metrics.shutdown()

@@ -33,7 +33,7 @@ from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
 from panoptes.network.site import Site
 from tests import sites
-from tests.clusters import dask_cluster, ray_cluster
+from tests.clusters import dask_cluster, ray_cluster, tls_settings
 from tests.emulators.demo import emulated_bucket
 from tests.files import SEQUENCE, SEQUENCE_ID, place, tiny_fits
 from tests.google_key import service_account
@@ -63,7 +63,29 @@ def away_at_first(read):
 if Site.read.__name__ == "read":  # Dask runs this twice
     Site.read = away_at_first(Site.read)
 """
+HANGS_ONCE = """
+import time
+from pathlib import Path
+from panoptes.network.site import Site
+
+def hanging_once(read):
+    def read_or_hang(self, source):
+        try:
+            Path({met!r}).touch(exist_ok=False)
+        except FileExistsError:
+            return read(self, source)
+        time.sleep(3600)
+
+    return read_or_hang
+
+if Site.read.__name__ == "read":
+    Site.read = hanging_once(Site.read)
+"""
+STALL_SECONDS = 30.0
 IMAGES = 6
+only_in_cloud_check = pytest.mark.skipif(
+    "CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check"
+)
 
 
 @pytest.fixture
@@ -96,9 +118,25 @@ def test_on_dask_every_frame_is_catalogued_once_though_a_worker_is_killed_in_the
     judge_runs(prefect_api, state)
 
 
-@pytest.mark.skipif(
-    "CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check: Ray is heavy"
-)
+@only_in_cloud_check
+def test_over_tls_a_worker_that_hangs_ends_itself_and_its_image_is_taken_by_another(
+    tmp_path: Path, prefect_api: LocalStack, results_bucket: None, on_google: Site
+) -> None:
+    hangs_once = HANGS_ONCE.format(met=str(tmp_path / "met"))
+    preloads, tls = dict.fromkeys(["one", "another"], hangs_once), tls_settings(tmp_path)
+    with dask_cluster(tmp_path, preloads, nannies=True, tls=tls) as (address, _):
+        assert address.startswith("dask+tls://")
+        names = upload(on_google)
+        state = ingest(on_google.changed(stall_seconds=STALL_SECONDS), address)
+        logs = {name: (tmp_path / "logs" / f"{name}.log").read_text() for name in preloads}
+    assert state.is_completed(), state.message
+    judge(on_google, names)
+    (hung,) = (text for text in logs.values() if "Timeout (0:00:30)" in text)
+    assert "in read_or_hang" in hung, "it says where it hung"
+    assert "Restarting worker" in hung
+
+
+@only_in_cloud_check
 @pytest.mark.skipif(
     importlib.util.find_spec("prefect_ray") is None,
     reason="needs Ray: pip install -c constraints.txt 'panoptes-network[ray]'",

@@ -212,8 +212,10 @@ def test_a_block_that_was_saved_when_the_field_held_a_name_still_loads(
 
 
 @pytest.mark.parametrize(
-    "address", ["threads", "dask://scheduler:8786", "ray://head.example.org:10001"]
-)
+    "address",
+    ["threads", "dask://scheduler:8786", "dask+tls://scheduler:8786",
+     "ray://head.example.org:10001"],
+)  # fmt: skip
 def test_the_task_runner_is_threads_or_a_clusters_address(address: str) -> None:
     assert PanoptesNetwork.in_folder(Path("data"), task_runner=address).task_runner == address
 
@@ -221,7 +223,8 @@ def test_the_task_runner_is_threads_or_a_clusters_address(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["dask", "processes", "dask://scheduler", "dask://scheduler:0", "dask://scheduler:99999",
-     "tcp://scheduler:8786", "dask://user:word@scheduler:8786", "ray://head:10001/x", ""],
+     "tcp://scheduler:8786", "dask://user:word@scheduler:8786", "ray://head:10001/x",
+     "ray+tls://head:10001", ""],
 )  # fmt: skip
 def test_any_other_task_runner_is_refused_with_what_it_may_be(address: str) -> None:
     with pytest.raises(ValidationError, match=r"must be threads, or .* dask://scheduler:8786"):

@@ -89,22 +89,44 @@ class Podman:
         return self("run", "--rm", "--read-only", "--tmpfs", "/tmp", image, *command)
 
     @contextmanager
-    def service(self) -> Iterator[str]:
-        """The address of a socket that understands Docker's API."""
-        socket = self.folder / "podman.sock"
-        process = subprocess.Popen(
-            ["podman", "system", "service", "--time=0", f"unix://{socket}"],
-            env=self.environment,
-            cwd=self.folder,
-        )
+    def started(self, image: str, *command: str, **variables: str) -> Iterator[None]:
+        """A container that runs meanwhile, and may write to /tmp alone."""
+        given = [word for item in variables.items() for word in ("--env", "=".join(item))]
+        options = ("--detach", "--read-only", "--tmpfs", "/tmp", *given)
+        name = self("run", *options, image, *command)
         try:
-            while not socket.exists():
-                assert process.poll() is None
-                time.sleep(0.1)
-            yield f"unix://{socket}"
+            yield
         finally:
-            process.terminate()
-            process.wait()
+            self("rm", "--force", "--time", "5", name)
+
+
+class Daemon:
+    """A socket that understands Docker's API, while the context lasts."""
+
+    def __init__(self, podman: Podman) -> None:
+        self._podman, self._socket = podman, podman.folder / "podman.sock"
+        self.address = f"unix://{self._socket}"
+
+    def __enter__(self) -> Daemon:
+        self._process = subprocess.Popen(
+            ["podman", "system", "service", "--time=0", self.address],
+            env=self._podman.environment,
+            cwd=self._podman.folder,
+        )
+        while not self._socket.exists():
+            assert self._process.poll() is None
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._socket.unlink(missing_ok=True)
+
+    def restart(self) -> None:
+        """Containers go on meanwhile."""
+        self.__exit__()
+        self.__enter__()
 
 
 def _pip_says(name: str) -> str:

@@ -10,16 +10,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
+from prometheus_client import generate_latest
 
 from deployments.receiver import metrics as of_receiver
 from deployments.receiver.health_monitor import Concern, Report
 from deployments.services import metrics_routes as of_services
+from deployments.work_pools import warm_worker
 from panoptes.network.ingest.backlog import Backlog
 from tests.archives import small_archive
 from tests.deployments.receiver.receiving import receiving
 from tests.deployments.services.served import served
 
 BACKLOG = Backlog(files=12, observations=3, overdue=2, oldest_seconds=900.0)
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="needs promtool, of Prometheus"
+)
 REPORT = Report("Prefect cannot be reached", (Concern("unit-silent.PAN001", "silent"),))
 
 
@@ -32,7 +38,8 @@ def folder(repository: Path) -> Path:
 def texts(tmp_path_factory: pytest.TempPathFactory) -> str:
     site = small_archive(tmp_path_factory.mktemp("archive"))
     services = of_services.exposed(site, datetime.now(UTC))
-    return (services + of_receiver.exposed(REPORT, BACKLOG)).decode()
+    receiver = of_receiver.exposed(REPORT, BACKLOG, {"overdue": 4, "at work": 2})
+    return (services + receiver + generate_latest(warm_worker.METRICS)).decode()
 
 
 def test_files_units_and_what_waits_are_counted(texts: str) -> None:
@@ -41,6 +48,7 @@ def test_files_units_and_what_waits_are_counted(texts: str) -> None:
     assert "panoptes_receiver_ready 0.0" in lines
     assert 'panoptes_concern{kind="unit-silent"} 1.0' in lines
     assert "panoptes_files_overdue 2.0" in lines
+    assert 'panoptes_runs{state="overdue"} 4.0' in lines
     assert any(line.startswith('panoptes_unit_lag_seconds{unit="PAN001"}') for line in lines)
 
 
@@ -66,10 +74,33 @@ def test_alerts_and_dashboard_ask_for_nothing_else(texts: str, folder: Path) -> 
     assert len(named) >= 7
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool, of Prometheus")
-def test_promtool_takes_the_alerts(folder: Path) -> None:
+def promtool(*arguments: str, text: str = "") -> None:
     done = subprocess.run(
-        ["promtool", "check", "rules", str(folder / "alerts.yml")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+        ["promtool", *arguments], input=text, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+def test_promtool_takes_metrics_alerts_and_all_that_the_dashboard_asks(
+    texts: str, folder: Path, tmp_path: Path
+) -> None:
+    promtool("check", "metrics", text=texts)
+    promtool("check", "rules", str(folder / "alerts.yml"))
+    panels = json.loads((folder / "dashboard.json").read_text())["panels"]
+    rules = [
+        {"record": f"panel{panel['id']}:target{number}", "expr": target["expr"]}
+        for panel in panels
+        for number, target in enumerate(panel["targets"])
+    ]
+    asked = tmp_path / "dashboard.yml"
+    asked.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    promtool("check", "rules", str(asked))
+
+
+@needs_promtool
+def test_each_alert_is_given_when_it_should_be_and_not_before(folder: Path) -> None:
+    cases = Path(__file__).parent / "alerts_test.yml"
+    tried = set(re.findall(r"alertname: (\w+)", cases.read_text()))
+    assert tried == set(re.findall(r"alert: (\w+)", (folder / "alerts.yml").read_text()))
+    promtool("test", "rules", str(cases))

@@ -251,14 +251,17 @@ def test_runs_that_nobody_takes_are_noticed(prefect_stack: LocalStack) -> None:
                     deployment, state=Scheduled(scheduled_time=due)
                 )
 
-        async def kinds() -> set[str]:
+        async def noticed() -> tuple[set[str], dict[str, int]]:
             async with looking(prefect_stack, "nobody-takes/local") as health_monitor:
-                return {each.kind for each in await health_monitor.look()}
+                kinds = {each.kind for each in await health_monitor.look()}
+                return kinds, health_monitor.runs
 
         owe(datetime.now(UTC) + timedelta(minutes=5))
-        assert "late-runs" not in asyncio.run(kinds())
+        kinds, runs = asyncio.run(noticed())
+        assert ("late-runs" in kinds, runs) == (False, {"overdue": 0, "at work": 0})
         owe(datetime.now(UTC) - timedelta(minutes=5))
-        assert "late-runs" in asyncio.run(kinds())
+        kinds, runs = asyncio.run(noticed())
+        assert ("late-runs" in kinds, runs) == (True, {"overdue": LATE_RUNS, "at work": 0})
         client.delete_deployment(deployment)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from importlib import import_module
@@ -131,6 +133,29 @@ def test_a_pool_is_made_of_the_type_that_is_asked_for_and_none_is_changed_unaske
         with pytest.raises(ConfigurationError, match="of the type docker: remove it first"):
             make_work_pool(client, PoolWanted("process"))
         client.delete_work_pool(name)
+
+
+@pytest.mark.skipif("CLOUD_CHECK" not in os.environ, reason="runs in make cloud-check")
+def test_a_server_without_a_pool_gets_one_and_deployments_that_hold_nothing_of_this_machine(
+    tmp_path: Path, repository: Path
+) -> None:
+    with LocalStack(tmp_path / "stack", worker=False) as stack, stack.client() as client:
+        for kind in ("kubernetes", "cloud-run-v2"):
+            client.delete_work_pool(deploy.WORK_POOL)
+            command = [sys.executable, "-m", "deployments.command_line.main", "deploy", "--all"]
+            subprocess.run(
+                [*command, "--pool", kind, "--image", IMAGE],
+                env=os.environ | stack.environment, cwd=tmp_path, check=True,
+            )  # fmt: skip
+            assert client.read_work_pool(deploy.WORK_POOL).type == kind
+            deployed = client.read_deployments()
+            assert len(deployed) >= 10
+            for each in deployed:
+                assert each.work_pool_name == deploy.WORK_POOL
+                assert str(each.entrypoint).startswith("flows."), "a module of the image"
+                said = each.model_dump_json(exclude={"parameter_openapi_schema", "description"})
+                assert str(repository) not in said
+                assert not each.pull_steps
 
 
 @pytest.mark.parametrize(

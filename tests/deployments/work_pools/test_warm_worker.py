@@ -14,18 +14,22 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from prefect import Flow, flow
 from prefect.client.schemas import OrchestrationResult
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import Cancelling
 
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools import template_process
-from deployments.work_pools.deploy import WORK_POOL
+from deployments.work_pools.deploy import JOB_TEMPLATE, WORK_POOL
 from deployments.work_pools.pool_types import WARM
 from deployments.work_pools.template_process import RUN
+from deployments.work_pools.warm_worker import METRICS_PORT
+from tests.local_http import free_port
 from tests.patience import PATIENT_SECONDS
 
 PROBE = """
@@ -59,7 +63,7 @@ def probe(said: str, then: str = "") -> None:
 class Probe:
     """A flow of the test's own on the stack's work pool, that says where it runs."""
 
-    def __init__(self, stack: LocalStack, folder: Path) -> None:
+    def __init__(self, stack: LocalStack, folder: Path, pool: str = WORK_POOL) -> None:
         self.stack, self.folder = stack, folder
         (folder / "probe.py").write_text(PROBE)
         self.name = f"probe-{uuid.uuid4().hex[:8]}"
@@ -67,7 +71,7 @@ class Probe:
             loaded = flow.from_source(source=str(folder), entrypoint="probe.py:probe")
             assert isinstance(loaded, Flow)
             loaded.deploy(
-                self.name, work_pool_name=WORK_POOL, print_next_steps=False,
+                self.name, work_pool_name=pool, print_next_steps=False,
                 ignore_warnings=True,
             )  # fmt: skip
 
@@ -251,3 +255,37 @@ def test_where_a_fork_is_not_safe_a_run_starts_afresh(probe: Probe, started_with
     found = probe.run(PYTHONPATH=str(started_with.parent))
     assert not found["warm"]
     assert "it cannot be forked: a thread runs in it" in probe.log
+
+
+def test_a_worker_tells_prometheus_what_is_at_work_and_how_runs_ended(
+    prefect_stack: LocalStack, tmp_path: Path
+) -> None:
+    pool, port = f"measured-{uuid.uuid4().hex[:8]}", free_port()
+
+    def told() -> list[str]:
+        return httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
+
+    with prefect_stack.client() as client:
+        client.create_work_pool(
+            WorkPoolCreate(name=pool, type=WARM, base_job_template=JOB_TEMPLATE)
+        )
+    prefect_stack.run_beside(
+        pool,
+        ["-m", "prefect", "worker", "start", "--pool", pool, "--type", WARM],
+        settings={METRICS_PORT: str(port)},
+    )
+    try:
+        probe = Probe(prefect_stack, tmp_path, pool)
+        run, said = probe.start("hang")
+        read(said)
+        assert "panoptes_worker_runs 1.0" in told()
+        Path(f"{said}.go").touch()
+        probe.end(run)
+        probe.end(probe.start("exit")[0])
+        await_that(lambda: "panoptes_worker_runs 0.0" in told())
+        for code in "03":
+            assert f'panoptes_worker_ended_runs_total{{exit_code="{code}"}} 1.0' in told()
+    finally:
+        os.kill(prefect_stack.process_id(pool), signal.SIGTERM)
+        with prefect_stack.client() as client:
+            client.delete_work_pool(pool)
