@@ -1,4 +1,6 @@
-"""A network whose unit looked at the same few stars in 14 nights; one of them has a planet."""
+"""A network whose unit looked at the same few stars in 14 nights; one of them has a planet.
+
+In a last night it looked for an hour."""
 
 from __future__ import annotations
 
@@ -15,6 +17,8 @@ from panoptes.network.site import Site
 Floats = NDArray[np.float64]
 
 NIGHTS, STARS, FRAMES = 14, 40, 100
+SHORT = 14
+"""The night after them, of which an hour was observed."""
 STAR = "3017364032845124352"
 STAR_KEY = f"gaia_dr3:{STAR}"
 PERIOD, EPOCH, HOURS, DEPTH = 2.0137, 0.15, 2.6, 0.015
@@ -49,7 +53,7 @@ def season_archive(folder: Path) -> Site:
     assert store is not None
     store.check()
     site.catalog.create("stars", STAR_KEY, {"star_id": STAR, "ra": 80.0, "dec": -5.0, "g": 8.0})
-    for night in range(NIGHTS):
+    for night in (*range(NIGHTS), SHORT):
         key, time = sequence_id(night), BEGAN + timedelta(days=night)
         path = f"PAN001/14d3bd/{time:%Y%m%dT%H%M%S}/{night}.parquet"
         file = io.BytesIO()
@@ -71,7 +75,7 @@ def _table(night: int) -> LightCurveTable:
     noise = 0.005 * np.ones(cube)
     mag = g[None, :, None] + noise * rng.standard_normal(cube)
     # What lasts for hours, too.
-    days = night + np.linspace(0, 7 / 24, FRAMES)
+    days = night + np.linspace(0, (1 if night == SHORT else 7) / 24, FRAMES)
     mag += 0.001 * np.sin(20 * (days[:, None] + rng.uniform(0, 1, STARS)))[:, :, None]
     mag[:, 0] += dimming(days)[:, None]
     ra = 80 + 0.5 * np.arange(STARS, dtype=np.float64)

@@ -2,10 +2,11 @@
 have one.
 
 ``python -m benchmarks.science.seasons 1761 1762`` runs these seeds. Each observes one field in
-one or two nights, as the network makes light curves of it, at every second frame of 7.1 hours. A
-season of a star of G 6.5 to 8.5 is drawn from its own nights: turned round in time, or not, and
-begun anywhere, with a level and a slope of each night's own, and transits where there are any.
-So a star that is noisy stays so, and what disturbs one of its nights comes back 15 or 30 times.
+one or two nights, as the network makes light curves of it, at every second frame of 7.1 or 9
+hours. A season of a star of G 6.5 to 8.5 is drawn from its own nights: turned round in time, or
+not, and begun anywhere, with a level and a slope of each night's own, and transits where there are
+any. So a star that is noisy stays so, and what disturbs one of its nights comes back 15 or 30
+times.
 
 A planet is found if the period is right within 1%, or if one is that is told beside it: nights
 look on at the same hours, so that several periods may fit alike. It can be found if half or more
@@ -36,14 +37,19 @@ StarNight = tuple[Floats, Floats, Floats]
 
 SEEDS = (1761, 1762)
 FIELDS = {
-    1751: ("Kepler-7", 2),
-    1752: ("HD 209458", 1),
-    1761: ("KIC 8462852", 2),
-    1762: ("WASP-12", 2),
-    1763: ("WASP-39", 1),
-    1764: ("HD 189733", 1),
+    1751: ("Kepler-7", 2, 7.1),
+    1752: ("HD 209458", 1, 7.1),
+    1761: ("KIC 8462852", 2, 7.1),
+    1762: ("WASP-12", 2, 7.1),
+    1763: ("WASP-39", 1, 7.1),
+    1764: ("HD 189733", 1, 7.1),
+    1765: ("HAT-P-20", 1, 9.0),
+    1766: ("WASP-12", 1, 9.0),
+    1767: ("HD 209458", 1, 9.0),
 }
-"""By seed, and in how many nights it is observed."""
+"""By seed, in how many nights it is observed, and for how many hours."""
+_EVERY = 256.0
+"""Seconds between frames."""
 NIGHTS = 30
 DEPTHS = (0.02, 0.01)
 
@@ -73,11 +79,16 @@ class Planet:
 def star_nights(seed: int) -> list[list[StarNight]]:
     """The bright stars of a field, each in its nights."""
     names = {target.name: target for target in TARGETS}
-    field, nights = FIELDS.get(seed, (TARGETS[seed % len(TARGETS)].name, 2))
+    field, nights, hours = FIELDS.get(seed, (TARGETS[seed % len(TARGETS)].name, 2, 7.1))
     stars: dict[str, list[StarNight]] = {}
     for night in range(nights):
         sky = FieldNight(
-            seed=seed, night=night, target=names[field], frames=100, readout=136.0, faintest=11.5
+            seed=seed,
+            night=night,
+            target=names[field],
+            frames=round(hours * 3600 / _EVERY),
+            readout=_EVERY - 120.0,
+            faintest=11.5,
         )
         made = Observed(sky, faintest=11.0)
         for at in np.flatnonzero((made.stars.g > 6.5) & (made.stars.g < 8.5)):

@@ -128,13 +128,19 @@ def _print(found: Search) -> None:
                 console.print(cell(f"{each.star_id}: periods that fit as well: {others}"))
     for sequence_id in found.left_out:
         console.print(cell(f"{sequence_id}: its light curves cannot be read"))
-    observations = counted(len(found.observations), "observation")
-    console.print(f"{len(found.found)} of {found.stars} stars in {observations}")
-    if not found.stars:
+    if found.stars:
+        observations = counted(len(found.observations), "observation")
+        console.print(f"{len(found.found)} of {found.stars} stars in {observations}")
+    elif len(found.observations) > len(found.too_short):
+        console.print("No star was seen in two nights, as a search for periods needs.")
+    elif not found.observations:
+        console.print("There are no light curves to search.")
+    for sequence_id in found.too_short:
         console.print(
-            f"Stars are searched that were measured in nights of {LEAST_HOURS:g} hours or more, of "
-            "a season in two of them.",
-            style="dim",
+            cell(
+                f"{sequence_id}: too short to search, no star that is bright enough was seen for "
+                f"{LEAST_HOURS:g} hours"
+            )
         )
 
 

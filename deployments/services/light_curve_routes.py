@@ -87,6 +87,9 @@ class TransitsAnswer(BaseModel):
     success: Literal[True] = True
     observations: list[str] = Field(description="that were looked through")
     left_out: list[str] = Field(description="whose light curves cannot be read")
+    too_short: list[str] = Field(
+        description="in which nothing was looked for: no star to G 10 was seen for 2.4 hours"
+    )
     stars: int = Field(description="that were bright enough, and seen often enough")
     found: list[dict[str, Any]] = Field(
         description="stars, the clearest first, each with its candidate: period (null for one "

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from panoptes.network.linear_algebra import in_one_thread
+from panoptes.network.plate_solving import astrometry_net
 from panoptes.network.plate_solving.detection import Detections
 from panoptes.network.plate_solving.triangles import candidates, near, stars_of_a_patch
 from panoptes.network.plate_solving.wcs import Wcs, fit
@@ -74,12 +75,14 @@ def solve(
     *,
     hints: list[tuple[float, float]],
     scale: float = CANON_SCALE,
+    ask_others: bool = True,
 ) -> Solution:
     """Solve a frame of so many rows and columns by its stars, the brightest first.
 
     `hints` are places (degrees) near its middle, the best first; without, or where they are
-    wrong, it is looked for on the whole sky. `scale` is known to some per cent, in arcseconds a
-    pixel. Raises Unsolved.
+    wrong, it is looked for on the whole sky, and then by astrometry.net where that is installed
+    and `ask_others` set.
+    `scale` is known to some per cent, in arcseconds a pixel. Raises Unsolved.
     """
     if len(detections) < _LEAST_STARS:
         raise Unsolved(f"only {len(detections)} stars are seen, and {_LEAST_STARS} are needed")
@@ -104,11 +107,19 @@ def solve(
             found = _refined(detections, shape, when, scale, pairs.detected, pairs.ra, pairs.dec)
             if found is not None:
                 return Solution(*found, way)
+    is_asked = ask_others and astrometry_net.is_installed()
+    if is_asked:
+        named = astrometry_net.recognised(detections, shape, scale, _SCALE_OFF)
+        if named is not None:
+            found = _refined(detections, shape, when, scale, named.detected, named.ra, named.dec)
+            if found is not None:
+                return Solution(*found, "blind", astrometry_net.SOLVER)
+    nor = ", nor by astrometry.net" if is_asked else ""
     if not tries:
-        raise Unsolved("nothing says where it looks, and it is too small to be found blindly")
+        raise Unsolved(f"nothing says where it looks, and it is too small to be found blindly{nor}")
     where = "near where its mount points" if hints else ""
     where += (" or " if hints else "") + "anywhere on the sky" if is_large else ""
-    raise Unsolved(f"its {len(detections)} stars are not recognised {where}")
+    raise Unsolved(f"its {len(detections)} stars are not recognised {where}{nor}")
 
 
 def _refined(

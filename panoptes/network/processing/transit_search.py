@@ -51,6 +51,8 @@ class Search:
     observations: tuple[str, ...]
     left_out: tuple[str, ...]
     """Observations whose light curves cannot be read."""
+    too_short: tuple[str, ...]
+    """Observations in which no star that is bright enough was seen for `LEAST_HOURS`."""
     stars: int
     """That were looked at: bright enough, and with points enough."""
     found: tuple[FoundStar, ...]
@@ -72,7 +74,8 @@ def search_observation(stored: StoredCurves, *, faintest: float = FAINTEST) -> S
 
     found = search_night(nights, {star_id: listed[star_id].g for star_id in nights}, colours)
     stars = [_found(listed, star_id, each) for star_id, each in found.items()]
-    return Search((stored.sequence_id,), (), len(nights), tuple(stars))
+    read = (stored.sequence_id,)
+    return Search(read, (), () if nights else read, len(nights), tuple(stars))
 
 
 def search_star(site: Site, key: str) -> Search:
@@ -89,7 +92,8 @@ def search_star(site: Site, key: str) -> Search:
         if last is not None and each.time > last - timedelta(days=LONGEST_DAYS)
     )
     opened, lost = _opened(site, recent)
-    channels = _by_colour(opened, star_id)
+    by_observation = [_of_colours(each, star_id) for each in opened]
+    channels = _together(by_observation)
     nights = channels.get(COMBINED, [])
     candidate = search_season(nights, lambda: channels)
     stars: list[FoundStar] = []
@@ -97,7 +101,9 @@ def search_star(site: Site, key: str) -> Search:
         listed = {each.star_id: each for each in stars_of(opened[-1])}
         stars = [_found(listed, star_id, candidate)] if star_id in listed else []
     read = tuple(each.sequence_id for each in opened)
-    return Search(read, lost, int(len(nights) > 1), tuple(stars))
+    seen = zip(read, by_observation, strict=True)
+    too_short = tuple(sequence_id for sequence_id, own in seen if COMBINED not in own)
+    return Search(read, lost, too_short, int(len(nights) > 1), tuple(stars))
 
 
 def search_observations(
@@ -112,21 +118,25 @@ def search_observations(
     opened, lost = _opened(site, sequence_ids)
     listed: dict[str, StarSummary] = {}
     nights: dict[str, list[Night]] = {}
+    too_short = []
     for stored in opened:
         stars = stars_of(stored)
         listed |= {each.star_id: each for each in stars}
-        for star_id, night in _combined(stored, _bright(stars, faintest)):
+        own = list(_combined(stored, _bright(stars, faintest)))
+        for star_id, night in own:
             nights.setdefault(star_id, []).append(night)
+        if not own:
+            too_short.append(stored.sequence_id)
     found = []
-    for star_id, own in nights.items():
-        candidate = search_season(_ordered(own), partial(_by_colour, opened, star_id))
+    for star_id, of_star in nights.items():
+        candidate = search_season(_ordered(of_star), partial(_by_colour, opened, star_id))
         if candidate is not None:
             found.append(_found(listed, star_id, candidate))
         on_star()
     found.sort(key=lambda each: -each.candidate.snr)
-    looked_at = sum(len(own) > 1 for own in nights.values())
+    looked_at = sum(len(of_star) > 1 for of_star in nights.values())
     read = tuple(each.sequence_id for each in opened)
-    return Search(read, lost, looked_at, tuple(found))
+    return Search(read, lost, tuple(too_short), looked_at, tuple(found))
 
 
 def observations_between(
@@ -157,14 +167,28 @@ def _opened(site: Site, sequence_ids: Iterable[str]) -> tuple[list[StoredCurves]
 
 def _by_colour(opened: Iterable[StoredCurves], star_id: str) -> dict[str, list[Night]]:
     """A star's nights by channel, in the order of time. Raises NotFound."""
+    return _together(_of_colours(stored, star_id) for stored in opened)
+
+
+def _of_colours(stored: StoredCurves, star_id: str) -> dict[str, list[Night]]:
+    """Of one observation, by channel; without those of which no night counts. Raises NotFound."""
+    nights = {}
+    with _damage_told(stored):
+        for curve in stored.file.star(star_id):
+            good = curve.flag == 0
+            own = nights_of(curve.time[good], curve.mag[good], curve.error[good])
+            if own:
+                nights[curve.channel] = own
+    return nights
+
+
+def _together(every: Iterable[Mapping[str, list[Night]]]) -> dict[str, list[Night]]:
+    """By channel, in the order of time."""
     nights: dict[str, list[Night]] = {}
-    for stored in opened:
-        with _damage_told(stored):
-            for curve in stored.file.star(star_id):
-                good = curve.flag == 0
-                own = nights_of(curve.time[good], curve.mag[good], curve.error[good])
-                nights.setdefault(curve.channel, []).extend(own)
-    return {channel: _ordered(own) for channel, own in nights.items() if own}
+    for of_colours in every:
+        for channel, own in of_colours.items():
+            nights.setdefault(channel, []).extend(own)
+    return {channel: _ordered(own) for channel, own in nights.items()}
 
 
 def _ordered(nights: Iterable[Night]) -> list[Night]:

@@ -8,6 +8,8 @@
    have shown no other transit are told beside the best.
 4. The transits taken away, the same is done for boxes that brighten. No star does that: how far
    it goes says how far noise alone goes, and a candidate stands above it.
+5. A star that dims as clearly in more nights off the period than on it has no period: some of many
+   dips always fall on one.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from panoptes.network.transits.judging import (
     seen_transits,
     shape_of,
 )
-from panoptes.network.transits.series import BIN_DAYS, Night
+from panoptes.network.transits.series import BIN_DAYS, GAP_DAYS, Night
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,6 +120,8 @@ def search_season(
     brightening = brightest.snr if brightest else 0.0
     if best.snr < LEAST_OVER_BRIGHTENING * brightening:
         return None
+    if _dips_beside(nights, grid, fold, clear) > clear.sum():
+        return None
     found = _judged(nights, colours(), grid, fold, alternatives)
     return replace(found, capped_snr=best.snr, brightening_snr=brightening)
 
@@ -206,6 +210,21 @@ def _clear(fold: Fold) -> NDArray[np.bool_]:
     depths, weights = depths_at(fold.boxes, fold.times())
     mean = float((depths * weights).sum() / weights.sum()) if len(depths) else 0.0
     return np.asarray((depths * np.sqrt(weights) > CLEAR) & (depths > LEAST_OF_MEAN * mean))
+
+
+def _dips_beside(nights: Sequence[Night], grid: Grid, fold: Fold, clear: NDArray[np.bool_]) -> int:
+    """Nights with a dip off the period that is as clear as the middle one of the transits."""
+    import numpy as np
+
+    hours, times = fold.boxes.hours, fold.times()
+    depths, weights = (each[clear] for each in depths_at(fold.boxes, times))
+    rest = without(nights, times.tolist(), 1.3 * hours)
+    if not rest:
+        return 0
+    boxes = boxes_of(rest, hours, grid, fold.boxes.red)
+    is_dip = boxes.depth * np.sqrt(boxes.weight) >= np.median(depths * np.sqrt(weights))
+    places = np.flatnonzero(is_dip & (boxes.depth >= LEAST_OF_MEAN * depths.mean()))
+    return int(np.count_nonzero(np.diff(places, prepend=-np.inf) * BIN_DAYS > GAP_DAYS))
 
 
 def _snr(fold: Fold) -> float:

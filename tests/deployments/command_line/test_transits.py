@@ -27,7 +27,8 @@ def test_of_a_season_the_star_with_the_planet_is_told_alone(data: str) -> None:
     done = transits(data, "--since", "2026-02-01", "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
-    assert (len(told["observations"]), told["stars"]) == (season.NIGHTS, season.STARS)
+    assert (len(told["observations"]), told["stars"]) == (season.NIGHTS + 1, season.STARS)
+    assert told["too_short"] == [season.sequence_id(season.SHORT)]
     assert [each["star_id"] for each in told["found"]] == [season.STAR]
     found = told["found"][0]["candidate"]
     fitting = [found["period"], *found["alternatives"]]
@@ -47,6 +48,7 @@ def test_of_a_season_the_star_with_the_planet_is_told_alone(data: str) -> None:
 def test_a_star_and_a_night_are_searched_for_themselves(data: str) -> None:
     star = json.loads(transits(data, "--star", season.STAR_KEY, "--json").stdout)
     assert (star["stars"], len(star["found"])) == (1, 1)
+    assert star["too_short"] == [season.sequence_id(season.SHORT)]
     night = season.sequence_id(season.transit_nights()[0])
     done = transits(data, night)
     assert done.exit_code == 0, done.output
@@ -54,6 +56,15 @@ def test_a_star_and_a_night_are_searched_for_themselves(data: str) -> None:
     assert f"1 of {season.STARS} stars in 1 observation\n" in done.stdout
     quiet = next(n for n in range(season.NIGHTS) if n not in season.transit_nights())
     assert json.loads(transits(data, season.sequence_id(quiet), "--json").stdout)["found"] == []
+
+
+def test_of_an_hour_it_is_said_that_it_is_too_short(data: str) -> None:
+    done = transits(data, season.sequence_id(season.SHORT))
+    assert done.exit_code == 0, done.output
+    assert " of 0" not in done.stdout
+    assert (
+        "too short to search, no star that is bright enough was seen for 2.4 hours" in done.stdout
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,14 @@ def test_a_nights_transit_leads_to_the_stars_curve(client: httpx.Client) -> None
     assert f'href="{address}"' in listed.text
 
 
+def test_of_an_hour_it_is_said_that_it_is_too_short(client: httpx.Client) -> None:
+    address = f"/observations/{season.sequence_id(season.SHORT)}/transits"
+    answer = client.get(address).json()
+    assert (answer["stars"], answer["too_short"]) == (0, answer["observations"])
+    page = client.get(address, headers=BROWSER).text
+    assert "It was too short: transits are looked for where a star is seen for 2.4 hours" in page
+
+
 @pytest.mark.parametrize(
     "path", ["/stars/gaia_dr3:1/transits", "/observations/PAN001_14d3bd_20200101T000000/transits"]
 )

@@ -63,7 +63,10 @@ def test_a_network_may_not_want_it(uploads: Path, tmp_path: Path) -> None:
     assert not {"measured", "solution", "ra_image"} & image.keys()
 
 
-def test_a_frame_that_cannot_be_solved_says_why(tmp_path: Path) -> None:
+def test_a_frame_that_cannot_be_solved_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no astrometry.net, which finds it
     wrong = replace(SMALL, target=Target("field", 301.6, -44.5))
     put(tmp_path / "uploads", wrong, SMALL.expose(0).pixels)
     (image,) = images(tmp_path / "uploads", tmp_path / "data")

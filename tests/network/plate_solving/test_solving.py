@@ -86,7 +86,7 @@ def test_a_frame_without_stars_says_so(pixels: NDArray[np.uint16], saturated: fl
     quality = measure_quality(found, None)
     assert (quality.stars, quality.saturated, quality.fwhm) == (0, saturated, None)
     with pytest.raises(Unsolved, match="only 0 stars are seen"):
-        solve(found.stars, found.shape, WHEN, hints=[])
+        solve(found.stars, found.shape, WHEN, hints=[], ask_others=False)
 
 
 def test_an_image_that_is_none_is_refused() -> None:
@@ -100,7 +100,7 @@ def test_what_shows_no_sky_is_not_solved() -> None:
     for many in (50, 800):
         made = points(*rng.uniform(0, 1400, (2, many)))
         with pytest.raises(Unsolved, match="not recognised near where its mount points or any"):
-            solve(made, (1400, 1400), WHEN, hints=[(301.6, 44.5)])
+            solve(made, (1400, 1400), WHEN, hints=[(301.6, 44.5)], ask_others=False)
     with pytest.raises(Unsolved, match="only 5 stars are seen, and 12 are needed"):
         solve(points(*rng.uniform(0, 1400, (2, 5))), (1400, 1400), WHEN, hints=[])
 
@@ -112,7 +112,7 @@ def test_a_scale_that_is_no_cameras_is_not_taken() -> None:
     made = points(x[inside], y[inside])
     assert solve(made, (1400, 1400), WHEN, hints=[(301.6, 44.5)])
     with pytest.raises(Unsolved):
-        solve(made, (1400, 1400), WHEN, hints=[(301.6, 44.5)], scale=12.0)
+        solve(made, (1400, 1400), WHEN, hints=[(301.6, 44.5)], scale=12.0, ask_others=False)
 
 
 def points(x: NDArray[np.float64], y: NDArray[np.float64]) -> Detections:

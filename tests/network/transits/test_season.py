@@ -14,10 +14,11 @@ Floats = NDArray[np.float64]
 PERIOD = 3.31
 
 
-def searched(dimming: Floats, *, seed: int = 1, nights: int = 24) -> Candidate | None:
-    """Of a star with these magnitudes more at the times of `_times`."""
+def searched(dimming: Floats, *, seed: int = 1, times: Floats | None = None) -> Candidate | None:
+    """Of a star with these magnitudes more, at the times of `_times` or others."""
     rng = np.random.default_rng(seed)
-    times = _times(nights)
+    times = _times() if times is None else times
+    nights = int(times[-1]) + 1
     night = np.floor(times).astype(int)
     mag = dimming + 0.006 * rng.standard_normal(len(times)) + rng.normal(0, 0.01, nights)[night]
     # Red noise: 1.5 mmag, over an hour or two.
@@ -60,3 +61,12 @@ def test_one_transit_alone_and_noise_are_no_candidate() -> None:
     times = _times()
     assert searched(np.where(np.abs(times - 7.15) < 0.06, 0.03, 0.0)) is None
     assert [searched(np.zeros(len(times)), seed=seed) for seed in range(5)] == [None] * 5
+
+
+def test_dips_of_which_some_fall_on_a_period_are_no_candidate() -> None:
+    times = np.concatenate([n + np.linspace(0, 0.4, 120) for n in range(30)])
+    night, hour = np.floor(times).astype(int), (times % 1) * 24
+    # In every other night the star fades for a while, whenever it likes.
+    begun = np.where(np.arange(30) % 2, 99.0, np.random.default_rng(1).uniform(0, 8.9, 30))
+    fading = (hour > begun[night]) & (hour < begun[night] + 0.7)
+    assert searched(np.where(fading, 0.03, 0.0), times=times) is None
