@@ -18,7 +18,7 @@ from benchmarks.jobs import Job, run_job, template_of
 from benchmarks.report import Report
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.deploy import JOB_TEMPLATE, WORK_POOL
-from flows.starting import INGEST
+from flows.runs import INGEST
 from panoptes.network.ingest.lag import percentile
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site

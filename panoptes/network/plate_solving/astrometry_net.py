@@ -71,7 +71,8 @@ def recognised(
             log.warning("%s gave no map that can be read: %s", PROGRAM, error)
             return None
     x, y = detections.x[seen] + 1 - crpix[0], detections.y[seen] + 1 - crpix[1]
-    ra, dec = from_plane(*(cd @ np.stack([x, y])), (crval[0], crval[1]))
+    xi, eta = cd @ np.stack([x, y])
+    ra, dec = from_plane(xi, eta, (crval[0], crval[1]))
     if not (np.isfinite(ra) & np.isfinite(dec)).all():
         return None
     return Pairs(seen, ra, dec, votes=0)
