@@ -22,6 +22,9 @@ from panoptes.network.ingest.watchdog import ended_when_stalled
 from panoptes.network.safe_text import one_line
 
 CONNECT_SECONDS = 30
+TRIES = 4
+"""So often a cluster gives an image to a worker, if each dies of it: Dask's ``allowed-failures``
+and Ray's ``max_retries`` are three."""
 
 
 class ImageRunner(NamedTuple):
@@ -59,6 +62,8 @@ def image_runner(network: PanoptesNetwork) -> Iterator[ImageRunner]:
                 f"no {product.title()} cluster answers at {network.task_runner}, the network's "
                 f"`task_runner`: {one_line(error)}"
             ) from error
+        # Each worker that hangs ends itself first, and the run goes on.
+        opened.enter_context(ended_when_stalled((TRIES + 1) * network.stall_seconds))
         yield ImageRunner(runner, network.workers or max(1, slots))
 
 
@@ -93,7 +98,8 @@ CLUSTERS: dict[str, Callable[[str, ExitStack], tuple[TaskRunner[Any], int]]] = {
 def ended_when_stalled_elsewhere(seconds: float) -> AbstractContextManager[None]:
     """Of a cluster's worker: end its process once no image was taken there for so long.
 
-    The run's own process has a timer already. A cluster starts the worker, and the image, again.
+    The run's own process has a timer already, and a longer one while images are elsewhere. A
+    cluster starts the worker, and the image, again.
     """
     flow_run = FlowRunContext.get()
     is_elsewhere = flow_run is not None and flow_run.detached
