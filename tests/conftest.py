@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +30,10 @@ pytest_plugins = (
 # Each costs seconds to start. Tests that ask for the emulators run in one worker of
 # pytest-xdist; those that ask for a stack, which are a third of all work, by their folders.
 COSTLY_FIXTURES = ("prefect_stack", "emulators")
+
+ON_EMULATORS = {"firestore", "bucket", "google", "on_google"}
+"""Parameters for which a fixture asks for emulators when it is set up."""
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
 _scratch = pytest.StashKey[Path]()
 
@@ -77,11 +81,47 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for name in COSTLY_FIXTURES:
-            if name in getattr(item, "fixturenames", ()):
-                group = f"{name}-{item.path.parent.name}" if name == "prefect_stack" else name
-                item.add_marker(pytest.mark.xdist_group(group))
-                break
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Item) -> str | None:
+    """What runs in one worker of pytest-xdist, since each would set it up anew."""
+    fixtures = _fixtures(item)
+    for name in COSTLY_FIXTURES:
+        if name in fixtures:
+            return f"{name}-{item.path.parent.name}" if name == "prefect_stack" else name
+    if item.get_closest_marker("xdist_group"):
+        return None
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if not ON_EMULATORS.isdisjoint(map(str, parameters.values())):
+        return "emulators"
+    if any(each.scope in ("class", "module") for each in fixtures.values()):
+        return str(item.path.relative_to(REPOSITORY))
+    return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, None, None]:
+    """End a stack that the worker's next test does not ask for: idle, it costs processor time.
+
+    Under pytest-xdist, where the tests that ask for it follow one another.
+    """
+    yield
+    stack = _fixtures(item).get("prefect_stack")
+    if IS_WORKER and stack and stack not in _fixtures(nextitem).values():
+        assert isinstance(item, pytest.Function)
+        stack.finish(item._request)  # type: ignore[arg-type]  # it asks for the node alone
+
+
+def _fixtures(item: pytest.Item | None) -> dict[str, pytest.FixtureDef[Any]]:
+    """All that a test asks for, itself or by other fixtures."""
+    if not isinstance(item, pytest.Function):
+        return {}
+    known = item._fixtureinfo.name2fixturedefs
+    return {name: known[name][-1] for name in item.fixturenames if name in known}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -133,9 +173,9 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def prefect_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A Prefect server and worker of their own, with everything in prefect.yaml deployed."""
-    from deployments.local_stack.stack import LocalStack
+    from tests.stacks import begun_stack
 
-    with LocalStack(tmp_path_factory.mktemp("stack")) as stack:
+    with begun_stack(tmp_path_factory, tmp_path_factory.mktemp("stack")) as stack:
         yield stack
 
 

@@ -32,5 +32,5 @@ def start_worker_again(stack: LocalStack) -> None:
 
 def deploy_again(stack: LocalStack) -> None:
     """Apply prefect.yaml once more, as after an update. Raises StackError."""
-    stack._start_deploying()
-    stack._await_deployments(time.monotonic() + SECONDS)
+    LocalStack._start_deploying(stack)  # a stack of `tests.stacks` does not by itself
+    LocalStack._await_deployments(stack, time.monotonic() + SECONDS)

@@ -23,6 +23,7 @@ from tests import sites
 from tests.deployments.receiver.receiving import receiving
 from tests.outages import deploy_again, end_process, start_server_again
 from tests.patience import PATIENT_SECONDS
+from tests.stacks import begun_stack
 
 pytestmark = pytest.mark.xdist_group("outages")
 
@@ -105,7 +106,8 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     site = Site.in_folder(Path(folder, "data"), **sites.AT_ONCE)
     site.check()
     with ExitStack() as open_:
-        stack = open_.enter_context(LocalStack(folder / "prefect", site=site))
+        stack = begun_stack(tmp_path_factory, folder / "prefect", site=site)
+        open_.enter_context(stack)
         receiver = open_.enter_context(receiving(stack.api_url, incoming=site.settings.incoming))
         keep_to_one_sweep(stack)
         yield Plant(site, stack, receiver)

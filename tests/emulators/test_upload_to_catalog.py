@@ -27,6 +27,7 @@ from panoptes.network.site import Site
 from tests.deployments.receiver.receiving import receiving
 from tests.emulators.demo import emulated_network
 from tests.emulators.servers import Emulators, Notify, NotInstalled
+from tests.stacks import begun_stack
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -135,7 +136,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
             patch.setenv(name, value)
         site = emulated_network(storage)
         home = tmp_path_factory.mktemp("stack")
-        stack = open_.enter_context(LocalStack(home, site=site))
+        stack = open_.enter_context(begun_stack(tmp_path_factory, home, site=site))
         with stack.client() as client:
             window, margin = timedelta(seconds=WINDOW), timedelta(seconds=MARGIN)
             set_window(client, window, margin=margin)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from deployments.local_stack.stack import LocalStack
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.simulator.night import Night, Sent
@@ -158,25 +157,3 @@ def test_both_worlds_hold_the_same_documents_and_objects(on_folders: Site, on_go
     for key, fields in documents.items():
         assert theirs[key] == fields, key
     assert objects == their_objects
-
-
-def test_a_worker_reaches_emulated_buckets_and_database_by_the_block_alone(
-    on_google: Site, tmp_path: Path
-) -> None:
-    """The worker shares nothing with this process but the server's API and the stores."""
-    from deployments.local_stack.stack import LocalStack
-
-    sent = send(on_google)
-    sequence_id = next(s.sequence_id for s in sent if s.sequence_id)
-    with LocalStack(tmp_path / "stack", site=on_google) as stack:
-        run = _run(stack, sequence_id)
-        assert run == "Completed"
-    left = {info.name for info in on_google.store("incoming").list()}
-    assert not left & {s.name for s in sent if s.sequence_id == sequence_id}
-
-
-def _run(stack: LocalStack, sequence_id: str | None) -> str | None:
-    runs = stack.await_runs(
-        [stack.run_deployment("ingest-observation/local", {"sequence_id": sequence_id})]
-    )
-    return runs[0].state_name

@@ -1,4 +1,4 @@
-"""What the processes of the contract test do. A module of its own: spawned processes import it."""
+"""What the processes of the contract test do. A module of its own: the processes import it."""
 
 from __future__ import annotations
 

@@ -140,13 +140,12 @@ def template_of(worker: int) -> int | None:
 def test_a_run_is_a_process_of_its_own_with_its_own_surroundings(probe: Probe) -> None:
     with probe.stack.client() as client:
         assert client.read_work_pool(WORK_POOL).type == WARM
-    first, second = probe.run(PROBE="one"), probe.run()
+    first, second = probe.run(), probe.run()
     assert first["warm"]
     assert second["warm"]
     assert first["parent"] == second["parent"] == probe.worker
     assert first["pid"] != second["pid"]
     assert first["random"] != second["random"]
-    assert (first["probe"], second["probe"]) == ("one", None)
     assert first["main"] == "__main__"
     assert first["argv"][0].endswith("prefect/engine.py")
 
@@ -225,15 +224,16 @@ def started_with(tmp_path: Path) -> Path:
     return folder / "sitecustomize.py"
 
 
-def test_changed_code_is_imported_anew(probe: Probe, started_with: Path) -> None:
-    environment = {"PYTHONPATH": str(started_with.parent)}
-    said = "import os\nos.environ.setdefault('PROBE', {!r})\n"
+def test_changed_code_is_imported_anew_and_a_run_has_the_environment_that_it_asks_for(
+    probe: Probe, started_with: Path
+) -> None:
+    environment = {"PYTHONPATH": str(started_with.parent), "PROBE": "one"}
     started_with.write_text("VERSION = 1\n")
-    probe.run(**environment)
+    assert probe.run(**environment)["probe"] == "one"
     before = template_of(probe.worker)
-    probe.run(**environment)
+    assert probe.run(**environment)["probe"] == "one"
     assert template_of(probe.worker) == before
-    started_with.write_text("VERSION = 22\n" + said.format("changed"))
+    started_with.write_text("VERSION = 22\n")
     probe.run(**environment)
     assert template_of(probe.worker) not in (before, None)
 
@@ -254,6 +254,7 @@ def test_where_a_fork_is_not_safe_a_run_starts_afresh(probe: Probe, started_with
     )
     found = probe.run(PYTHONPATH=str(started_with.parent))
     assert not found["warm"]
+    assert found["probe"] is None, "another run's"
     assert "it cannot be forked: a thread runs in it" in probe.log
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import count
 
@@ -16,6 +16,16 @@ from tests.network.catalog.contract.documents import (
     exact,
 )
 from tests.patience import be_patient
+from tests.real.children import CONTEXT
+
+EMULATOR = "FIRESTORE_EMULATOR_HOST"
+
+
+def begin(emulator: str | None) -> None:
+    """In a process that has another environment than the test."""
+    if emulator:
+        os.environ[EMULATOR] = emulator
+    be_patient()
 
 
 def increment(catalog: Catalog, times: int) -> None:
@@ -34,8 +44,8 @@ def test_modify_loses_nothing_among_threads(catalog: Catalog) -> None:
 
 
 def test_modify_loses_nothing_among_processes(catalog: Catalog) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, spawn, initializer=be_patient) as pool:
+    host = os.environ.get(EMULATOR)
+    with ProcessPoolExecutor(2, CONTEXT, initializer=begin, initargs=(host,)) as pool:
         list(pool.map(increment, [catalog] * 2, [20] * 2))
     stored = catalog.get("counters", "one")
     assert stored is not None

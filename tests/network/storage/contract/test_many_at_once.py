@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 import time
 from collections.abc import Iterator
@@ -15,14 +14,14 @@ from panoptes.network.storage.store import ObjectStore
 from tests.network import stores
 from tests.network.storage.contract.kinds import names
 from tests.patience import PATIENT_SECONDS
+from tests.real.children import CONTEXT
 
 
 @pytest.fixture(scope="module")
 def processes() -> Iterator[ProcessPoolExecutor]:
     """Eight processes that share nothing with this one."""
-    spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        8, mp_context=spawn, initializer=stores.meet_at, initargs=(spawn.Barrier(8),)
+        8, mp_context=CONTEXT, initializer=stores.meet_at, initargs=(CONTEXT.Barrier(8),)
     ) as pool:
         yield pool
 
