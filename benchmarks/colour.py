@@ -63,12 +63,12 @@ def original(cr2: Path, folder: Path) -> None:
 def ours(cr2: Path, folder: Path, *, verified: bool = True, method: Method | None = None) -> None:
     """What the two tasks do between the stores; `method` None: without compressing the planes."""
     from panoptes.network.cr2.frame import read_raw
-    from panoptes.network.cr2.planes import Provenance, plane_fits, verify_planes
+    from panoptes.network.cr2.planes import RawOrigin, plane_fits, verify_planes
     from panoptes.network.fits.archive import compress_fits
 
     data = cr2.read_bytes()
     frame = read_raw(data)
-    planes = plane_fits(frame, Provenance(source=cr2.name))
+    planes = plane_fits(frame, RawOrigin(source=cr2.name))
     for colour, plane in planes.items():
         if method is not None:
             plane = compress_fits(plane, method=method).data

@@ -22,7 +22,7 @@ from flows.artifacts.keys import network_key
 from flows.artifacts.progress import log_now_and_then
 from panoptes.network.adoption import adopt
 from panoptes.network.adoption.adopting import AnotherAdoption
-from panoptes.network.adoption.taken import Became, Taken, Tally
+from panoptes.network.adoption.taken import Done, TakenOver, Tally
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.safe_text import markdown
 from tasks.naming import flow_run_named
@@ -50,12 +50,12 @@ def adopt_network(
         found = adopt(site, unit=unit or None, dry_run=dry_run)
     except (ValueError, ConfigurationError) as error:
         return Failed(message=str(error))
-    tally, left = Tally(), list[Taken]()
+    tally, left = Tally(), list[TakenOver]()
     done = log_now_and_then("taken over")
     try:
         for taken in found:
             tally.add(taken)
-            if taken.became is Became.LEFT and len(left) < MOST_ROWS:
+            if taken.became is Done.LEFT and len(left) < MOST_ROWS:
                 left.append(taken)
             done(taken.name)
     except AnotherAdoption as error:
@@ -65,7 +65,7 @@ def adopt_network(
     return Failed(message=message) if tally.left else Completed(message=message)
 
 
-def _show(network: str, left: list[Taken], tally: Tally) -> None:
+def _show(network: str, left: list[TakenOver], tally: Tally) -> None:
     rows = [{"what": markdown(each.name), "why": markdown(each.reason or "")} for each in left]
     description = f"What was left of what was there before: {tally.left}"
     create_table_artifact(rows, key=f"adopt-{network_key(network)}", description=description)

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from blocks.network import PanoptesNetwork
 from flows.one_file import on_one_file
 from panoptes.network.file_types import FileType
-from panoptes.network.ingest.one_file import Upload
+from panoptes.network.ingest.one_file import NamedUpload
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.rebuilding import Archived
 from tasks.derive_again import check_archived
@@ -43,5 +43,5 @@ def compress_fits(
     return on_one_file(network, bucket_path, takes, _check if again else None)
 
 
-def _check(network: PanoptesNetwork, file: Archived, upload: Upload) -> Derived:
+def _check(network: PanoptesNetwork, file: Archived, upload: NamedUpload) -> Derived:
     return unless_refused(check_archived(network, file))

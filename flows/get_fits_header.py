@@ -10,8 +10,8 @@ from prefect.states import Completed, Failed
 
 from blocks.network import load_network
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
+from panoptes.network.header_answer import REFUSALS
 from panoptes.network.safe_text import one_line
-from panoptes.network.stored_header import REFUSALS
 from tasks.header import header
 from tasks.naming import flow_run_named
 

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from blocks.network import PanoptesNetwork
 from flows.one_file import on_one_file
 from panoptes.network.file_types import FileType
-from panoptes.network.ingest.one_file import Upload
+from panoptes.network.ingest.one_file import NamedUpload
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.rebuilding import Archived
 from tasks.ingest_image import AsTasks
@@ -45,7 +45,7 @@ def make_rgb_fits(
     return on_one_file(network, bucket_path, (FileType.CR2,), make, interpolated=interpolated)
 
 
-def _make(network: PanoptesNetwork, file: Archived, upload: Upload) -> Derived:
+def _make(network: PanoptesNetwork, file: Archived, upload: NamedUpload) -> Derived:
     steps = AsTasks(network)
     derived = steps.derive(file.source, FileType.CR2, fresh=True)
     steps.verify(file.source, derived)

@@ -23,7 +23,7 @@ from panoptes.network.file_types import FileType
 from panoptes.network.ingest.observation import AnotherRun
 from panoptes.network.ingest.one_file import (
     REFUSED,
-    Upload,
+    NamedUpload,
     find_upload,
     held,
     take_one,
@@ -36,7 +36,7 @@ from panoptes.network.ingest.watchdog import ended_when_stalled
 from panoptes.network.safe_text import one_line
 from tasks.ingest_image import AsTasks
 
-Again: TypeAlias = Callable[[PanoptesNetwork, Archived, Upload], Derived]
+Again: TypeAlias = Callable[[PanoptesNetwork, Archived, NamedUpload], Derived]
 """What is made again of an archived file. Raises BadInput."""
 
 
@@ -87,7 +87,7 @@ def _in_turn(
 
 
 def _take(
-    block: PanoptesNetwork, steps: AsTasks, upload: Upload, again: Again | None
+    block: PanoptesNetwork, steps: AsTasks, upload: NamedUpload, again: Again | None
 ) -> FileResult:
     if upload.waits:
         progress = RunProgress(upload.sequence.sequence_id)
@@ -103,7 +103,7 @@ def _take(
         return steps.record(file.source, file.completed(again(block, file, upload)))
 
 
-def _told(upload: Upload, result: FileResult, again: Again | None) -> State[Any]:
+def _told(upload: NamedUpload, result: FileResult, again: Again | None) -> State[Any]:
     kept = f"{result.location}/{result.path}"
     match result.became:
         case Became.FAILED:

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from blocks.network import PanoptesNetwork
 from flows.one_file import on_one_file
 from panoptes.network.file_types import IMAGES
-from panoptes.network.ingest.one_file import Upload
+from panoptes.network.ingest.one_file import NamedUpload
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.rebuilding import Archived
 from tasks.derive_again import read_again
@@ -42,5 +42,5 @@ def record_image(
     return on_one_file(network, bucket_path, IMAGES, _read if again else None)
 
 
-def _read(network: PanoptesNetwork, file: Archived, upload: Upload) -> Derived:
+def _read(network: PanoptesNetwork, file: Archived, upload: NamedUpload) -> Derived:
     return unless_refused(read_again(network, file, upload.entry))

@@ -7,8 +7,8 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.network import PanoptesNetwork
 from panoptes.network.fits.header_json import Json
+from panoptes.network.header_answer import stored_header
 from panoptes.network.ingest.retries import RETRIES
-from panoptes.network.stored_header import stored_header
 from tasks.naming import task_run_named
 from tasks.policies import BACKOFF
 

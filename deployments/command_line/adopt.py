@@ -25,7 +25,7 @@ from deployments.command_line.telling import NOT_ALL, OK, JsonRows, complaining
 from deployments.command_line.terminal import progress
 from panoptes.network import adoption
 from panoptes.network.adoption.adopting import AnotherAdoption
-from panoptes.network.adoption.taken import Became, Taken, Tally
+from panoptes.network.adoption.taken import Done, TakenOver, Tally
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
@@ -61,7 +61,7 @@ def adopt(
             task = bar.add_task("", total=None)
             for each in taken:
                 bar.update(task, advance=1, description=one_line(each.name))
-                if each.became is Became.LEFT:
+                if each.became is Done.LEFT:
                     if as_json:
                         rows.row(each.row())
                     else:
@@ -96,6 +96,6 @@ def _chosen(data: Path | None, network: str | None, *, write: bool) -> Iterator[
             yield site
 
 
-def _tell(console: Console, left: Taken) -> None:
+def _tell(console: Console, left: TakenOver) -> None:
     for text, style in ((f"left: {left.name}", "yellow"), (f"  {left.reason}", None)):
         console.print(one_line(text), style=style, markup=False, highlight=False)

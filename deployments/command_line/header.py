@@ -19,7 +19,7 @@ from panoptes.network.object_paths import BadPath, NotOurs
 from panoptes.network.safe_text import one_line
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.store import NotFound, Unreadable
-from panoptes.network.stored_header import read_answer, stored_header
+from panoptes.network.header_answer import read_answer, stored_header
 
 app = typer.Typer()
 

@@ -54,6 +54,7 @@ from deployments.services.star_curves import Summaries, Transits
 from deployments.services.state import Services
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.header import NoSuchHdu
+from panoptes.network.header_answer import stored_header
 from panoptes.network.lookup.known_names import KnownNames
 from panoptes.network.lookup.resolve import resolve_name
 from panoptes.network.lookup.resolved import NoSuchName
@@ -63,7 +64,6 @@ from panoptes.network.safe_text import safe_log
 from panoptes.network.search import BadCursor, TooMany
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
-from panoptes.network.stored_header import stored_header
 from panoptes.network.units.keys import AlreadyGiven, KeyFolder, TooManyTries, WrongSecret
 
 log = safe_log(__name__)

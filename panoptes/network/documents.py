@@ -317,7 +317,7 @@ class Output(BaseModel):
     size: int = Field(description="bytes")
 
 
-class Place(BaseModel):
+class ObjectGeneration(BaseModel):
     """One generation of an object."""
 
     model_config = ConfigDict(frozen=True)
@@ -387,7 +387,7 @@ class File(Document):
     reason: str | None = None
     next_step: str | None = None
     duplicate_of: str | None = None
-    conflicts_with: Place | None = None
+    conflicts_with: ObjectGeneration | None = None
     location: Location | None = None
     path: str | None = Field(None, description="of the first output, in `location`")
     outputs: list[Output] | None = None

@@ -48,7 +48,7 @@ FILM = Kept("timelapse", "timelapse")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class TypeOfFile:
     """What is to be known of a type of file."""
 
     content_type: str
@@ -69,24 +69,24 @@ class Row:
         return self.kept is ORIGINAL
 
 
-FILE_TYPES: Mapping[str, Row] = {
-    FileType.FITS: Row(
+FILE_TYPES: Mapping[str, TypeOfFile] = {
+    FileType.FITS: TypeOfFile(
         content_type="application/fits",  # RFC 4047
         kept=ARCHIVE,
         kept_suffix="fits.fz",
         source="fits",
     ),
-    FileType.FITS_FZ: Row(
+    FileType.FITS_FZ: TypeOfFile(
         content_type="application/fits", kept=ARCHIVE, kept_suffix="fits.fz", source="fits"
     ),
-    FileType.CR2: Row(
+    FileType.CR2: TypeOfFile(
         content_type="image/x-canon-cr2", kept=ORIGINAL, kept_suffix="cr2", source="cr2"
     ),
-    FileType.JPG: Row(
+    FileType.JPG: TypeOfFile(
         content_type="image/jpeg", kept=PICTURE, kept_suffix="jpg", other_suffixes=("jpeg",)
     ),
-    FileType.PNG: Row(content_type="image/png", kept=PICTURE, kept_suffix="png"),
-    FileType.MP4: Row(content_type="video/mp4", kept=FILM, kept_suffix="mp4"),
+    FileType.PNG: TypeOfFile(content_type="image/png", kept=PICTURE, kept_suffix="png"),
+    FileType.MP4: TypeOfFile(content_type="video/mp4", kept=FILM, kept_suffix="mp4"),
 }
 
 IMAGES = frozenset(each for each in FileType if FILE_TYPES[each].source)

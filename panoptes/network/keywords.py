@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, TypeAlias, TypeGuard
 
+from panoptes.network.image_types import ImageType, image_type_of_card, image_type_of_field
+
 CardValue: TypeAlias = str | int | float | bool | complex | None
 FieldValue: TypeAlias = str | int | float | list[str]
 Reader: TypeAlias = Callable[[CardValue], FieldValue | None]
@@ -266,6 +268,19 @@ class Described:
     observation: dict[str, FieldValue] = field(default_factory=dict)
     image: dict[str, FieldValue] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def image_type(self, of_name: ImageType | None) -> ImageType:
+        """What the exposure is for; `of_name` is what the file's name says.
+
+        The folder knows it best: a camera calls biases darks, and flats lights.
+        """
+        field_name, card = self.observation.get("field_name"), self.image.get("imagetyp")
+        return (
+            of_name
+            or image_type_of_field(field_name if isinstance(field_name, str) else None)
+            or image_type_of_card(card if isinstance(card, str) else None)
+            or ImageType.LIGHT
+        )
 
 
 def describe(header: Mapping[str, object]) -> Described:

@@ -14,12 +14,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
 from panoptes.network.errors import BadInput
 from panoptes.network.file_types import BY_SUFFIX, FILE_TYPES, FILM, IMAGES, PICTURE, FileType
+from panoptes.network.image_types import ImageType, image_type_of_field
 
 MAX_NAME_BYTES = 1024
 """Cloud Storage's limit on an object name, https://cloud.google.com/storage/docs/objects#naming"""
@@ -31,21 +31,6 @@ FIRST_YEAR, LAST_YEAR = 1990, 2100
 """The years that names may speak of: wider than any unit's life, and far from the ends of the
 calendar, where a night or the end of an exposure has no date."""
 
-
-class ImageType(StrEnum):
-    """What an exposure is for. Only lights count as images of an observation."""
-
-    LIGHT = "light"
-    DARK = "dark"
-    BIAS = "bias"
-    FLAT = "flat"
-    FOCUS = "focus"
-    POINTING = "pointing"
-    ALIGNMENT = "alignment"
-
-
-NOT_LIGHTS = [kind.value for kind in ImageType if kind is not ImageType.LIGHT]
-"""Of older documents nothing says what they are for: they count as lights."""
 
 _UNIT = r"(?P<unit>PAN\d{3})"
 _TIME = r"\d{8}T\d{6}"
@@ -86,36 +71,6 @@ _MADE = ".preview-1024.jpg"
 _IS_MADE = re.compile(r".*\.preview-\d+", re.ASCII | re.S)
 _ABOVE_FIELDS = ("images/fields/", "images/", "fields/")
 """Folders of a unit's own disk that some uploads keep in front of the field's."""
-_KINDS = {
-    "dark": ImageType.DARK,
-    "darks": ImageType.DARK,
-    "bias": ImageType.BIAS,
-    "biases": ImageType.BIAS,
-    "flat": ImageType.FLAT,
-    "flats": ImageType.FLAT,
-    "eveningflat": ImageType.FLAT,
-    "morningflat": ImageType.FLAT,
-    "focus": ImageType.FOCUS,
-    "autofocus": ImageType.FOCUS,
-    "polaralignment": ImageType.ALIGNMENT,
-    "quickalignment": ImageType.ALIGNMENT,
-    "alignment": ImageType.ALIGNMENT,
-}
-
-
-def image_type_of_card(text: str | None) -> ImageType | None:
-    """What IMAGETYP says: ``Dark Frame``, ``BIAS``; None for what it does not know."""
-    words = (text or "").casefold().replace("-", " ").split()
-    return next((kind for kind in ImageType if kind.value in words), None)
-
-
-def image_type_of_field(field_name: str | None) -> ImageType | None:
-    """What a field's name says of its exposures: ``Eveningflat`` or ``Evening Flat`` are flats.
-
-    None for a target on the sky.
-    """
-    plain = (field_name or "").rpartition("/")[2].casefold()
-    return _KINDS.get("".join(letter for letter in plain if letter.isalnum()))
 
 
 def parse_time(text: str) -> datetime:
@@ -346,24 +301,6 @@ def _read_leaf(
         if said is not None and said != meant:
             raise BadInput("unroutable-name", f"its folders say {meant}, the file says {said}")
     return found["image"], found["image"]
-
-
-def listing_prefixes(sequence: ObservationName) -> list[str]:
-    """The prefixes under which uploads of an observation lie, but for field folders.
-
-    Listing costs by what waits for this observation. Prefixes end before the separator,
-    so that ``SEQUENCE/IMAGE``, ``SEQUENCE_IMAGE`` and ``SEQUENCE.mp4`` are all found; a
-    caller parses each name and keeps those of its sequence.
-    """
-    unit, camera, start = sequence.unit_id, sequence.camera_id, sequence.sequence_time
-    # Exported names, a field name within or not, lie side by side: what waits of the unit.
-    return [*(f"{unit}/{camera}{separator}{start}" for separator in "/_"), f"{unit}_"]
-
-
-def field_prefixes(sequence: ObservationName, field_folder: str) -> list[str]:
-    """The prefixes of an observation below one field-name folder, such as ``UNIT/FIELD/``."""
-    camera, start = sequence.camera_id, sequence.sequence_time
-    return [f"{field_folder}{camera}{separator}{start}" for separator in "/_-"]
 
 
 def document_key(name: str) -> str:

@@ -19,11 +19,11 @@ from typing import Any
 from panoptes.network.cutout import Cutout, NotInImage, Pixel, Sky, cutout
 from panoptes.network.documents import Location
 from panoptes.network.errors import ADVICE, BadInput
+from panoptes.network.header_answer import ALL, REFUSALS, stored_header
 from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.ingest.take import Calls, take
 from panoptes.network.names import parse_upload
 from panoptes.network.site import Site
-from panoptes.network.stored_header import ALL, REFUSALS, stored_header
 from panoptes.network.upload import Source
 from tests import sites
 from tests.fuzz.mutations import Mutant

@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from panoptes.network.catalog.values import check_key
 from panoptes.network.errors import BadInput
 from panoptes.network.file_types import FileType
+from panoptes.network.image_types import ImageType
+from panoptes.network.ingest.listing import field_prefixes, listing_prefixes
 from panoptes.network.names import (
     MAX_NAME_BYTES,
-    ImageType,
     display_name,
     document_key,
-    field_prefixes,
-    listing_prefixes,
     parse_sequence_id,
     parse_upload,
     quarantine_name,

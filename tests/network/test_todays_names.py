@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.errors import BadInput
+from panoptes.network.image_types import ImageType
 from panoptes.network.ingest.listing import waiting_for
-from panoptes.network.names import ImageType, parse_sequence_id, parse_upload
+from panoptes.network.names import parse_sequence_id, parse_upload
 from tests import sites
 from tests.files import place
 

@@ -64,9 +64,9 @@ def hurry(*, answers: float | None = None) -> None:
     """
     from panoptes.network.catalog import firestore_link
     from panoptes.network.storage import gcs
-    from panoptes.network.storage.gcs_calls import Calls
+    from panoptes.network.storage.gcs_calls import CallLimits
 
-    class HastyCalls(Calls):
+    class HastyCalls(CallLimits):
         def __init__(self, timeout: float, patience: float) -> None:
             super().__init__(answers or timeout, 4 * answers if answers else patience)
             retry: Any = self.arguments["retry"]
@@ -74,7 +74,7 @@ def hurry(*, answers: float | None = None) -> None:
 
     usual = firestore_link._retry
     retries.BACKOFF_SECONDS = 0.01
-    setattr(gcs, "Calls", HastyCalls)  # noqa: B010 - not the type's to know
+    setattr(gcs, "CallLimits", HastyCalls)  # noqa: B010 - not the type's to know
     firestore_link._retry = lambda: usual().with_delay(initial=0.01, maximum=0.1)
     if answers is None:
         be_patient()

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from panoptes.network.adoption import adopt
-from panoptes.network.adoption.taken import Became
+from panoptes.network.adoption.taken import Done
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Kind
 from panoptes.network.catalog.catalog import Query
@@ -143,7 +143,7 @@ def test_documents_of_a_release_get_this_ones_form_and_lose_nothing(
     said = [each.name for each in adopt(site, dry_run=True)]
     assert sites.documents(site).items() >= before.items()
     taken = list(adopt(site, dry_run=False))
-    assert [each.name for each in taken if each.became is Became.LEFT] == []
+    assert [each.name for each in taken if each.became is Done.LEFT] == []
     assert set(said) == {each.name for each in taken}
     after = sites.documents(site)
     for name, fields in before.items():

@@ -17,13 +17,13 @@ from panoptes.network.documents import Location
 from panoptes.network.errors import BadInput, TransientError, published
 from panoptes.network.fits import section
 from panoptes.network.fits.header_json import Json
+from panoptes.network.header_answer import stored_header
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.nights.course import COURSE_FIELDS, Course, course_plot, courses
 from panoptes.network.object_paths import BadPath, NotOurs
 from panoptes.network.search import all_images, find_images
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
-from panoptes.network.stored_header import stored_header
 
 IMAGES_AT_ONCE = 120
 """On a contact sheet."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from panoptes.network.adoption.archived import Archive
 from panoptes.network.adoption.catalogued import Documents
-from panoptes.network.adoption.taken import Taken
+from panoptes.network.adoption.taken import TakenOver
 from panoptes.network.audit.auditing import unit_findings
 from panoptes.network.audit.inventory import pages
 from panoptes.network.audit.scope import Scope
@@ -35,7 +35,7 @@ class AnotherAdoption(Exception):
     """Another run is at work."""
 
 
-def adopt(site: Site, *, unit: str | None = None, dry_run: bool = True) -> Iterator[Taken]:
+def adopt(site: Site, *, unit: str | None = None, dry_run: bool = True) -> Iterator[TakenOver]:
     """What was taken over, one document or file at a time, in bounded memory.
 
     With `dry_run` nothing is written: it gives what would be. `unit` such as ``PAN001`` narrows it
@@ -46,7 +46,7 @@ def adopt(site: Site, *, unit: str | None = None, dry_run: bool = True) -> Itera
     return _adopt(site, unit, dry_run=dry_run)
 
 
-def _adopt(site: Site, unit: str | None, *, dry_run: bool) -> Iterator[Taken]:
+def _adopt(site: Site, unit: str | None, *, dry_run: bool) -> Iterator[TakenOver]:
     if dry_run:
         yield from Documents(site.catalog, unit, dry_run=True).take_over()
         yield from Archive(site, unit, dry_run=True).take_over()

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from pydantic import ValidationError
 
-from panoptes.network.adoption.taken import Became, Taken
+from panoptes.network.adoption.taken import Done, TakenOver
 from panoptes.network.audit.auditing import findings_in, is_entered
 from panoptes.network.audit.finding import Kind
 from panoptes.network.audit.inventory import Inventory, walk
@@ -66,7 +66,7 @@ class Archive:
         self._scope = Scope.of(None, unit)
         self._known: set[str] = set()
 
-    def take_over(self) -> Iterator[Taken]:
+    def take_over(self) -> Iterator[TakenOver]:
         """Paths of ours first: where an image has two files, the other is held against its."""
         workers = images_in_flight(self._site.settings.workers)
         with ThreadPoolExecutor(workers, "adopt") as pool:
@@ -78,7 +78,7 @@ class Archive:
             for location in KEPT:
                 yield from self._older_paths(pool, location)
 
-    def _observation(self, pool: ThreadPoolExecutor, inventory: Inventory) -> Iterator[Taken]:
+    def _observation(self, pool: ThreadPoolExecutor, inventory: Inventory) -> Iterator[TakenOver]:
         if inventory.sequence is None:
             return
         found = keep_trying(findings_in, self._site, inventory, deep=False, known=self._known)
@@ -95,9 +95,9 @@ class Archive:
         elif any(f.kind is Kind.COUNT_WRONG for f in found):
             if not self._dry_run:
                 self._settle(inventory.sequence)
-            yield Taken(f"observations/{inventory.sequence_id}", Became.SETTLED)
+            yield TakenOver(f"observations/{inventory.sequence_id}", Done.SETTLED)
 
-    def _older_paths(self, pool: ThreadPoolExecutor, location: Location) -> Iterator[Taken]:
+    def _older_paths(self, pool: ThreadPoolExecutor, location: Location) -> Iterator[TakenOver]:
         """Objects whose names begin otherwise than ours, such as with a field's name."""
         strays = (
             info
@@ -120,7 +120,7 @@ class Archive:
         pool: ThreadPoolExecutor,
         sequence: ObservationName,
         objects: list[tuple[Location, ObjectInfo]],
-    ) -> Iterator[Taken]:
+    ) -> Iterator[TakenOver]:
         """The objects of one observation, under its lease; images side by side."""
         files: list[tuple[Location, Source]] = []
         for location, info in objects:
@@ -131,18 +131,18 @@ class Archive:
                 files.append((location, source))
         names = [f"{location}/{source.name}" for location, source in files]
         if self._dry_run:
-            yield from (Taken(name, Became.ENTERED) for name in names)
+            yield from (TakenOver(name, Done.ENTERED) for name in names)
             return
         lease = Lease(self._site.catalog, sequence.sequence_id, self._site.settings.lease_seconds)
         if not files:
             return
         if not keep_trying(take_when_free, lease, patience=PATIENCE_SECONDS):
             reason = "A run is at work on its observation: take it over once that is done."
-            yield from (Taken(name, Became.LEFT, reason) for name in names)
+            yield from (TakenOver(name, Done.LEFT, reason) for name in names)
             return
         locations = {id(source): location for location, source in files}
 
-        def enter_image(group: list[Source]) -> list[Taken]:
+        def enter_image(group: list[Source]) -> list[TakenOver]:
             # What a run that was broken off had made of a .fits is not a file of theirs.
             ordered = sorted(group, key=lambda each: not each.name.lower().endswith(".fits"))
             return [self._enter(each, locations[id(each)]) for each in ordered]
@@ -157,25 +157,25 @@ class Archive:
     def _settle(self, sequence: ObservationName) -> None:
         keep_trying(settle_observation, self._site, sequence, with_unit=False)
 
-    def _enter(self, source: Source, location: Location) -> Taken:
+    def _enter(self, source: Source, location: Location) -> TakenOver:
         """Enter one file; what is wrong with it holds up no other. Raises TransientError."""
         name = f"{location}/{source.name}"
         try:
             self._enter_one(source, location)
         except BadInput as bad:
-            return Taken(name, Became.LEFT, f"{bad.reason} {bad.next_step}")
+            return TakenOver(name, Done.LEFT, f"{bad.reason} {bad.next_step}")
         except (Left, Unreadable) as error:
-            return Taken(name, Became.LEFT, str(error))
+            return TakenOver(name, Done.LEFT, str(error))
         except (NotFound, OutputLost, PreconditionFailed) as error:
-            return Taken(name, Became.LEFT, f"Somebody else has just written {error}.")
+            return TakenOver(name, Done.LEFT, f"Somebody else has just written {error}.")
         except Exception as error:
             if is_transient(error):
                 raise
             log.exception("%s could not be taken over", source.label)
-            return Taken(name, Became.LEFT, f"An error of ours: {type(error).__name__}: {error}")
+            return TakenOver(name, Done.LEFT, f"An error of ours: {type(error).__name__}: {error}")
         finally:
             source.memory.clear()
-        return Taken(name, Became.ENTERED)
+        return TakenOver(name, Done.ENTERED)
 
     def _enter_one(self, source: Source, location: Location) -> None:
         """Raises Left and BadInput."""
@@ -291,10 +291,10 @@ def _is_made(location: Location, info: ObjectInfo) -> bool:
     return location == "rgb" or (location == "previews" and ".preview-" in info.name)
 
 
-def _unnamed(location: Location, info: ObjectInfo) -> Taken:
+def _unnamed(location: Location, info: ObjectInfo) -> TakenOver:
     reason = ""
     try:
         parse_upload(info.name)
     except BadInput as bad:
         reason = f"{bad.reason} It stays where it is."
-    return Taken(f"{location}/{info.name}", Became.LEFT, reason)
+    return TakenOver(f"{location}/{info.name}", Done.LEFT, reason)

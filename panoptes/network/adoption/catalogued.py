@@ -32,7 +32,7 @@ from panoptes.network.adoption.said import (
     place_in,
     said_in,
 )
-from panoptes.network.adoption.taken import Became, Taken
+from panoptes.network.adoption.taken import Done, TakenOver
 from panoptes.network.audit.inventory import PAGE, pages
 from panoptes.network.catalog.catalog import Catalog, Fields, Query, Stored, modify
 from panoptes.network.documents import (
@@ -45,12 +45,9 @@ from panoptes.network.documents import (
     Unit,
     version_of,
 )
+from panoptes.network.image_types import ImageType, image_type_of_field
 from panoptes.network.ingest.retries import keep_trying
-from panoptes.network.names import (
-    ImageType,
-    ObservationName,
-    image_type_of_field,
-)
+from panoptes.network.names import ObservationName
 from panoptes.network.nighttime import night_of
 
 _UNIT = re.compile(r"PAN\d{3}", re.ASCII)
@@ -68,7 +65,7 @@ class Documents:
         self._observation: tuple[str, str | None] = ("", None)
         """The last image's, and the name of its field."""
 
-    def take_over(self) -> Iterator[Taken]:
+    def take_over(self) -> Iterator[TakenOver]:
         """Units before what needs their longitude, observations before their images."""
         for collection, change in (
             ("units", self._unit_change),
@@ -79,7 +76,7 @@ class Documents:
             if collection != "units":
                 yield from self._nested(collection, change)
 
-    def _flat(self, collection: str, change: Callable[[Stored], Change]) -> Iterator[Taken]:
+    def _flat(self, collection: str, change: Callable[[Stored], Change]) -> Iterator[TakenOver]:
         for stored in pages(self._catalog, Query(collection)):
             is_current = (version_of(stored.fields) or 0) >= SCHEMA_VERSION
             is_whole = collection != "observations" or not underived(stored.fields)
@@ -88,11 +85,11 @@ class Documents:
             name = f"{collection}/{stored.key}"
             try:
                 if self._write(collection, stored.key, underived if is_current else change(stored)):
-                    yield Taken(name, Became.COMPLETED)
+                    yield TakenOver(name, Done.COMPLETED)
             except ValueError as error:  # what no catalogue holds, too
-                yield Taken(name, Became.LEFT, f"{name} {error}")
+                yield TakenOver(name, Done.LEFT, f"{name} {error}")
 
-    def _nested(self, collection: str, change: Callable[[Stored], Change]) -> Iterator[Taken]:
+    def _nested(self, collection: str, change: Callable[[Stored], Change]) -> Iterator[TakenOver]:
         below = f"units/{self._unit}" if self._unit else ""
         after: Stored | None = None
         while True:
@@ -103,9 +100,9 @@ class Documents:
                 name = f"{stored.collection}/{stored.key}"
                 try:
                     if self._write(collection, stored.key, change(stored)):
-                        yield Taken(name, Became.WRITTEN)
+                        yield TakenOver(name, Done.WRITTEN)
                 except ValueError as error:
-                    yield Taken(name, Became.LEFT, f"{name} {error}")
+                    yield TakenOver(name, Done.LEFT, f"{name} {error}")
             if len(page) < PAGE:
                 return
             after = page[-1]

@@ -6,15 +6,9 @@ from datetime import datetime
 
 from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.errors import BadInput
+from panoptes.network.image_types import ImageType, image_type_of_field
 from panoptes.network.ingest.provenance import recorded_sources
-from panoptes.network.names import (
-    ImageType,
-    ObservationName,
-    image_type_of_field,
-    parse_sequence_id,
-    parse_time,
-    parse_upload,
-)
+from panoptes.network.names import ObservationName, parse_sequence_id, parse_time, parse_upload
 from panoptes.network.nighttime import night_of
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from panoptes.network.names import display_name
 
 
-class Became(StrEnum):
+class Done(StrEnum):
     """What became of it, or would in a dry run."""
 
     COMPLETED = "completed"
@@ -26,12 +26,12 @@ class Became(StrEnum):
 
 
 @dataclass(frozen=True)
-class Taken:
+class TakenOver:
     """One document or file that was not as this release has it."""
 
     name: str
     """``COLLECTION/KEY`` or the nested document's path; of a file ``LOCATION/PATH``."""
-    became: Became
+    became: Done
     reason: str | None = None
     """Of what was left, a sentence for a volunteer."""
 
@@ -44,19 +44,19 @@ class Tally:
     """Counts what was taken over as it comes."""
 
     def __init__(self) -> None:
-        self.counts: Counter[tuple[str, Became]] = Counter()
+        self.counts: Counter[tuple[str, Done]] = Counter()
 
-    def add(self, taken: Taken) -> None:
+    def add(self, taken: TakenOver) -> None:
         what = taken.name.partition("/")[0]
-        if taken.became is Became.WRITTEN:
+        if taken.became is Done.WRITTEN:
             what = f"nested {taken.name.split('/')[-2]}"
-        elif taken.became is Became.ENTERED:
+        elif taken.became is Done.ENTERED:
             what = f"files in {what}"
         self.counts[what, taken.became] += 1
 
     @property
     def left(self) -> int:
-        return sum(n for (_, became), n in self.counts.items() if became is Became.LEFT)
+        return sum(n for (_, became), n in self.counts.items() if became is Done.LEFT)
 
     @property
     def sentence(self) -> str:

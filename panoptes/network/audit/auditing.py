@@ -35,7 +35,7 @@ from panoptes.network.storage.store import ObjectInfo
 
 OVERDUE_SECONDS = 3600.0
 
-Watch = Callable[[str], None]
+Told = Callable[[str], None]
 """Is told what is being looked at: an observation's id, or a location."""
 
 
@@ -47,7 +47,7 @@ def audit(
     deep: bool = False,
     truth: Iterable[Uploaded] | Path | None = None,
     overdue_after: float = OVERDUE_SECONDS,
-    watch: Watch | None = None,
+    watch: Told | None = None,
 ) -> Iterator[Finding]:
     """Everything that is wrong, one finding at a time, in constant memory.
 
@@ -71,7 +71,7 @@ def _audit(
     deep: bool,
     truth: Iterable[Uploaded] | None,
     overdue_after: float,
-    watch: Watch,
+    watch: Told,
 ) -> Iterator[Finding]:
     units: dict[str, str] = {}
     yield from _observations(site, scope, deep, watch, units)
@@ -95,7 +95,7 @@ def _audit(
 
 
 def _observations(
-    site: Site, scope: Scope, deep: bool, watch: Watch, units: dict[str, str]
+    site: Site, scope: Scope, deep: bool, watch: Told, units: dict[str, str]
 ) -> Iterator[Finding]:
     """`units` gets the units that were met, each with one of its observations."""
     known: set[str] = set()

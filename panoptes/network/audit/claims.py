@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from panoptes.network.audit.finding import Finding, Kind, Repair
-from panoptes.network.audit.inventory import Inventory, Place
+from panoptes.network.audit.inventory import Inventory, ObjectPlace
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.documents import File, Location, Output
 from panoptes.network.file_types import FILE_TYPES, FILM, RAWS
@@ -31,11 +31,11 @@ class Claim:
     output: Output
 
 
-def claims_of(entries: list[File]) -> dict[Place, list[Claim]]:
+def claims_of(entries: list[File]) -> dict[ObjectPlace, list[Claim]]:
     """The claims on each object. A duplicate names another file's object: no claim of its
     own, unless nobody else has one."""
-    own: dict[Place, list[Claim]] = {}
-    borrowed: dict[Place, list[Claim]] = {}
+    own: dict[ObjectPlace, list[Claim]] = {}
+    borrowed: dict[ObjectPlace, list[Claim]] = {}
     for entry in entries:
         for output in entry.outputs or ():
             lent = entry.duplicate_of and output.role not in DERIVED
@@ -69,12 +69,12 @@ class ObjectChecks:
                 found.append(self._orphan(place))
         return found
 
-    def _is_film(self, place: Place) -> bool:
+    def _is_film(self, place: ObjectPlace) -> bool:
         """Whether it is our film of the observation, which is made whenever somebody asks."""
         sequence = self._inventory.sequence
         return sequence is not None and place == ("timelapse", sequence.timelapse)
 
-    def _claimed(self, place: Place, claims: list[Claim], waits: Waits) -> Finding | None:
+    def _claimed(self, place: ObjectPlace, claims: list[Claim], waits: Waits) -> Finding | None:
         location, path = place
         info = self._inventory.objects.get(place)
         if info is None:
@@ -116,7 +116,7 @@ class ObjectChecks:
         )
 
     def _lost(
-        self, kind: Kind, place: Place, claims: list[Claim], waits: Waits, sentence: str
+        self, kind: Kind, place: ObjectPlace, claims: list[Claim], waits: Waits, sentence: str
     ) -> Finding:
         location, path = place
         claim = claims[0]
@@ -135,7 +135,7 @@ class ObjectChecks:
             kind, location, path, sentence, self._inventory.sequence_id, repair, claim.entry.name
         )
 
-    def _orphan(self, place: Place) -> Finding:
+    def _orphan(self, place: ObjectPlace) -> Finding:
         location, path = place
         returned = uploaded_as(location, path)
         repair = Repair.RETURN if returned and not self._site.settings.keep_incoming else None
@@ -146,7 +146,7 @@ class ObjectChecks:
         )  # fmt: skip
 
 
-def places_of(image: Fields) -> list[Place]:
+def places_of(image: Fields) -> list[ObjectPlace]:
     """The objects that an image's document names."""
     planes = image.get("rgb_paths")
     named: list[tuple[Location, object]] = [

@@ -20,7 +20,7 @@ from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
-Place = tuple[Location, str]
+ObjectPlace = tuple[Location, str]
 """A location and a path in it."""
 PAGE = 300
 
@@ -34,7 +34,7 @@ class Inventory:
     images: list[Stored] = field(default_factory=list)
     observations: list[Stored] = field(default_factory=list)
     """One, or none; more only where somebody wrote a copy under another key."""
-    objects: dict[Place, ObjectInfo] = field(default_factory=dict)
+    objects: dict[ObjectPlace, ObjectInfo] = field(default_factory=dict)
 
     @property
     def sequence(self) -> ObservationName | None:

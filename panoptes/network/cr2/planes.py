@@ -35,7 +35,7 @@ class PlanesMismatch(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance:
+class RawOrigin:
     """Where planes come from and whose they are. None leaves the card out."""
 
     source: str
@@ -101,7 +101,7 @@ def split_planes(frame: RawFrame) -> Planes:
     return Planes(r=r, g1=g1, g2=g2, b=b, green_sum=green_sum)
 
 
-def plane_fits(frame: RawFrame, provenance: Provenance) -> dict[Colour, bytes]:
+def plane_fits(frame: RawFrame, provenance: RawOrigin) -> dict[Colour, bytes]:
     """The three plain FITS files of a frame."""
     planes = split_planes(frame)
     places = _places(frame.pattern)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from panoptes.network.cr2.frame import MAX_PIXELS, opened_raw
-from panoptes.network.cr2.planes import COLOURS, Colour, Provenance
+from panoptes.network.cr2.planes import COLOURS, Colour, RawOrigin
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.plain import CardTuple, FitsImage, fits_bytes
 
@@ -99,7 +99,7 @@ def processed_planes(
     cr2: bytes,
     rawpy_options: Options | None = None,
     *,
-    provenance: Provenance,
+    provenance: RawOrigin,
     max_pixels: int = MAX_PIXELS,
 ) -> dict[Colour, bytes]:
     """Three plain FITS files of what LibRaw's ``postprocess`` makes of a raw.

@@ -28,7 +28,7 @@ from panoptes.network.upload import Source
 
 if TYPE_CHECKING:
     from panoptes.network.cr2.frame import RawFrame
-    from panoptes.network.cr2.planes import Colour, Provenance
+    from panoptes.network.cr2.planes import Colour, RawOrigin
     from panoptes.network.fits.content import ImageContent
 
 
@@ -142,7 +142,7 @@ def make_rgb(site: Site, source: Source) -> Derived:
     # Decoding is the dearest part of it all; the samples are compared, not decoded, again.
     frame.pixels.flags.writeable = False
     source.memory.decoded = frame
-    provenance = _provenance(source, crc32c(data))
+    provenance = _origin(source, crc32c(data))
     if site.settings.rawpy_options is None:
         planes = plane_fits(frame, provenance)
     else:
@@ -208,11 +208,11 @@ def _verify_rgb(site: Site, source: Source, derived: Derived) -> None:
         raise
 
 
-def _provenance(source: Source, checksum: str) -> Provenance:
-    from panoptes.network.cr2.planes import Provenance
+def _origin(source: Source, checksum: str) -> RawOrigin:
+    from panoptes.network.cr2.planes import RawOrigin
 
     assert source.upload is not None
-    return Provenance(
+    return RawOrigin(
         source=source.name,
         generation=source.generation,
         crc32c=checksum,

@@ -7,12 +7,7 @@ from contextlib import suppress
 
 from panoptes.network.errors import BadInput
 from panoptes.network.file_types import RAWS
-from panoptes.network.names import (
-    ObservationName,
-    field_prefixes,
-    listing_prefixes,
-    parse_upload,
-)
+from panoptes.network.names import ObservationName, parse_upload
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo, Unreadable
 from panoptes.network.upload import Source
@@ -79,3 +74,21 @@ def by_image(sources: Iterable[Source]) -> list[list[Source]]:
 def _order(source: Source) -> tuple[bool, str, str]:
     kind = source.upload.file_type if source.upload else None
     return kind in RAWS, kind.value if kind else "", source.name
+
+
+def listing_prefixes(sequence: ObservationName) -> list[str]:
+    """The prefixes under which uploads of an observation lie, but for field folders.
+
+    Listing costs by what waits for this observation. Prefixes end before the separator,
+    so that ``SEQUENCE/IMAGE``, ``SEQUENCE_IMAGE`` and ``SEQUENCE.mp4`` are all found; a
+    caller parses each name and keeps those of its sequence.
+    """
+    unit, camera, start = sequence.unit_id, sequence.camera_id, sequence.sequence_time
+    # Exported names, a field name within or not, lie side by side: what waits of the unit.
+    return [*(f"{unit}/{camera}{separator}{start}" for separator in "/_"), f"{unit}_"]
+
+
+def field_prefixes(sequence: ObservationName, field_folder: str) -> list[str]:
+    """The prefixes of an observation below one field-name folder, such as ``UNIT/FIELD/``."""
+    camera, start = sequence.camera_id, sequence.sequence_time
+    return [f"{field_folder}{camera}{separator}{start}" for separator in "/_-"]

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panoptes.network.catalog.values import number
-from panoptes.network.ingest.image_type import image_type_of
+from panoptes.network.image_types import ImageType
 from panoptes.network.keywords import Described, describe, known_cards
-from panoptes.network.names import ImageType
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.site import Site
 from panoptes.network.stars.separation import separation
@@ -37,7 +36,7 @@ def measure(site: Site, source: Source, content: ImageContent) -> dict[str, Any]
         return None
     cards = known_cards(content.header.mapping())
     said = describe(cards)
-    if image_type_of(source.upload, said) is not ImageType.LIGHT:
+    if said.image_type(source.upload.image_type) is not ImageType.LIGHT:
         return None
     try:
         return _measured(source, content, said)

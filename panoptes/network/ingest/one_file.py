@@ -38,7 +38,7 @@ REFUSED = (BadPath, NotOurs, NotFound, BadInput, CannotMend)
 
 
 @dataclass(frozen=True)
-class Upload:
+class NamedUpload:
     """An uploaded file, by the name under which it came."""
 
     name: str
@@ -49,7 +49,7 @@ class Upload:
     """The ledger's, where there is one."""
 
 
-def find_upload(site: Site, text: str, taken: Collection[FileType]) -> Upload:
+def find_upload(site: Site, text: str, taken: Collection[FileType]) -> NamedUpload:
     """The upload of one of the types `taken` that `text` means; one that waits comes first.
 
     It is an image's id, or a path as `object_paths.paths_meant` reads it: of the upload, or of
@@ -68,7 +68,7 @@ def find_upload(site: Site, text: str, taken: Collection[FileType]) -> Upload:
         wanted = " or ".join(f".{each.value}" for each in FileType if each in taken)
         raise BadPath(f"{names[0]!r} is a .{uploads[0].file_type.value}: name a {wanted}")
     entry = entry_to_mend(site, meant.name)
-    return Upload(meant.name, meant.sequence, meant.name in waiting, entry)
+    return NamedUpload(meant.name, meant.sequence, meant.name in waiting, entry)
 
 
 def _files_of_image(site: Site, text: str) -> list[ObjectPath]:
@@ -151,7 +151,7 @@ def take_one(site: Site, name: str, *, steps: Steps, watch: Watch) -> FileResult
             return found.results()[0]
 
 
-def was_archived(upload: Upload) -> FileResult:
+def was_archived(upload: NamedUpload) -> FileResult:
     """What became of an upload that no longer waits. Raises NotFound if it was not archived."""
     entry = upload.entry
     if entry is None or entry.outcome not in ("archived", "filed", "quarantined"):

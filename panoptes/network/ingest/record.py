@@ -30,15 +30,15 @@ from panoptes.network.documents import (
 )
 from panoptes.network.errors import BadInput
 from panoptes.network.file_types import FILE_TYPES, IMAGES, RAWS
+from panoptes.network.image_types import ImageType
 from panoptes.network.ingest.deposit import roll_back_unclaimed
-from panoptes.network.ingest.image_type import image_type_of
 from panoptes.network.ingest.lag import NO_RUN, RunTimes
 from panoptes.network.ingest.ledger import close_entry, code_version, now, read_entry
 from panoptes.network.ingest.merging import kept_words, merge_first_writer, only_missing
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import own_sequence, recorded_sources
 from panoptes.network.keywords import Described, describe
-from panoptes.network.names import ImageType, UploadName, display_name
+from panoptes.network.names import UploadName, display_name
 from panoptes.network.nighttime import east_of, night_of
 from panoptes.network.site import Site
 from panoptes.network.stars.separation import separation
@@ -150,7 +150,7 @@ class _Recording:
 
     @property
     def _image_type(self) -> ImageType:
-        return image_type_of(self.upload, self.said)
+        return self.said.image_type(self.upload.image_type)
 
     @property
     def _rank(self) -> str:

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from panoptes.network.catalog.catalog import Condition, Fields, Query, modify
 from panoptes.network.documents import OBSERVATION_STATUS, Unit, folded, forward
+from panoptes.network.image_types import NOT_LIGHTS, ImageType
 from panoptes.network.ingest.ledger import now
-from panoptes.network.names import NOT_LIGHTS, ImageType, ObservationName
+from panoptes.network.names import ObservationName
 from panoptes.network.nighttime import night_of
 from panoptes.network.site import Site
 

@@ -17,7 +17,7 @@ from panoptes.network.catalog.values import number
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.content import check_source
 from panoptes.network.fits.display import display_of
-from panoptes.network.names import ImageType
+from panoptes.network.image_types import ImageType
 from panoptes.network.photometry.bayer import bayer_pattern
 from panoptes.network.photometry.measurements import UNMASKED
 from panoptes.network.plate_solving.solving import pixel_scale

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from panoptes.network.catalog.catalog import Catalog, Condition, Query
 from panoptes.network.documents import HEALPIX_NSIDE
-from panoptes.network.names import NOT_LIGHTS
+from panoptes.network.image_types import NOT_LIGHTS
 
 LARGEST_NSIDE, SMALLEST_NSIDE = 8, 16
 """Cells of 7.3 degrees, about a unit's field of view, and of half that."""

@@ -29,8 +29,8 @@ from panoptes.network.storage.store import (
     NotFound,
     ObjectInfo,
     ObjectStore,
+    Opened,
     PreconditionFailed,
-    Source,
     judged,
 )
 from panoptes.network.storage.writers import NOBODY, Guard, guarded, seconds_left
@@ -115,7 +115,7 @@ class FolderStore(ObjectStore):
             temporary.file.write(data)
             return self._commit(temporary, name, Crc32c(data), if_generation)
 
-    def receive(self, name: str, source: Source, *, if_generation: int | None = None) -> ObjectInfo:
+    def receive(self, name: str, source: Opened, *, if_generation: int | None = None) -> ObjectInfo:
         self._require_new(name)
         running = Crc32c()
         with placing.writing(name), self._temporary() as temporary:
@@ -319,7 +319,7 @@ class FolderStore(ObjectStore):
             return None
 
     @contextmanager
-    def opened(self, name: str, generation: int | None) -> Iterator[Source]:
+    def opened(self, name: str, generation: int | None) -> Iterator[Opened]:
         def look_again() -> None:
             with suppress(NotFound), self._reading(name) as (folder, leaf):
                 now = (os.fstat(file.fileno()), self._look(folder, leaf))
@@ -334,7 +334,7 @@ class FolderStore(ObjectStore):
             info = self._info(name, found, files.kept_checksum(file.fileno(), found))
             if generation is not None and info.generation != generation:
                 raise NotFound(f"{name!r} is no longer in the generation that was asked for")
-            yield Source(info, file, look_again)
+            yield Opened(info, file, look_again)
 
     def _commit(
         self, temporary: _Temporary, name: str, written: Crc32c, if_generation: int | None

@@ -25,7 +25,7 @@ from panoptes.network.file_types import content_type_of
 from panoptes.network.names import MAX_NAME_BYTES
 from panoptes.network.storage.checksums import crc32c, crc32c_of_stream
 from panoptes.network.storage.gcs_calls import (
-    Calls,
+    CallLimits,
     GiveCredentials,
     Ranges,
     open_client,
@@ -36,10 +36,10 @@ from panoptes.network.storage.store import (
     NotFound,
     ObjectInfo,
     ObjectStore,
+    Opened,
     PreconditionFailed,
-    Source,
     judged,
-    verify,
+    require_checksum,
 )
 
 SINGLE_REQUEST = 8 << 20
@@ -94,7 +94,7 @@ class GcsStore(ObjectStore):
         data = self._download(name, None, None, info.generation, generation is not None)
         if len(data) != info.size:
             raise TransientError(f"{shown(name)} broke off while it was read")
-        verify(info, crc32c(data))
+        require_checksum(info, crc32c(data))
         return data, info
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
@@ -114,7 +114,7 @@ class GcsStore(ObjectStore):
         require_new_name(name)
         return self._upload(name, io.BytesIO(data), len(data), crc32c(data), if_generation)
 
-    def receive(self, name: str, source: Source, *, if_generation: int | None = None) -> ObjectInfo:
+    def receive(self, name: str, source: Opened, *, if_generation: int | None = None) -> ObjectInfo:
         """A large object is read twice: its checksum goes ahead, so that the bucket itself
         refuses it if it changes on the way."""
         require_new_name(name)
@@ -154,14 +154,14 @@ class GcsStore(ObjectStore):
         )
 
     @contextmanager
-    def opened(self, name: str, generation: int | None) -> Iterator[Source]:
+    def opened(self, name: str, generation: int | None) -> Iterator[Opened]:
         info = self._pinned(name, generation)
 
         def read(start: int, end: int) -> bytes:
             return self._download(name, start, end, info.generation, generation is not None)
 
         with io.BufferedReader(Ranges(read, info.size), SINGLE_REQUEST) as stream:
-            yield Source(info, stream, lambda: None)
+            yield Opened(info, stream, lambda: None)
 
     def delete(self, name: str, *, if_generation: int | None = None) -> None:
         calls = self._calls()
@@ -197,8 +197,8 @@ class GcsStore(ObjectStore):
         with translated(self.bucket):
             next(iter(self._list("", fields="items(name)", max_results=1)), None)
 
-    def _calls(self) -> Calls:
-        return Calls(self.timeout, self.patience)
+    def _calls(self) -> CallLimits:
+        return CallLimits(self.timeout, self.patience)
 
     def _client(self) -> Client:
         """The client of this process; connections do not survive a fork."""

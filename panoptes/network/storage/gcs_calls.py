@@ -59,7 +59,7 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, (*connection, ConnectionError))
 
 
-class Calls:
+class CallLimits:
     """The limits of one operation, and whether any of its calls had to be repeated."""
 
     def __init__(self, timeout: float, patience: float) -> None:

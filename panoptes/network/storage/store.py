@@ -70,7 +70,7 @@ class Mismatch(TransientError):
 
 
 @dataclass(frozen=True)
-class Source:
+class Opened:
     """An object that is being copied: one generation of it, opened at its first byte."""
 
     info: ObjectInfo
@@ -88,7 +88,7 @@ class Source:
         self.look_again()
         if copied.size != self.info.size:
             raise TransientError(f"{self.info.name} broke off while it was copied")
-        verify(self.info, copied.base64)
+        require_checksum(self.info, copied.base64)
 
 
 class ObjectStore(Protocol):
@@ -157,11 +157,11 @@ class ObjectStore(Protocol):
 
         return judged(send)
 
-    def opened(self, name: str, generation: int | None) -> AbstractContextManager[Source]:
+    def opened(self, name: str, generation: int | None) -> AbstractContextManager[Opened]:
         """The object for a copy. Raises NotFound as `read` does."""
         ...
 
-    def receive(self, name: str, source: Source, *, if_generation: int | None = None) -> ObjectInfo:
+    def receive(self, name: str, source: Opened, *, if_generation: int | None = None) -> ObjectInfo:
         """As `put`, of the bytes of `source` once they are confirmed: how a copy is taken in
         without holding all of it in memory."""
         ...
@@ -198,7 +198,7 @@ class ObjectStore(Protocol):
         ...
 
 
-def verify(info: ObjectInfo, found: str) -> None:
+def require_checksum(info: ObjectInfo, found: str) -> None:
     """Raises Mismatch unless `found` is the checksum that the store keeps."""
     if info.crc32c is not None and info.crc32c != found:
         raise Mismatch(info, found)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.adoption import adopt
-from panoptes.network.adoption.taken import Became
+from panoptes.network.adoption.taken import Done
 from panoptes.network.audit import audit
 from panoptes.network.audit.repair import audit_and_repair
 from panoptes.network.documents import Location
@@ -38,7 +38,7 @@ def site(tmp_path: Path) -> Site:
 def take_over(site: Site) -> list[str]:
     """What was left."""
     found = list(adopt(site, dry_run=False))
-    return [f"{each.name}: {each.reason}" for each in found if each.became is Became.LEFT]
+    return [f"{each.name}: {each.reason}" for each in found if each.became is Done.LEFT]
 
 
 @pytest.mark.parametrize(

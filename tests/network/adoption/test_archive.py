@@ -10,7 +10,7 @@ import pytest
 
 from panoptes.network.adoption import adopt
 from panoptes.network.adoption.adopting import AnotherAdoption
-from panoptes.network.adoption.taken import Became
+from panoptes.network.adoption.taken import Done
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Kind
 from panoptes.network.catalog.catalog import Query
@@ -61,8 +61,8 @@ def fill(site: Site) -> dict[str, bytes]:
 def taken(site: Site) -> tuple[list[str], dict[str, str | None]]:
     """What was entered, and what was left and why."""
     found = list(adopt(site, dry_run=False))
-    entered = [each.name for each in found if each.became is Became.ENTERED]
-    return entered, {e.name: e.reason for e in found if e.became is Became.LEFT}
+    entered = [each.name for each in found if each.became is Done.ENTERED]
+    return entered, {e.name: e.reason for e in found if e.became is Done.LEFT}
 
 
 @pytest.mark.xdist_group("emulators")

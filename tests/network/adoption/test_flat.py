@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.adoption import adopt
-from panoptes.network.adoption.taken import Became
+from panoptes.network.adoption.taken import Done
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Kind
 from panoptes.network.catalog.catalog import Query
@@ -99,9 +99,9 @@ def test_a_dry_run_says_the_same_and_writes_nothing(site: Site) -> None:
     earlier.write_flat(site, 40)
     earlier.write_archive(site, earlier.OLD, 40, all_but=30)
     before = sites.documents(site)
-    planned = {t.name for t in adopt(site, dry_run=True) if t.became is not Became.SETTLED}
+    planned = {t.name for t in adopt(site, dry_run=True) if t.became is not Done.SETTLED}
     assert sites.documents(site) == before
-    done = {t.name for t in adopt(site, dry_run=False) if t.became is not Became.SETTLED}
+    done = {t.name for t in adopt(site, dry_run=False) if t.became is not Done.SETTLED}
     assert done == planned
 
 
@@ -110,7 +110,7 @@ def test_what_is_no_unit_observation_or_image_is_left_with_a_reason(site: Site) 
     site.catalog.create("observations", "all-sky", {"note": "mine"})
     site.catalog.create("units", "TEST", {"note": "mine"})
     before = sites.documents(site)
-    left = {t.name: t.reason for t in adopt(site, dry_run=False) if t.became is Became.LEFT}
+    left = {t.name: t.reason for t in adopt(site, dry_run=False) if t.became is Done.LEFT}
     assert left["images/calibration-frame"] == (
         "images/calibration-frame does not say which observation it belongs to"
     )

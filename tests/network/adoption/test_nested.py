@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from panoptes.network.adoption import adopt
-from panoptes.network.adoption.taken import Became, Tally
+from panoptes.network.adoption.taken import Done, Tally
 from panoptes.network.audit import audit
 from panoptes.network.audit.finding import Kind
 from panoptes.network.search import Cone, Wanted, all_observations
@@ -119,7 +119,7 @@ def test_files_of_the_archive_become_the_images_files(on_google: Site) -> None:
     earlier.write_nested(project, 40)
     earlier.write_archive(site, earlier.NEW, 40, all_but=2)
     before = sites.objects(site, "images")
-    left = [t for t in adopt(site, dry_run=False) if t.became is Became.LEFT]
+    left = [t for t in adopt(site, dry_run=False) if t.became is Done.LEFT]
     assert left == []
     assert sites.objects(site, "images") == before
     image = sites.document(site, "images", "PAN002_14d3bd_20180216T060300")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from panoptes.network.adoption import adopt
-from panoptes.network.adoption.taken import Became
+from panoptes.network.adoption.taken import Done
 from panoptes.network.catalog.catalog import modify
 from panoptes.network.documents import SCHEMA_VERSION
 from panoptes.network.site import Site
@@ -89,7 +89,7 @@ def test_a_document_of_a_newer_release_is_left_and_keeps_its_version(site: Site)
 @pytest.mark.parametrize("tail", ["x", "_r", "\n", "_2"])
 def test_an_id_with_a_tail_is_no_image(site: Site, tail: str) -> None:
     site.catalog.create("images", f"{IMAGE_ID}{tail}", {"sequence_id": SEQUENCE_ID})
-    (left,) = [each for each in adopt(site, dry_run=False) if each.became is Became.LEFT]
+    (left,) = [each for each in adopt(site, dry_run=False) if each.became is Done.LEFT]
     assert "is no image of" in str(left.reason)
 
 

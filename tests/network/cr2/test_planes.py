@@ -19,7 +19,7 @@ from panoptes.network.cr2.planes import (
     COLOURS,
     Colour,
     PlanesMismatch,
-    Provenance,
+    RawOrigin,
     plane_fits,
     split_planes,
     verify_planes,
@@ -29,7 +29,7 @@ from panoptes.network.errors import BadInput
 from panoptes.network.simulator.canon_writer import Settings, cr2_bytes, lossless_jpeg
 
 TAKEN = datetime(2018, 2, 16, 11, 24, 30)
-FROM = Provenance(
+FROM = RawOrigin(
     source="PAN001/14d3bd/20180216T110623/20180216T112430.cr2",
     generation=1518780270123456,
     crc32c="AAAAAA==",

@@ -14,7 +14,7 @@ import pytest
 
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.storage.folder import FolderStore
-from panoptes.network.storage.store import NotFound, ObjectInfo, PreconditionFailed, Source
+from panoptes.network.storage.store import NotFound, ObjectInfo, Opened, PreconditionFailed
 from tests.network import stores
 from tests.network.storage.folder.looking import in_private, names
 from tests.patience import PATIENT_SECONDS
@@ -129,7 +129,7 @@ class Meddler(FolderStore):
 
     meddle: Callable[[], object] = lambda: None
 
-    def receive(self, name: str, source: Source, *, if_generation: int | None = None) -> ObjectInfo:
+    def receive(self, name: str, source: Opened, *, if_generation: int | None = None) -> ObjectInfo:
         source.stream.read(1)
         self.meddle()
         source.stream.seek(0)
