@@ -35,13 +35,15 @@ def files_in(site: Site, data: Path) -> list[Source]:
     return [s for s in everything_waiting(site) if not inside or not s.name.startswith(inside)]
 
 
-def ingest_folder(site: Site, sources: Iterable[Source], *, watch: Watch) -> list[FileResult]:
+def ingest_folder(
+    site: Site, sources: Iterable[Source], *, watch: Watch | None = None
+) -> list[FileResult]:
     """What became of each file, in the order of the names; every file has a row.
 
     An observation whose run cannot go on (its catalog is full, another run keeps it) has its
     files reported as failed, and holds up no other.
     """
-    sources = list(sources)
+    sources, watch = list(sources), watch or Watch()
     results: list[FileResult] = []
     observations: dict[str, list[Source]] = {}
     for source in sources:
