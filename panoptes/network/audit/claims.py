@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from panoptes.network.audit.finding import Finding, Kind, Repair
-from panoptes.network.audit.inventory import Inventory, ObjectPlace
+from panoptes.network.audit.inventory import Inventory
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.documents import File, Location, Output
 from panoptes.network.file_types import FILE_TYPES, FILM, RAWS
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.ingest.rebuilding import record_of
+from panoptes.network.object_paths import ObjectPath
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
@@ -31,16 +32,18 @@ class Claim:
     output: Output
 
 
-def claims_of(entries: list[File]) -> dict[ObjectPlace, list[Claim]]:
+def claims_of(entries: list[File]) -> dict[ObjectPath, list[Claim]]:
     """The claims on each object. A duplicate names another file's object: no claim of its
     own, unless nobody else has one."""
-    own: dict[ObjectPlace, list[Claim]] = {}
-    borrowed: dict[ObjectPlace, list[Claim]] = {}
+    own: dict[ObjectPath, list[Claim]] = {}
+    borrowed: dict[ObjectPath, list[Claim]] = {}
     for entry in entries:
         for output in entry.outputs or ():
             lent = entry.duplicate_of and output.role not in DERIVED
             found = borrowed if lent else own
-            found.setdefault((output.location, output.path), []).append(Claim(entry, output))
+            found.setdefault(ObjectPath(output.location, output.path), []).append(
+                Claim(entry, output)
+            )
     return borrowed | own
 
 
@@ -69,12 +72,12 @@ class ObjectChecks:
                 found.append(self._orphan(place))
         return found
 
-    def _is_film(self, place: ObjectPlace) -> bool:
+    def _is_film(self, place: ObjectPath) -> bool:
         """Whether it is our film of the observation, which is made whenever somebody asks."""
         sequence = self._inventory.sequence
-        return sequence is not None and place == ("timelapse", sequence.timelapse)
+        return sequence is not None and place == ObjectPath("timelapse", sequence.timelapse)
 
-    def _claimed(self, place: ObjectPlace, claims: list[Claim], waits: Waits) -> Finding | None:
+    def _claimed(self, place: ObjectPath, claims: list[Claim], waits: Waits) -> Finding | None:
         location, path = place
         info = self._inventory.objects.get(place)
         if info is None:
@@ -116,7 +119,7 @@ class ObjectChecks:
         )
 
     def _lost(
-        self, kind: Kind, place: ObjectPlace, claims: list[Claim], waits: Waits, sentence: str
+        self, kind: Kind, place: ObjectPath, claims: list[Claim], waits: Waits, sentence: str
     ) -> Finding:
         location, path = place
         claim = claims[0]
@@ -135,7 +138,7 @@ class ObjectChecks:
             kind, location, path, sentence, self._inventory.sequence_id, repair, claim.entry.name
         )
 
-    def _orphan(self, place: ObjectPlace) -> Finding:
+    def _orphan(self, place: ObjectPath) -> Finding:
         location, path = place
         returned = uploaded_as(location, path)
         repair = Repair.RETURN if returned and not self._site.settings.keep_incoming else None
@@ -146,7 +149,7 @@ class ObjectChecks:
         )  # fmt: skip
 
 
-def places_of(image: Fields) -> list[ObjectPlace]:
+def places_of(image: Fields) -> list[ObjectPath]:
     """The objects that an image's document names."""
     planes = image.get("rgb_paths")
     named: list[tuple[Location, object]] = [
@@ -155,7 +158,7 @@ def places_of(image: Fields) -> list[ObjectPlace]:
         ("previews", image.get("preview_path")),
         *(("rgb", path) for path in (planes.values() if isinstance(planes, dict) else ())),
     ]  # fmt: skip
-    return [(location, path) for location, path in named if isinstance(path, str)]
+    return [ObjectPath(location, path) for location, path in named if isinstance(path, str)]
 
 
 def uploaded_as(location: str, path: str) -> str | None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from panoptes.network.audit.claims import Claim, places_of
 from panoptes.network.audit.finding import Finding, Kind, Repair
-from panoptes.network.audit.inventory import Inventory, ObjectPlace, stands
+from panoptes.network.audit.inventory import Inventory, stands
 from panoptes.network.catalog.catalog import Fields, Stored
 from panoptes.network.documents import IMAGE_STATUS, File, Image
 from panoptes.network.errors import first_fault
@@ -25,6 +25,7 @@ from panoptes.network.image_types import NOT_LIGHTS
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.settle import INGESTED
 from panoptes.network.names import parse_sequence_id
+from panoptes.network.object_paths import ObjectPath
 from panoptes.network.site import Site
 
 
@@ -36,7 +37,7 @@ class DocumentChecks:
         site: Site,
         inventory: Inventory,
         entries: Mapping[str, File],
-        claims: Mapping[ObjectPlace, list[Claim]],
+        claims: Mapping[ObjectPath, list[Claim]],
         known: set[str],
     ) -> None:
         """`known` are units and cameras that have been seen to have a document."""

@@ -17,11 +17,10 @@ from panoptes.network.catalog.catalog import Catalog, Query, Stored
 from panoptes.network.documents import Location
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.names import ObservationName, parse_sequence_id
+from panoptes.network.object_paths import ObjectPath
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
 
-ObjectPlace = tuple[Location, str]
-"""A location and a path in it."""
 PAGE = 300
 
 
@@ -34,7 +33,7 @@ class Inventory:
     images: list[Stored] = field(default_factory=list)
     observations: list[Stored] = field(default_factory=list)
     """One, or none; more only where somebody wrote a copy under another key."""
-    objects: dict[ObjectPlace, ObjectInfo] = field(default_factory=dict)
+    objects: dict[ObjectPath, ObjectInfo] = field(default_factory=dict)
 
     @property
     def sequence(self) -> ObservationName | None:
@@ -49,7 +48,7 @@ class Inventory:
             getattr(self, item.collection).append(item)
         else:
             location, info = item
-            self.objects[location, info.name] = info
+            self.objects[ObjectPath(location, info.name)] = info
 
 
 _Item = Stored | tuple[Location, ObjectInfo]
