@@ -15,11 +15,11 @@ from deployments.command_line.telling import OK, complaining, print_json
 from panoptes.network.errors import BadInput
 from panoptes.network.fits.header_json import Json
 from panoptes.network.header import NoSuchHdu
+from panoptes.network.header_answer import read_answer, stored_header
 from panoptes.network.object_paths import BadPath, NotOurs
 from panoptes.network.safe_text import one_line
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.store import NotFound, Unreadable
-from panoptes.network.header_answer import read_answer, stored_header
 
 app = typer.Typer()
 
