@@ -24,11 +24,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.receiver.announcements import UNROUTABLE, Incoming, announce
-from deployments.receiver.authentication import Guard, Refused, header_bytes
 from deployments.receiver.health_monitor import HealthMonitor
 from deployments.receiver.metrics import exposed
 from deployments.receiver.prefect_api import Announcer, Prefect, PrefectAway
 from deployments.receiver.settings import ReceiverSettings
+from deployments.web.guards import Guard, Refused, header_bytes
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.events import FileArrived, MalformedEvent, OtherEvent, parse_event
 from panoptes.network.safe_text import safe_log
