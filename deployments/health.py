@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from deployments.receiver.announcements import ARRIVED
 from deployments.work_pools.deploy import WORK_POOL
 from flows.runs import SWEEP
 from panoptes.network.addresses import place_of
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import httpx
 
 ASK_SECONDS = 3.0
-ARRIVED = "panoptes.file.arrived"
 MOST_COUNTED = 1_000
 """Files in `incoming` that are looked at where there is no sweep to ask."""
 SILENT = timedelta(minutes=2)

@@ -60,8 +60,8 @@ class VersionedKey(CachePolicy):
 
     version: str = "1"
 
-    def identity(self, task: str, inputs: Mapping[str, Any]) -> str | None:
-        """What a task of this name is about, given its arguments; None is not cached."""
+    def identity(self, inputs: Mapping[str, Any]) -> str | None:
+        """What the task is about, given its arguments; None is not cached."""
         raise NotImplementedError
 
     def compute_key(
@@ -71,24 +71,22 @@ class VersionedKey(CachePolicy):
         flow_parameters: dict[str, Any],
         **kwargs: Any,
     ) -> str | None:
-        task = task_ctx.task.name
-        identity = self.identity(task, inputs)
+        identity = self.identity(inputs)
         if identity is None:
             return None
-        return f"{task}-{self.version}-{hashlib.sha256(identity.encode()).hexdigest()[:40]}"
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:40]
+        return f"{task_ctx.task.name}-{self.version}-{digest}"
 
 
 @dataclass
 class DerivationKey(VersionedKey):
-    """The identity of a derivation: task and version, file version, options, destination."""
+    """Also of a derivation's file version, options and destination."""
 
-    def identity(self, task: str, inputs: Mapping[str, Any]) -> str:
+    def identity(self, inputs: Mapping[str, Any]) -> str:
         network, source = inputs.get("network"), inputs.get("source")
         if not isinstance(network, PanoptesNetwork) or not isinstance(source, Source):
             raise TypeError("a derivation takes a network and a source")
         about = [
-            task,
-            self.version,
             network.incoming,
             source.name,
             source.generation,

@@ -19,12 +19,12 @@ from tasks.policies import BACKOFF, VersionedKey
 
 @dataclass
 class NameKey(VersionedKey):
-    """The identity of a lookup: task, version, the tidied name, and for what moves the time.
+    """Also of the tidied name, and for what moves the time.
 
     What moves, now, has none: it is worked out anew each time.
     """
 
-    def identity(self, task: str, inputs: Mapping[str, Any]) -> str | None:
+    def identity(self, inputs: Mapping[str, Any]) -> str | None:
         moment: datetime | None = inputs.get("moment")
         try:
             text = tidy(inputs["search_string"])

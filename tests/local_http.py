@@ -99,7 +99,7 @@ def free_port() -> int:
 @contextmanager
 def serving(make: Callable[[], ASGIApp]) -> Iterator[str]:
     """Where an ASGI application is served, as the commands serve it."""
-    from deployments.services import listening
+    from deployments.web import listening
 
     listener = listening.listen("127.0.0.1", 0)
     server = listening.server(make())

@@ -36,7 +36,7 @@ def receiver(
     """
     from deployments.receiver.app import create_app
     from deployments.receiver.settings import ReceiverSettings
-    from deployments.services.listening import listen, server
+    from deployments.web.listening import listen, server
 
     log_to_stderr(verbose=verbose)
     settings = ReceiverSettings.given(host=host, port=port, open=open_, incoming=incoming)

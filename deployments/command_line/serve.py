@@ -43,8 +43,8 @@ def serve(
     answered, unless reads are opened. Stays until Ctrl-C.
     """
     from deployments.services.app import create_app
-    from deployments.services.listening import listen, server
     from deployments.services.settings import ServiceSettings
+    from deployments.web.listening import listen, server
 
     log_to_stderr()
     said = {"PANOPTES_SERVICES_DATA", "PANOPTES_SERVICES_NETWORK"} & os.environ.keys()

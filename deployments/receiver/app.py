@@ -24,11 +24,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.receiver.announcements import UNROUTABLE, Incoming, announce
-from deployments.receiver.authentication import Guard, Refused, header_bytes
 from deployments.receiver.health_monitor import HealthMonitor
 from deployments.receiver.metrics import exposed
 from deployments.receiver.prefect_api import Announcer, Prefect, PrefectAway
 from deployments.receiver.settings import ReceiverSettings
+from deployments.web.guards import Guard, Refused, header_bytes
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.events import FileArrived, MalformedEvent, OtherEvent, parse_event
 from panoptes.network.safe_text import safe_log
@@ -151,6 +151,9 @@ def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starle
 
     `guard` takes the place of the one that the settings ask for.
     """
+    if unknown := settings.unknown_variables():
+        log.warning("there are no such settings, so these are ignored: %s", ", ".join(unknown))
+    receiver = Receiver(settings, guard or settings.guard())
     from prefect.settings import PREFECT_API_URL
 
     if not PREFECT_API_URL.value():
@@ -158,9 +161,6 @@ def create_app(settings: ReceiverSettings, guard: Guard | None = None) -> Starle
             "the receiver does not know where Prefect is: set PREFECT_API_URL, for example "
             "http://127.0.0.1:4200/api"
         )
-    if unknown := settings.unknown_variables():
-        log.warning("there are no such settings, so these are ignored: %s", ", ".join(unknown))
-    receiver = Receiver(settings, guard or settings.guard())
     return Starlette(
         routes=[
             Route("/", receiver.receive, methods=["POST"]),

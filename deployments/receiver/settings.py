@@ -8,8 +8,9 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from deployments.environment import EnvironmentSettings, separated
-from deployments.receiver.authentication import Guard, choose_guard
+from deployments.receiver.authentication import choose_guard
 from deployments.receiver.certificates import Certificates
+from deployments.web.guards import Guard
 from flows.runs import INGEST, SWEEP
 
 

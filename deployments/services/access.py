@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.receiver.authentication import Guard, Refused, ThisMachine, header_bytes
+from deployments.web.guards import Guard, Refused, ThisMachine, header_bytes
 from panoptes.network.errors import TransientError
 from panoptes.network.safe_text import safe_log
 

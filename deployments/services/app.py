@@ -20,7 +20,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
-from deployments.receiver.authentication import AnyOf
 from deployments.services.access import RETRY_SECONDS, Admission, BrowserRules
 from deployments.services.file_routes import file_router
 from deployments.services.heads import Heads
@@ -52,6 +51,7 @@ from deployments.services.search_routes import search_router
 from deployments.services.settings import ServiceSettings
 from deployments.services.star_curves import Summaries, Transits
 from deployments.services.state import Services
+from deployments.web.guards import AnyOf
 from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.header import NoSuchHdu
 from panoptes.network.header_answer import stored_header

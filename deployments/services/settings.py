@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from deployments.environment import EnvironmentSettings, separated
-from deployments.receiver.authentication import Guard, SharedSecret, is_loopback
 from deployments.services.access import Everyone, OwnPrograms
+from deployments.web.guards import Guard, SharedSecret, is_loopback
 from panoptes.network.documents import Location
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.settings import LOCATIONS

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from deployments.receiver.authentication import Refused, bearer
+from deployments.web.guards import Refused, bearer
 from panoptes.network.catalog.catalog import AlreadyExists, Catalog, Conflict, Query
 
 COOKIE = "panoptes-session"

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from deployments.receiver.app import create_app
-from deployments.receiver.authentication import Guard
 from deployments.receiver.settings import ReceiverSettings
+from deployments.web.guards import Guard
 from tests.local_http import serving
 
 NOWHERE = "http://127.0.0.1:1/api"

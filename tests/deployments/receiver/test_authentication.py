@@ -10,16 +10,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from deployments.receiver.authentication import (
-    AnyOf,
-    GoogleTokens,
-    Guard,
-    Refused,
-    SharedSecret,
-    ThisMachine,
-    choose_guard,
-)
+from deployments.receiver.authentication import GoogleTokens, choose_guard
 from deployments.receiver.certificates import AGAIN_SECONDS, Certificates
+from deployments.web.guards import AnyOf, Guard, Refused, SharedSecret, ThisMachine
 from panoptes.network.errors import ConfigurationError, TransientError
 from tests.deployments.receiver.signing import (
     ACCOUNT,

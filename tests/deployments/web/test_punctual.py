@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from deployments.services import listening, punctual
+from deployments.web import listening, punctual
 from tests.archives import small_archive
 from tests.deployments.receiver.receiving import receiving
 from tests.deployments.services.served import served

@@ -54,7 +54,7 @@ def server(app: ASGIApp, *, access_log: bool = False) -> uvicorn.Server:
     """How every service is served: until SIGINT or SIGTERM, where it is run."""
     import uvicorn
 
-    from deployments.services.punctual import LingeringClose, PatientServer, PunctualProtocol
+    from deployments.web.punctual import LingeringClose, PatientServer, PunctualProtocol
 
     config = uvicorn.Config(
         LingeringClose(app),

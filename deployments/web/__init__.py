@@ -1,0 +1,1 @@
+"""How the receiver and the services are reached: sockets, slow peers, and who is admitted."""
