@@ -8,8 +8,8 @@
    have shown no other transit are told beside the best.
 4. The transits taken away, the same is done for boxes that brighten. No star does that: how far
    it goes says how far noise alone goes, and a candidate stands above it.
-5. A star that dims as clearly in more nights off the period than on it has no period: some of many
-   dips always fall on one.
+5. A star that dims as clearly in other nights off the period, in more than half as many as on it,
+   has no period: some of many dips always fall on one.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ LEAST_TRANSITS = 2
 the mean."""
 CLEAR = 2.5
 LEAST_OF_MEAN = 0.4
+MOST_BESIDE = 0.5
+"""Times as many nights with dips off the period as with clear transits."""
 AS_GOOD = 0.93
 """Of the best signal to noise: what reaches it is an alternative."""
 SAME_PERIOD = 0.01
@@ -120,7 +122,7 @@ def search_season(
     brightening = brightest.snr if brightest else 0.0
     if best.snr < LEAST_OVER_BRIGHTENING * brightening:
         return None
-    if _dips_beside(nights, grid, fold, clear) > clear.sum():
+    if _dips_beside(nights, grid, fold, clear) > MOST_BESIDE * clear.sum():
         return None
     found = _judged(nights, colours(), grid, fold, alternatives)
     return replace(found, capped_snr=best.snr, brightening_snr=brightening)
