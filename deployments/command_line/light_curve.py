@@ -99,9 +99,9 @@ def _written(star: Star, form: Form, reporting: tuple[str, str, str | None, str]
         case "csv":
             return _joined(csv_text(star.curves))
         case "aavso-extended":
-            reporter = Reporter(observer, code_version())
+            reporter = Reporter(observer, code_version(), star.is_simulated)
             return _joined(extended_report(star.curves, reporter, name=name))
-    reporter = Reporter(observer, code_version())
+    reporter = Reporter(observer, code_version(), star.is_simulated)
     transit = Transit(planet, star.exposure_seconds, star=name)
     return _joined(exoplanet_report(star.curve(channel), reporter, transit))
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import typer
 
 from deployments.command_line.choosing import AsJson
 from deployments.command_line.telling import OK, complaining, print_json
 from deployments.command_line.terminal import progress
-from panoptes.network.addresses import open_store
+from panoptes.network.addresses import checked_store, open_store
+from panoptes.network.errors import ConfigurationError
 from panoptes.network.simulator.night import Night
 from panoptes.network.simulator.sensor import FrameSize
 
 app = typer.Typer()
+LEAST_PACE = 1e-3
+MOST_SECONDS = 366 * 86400.0
 
 
 @app.command()
@@ -27,7 +31,7 @@ app = typer.Typer()
 def simulate(
     to: Annotated[str, typer.Argument(metavar="WHERE", help="A folder, or gs://BUCKET/PREFIX.")],
     seed: Annotated[int, typer.Option(help="The same seed uploads the same bytes.")] = 1,
-    units: Annotated[int, typer.Option(min=1, help="Units, each with its cameras.")] = 1,
+    units: Annotated[int, typer.Option(min=1, max=999, help="Units, each with its cameras.")] = 1,
     cameras: Annotated[int, typer.Option(min=1, help="Cameras of a unit.")] = 2,
     observations: Annotated[int, typer.Option(min=1, help="Observations of a camera.")] = 1,
     images: Annotated[
@@ -82,10 +86,15 @@ def simulate(
         pause=pause,
         dip=dip,
     )
-    store = open_store(to)
+    _require_possible(night, pace)
+    try:
+        store = open_store(checked_store(to))
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
     store.check()
     with (
-        truth.open("w", encoding="utf-8") if truth else nullcontext() as told,
+        _Beside(truth) if truth else nullcontext() as told,
+        _Beside(stars) if stars else nullcontext() as extra,
         progress(quiet=as_json) as bar,
     ):
         task = bar.add_task("uploading", total=night.files)
@@ -96,12 +105,51 @@ def simulate(
             store.put(sent.name, data)
             if told is not None:
                 told.write(json.dumps(asdict(sent), default=str) + "\n")
-                told.flush()
             bar.advance(task)
-    if stars:
-        stars.write_text(night.sky(0, 0, 0).stars.extra_csv(), encoding="utf-8")
+        if extra is not None:
+            extra.write(night.sky(0, 0, 0).stars.extra_csv())
     if as_json:
         print_json({"files": count, "to": to, "seed": seed})
     else:
         sys.stdout.write(f"{count} files uploaded to {to}\n")
     return OK
+
+
+def _require_possible(night: Night, pace: float) -> None:
+    """Raises ConfigurationError for what no unit can do."""
+    if 0 < pace < LEAST_PACE:
+        raise ConfigurationError(f"--pace is 0, or {LEAST_PACE:g} files a second or more")
+    if night.seconds > MOST_SECONDS:
+        raise ConfigurationError(
+            f"that takes the units {night.seconds / 86400:,.0f} days, and they observe for "
+            f"{MOST_SECONDS / 86400:.0f} at most: give fewer --observations or --images, or a "
+            "shorter --pause"
+        )
+
+
+class _Beside:
+    """A file that is written beside the uploads. Raises ConfigurationError where it cannot be."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._told():
+            self._file = path.open("wb", buffering=0)
+
+    def write(self, text: str) -> None:
+        data = text.encode()
+        with self._told():
+            while data:  # a disk that is nearly full takes a part
+                data = data[self._file.write(data) :]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._file.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConfigurationError(f"{self._path} cannot be written: {error.strerror}") from error

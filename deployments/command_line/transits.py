@@ -22,6 +22,7 @@ from deployments.command_line.choosing import (
 from deployments.command_line.telling import OK, complaining, print_json
 from deployments.command_line.terminal import cell, progress
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.light_curves.barycentre import moment_of
 from panoptes.network.nights.words import counted
 from panoptes.network.processing.stored_curves import open_curves
 from panoptes.network.processing.transit_search import (
@@ -38,6 +39,11 @@ from panoptes.network.storage.store import NotFound
 from panoptes.network.transits.series import LEAST_HOURS
 
 app = typer.Typer()
+_WORDS = (
+    "hours and depth, in mmag, of a box, roughly the transit's; seen: transits; near: stars whose "
+    "light may be in it; period in days; odd: every other transit against the rest, in standard "
+    "deviations"
+)
 _Day = Annotated[str | None, typer.Option(metavar="DATE", help="Of a season: 2026-03-01, UTC.")]
 
 
@@ -106,26 +112,26 @@ def _season(
 def _print(found: Search) -> None:
     console = Console()
     if found.found:
+        columns = ["G", "hours", "depth", "S/N", "seen", "near"]
+        if any(each.candidate.period is not None for each in found.found):
+            columns += ["period", "odd"]
         table = Table(
             Column("star", no_wrap=True, min_width=19),
-            *("G", "period", "epoch", "hours", "depth", "S/N", "seen", "odd", "near"),
+            *columns,
             box=None,
             padding=(0, 1, 0, 0),
             header_style="bold",
         )
         for each in found.found:
-            table.add_row(cell(each.star_id), *_row(each))
+            told = _row(each)
+            table.add_row(cell(each.star_id), *(told[name] for name in columns))
         console.print(table)
         console.print(
-            "Periods in days, epochs in BJD_TDB - 2400000, depths in mmag; seen: transits; odd: "
-            "every other one against the rest, in standard deviations; near: stars whose light may "
-            "be in it. --json tells more.",
+            f"{_WORDS}; --json tells more.",
             style="dim",
         )
         for each in found.found:
-            if each.candidate.alternatives:
-                others = ", ".join(f"{period:.4f}" for period in each.candidate.alternatives)
-                console.print(cell(f"{each.star_id}: periods that fit as well: {others}"))
+            console.print(cell(f"{each.star_id}: {_times(each)}"))
     for sequence_id in found.left_out:
         console.print(cell(f"{sequence_id}: its light curves cannot be read"))
     if found.stars:
@@ -144,16 +150,27 @@ def _print(found: Search) -> None:
         )
 
 
-def _row(star: FoundStar) -> tuple[str, ...]:
+def _times(star: FoundStar) -> str:
     found = star.candidate
-    return (
-        f"{star.g:.2f}",
-        "" if found.period is None else f"{found.period:.4f}",
-        f"{found.epoch - 2_400_000:.3f}",
-        f"{found.hours:.1f}",
-        f"{1000 * found.depth:.1f}±{1000 * found.depth_error:.1f}",
-        f"{found.snr:.1f}",
-        str(len(found.transits)),
-        "" if math.isnan(found.odd_even_sigma) else f"{found.odd_even_sigma:.1f}",
-        str(len(found.neighbours)),
-    )
+    moment = moment_of(found.epoch, star.ra, star.dec)
+    told = f"{moment:%Y-%m-%d %H:%M} UTC, " if moment else ""
+    told = f"middle {told}BJD_TDB {found.epoch:.4f}"
+    if found.alternatives:
+        others = ", ".join(f"{period:.4f}" for period in found.alternatives)
+        told += f"; periods that fit as well: {others}"
+    return told
+
+
+def _row(star: FoundStar) -> dict[str, str]:
+    found = star.candidate
+    odd = found.odd_even_sigma
+    return {
+        "G": f"{star.g:.2f}",
+        "hours": f"{found.hours:.1f}",
+        "depth": f"{1000 * found.depth:.1f}±{1000 * found.depth_error:.1f}",
+        "S/N": f"{found.snr:.1f}",
+        "seen": str(len(found.transits)),
+        "near": str(len(found.neighbours)),
+        "period": "" if found.period is None else f"{found.period:.4f}",
+        "odd": "" if math.isnan(odd) else f"{odd:.1f}",
+    }

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from deployments.services.models import Problem
+from deployments.services.places import PLOTS
 from deployments.services.search_routes import CSV, SequenceId
 from deployments.services.star_curves import Summaries, Transits
 from deployments.services.state import Services
@@ -189,7 +190,9 @@ def light_curve_router(services: Services, summaries: Summaries, searches: Trans
         from panoptes.network.svg import as_file
 
         curve = star_of(site, sequence_id, star_id).curve(channel)
-        return Response(as_file(light_curve_plot(curve)), media_type="image/svg+xml")
+        with PLOTS.taken():
+            drawn = light_curve_plot(curve)
+        return Response(as_file(drawn), media_type="image/svg+xml")
 
     @router.get(
         f"{STAR}/aavso-extended.txt",
@@ -201,11 +204,12 @@ def light_curve_router(services: Services, summaries: Summaries, searches: Trans
     ) -> StreamingResponse:
         """The colours of the star in the AAVSO's extended format, for WebObs."""
         found = star_of(site, sequence_id, star_id)
-        return _report(
-            lambda: extended_report(found.curves, Reporter(observer, software), name=name or None),
-            found,
-            "extended",
-        )
+
+        def report() -> Iterator[str]:
+            reporter = Reporter(observer, software, found.is_simulated)
+            return extended_report(found.curves, reporter, name=name or None)
+
+        return _report(report, found, "extended")
 
     @router.get(
         f"{STAR}/aavso-exoplanet.txt",
@@ -234,7 +238,8 @@ def light_curve_router(services: Services, summaries: Summaries, searches: Trans
                 priors=priors.strip(),
                 notes=notes.strip(),
             )
-            return exoplanet_report(curve, Reporter(observer, software), transit)
+            reporter = Reporter(observer, software, found.is_simulated)
+            return exoplanet_report(curve, reporter, transit)
 
         return _report(report, found, "exoplanet")
 

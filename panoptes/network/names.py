@@ -21,6 +21,8 @@ from panoptes.network.errors import BadInput
 from panoptes.network.file_types import BY_SUFFIX, FILE_TYPES, FILM, IMAGES, PICTURE, FileType
 from panoptes.network.image_types import ImageType, image_type_of_field
 
+SIMULATED = "PANOPTES simulator"
+"""`ORIGIN` of simulated headers, and so the `project` of their observations."""
 MAX_NAME_BYTES = 1024
 """Cloud Storage's limit on an object name, https://cloud.google.com/storage/docs/objects#naming"""
 
@@ -191,6 +193,12 @@ def _is_camera(text: str) -> bool:
         and not text.casefold().endswith(PASSING_SUFFIXES)
         and f"{text}/" not in _ABOVE_FIELDS
     )
+
+
+def unit_of(name: str) -> str | None:
+    """The unit below whose folder a file lies, whatever the rest of its name says."""
+    found = re.match(rf"{_UNIT}/", name, re.ASCII)
+    return found["unit"] if found else None
 
 
 def parse_upload(name: str) -> UploadName:

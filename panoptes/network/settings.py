@@ -99,6 +99,7 @@ class NetworkSettings(BaseModel):
     lease_seconds: float = Field(
         120.0,
         ge=2,
+        le=86_400,
         description="How long a run that fell silent keeps others from its observation.",
     )
     stall_seconds: float = Field(

@@ -116,18 +116,26 @@ def _file(path: str, kind: str) -> Path:
 
 
 def _relinked(page: str, found: dict[str, tuple[str, bytes]], here: Path) -> str:
+    lost = 0
+    main = page.index("<main")
+
     def changed(link: re.Match[str]) -> str:
+        nonlocal lost
         if not unescape(link["address"]).startswith("/"):
             return link[0]
         path = _path(link["address"])
         if path not in found:
+            lost += link["name"] == "href" and link.start() > main
             return ""
         target = os.path.relpath(_file(path, found[path][0]), here)
         fragment = unescape(link["address"]).partition("#")[2]
         address = quote(target) + (f"#{fragment}" if fragment else "")
         return f' {link["name"]}="{escape(address)}"'
 
-    page = _ASKS.sub("", _LINK.sub(changed, page))
+    page = _LINK.sub(changed, _ASKS.sub("", page))
     made = f"A copy of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, of some pages. All of them, "
     made += "the search among them, are shown by panoptes-network serve."
+    if lost:
+        links = "1 link" if lost == 1 else f"{lost} links"
+        made += f" {links} of this page lead to others, and are plain text here."
     return _MAIN.sub(lambda main: f'{main[0]}<p class="quiet">{made}</p>', page, count=1)

@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 from markupsafe import Markup
 
+from deployments.services.places import PLOTS
+
 Key = TypeVar("Key", bound=Hashable)
 Shown = TypeVar("Shown")
 
@@ -24,7 +26,17 @@ class Drawn(Generic[Key, Shown]):
         self._drawn: OrderedDict[Key, tuple[Shown, Future[list[Markup]]]] = OrderedDict()
 
     def of(self, key: Key, shown: Shown, draw: Callable[[], list[Markup]]) -> list[Markup]:
-        """What `draw` gave the last time that `key` showed this. Raises what it raises."""
+        """What `draw` gave the last time that `key` showed this. Raises what it raises, and
+        TransientError where too many wait for plots."""
+        with self._lock:
+            ready = self._drawn.get(key)
+            if ready is not None and ready[0] == shown and ready[1].done():
+                self._drawn.move_to_end(key)
+                return ready[1].result()
+        with PLOTS.taken():
+            return self._made(key, shown, draw)
+
+    def _made(self, key: Key, shown: Shown, draw: Callable[[], list[Markup]]) -> list[Markup]:
         with self._lock:
             known = self._drawn.pop(key, None)
             is_new = known is None or known[0] != shown

@@ -11,8 +11,10 @@ from markupsafe import Markup
 from deployments.services.pages.drawn import Drawn
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.pages import Pages
+from deployments.services.places import PLOTS
 from deployments.services.star_curves import Summaries, Transits
 from deployments.services.state import Services
+from panoptes.network.light_curves.barycentre import moment_of
 from panoptes.network.light_curves.plots import (
     CHANNEL_WORDS,
     COLOURS,
@@ -101,6 +103,7 @@ def light_curve_pages_router(
             curves=list(zip(ordered, plots, strict=True)),
             channel_words=CHANNEL_WORDS,
             history=_history(site, star_id),
+            is_simulated=found.is_simulated,
         )
 
     @router.get("/stars/{star}")
@@ -132,9 +135,10 @@ def light_curve_pages_router(
         request: Request, found: Search, *, title: str, back: tuple[str, str], curves: str | None
     ) -> Response:
         shown = found.found[:CANDIDATES_ON_A_PAGE]
-        plots = [
-            Markup(folded_plot(each.candidate, f"transit-{at}")) for at, each in enumerate(shown)
-        ]
+        with PLOTS.taken():
+            plots = [
+                Markup(folded_plot(each.candidate, f"transit-{n}")) for n, each in enumerate(shown)
+            ]
         return pages.render(
             request,
             "transits.html",
@@ -144,6 +148,7 @@ def light_curve_pages_router(
             search=found,
             shown=list(zip(shown, plots, strict=True)),
             channel_words=CHANNEL_WORDS,
+            moment_of=moment_of,
         )
 
     return router

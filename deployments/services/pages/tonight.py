@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.catalog.catalog import Condition, Query, Stored
 from panoptes.network.documents import File, GeoPoint
 from panoptes.network.ingest.lag import IN_ALL, lag_of, percentile
 from panoptes.network.names import parse_time
+from panoptes.network.nights import unrouted
 from panoptes.network.nighttime import night_of
 from panoptes.network.search import all_units
 from panoptes.network.site import Site
@@ -44,8 +45,12 @@ class Glance:
     trouble: tuple[str, ...]
     refused_night: str | None
     """Whose page lists the newest file of the last day that is in quarantine."""
+    has_nameless: bool
+    """Whether one of the last day is in quarantine whose name says no night."""
     night: str
     """That which is going on where it stands, or comes next: YYYY-MM-DD."""
+    last_night: str | None
+    """Of its last image."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,27 @@ def glance(site: Site, unit: Stored, now: datetime, silent: str | None = None) -
     safety = safety_of(unit.fields, now)
     place = unit.fields.get("location")
     longitude = place.longitude if isinstance(place, GeoPoint) else None
+    image = last_image(site, unit.key)
+    last_night = image.fields.get("night") if image else None
+    refused = [e.fields.get("sequence_id") for e in files if _is_refused(e, now)]
     return Glance(
         unit_id=unit.key,
         name=_own_name(unit),
         is_registered=is_registered(unit),
         is_resting=unit.fields.get("status") == RESTING,
         heard=heard,
-        image=last_image(site, unit.key),
+        image=image,
         lag=_lag(files),
         safety=safety,
-        trouble=tuple(_trouble(files, safety, now, silent)),
-        refused_night=_refused_night(files, now, longitude),
+        trouble=(
+            *([] if silent is None else [silent]),
+            *safety.reasons,
+            *_trouble(site, unit.key, files, now),
+        ),
+        refused_night=_refused_night(refused, longitude),
+        has_nameless=bool(refused) and bool(unrouted(site.catalog, unit.key, now - _RECENT)),
         night=night_of(now, longitude),
+        last_night=last_night if isinstance(last_night, str) else None,
     )
 
 
@@ -97,12 +111,14 @@ def _own_name(unit: Stored) -> str | None:
     return None if says_no_more else str(name)
 
 
-def _refused_night(files: list[Stored], now: datetime, longitude: float | None) -> str | None:
-    for each in files:
-        if each.fields.get("outcome") == "quarantined" and _is_recent(each, now):
-            with suppress(ValueError):
-                began = parse_time(str(each.fields.get("sequence_id")).rpartition("_")[2])
-                return night_of(began, longitude)
+def _is_refused(file: Stored, now: datetime) -> bool:
+    return file.fields.get("outcome") == "quarantined" and _is_recent(file, now)
+
+
+def _refused_night(sequence_ids: list[object], longitude: float | None) -> str | None:
+    for each in sequence_ids:
+        with suppress(ValueError):
+            return night_of(parse_time(str(each).rpartition("_")[2]), longitude)
     return None
 
 
@@ -129,22 +145,33 @@ def _lag(files: list[Stored]) -> float | None:
     return percentile(known, 0.5) if known else None
 
 
-def _trouble(
-    files: list[Stored], safety: Safety, now: datetime, silent: str | None
-) -> Iterator[str]:
-    if silent is not None:
-        yield silent
-    yield from safety.reasons
-    recent = [each.fields for each in files if _is_recent(each, now)]
-    for outcome, one, many in (
-        ("quarantined", "a file of the last day is in quarantine", "files are in quarantine"),
-        ("failed", "a file of the last day could not be taken", "files could not be taken"),
-    ):
-        count = sum(each.get("outcome") == outcome for each in recent)
-        if count == 1:
-            yield one
-        elif count:
-            yield f"{count} of the last {len(recent)} {many}"
+def _trouble(site: Site, unit_id: str, files: list[Stored], now: datetime) -> Iterator[str]:
+    recent = [each.fields.get("outcome") for each in files if _is_recent(each, now)]
+    if "quarantined" in recent:
+        count = _quarantined(site, unit_id)
+        yield (
+            "a file of the last day is in quarantine"
+            if count == 1
+            else f"{count} files are in quarantine, some of them of the last day"
+        )
+    failed = recent.count("failed")
+    if failed == 1:
+        yield "a file of the last day could not be taken"
+    elif failed:
+        yield f"{failed} of the last {len(recent)} files could not be taken"
+
+
+def _quarantined(site: Site, unit_id: str) -> int:
+    """How many files of a unit are in quarantine, whatever their names say of their time."""
+    count = 0
+    for separator, following in (("/", "0"), ("_", "`")):  # what follows each in the order of names
+        where: list[Condition] = [
+            ("outcome", "==", "quarantined"),
+            ("name", ">=", f"{unit_id}{separator}"),
+            ("name", "<", f"{unit_id}{following}"),
+        ]
+        count += int(site.catalog.aggregate(Query("files", where))["count"])
+    return count
 
 
 def _is_recent(file: Stored, now: datetime) -> bool:

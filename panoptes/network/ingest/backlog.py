@@ -9,9 +9,10 @@ from functools import cache, partial
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from panoptes.network.catalog.catalog import Query, Stored
+from panoptes.network.catalog.catalog import Condition, Query, Stored
 from panoptes.network.documents import File
 from panoptes.network.ingest.allowance import is_spent
+from panoptes.network.ingest.lease import MOST_AHEAD, leases_over
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
 from panoptes.network.ingest.rest import seconds_left
@@ -203,7 +204,9 @@ def is_old(sequence_id: str, moment: datetime, live_nights: int) -> bool:
 
 def held(site: Site) -> set[str]:
     """Observations that a live run is at work on."""
-    query = Query("leases", where=[("expires", ">", now())])
+    moment = now()
+    within: list[Condition] = [("expires", ">", moment), ("expires", "<=", moment + MOST_AHEAD)]
+    query = Query("leases", where=within)
     return {stored.key for stored in site.catalog.query(query)}
 
 
@@ -212,10 +215,7 @@ def abandoned(site: Site) -> set[str]:
 
     Those that are owed for longest, where there are many.
     """
-    query = Query(
-        "leases", where=[("expires", "<=", now())], order_by=[("expires", "asc")], limit=MOST_OWED
-    )
-    return {stored.key for stored in site.catalog.query(query) if _readable(stored)}
+    return {each.key for each in leases_over(site.catalog, MOST_OWED) if _readable(each)}
 
 
 def fallen_quiet(site: Site, *, busy: set[str]) -> list[ObservationName]:

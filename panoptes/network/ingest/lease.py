@@ -18,11 +18,14 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from panoptes.network.catalog.catalog import Catalog, Conflict, Fields, modify
+from panoptes.network.catalog.catalog import Catalog, Conflict, Fields, Query, Stored, modify
 from panoptes.network.errors import TransientError
 from panoptes.network.ingest.ledger import now
 from panoptes.network.ingest.retries import keep_trying
 
+MOST_AHEAD = timedelta(days=2)
+"""An expiry that is further ahead was written under a clock that was wrong, and holds nobody off:
+a machine that comes up without the time may be years ahead. `lease_seconds` is a day at most."""
 _PROC = Path("/proc")
 
 
@@ -54,8 +57,21 @@ def is_held(catalog: Catalog, key: str) -> bool:
     stored = catalog.get("leases", key)
     if stored is None or has_died(str(stored.fields.get("holder", ""))):
         return False
-    expires = stored.fields.get("expires")
-    return isinstance(expires, datetime) and expires > now()
+    return not is_over(stored.fields, now())
+
+
+def is_over(lease: Fields, moment: datetime) -> bool:
+    """Whether a lease holds nobody off any more."""
+    expires = lease.get("expires")
+    return not (isinstance(expires, datetime) and moment < expires <= moment + MOST_AHEAD)
+
+
+def leases_over(catalog: Catalog, most: int) -> list[Stored]:
+    """What is owed: leases that are over and were not given back, the oldest first."""
+    moment = now()
+    past = Query("leases", [("expires", "<=", moment)], [("expires", "asc")], limit=most)
+    ahead = Query("leases", [("expires", ">", moment + MOST_AHEAD)], limit=most)
+    return [*catalog.query(past), *catalog.query(ahead)]
 
 
 def _machine() -> str:
@@ -118,11 +134,7 @@ class Lease:
             moment, before = now(), fields or {}
             # It may be ours already: the answer was lost.
             is_ours = before.get("holder") == self.holder
-            mine = (
-                is_ours
-                or before.get("expires", moment) <= moment
-                or has_died(str(before.get("holder", "")))
-            )
+            mine = is_ours or is_over(before, moment) or has_died(str(before.get("holder", "")))
             if not mine:
                 return {"again": True} if leave_word else None
             taken = {} if is_ours else {"holder": self.holder, "taken": moment, "again": False}

@@ -23,7 +23,7 @@ from panoptes.network.ingest.cases import case_id_of, with_history
 from panoptes.network.ingest.lag import NO_RUN, RunTimes
 from panoptes.network.ingest.outcome import Derived
 from panoptes.network.ingest.reading_back import checksum_of, holds
-from panoptes.network.names import display_name, document_key
+from panoptes.network.names import display_name, document_key, unit_of
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
@@ -165,7 +165,7 @@ def _new_entry(source: Source) -> File:
     return File(
         name=display_name(source.name),
         file_type=upload.file_type.value if upload else None,
-        unit_id=upload.sequence.unit_id if upload else None,
+        unit_id=upload.sequence.unit_id if upload else unit_of(source.name),
         camera_id=upload.sequence.camera_id if upload else None,
         sequence_id=upload.sequence_id if upload else None,
         image_id=upload.image_id if upload else None,

@@ -33,6 +33,7 @@ FILTERS = {"R": "TR", "G": "TG", "B": "TB"}
 """What the AAVSO calls the colours of a camera's mask."""
 UNFILTERED = "CV"
 NOTES = "fitted under the Bayer mask; zero point of Gaia DR3 G from the field's stars"
+SIMULATED_NOTES = "SIMULATED, not observed: not for the AAVSO's database"
 _CODE = re.compile(r"[A-Z0-9]{2,5}")
 _NAME = re.compile(r"[ -~]+")
 _ABSENT = "na"
@@ -49,6 +50,8 @@ class Reporter:
     observer: str
     """The code that the AAVSO gave the observer."""
     software: str
+    is_simulated: bool = False
+    """Whether no telescope saw the star: each report says so."""
 
     def __post_init__(self) -> None:
         if not _CODE.fullmatch(self.observer):
@@ -110,7 +113,7 @@ def _extended(curves: Sequence[LightCurve], reporter: Reporter, name: str) -> It
             "AMASS": _airmass(curve.airmass[at], LENGTHS["AMASS"]),
             "GROUP": str(group),
             "CHART": "Gaia DR3",
-            "NOTES": NOTES,
+            "NOTES": SIMULATED_NOTES if reporter.is_simulated else NOTES,
         }
         if all(len(value) <= LENGTHS[key] for key, value in fields.items()):
             yield f"{','.join(fields.values())}\n"
@@ -154,6 +157,8 @@ def exoplanet_report(curve: LightCurve, reporter: Reporter, transit: Transit) ->
             raise Unreportable(f"the {what} hold what is no ASCII on one line: write them anew")
     if not 0 < transit.exposure_seconds < 86400:
         raise Unreportable("the exposure time is to be given in seconds, above 0")
+    if curve.channel not in (COMBINED, *FILTERS):
+        raise Unreportable("the AAVSO knows no filter for this channel")
     good = _is_good(curve)
     if not good.any():
         raise Unreportable("the star has no good measurement in this channel")
@@ -169,6 +174,7 @@ def _exoplanet(
 ) -> Iterator[str]:
     import numpy as np
 
+    simulated = SIMULATED_NOTES if reporter.is_simulated else ""
     header = {
         "TYPE": "EXOPLANET",
         "OBSCODE": reporter.observer,
@@ -184,7 +190,7 @@ def _exoplanet(
         "FILTER": UNFILTERED if curve.channel == COMBINED else FILTERS[curve.channel],
         "DETREND_PARAMETERS": "AIRMASS",
         "MEASUREMENT_TYPE": "Rnflux",
-        "NOTES": transit.notes,
+        "NOTES": "; ".join(filter(None, (simulated, transit.notes))),
         "PRIORS": transit.priors,
         "RESULTS": "",
     }

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LIGHT_DAYS_PER_AU = 499.004783836 / 86400.0
 METRES_PER_AU = 149_597_870_700.0
+J2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
+"""JD 2451545."""
 WGS84 = 1
 """ERFA's number of the reference ellipsoid."""
 
@@ -107,3 +109,11 @@ def julian_dates(bjd: NDArray[np.float64], ra: float, dec: float) -> NDArray[np.
     # Of the year, 1.7 ms: TDB for TT.
     utc1, utc2 = erfa.taiutc(*erfa.tttai(whole, part))
     return np.where(known, utc1 + utc2, np.nan)
+
+
+def moment_of(bjd: float, ra: float, dec: float) -> datetime | None:
+    """When a star's light of this BJD_TDB came to the Earth, UTC; None for what is no time."""
+    import numpy as np
+
+    days = float(julian_dates(np.array([bjd]), ra, dec)[0])
+    return None if math.isnan(days) else J2000 + timedelta(days=days - 2_451_545.0)

@@ -37,10 +37,14 @@ def fits_file(curves: Sequence[LightCurve], *, software: str) -> bytes:
     header["OBJECT"] = _card(_name(first)), "the star"
     header["LABEL"] = _card(_name(first)), "the star, as lightkurve shows it"
     header["STARID"] = _card(first.star_id), "source_id of Gaia DR3, or the operator's"
-    header["RA_OBJ"] = first.ra, "[deg] ICRS"
-    header["DEC_OBJ"] = first.dec, "[deg] ICRS"
-    if math.isfinite(first.g):
-        header["GAIAMAG"] = first.g, "[mag] G of the catalogue"
+    known = {
+        "RA_OBJ": (first.ra, "[deg] ICRS"),
+        "DEC_OBJ": (first.dec, "[deg] ICRS"),
+        "GAIAMAG": (first.g, "[mag] G of the catalogue"),
+    }
+    for name, (value, words) in known.items():
+        if math.isfinite(value):
+            header[name] = value, words
     ordered = sorted(curves, key=lambda each: each.channel != COMBINED)
     tables = [_table(each) for each in ordered]
     file = io.BytesIO()
@@ -78,7 +82,7 @@ def _table(curve: LightCurve) -> BinTableHDU:
     )
     table = fits.BinTableHDU.from_columns(
         [fits.Column(name, form, unit, array=values) for name, form, unit, values in columns],
-        name=f"LIGHTCURVE_{curve.channel.upper()}",
+        name=_card(f"LIGHTCURVE_{curve.channel.upper()}"),
     )
     header = table.header
     header["CHANNEL"] = _card(curve.channel), "colour of the camera's mask, or all"

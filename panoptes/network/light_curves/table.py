@@ -25,6 +25,23 @@ ORDER = 12
 STARS_A_GROUP = 64
 COMBINED = "all"
 """The channel of all colours together."""
+MOST_CHANNELS = 4
+MOST_ROWS, MOST_ROWS_A_GROUP = 10_000_000, 2_000_000
+"""Of a file, and of a row group, which is in memory at once with half a kilobyte a row. What we
+write has at most 8 million (`MOST_POINTS` of `processing.process`)."""
+MOST_BYTES_A_GROUP = 1 << 29
+"""Unpacked."""
+PLAUSIBLE: Mapping[str, tuple[float, float]] = {
+    "ra": (0, 360),
+    "dec": (-90, 90),
+    "g": (-30, 60),
+    "time": (2_400_000, 2_500_000),  # 1858 to 2132
+    "airmass": (0, 1e3),
+    **dict.fromkeys(("mag", "mag_epd", "mag_protected"), (-99, 99)),
+    "error": (1e-7, 99),
+    **dict.fromkeys(("x", "y"), (-1e6, 1e6)),
+}
+"""What lies beyond is damage, and read as not known: no plot, search or form has to meet it."""
 
 COLUMNS: Mapping[str, str] = {
     "star_id": "Gaia DR3's source_id, or the operator's own id, as text",
@@ -201,19 +218,30 @@ class LightCurveFile:
 
         try:
             self._parquet = parquet.ParquetFile(file)
-        except (pyarrow.ArrowInvalid, OSError) as error:
+            own, wanted = self._parquet.schema_arrow, _schema()
+            names = own.names
+        except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
             raise NotTheNetworks(f"this is no Parquet file that can be read: {error}") from error
-        own, wanted = self._parquet.schema_arrow, _schema()
-        if missing := set(COLUMNS) - set(own.names):
+        if missing := set(COLUMNS) - set(names):
             raise NotTheNetworks(f"it has no column {', '.join(sorted(missing))}")
+        if twice := [name for name in COLUMNS if names.count(name) > 1]:
+            raise NotTheNetworks(f"it has more than one column {', '.join(twice)}")
         if odd := [name for name in COLUMNS if own.field(name).type != wanted.field(name).type]:
             raise NotTheNetworks(f"its columns {', '.join(odd)} are of another type")
+        leaves = self._parquet.metadata.schema
+        paths = [leaves.column(at).path for at in range(len(leaves))]
+        self._star_column = paths.index("star_id")
+        if not 0 <= self.rows <= MOST_ROWS:
+            raise NotTheNetworks(f"it has {self.rows:,} rows, more than the network writes")
 
     @cached_property
     def about(self) -> dict[str, str]:
         """What it was made of and by."""
         found = self._parquet.schema_arrow.metadata or {}
-        return {key.decode(): value.decode() for key, value in found.items()}
+        return {
+            key.decode(errors="replace"): value.decode(errors="replace")
+            for key, value in found.items()
+        }
 
     @property
     def rows(self) -> int:
@@ -230,14 +258,29 @@ class LightCurveFile:
         """Raises NotTheNetworks for what is damaged."""
         import pyarrow
 
+        self._check_size(groups)
         try:
             rows = self._parquet.read_row_groups(list(groups), columns=list(columns))
             rows.validate(full=True)
-        except (pyarrow.ArrowException, OSError) as error:
+        except (pyarrow.ArrowException, OSError, MemoryError) as error:
             raise NotTheNetworks(f"it is damaged: {error}") from error
         if empty := [name for name in columns if rows[name].null_count]:
             raise NotTheNetworks(f"its columns {', '.join(empty)} have gaps")
+        for name in PLAUSIBLE.keys() & set(columns):
+            rows = _plausible(rows, name)
         return rows
+
+    def _check_size(self, groups: Sequence[int]) -> None:
+        """Before a group is unpacked: a few bytes may stand for a billion equal rows."""
+        about = [self._parquet.metadata.row_group(group) for group in groups]
+        rows = sum(each.num_rows for each in about)
+        size = sum(
+            each.column(at).total_uncompressed_size
+            for each in about
+            for at in range(each.num_columns)
+        )
+        if rows > MOST_ROWS_A_GROUP or size > MOST_BYTES_A_GROUP:
+            raise NotTheNetworks(f"{rows:,} rows of {size:,} bytes belong together")
 
     def star(self, star_id: str, channel: str | None = None) -> list[LightCurve]:
         """The light curves of a star, by channel, or of one channel; none where it has none."""
@@ -249,14 +292,34 @@ class LightCurveFile:
         rows = self._read(groups)
         rows = rows.filter(pc.equal(rows["star_id"], star_id))
         names = rows["channel"].unique().to_pylist()
+        if len(names) > MOST_CHANNELS:
+            raise NotTheNetworks(f"a star has {len(names)} channels")
         wanted = [name for name in names if channel is None or name == channel]
         return [_curve(rows.filter(pc.equal(rows["channel"], name))) for name in wanted]
 
     def _may_hold(self, group: int, star_id: str) -> bool:
-        statistics = self._parquet.metadata.row_group(group).column(0).statistics
+        column = self._parquet.metadata.row_group(group).column(self._star_column)
+        statistics = column.statistics
         if statistics is None or not statistics.has_min_max:
             return True
-        return bool(statistics.min <= star_id <= statistics.max)
+        try:
+            return bool(statistics.min <= star_id <= statistics.max)
+        except (UnicodeDecodeError, TypeError):  # damaged: the rows themselves tell
+            return True
+
+
+def _plausible(rows: pyarrow.Table, name: str) -> pyarrow.Table:
+    """With NaN for what lies beyond `PLAUSIBLE`."""
+    import pyarrow
+    import pyarrow.compute as pc
+
+    low, high = PLAUSIBLE[name]
+    values = rows[name]
+    within = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
+    if pc.all(within).as_py() is not False:
+        return rows
+    known = pc.if_else(within, values, pyarrow.scalar(math.nan, values.type))
+    return rows.set_column(rows.column_names.index(name), name, known)
 
 
 def _curve(rows: pyarrow.Table) -> LightCurve:

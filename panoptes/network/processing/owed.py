@@ -7,10 +7,11 @@ of the observation again, as if it had just become complete.
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from panoptes.network.catalog.catalog import Conflict, Fields, Query, modify
+from panoptes.network.catalog.catalog import Conflict, Fields, modify
 from panoptes.network.ingest.backlog import MOST_OWED
+from panoptes.network.ingest.lease import leases_over
 from panoptes.network.ingest.ledger import now
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
@@ -18,6 +19,8 @@ from panoptes.network.site import Site
 MOST_LOST = 3
 """Runs that may die of one observation before it is left to people."""
 _PREFIX = "process "
+_CLOCKS = timedelta(minutes=10)
+"""By which clocks of machines may differ."""
 
 log = safe_log(__name__)
 
@@ -30,16 +33,15 @@ def lease_of(sequence_id: str) -> str:
 def has_news(observation: Fields) -> bool:
     """Whether files have come since light curves were made, or none were made."""
     processed, last = observation.get("processed"), observation.get("last_arrival")
-    if not isinstance(processed, datetime):
-        return True
+    if not isinstance(processed, datetime) or processed > now() + _CLOCKS:
+        return True  # or made under a clock that was wrong: when, nobody knows
     return isinstance(last, datetime) and last > processed
 
 
 def tell_again(site: Site) -> int:
     """Have Prefect told again of observations whose run died; gives of how many."""
-    query = Query("leases", [("expires", "<=", now())], [("expires", "asc")], limit=MOST_OWED)
     told = 0
-    for stored in list(site.catalog.query(query)):
+    for stored in leases_over(site.catalog, MOST_OWED):
         if not stored.key.startswith(_PREFIX):
             continue
         sequence_id = stored.key.removeprefix(_PREFIX)

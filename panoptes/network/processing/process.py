@@ -12,7 +12,7 @@ import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from panoptes.network.catalog.catalog import Fields, modify
 from panoptes.network.errors import ConfigurationError, TransientError
@@ -93,7 +93,7 @@ def process(
     observation = site.catalog.get("observations", sequence.sequence_id)
     if observation is None:
         raise CannotProcess(f"the catalogue has no observation {sequence.sequence_id}")
-    moment = moment or datetime.now(UTC)
+    moment = moment or _moment_after(observation.fields)
 
     def looked_at() -> None:
         progressed()
@@ -137,6 +137,13 @@ def process(
         stars=documented,
         left_out=sorted(left, key=lambda each: each.image_id),
     )
+
+
+def _moment_after(observation: Fields) -> datetime:
+    """Now; later than the last light curves of a clock that was ahead, so that these are the
+    newest."""
+    moment, last = datetime.now(UTC), observation.get("processed")
+    return max(moment, last + timedelta(microseconds=1)) if isinstance(last, datetime) else moment
 
 
 def measurements_store(site: Site) -> ObjectStore:

@@ -15,7 +15,7 @@ from panoptes.network.light_curves.table import (
     NotTheNetworks,
     StoredObject,
 )
-from panoptes.network.names import parse_sequence_id
+from panoptes.network.names import SIMULATED, parse_sequence_id
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
@@ -98,6 +98,11 @@ class Star:
                 return each
         channels = ", ".join(each.channel for each in self.curves)
         raise NotFound(f"the star was not measured in {channel!r}: choose one of {channels}")
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether no telescope saw it."""
+        return self.stored.observation.get("project") == SIMULATED
 
     @property
     def exposure_seconds(self) -> float:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from panoptes.network.fits.plain import CardTuple
+from panoptes.network.names import SIMULATED
 from panoptes.network.simulator.canon_writer import Settings
 
 Generation: TypeAlias = Literal["old", "new"]
@@ -221,7 +222,7 @@ def _old(exposure: Exposure, sky: Moment) -> list[CardTuple]:
         ("CREATOR", "POCSv0.1.1", "POCS Software version"),
         ("INSTRUME", exposure.camera_id, "Camera ID"),
         ("OBSERVER", exposure.unit_id, "PANOPTES Unit ID"),
-        ("ORIGIN", "Project PANOPTES", ""),
+        ("ORIGIN", SIMULATED, ""),
     ]
 
 
@@ -269,6 +270,6 @@ def _new(exposure: Exposure, sky: Moment) -> list[CardTuple]:
         ("CREATOR", "POCSv0.7.8", "POCS Software version"),
         ("INSTRUME", exposure.camera_id, "Camera ID"),
         ("OBSERVER", f"PANOPTES {exposure.unit_id}", "PANOPTES Unit ID"),
-        ("ORIGIN", "Project PANOPTES", ""),
+        ("ORIGIN", SIMULATED, ""),
         ("TAGS", "", "Comma-separated tags"),
     ]

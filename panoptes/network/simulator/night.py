@@ -78,6 +78,11 @@ class Night:
         of_cameras = self.cameras * (2 * self.images + 2)
         return self.units * self.observations * (of_cameras + (3 if self.oddities else 0))
 
+    @property
+    def seconds(self) -> float:
+        """From the first observation's begin to the last one's end."""
+        return self.observations * self._longest
+
     def send(self, sink: Sink | Path) -> list[Sent]:
         """Send everything to a callable, or into a folder, whole under its final name.
 
@@ -154,8 +159,13 @@ class Night:
         """Seconds from one exposure to the next."""
         return self.exposure + self.pause
 
+    @property
+    def _longest(self) -> float:
+        """Seconds of an observation, with its oddities."""
+        return (self.images + 2) * self._step + 60
+
     def _field(self, unit: int, observation: int, camera: int) -> ObservedSky:
-        longest = (self.images + 2) * self._step + 60
+        longest = self._longest
         began = self.start + timedelta(seconds=observation * longest + 17 * unit)
         site = SITES[unit % len(SITES)]
         ended = began + timedelta(seconds=longest)

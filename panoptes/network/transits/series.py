@@ -68,7 +68,7 @@ def _binned(time: Floats, mag: Floats, error: Floats) -> Night:
     when = np.bincount(place, weight * time)[full] / total
     level = np.bincount(place, weight * (mag - middle))[full] / total
     used = weight > 0
-    rest = (mag - middle - level[np.searchsorted(full, place)])[used] / error[used]
+    rest = (mag[used] - middle - level[np.searchsorted(full, place[used])]) / error[used]
     freedom = max(1, int(used.sum()) - len(full))
     wider = max(1.0, math.sqrt(float((rest**2).sum()) / freedom))
     return Night(when, level, wider / np.sqrt(total))

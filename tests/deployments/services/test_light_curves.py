@@ -16,6 +16,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from panoptes.network.catalog.catalog import modify
+from panoptes.network.simulator.headers import header_cards
+from panoptes.network.simulator.night import Night
 from panoptes.network.site import Site
 from panoptes.network.storage.folder import FolderStore
 from tests.archives import OTHER, SEQUENCE_ID
@@ -193,3 +196,23 @@ def as_bytes(table: pyarrow.Table) -> bytes:
     file = io.BytesIO()
     parquet.write_table(table, file)
     return file.getvalue()
+
+
+def test_a_simulated_star_is_said_to_be_one(tmp_path: Path) -> None:
+    site = measured_archive(tmp_path / "archive")
+    asked = {"observer": "ABC"}
+    with served(site) as client:
+        assert "SIMULATED" not in client.get(f"{OWN}/aavso-extended.txt", params=asked).text
+        assert "simulated" not in client.get(OWN, headers=BROWSER).text
+        said = {"project": header_of_simulator("ORIGIN")}
+        modify(site.catalog, "observations", SEQUENCE_ID, lambda _: said)
+        assert "SIMULATED" in client.get(f"{OWN}/aavso-extended.txt", params=asked).text
+        assert "simulated" in client.get(OWN, headers=BROWSER).text
+
+
+def header_of_simulator(card: str) -> str:
+    """What the units of the demo write."""
+    night = Night(images=1, cameras=1, oddities=False, frame_size="small")
+    sky = night.sky(0, 0, 0)
+    cards = {each[0]: each[1] for each in header_cards(sky.told(sky.expose(0)), "new")}
+    return str(cards[card])

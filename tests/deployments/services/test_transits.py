@@ -42,6 +42,12 @@ def test_a_nights_transit_leads_to_the_stars_curve(client: httpx.Client) -> None
     assert (found["star_id"], found["candidate"]["period"]) == (season.STAR, None)
     page = client.get(address, headers=BROWSER)
     assert f'href="/observations/{night}/light-curves/{season.STAR}"' in page.text
+    shown = re.sub(r"<[^>]*>", "", page.text)
+    assert re.search(r"2026-02-\d\d \d\d:\d\d UTC, BJD_TDB 24610\d\d\.\d{4}", shown)
+    assert re.search(r"of a box of \d\.\d hours", shown)
+    assert re.search(r"a trapezium of \d\.\d hours from first to last contact", shown)
+    assert 'href="#words"' in page.text
+    assert 'id="words"' in page.text
     listed = client.get(f"/observations/{night}/light-curves", headers=BROWSER)
     assert f'href="{address}"' in listed.text
 

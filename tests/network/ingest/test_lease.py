@@ -16,7 +16,15 @@ import pytest
 from panoptes.network.catalog.catalog import Catalog, Fields
 from panoptes.network.catalog.sqlite import SqliteCatalog
 from panoptes.network.errors import TransientError
-from panoptes.network.ingest.lease import Lease, alone, has_died, process_identity, take_when_free
+from panoptes.network.ingest.lease import (
+    Lease,
+    alone,
+    has_died,
+    is_held,
+    leases_over,
+    process_identity,
+    take_when_free,
+)
 from panoptes.network.ingest.ledger import now
 from tests.patience import PATIENT_SECONDS
 
@@ -286,3 +294,16 @@ def test_a_lease_may_be_taken_once_more_after_it_was_given_back(catalog: Catalog
     assert not _lease(catalog).take()
     lease.drop()
     assert catalog.get("leases", KEY) is None
+
+
+def test_a_lease_of_a_clock_that_was_years_ahead_holds_nobody_off_and_is_owed(
+    catalog: Catalog,
+) -> None:
+    dead = _lease(catalog)
+    assert dead.take()
+    _change(catalog, holder="another machine:1:1:x", expires=now() + timedelta(days=3650))
+    assert not is_held(catalog, KEY)
+    assert [each.key for each in leases_over(catalog, 10)] == [KEY]
+    assert _lease(catalog).take()
+    assert abs(_expiry(catalog) - now()) < timedelta(minutes=2)
+    assert leases_over(catalog, 10) == []

@@ -54,3 +54,5 @@ def test_what_was_made_since_the_last_file_need_not_be_made_again() -> None:
     assert has_news({"last_arrival": second})
     assert has_news({"last_arrival": second, "processed": first})
     assert not has_news({"last_arrival": first, "processed": second})
+    ahead = now() + timedelta(days=3650)  # of a machine that had come up without the time
+    assert has_news({"last_arrival": second, "processed": ahead})

@@ -186,3 +186,11 @@ def test_the_exposures_begin_is_told_by_date_obs_unless_the_cameras_clock_is_wro
 
 def _said(fields: Fields, _: Fields | None) -> Fields:
     return fields
+
+
+def test_light_curves_of_a_clock_that_was_ahead_do_not_stay_the_newest(ingested: Site) -> None:
+    ahead = process(ingested, SEQUENCE_ID, moment=datetime(2040, 1, 1, tzinfo=UTC))
+    after = process(ingested, SEQUENCE_ID)
+    observation = ingested.catalog.get("observations", SEQUENCE_ID)
+    assert observation is not None
+    assert observation.fields["measurements_path"] == after.path != ahead.path
