@@ -21,6 +21,7 @@ from panoptes.network.catalog.catalog import Fields
 from panoptes.network.catalog.values import number, text
 from panoptes.network.fits.plain import FitsImage, fits_bytes
 from panoptes.network.names import ObservationName, parse_sequence_id
+from panoptes.network.photometry.measurements import UNMASKED
 from panoptes.network.processing.exposures import (
     Exposure,
     FrameLost,
@@ -109,13 +110,13 @@ def _frames(
     site: Site, exposures: list[Exposure], left: list[LeftOut]
 ) -> Iterator[tuple[Exposure, NDArray[np.uint16], str]]:
     for exposure in exposures:
-        if not exposure.has_mask:
-            left.append(LeftOut(exposure.image_id, "its camera has no Bayer mask"))
-            continue
         try:
             pixels, pattern = frame_of(site, exposure)
         except FrameLost as lost:
             left.append(lost.left_out)
+            continue
+        if pattern == UNMASKED:
+            left.append(LeftOut(exposure.image_id, "its camera has no Bayer mask"))
         else:
             yield exposure, pixels, pattern
 

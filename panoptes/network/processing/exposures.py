@@ -163,12 +163,6 @@ def frame_of(site: Site, exposure: Exposure) -> tuple[NDArray[np.uint16], str]:
         raise FrameLost(exposure.image_id, "its archived file is missing") from None
     except (BadInput, Unreadable) as error:
         raise FrameLost(exposure.image_id, f"its archived file cannot be read: {error}") from error
-    if exposure.has_mask != (pattern != UNMASKED):
-        has = "a" if pattern != UNMASKED else "no"
-        why = (
-            f"its archived file is of a camera with {has} Bayer mask, and its observation says else"
-        )
-        raise FrameLost(exposure.image_id, why)
     return pixels, pattern
 
 
@@ -200,12 +194,25 @@ def _of_raw(site: Site, data: bytes) -> tuple[NDArray[np.uint16], str]:
 
 
 def solved_pixels(site: Site, exposure: Exposure) -> NDArray[np.uint16]:
-    """Those of `frame_of`, which also have to be of the shape that was solved."""
+    """Those of `frame_of`, which also have to be of the shape that was solved, and of a camera
+    with a mask or without, as the exposure has it."""
+    pixels, has_mask = _solved_frame(site, exposure)
+    if has_mask != exposure.has_mask:
+        raise FrameLost(exposure.image_id, _of_another_camera(has_mask))
+    return pixels
+
+
+def _solved_frame(site: Site, exposure: Exposure) -> tuple[NDArray[np.uint16], bool]:
     assert exposure.wcs is not None
-    pixels, _ = frame_of(site, exposure)
+    pixels, pattern = frame_of(site, exposure)
     if pixels.shape != exposure.wcs.shape:
         raise FrameLost(exposure.image_id, "its archived file is not the one that was solved")
-    return pixels
+    return pixels, pattern != UNMASKED
+
+
+def _of_another_camera(has_mask: bool) -> str:
+    has = "a" if has_mask else "no"
+    return f"its header is of a camera with {has} Bayer mask, and most of the others say else"
 
 
 def solved(
@@ -242,16 +249,20 @@ def solved(
 def readable(
     site: Site, exposures: list[Exposure], looked_at: Callable[[], None]
 ) -> tuple[list[Exposure], list[LeftOut]]:
-    """Solved exposures whose pixels are there, and the others. Raises TransientError."""
-    kept, left = [], []
+    """Solved exposures whose pixels are there, of a camera with a mask or without, as most of
+    them say: an observation says what its first image does, which may be wrong; and the others.
+    Raises TransientError."""
+    found: list[tuple[Exposure, bool]] = []
+    left = []
     for each in exposures:
         try:
-            solved_pixels(site, each)
-            kept.append(each)
+            found.append((each, _solved_frame(site, each)[1]))
         except FrameLost as lost:
             left.append(lost.left_out)
         looked_at()
-    return kept, left
+    most = 2 * sum(has_mask for _, has_mask in found) >= len(found)
+    left += [LeftOut(e.image_id, _of_another_camera(has)) for e, has in found if has != most]
+    return [replace(each, has_mask=most) for each, has_mask in found if has_mask == most], left
 
 
 def of_one_shape(exposures: list[Exposure]) -> tuple[list[Exposure], list[LeftOut]]:

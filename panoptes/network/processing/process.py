@@ -118,8 +118,9 @@ def process(
             measured = measure([_reader(site, each, looked_at) for each in frames], stars)
             break
         except FrameLost:
+            said = frames[0].has_mask
             frames, lost = readable(site, frames, looked_at)
-            if not lost:
+            if not lost and frames[0].has_mask == said:
                 raise TransientError("a frame could not be read, and then it could") from None
             left += lost
     curves = light_curves(measured)

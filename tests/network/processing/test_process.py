@@ -194,3 +194,17 @@ def test_light_curves_of_a_clock_that_was_ahead_do_not_stay_the_newest(ingested:
     observation = ingested.catalog.get("observations", SEQUENCE_ID)
     assert observation is not None
     assert observation.fields["measurements_path"] == after.path != ahead.path
+
+
+def test_an_observation_is_of_the_camera_that_most_of_its_frames_are_of(
+    tmp_path: Path,
+) -> None:
+    site = measured.ingested(tmp_path)
+    first = next(iter(site.catalog.query(Query("images", order_by=[("time", "asc")]))))
+    _, data = SKY.fits(SKY.expose(0))
+    unmasked = compress_fits(data.replace(b"'RGGB    '", b"'M       '")).data
+    (Path(site.settings.images) / str(first.fields["bucket_path"])).write_bytes(unmasked)
+    modify(site.catalog, "observations", SEQUENCE_ID, lambda _: {"camera_filter": "M"})
+    made = process(site, SEQUENCE_ID)
+    assert made.frames == FRAMES - 1
+    assert [each.image_id for each in made.left_out] == [first.key]
