@@ -27,10 +27,6 @@ pytest_plugins = (
     else []
 )
 
-# Each costs seconds to start. Tests that ask for the emulators run in one worker of
-# pytest-xdist; those that ask for a stack, which are a third of all work, by their folders.
-COSTLY_FIXTURES = ("prefect_stack", "emulators")
-
 ON_EMULATORS = {"firestore", "bucket", "google", "on_google"}
 """Parameters for which a fixture asks for emulators when it is set up."""
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
@@ -88,9 +84,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _group(item: pytest.Item) -> str | None:
     """What runs in one worker of pytest-xdist, since each would set it up anew."""
     fixtures = _fixtures(item)
-    for name in COSTLY_FIXTURES:
-        if name in fixtures:
-            return f"{name}-{item.path.parent.name}" if name == "prefect_stack" else name
+    if "prefect_stack" in fixtures:
+        # Two stacks, in two workers: together these tests take longer than all others.
+        room = item.path.relative_to(REPOSITORY / "tests").parts[0]
+        return f"prefect_stack-{'deployments' if room == 'deployments' else 'flows'}"
+    if "emulators" in fixtures:
+        return "emulators"
     if item.get_closest_marker("xdist_group"):
         return None
     parameters = item.callspec.params if hasattr(item, "callspec") else {}

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +18,8 @@ from prefect import flow
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.filesystems import LocalFileSystem
+from prefect.settings import PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK, temporary_settings
+from prefect.task_runners import ThreadPoolTaskRunner
 
 import tasks.ingest_image
 from blocks.network import PanoptesNetwork
@@ -271,33 +274,42 @@ def test_when_it_is_broken_off_what_is_in_the_works_ends_and_nothing_more_begins
     assert len(sites.waiting(site)) == 9 - crowd.begun
 
 
-WITH_RUNNER = """
+AS_A_JOB = """
 import sys
-from prefect import task_runners
+from prefect.task_runners import ProcessPoolTaskRunner
 from flows.ingest_observation import ingest_observation
-runner = getattr(task_runners, sys.argv[3])(max_workers=int(sys.argv[4]))
-flow = ingest_observation.with_options(task_runner=runner)
+flow = ingest_observation.with_options(task_runner=ProcessPoolTaskRunner(max_workers=2))
 print(flow(sys.argv[1], network=sys.argv[2], return_state=True).message)
 """
 
 
-@pytest.mark.parametrize("runner", [("ThreadPoolTaskRunner", "1"), ("ProcessPoolTaskRunner", "2")])
+def in_processes(name: str, stack: LocalStack) -> str:
+    """As a worker's job, whose settings are in its environment, and its processes' too."""
+    job = subprocess.run(
+        [sys.executable, "-c", AS_A_JOB, SEQUENCE_ID, name],
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return job.stdout.splitlines()[-1]
+
+
+def in_threads(name: str, _: LocalStack) -> str:
+    runner = cast(Any, ThreadPoolTaskRunner(max_workers=1))
+    by_one = ingest_observation.with_options(task_runner=runner)
+    return str(by_one(SEQUENCE_ID, network=name, return_state=True).message)
+
+
+@pytest.mark.parametrize("run", [in_threads, in_processes])
 def test_the_task_runner_is_the_deployments_choice(
-    tmp_path: Path, prefect_api: LocalStack, runner: tuple[str, str]
+    tmp_path: Path, prefect_api: LocalStack, run: Callable[[str, LocalStack], str]
 ) -> None:
     plainly, site = night(tmp_path / "plainly", 3), night(tmp_path / "site", 3, workers=2)
     for each in (plainly, site):
         place(sites.incoming(each), f"{SEQUENCE}/20180216T115900.fits", b"")
     sites.run(plainly)
-    # As a worker's job: its settings are in the environment.
-    job = subprocess.run(
-        [sys.executable, "-c", WITH_RUNNER, SEQUENCE_ID, saved(site), *runner],
-        env=prefect_api.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert job.stdout.splitlines()[-1] == "3 catalogued, 1 quarantined (empty-file)", job.stderr
+    assert run(saved(site), prefect_api) == "3 catalogued, 1 quarantined (empty-file)"
     assert sites.waiting(site) == []
     assert comparable(site) == comparable(plainly)
 
@@ -312,18 +324,10 @@ def comparable(site: Site) -> dict[str, str]:
 
 def test_results_lie_where_prefects_setting_says(tmp_path: Path, prefect_api: LocalStack) -> None:
     """A folder's block here; a *GCS Bucket* block is one of the same kind."""
-    results = tmp_path / "results"
-    block, runner = f"results-{uuid.uuid4().hex[:8]}", ("ThreadPoolTaskRunner", "2")
+    results, block = tmp_path / "results", f"results-{uuid.uuid4().hex[:8]}"
     LocalFileSystem(basepath=str(results)).save(block, overwrite=True)
-    job = subprocess.run(
-        [sys.executable, "-c", WITH_RUNNER, SEQUENCE_ID, saved(night(tmp_path, 1)), *runner],
-        env=prefect_api.environment
-        | {"PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": f"local-file-system/{block}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert job.stdout.splitlines()[-1] == "1 catalogued", job.stderr
+    with temporary_settings({PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK: f"local-file-system/{block}"}):
+        assert ingest(saved(night(tmp_path, 1))).message == "1 catalogued"
     (record,) = [path for path in results.rglob("*") if path.is_file()]
     assert record.name.startswith("compress-")
     assert record.stat().st_size < 20_000

@@ -17,6 +17,9 @@ from panoptes.network.photometry.measurements import EDGE, Frame, Measurements
 from panoptes.network.simulator.observed_sky import ObservedSky, Transit
 from tests.network.photometry.observed import readers
 
+pytestmark = pytest.mark.xdist_group("photometry")
+"""What `_measured` makes is made in one worker."""
+
 
 @cache
 def _measured() -> tuple[ObservedSky, int, Measurements, LightCurves]:
