@@ -29,7 +29,6 @@ pytest_plugins = (
 
 ON_EMULATORS = {"firestore", "bucket", "google", "on_google"}
 """Parameters for which a fixture asks for emulators when it is set up."""
-IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
 _scratch = pytest.StashKey[Path]()
 
@@ -85,9 +84,9 @@ def _group(item: pytest.Item) -> str | None:
     """What runs in one worker of pytest-xdist, since each would set it up anew."""
     fixtures = _fixtures(item)
     if "prefect_stack" in fixtures:
-        # Two stacks, in two workers: together these tests take longer than all others.
-        room = item.path.relative_to(REPOSITORY / "tests").parts[0]
-        return f"prefect_stack-{'deployments' if room == 'deployments' else 'flows'}"
+        # In several workers: together these tests take longer than all others. A worker keeps
+        # its stack, since Prefect goes on telling the first server of what a process runs.
+        return f"prefect_stack-{item.path.parent.name}"
     if "emulators" in fixtures:
         return "emulators"
     if item.get_closest_marker("xdist_group"):
@@ -98,21 +97,6 @@ def _group(item: pytest.Item) -> str | None:
     if any(each.scope in ("class", "module") for each in fixtures.values()):
         return str(item.path.relative_to(REPOSITORY))
     return None
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(
-    item: pytest.Item, nextitem: pytest.Item | None
-) -> Generator[None, None, None]:
-    """End a stack that the worker's next test does not ask for: idle, it costs processor time.
-
-    Under pytest-xdist, where the tests that ask for it follow one another.
-    """
-    yield
-    stack = _fixtures(item).get("prefect_stack")
-    if IS_WORKER and stack and stack not in _fixtures(nextitem).values():
-        assert isinstance(item, pytest.Function)
-        stack.finish(item._request)  # type: ignore[arg-type]  # it asks for the node alone
 
 
 def _fixtures(item: pytest.Item | None) -> dict[str, pytest.FixtureDef[Any]]:
