@@ -9,12 +9,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployments.local_stack.stack import LocalStack
+from deployments.work_pools.deploy import WORK_POOL
 
 
 class BegunStack(LocalStack):
@@ -24,7 +26,11 @@ class BegunStack(LocalStack):
         pass
 
     def _await_deployments(self, deadline: float) -> None:
-        pass
+        """While others deploy their worker comes, which cannot begin without a server."""
+        with self.client() as client:
+            while self.worker and not client.read_workers_for_work_pool(WORK_POOL):
+                self._check_start("worker", deadline)
+                time.sleep(0.25)
 
 
 def begun_stack(paths: pytest.TempPathFactory, home: Path, **options: Any) -> BegunStack:
