@@ -65,6 +65,7 @@ _SEQUENCE_ID = re.compile(rf"{_UNIT}_(?P<camera>.+)_{_SEQUENCE}", re.ASCII | re.
 _SUFFIX = re.compile(
     rf"(?P<stem>.+?)\.(?P<suffix>{'|'.join(map(re.escape, BY_SUFFIX))})", re.ASCII | re.I | re.S
 )
+_BELOW_UNIT = re.compile(rf"{_UNIT}/", re.ASCII)
 _HAS_TIME = re.compile(rf"(?<!\d){_TIME}(?!\d)", re.ASCII)
 PASSING_SUFFIXES = (".part", ".partial", ".filepart", ".tmp", ".crdownload")
 """Of what is not there yet: an upload is under way."""
@@ -197,7 +198,7 @@ def _is_camera(text: str) -> bool:
 
 def unit_of(name: str) -> str | None:
     """The unit below whose folder a file lies, whatever the rest of its name says."""
-    found = re.match(rf"{_UNIT}/", name, re.ASCII)
+    found = _BELOW_UNIT.match(name)
     return found["unit"] if found else None
 
 
