@@ -11,6 +11,7 @@ worker.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import json
 import os
@@ -20,11 +21,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from wsgiref.simple_server import WSGIServer
 
 import anyio
@@ -70,6 +72,9 @@ ENDED = Counter(
     "panoptes_worker_ended_runs", "Runs of this worker by the exit code of their process",
     ["exit_code"], registry=METRICS,
 )  # fmt: skip
+
+COLLECTED_SECONDS = 5.0
+"""In which whoever started a process himself asks how it ended."""
 
 log = get_logger("worker.warm")
 
@@ -190,8 +195,11 @@ class ForkedProcess:
     _go: socket.socket
     returncode: int | None = None
     _watched: int = field(init=False)
+    at_work: ClassVar[set[int]] = set()
+    """The process ids of those that are still to be collected."""
 
     def __post_init__(self) -> None:
+        self.at_work.add(self.pid)
         self._watched = os.pidfd_open(self.pid)
 
     def begin(self) -> None:
@@ -211,7 +219,38 @@ class ForkedProcess:
 
     def reap(self) -> None:
         _, status = os.waitpid(self.pid, 0)
+        self.at_work.discard(self.pid)
         self.returncode = os.waitstatus_to_exitcode(status)
+
+
+class LeftBehind:
+    """What runs started and did not wait for: this worker has adopted it, and collects what of it
+    has ended, which would otherwise hold its process id for as long as the worker lives."""
+
+    def __init__(self) -> None:
+        self._since: dict[int, float] = {}
+
+    def collect(self) -> None:
+        """Collect what nobody else has in `COLLECTED_SECONDS`; comes back to what is younger."""
+        moment = time.monotonic()
+        ended = [each for each in _ended_children() if each not in ForkedProcess.at_work]
+        self._since = {each: self._since.get(each, moment) for each in ended}
+        for each, since in list(self._since.items()):
+            if moment - since >= COLLECTED_SECONDS:
+                with suppress(ChildProcessError):
+                    os.waitpid(each, os.WNOHANG)
+                del self._since[each]
+        if self._since:
+            asyncio.get_running_loop().call_later(COLLECTED_SECONDS, self.collect)
+
+
+def _ended_children() -> Iterator[int]:
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread, or a child, that went
+            for child in (thread / "children").read_text().split():
+                # The name before the state may hold blanks; see proc_pid_stat(5).
+                if Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                    yield int(child)
 
 
 class ForkStarter(EngineCommandStarter):
@@ -280,6 +319,7 @@ class WarmProcessWorker(ProcessWorker):
         super().__init__(*arguments, **options)
         self._template = Template()
         self._can_adopt = adopts_orphans()
+        self._left_behind = LeftBehind()
         self._metrics: WSGIServer | None = None
 
     async def __aenter__(self) -> Self:
@@ -297,6 +337,8 @@ class WarmProcessWorker(ProcessWorker):
         """Run it; as the process worker does where its command is none of the engine's."""
         with AT_WORK.track_inprogress():
             result = await self._run(flow_run, configuration, task_status)
+        if self._can_adopt:
+            self._left_behind.collect()
         ENDED.labels(result.status_code).inc()
         return result
 

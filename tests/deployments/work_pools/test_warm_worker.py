@@ -33,7 +33,7 @@ from tests.local_http import free_port
 from tests.patience import PATIENT_SECONDS
 
 PROBE = """
-import json, os, signal, sys, threading, time
+import json, os, signal, subprocess, sys, threading, time
 from pathlib import Path
 from prefect import flow, get_run_logger
 
@@ -48,6 +48,8 @@ def probe(said: str, then: str = "") -> None:
     }
     get_run_logger().info("logged by the probe")
     print("printed by the probe", found["pid"], flush=True)
+    if then == "leave":
+        found["left"] = subprocess.Popen(["true"], start_new_session=True).pid
     Path(said + ".part").write_text(json.dumps(found))
     os.rename(said + ".part", said)
     if then == "hang":
@@ -173,6 +175,11 @@ def test_a_run_that_fails_or_ends_or_is_killed_is_told_apart(probe: Probe) -> No
     assert killed.state is not None
     assert killed.state.is_crashed()
     assert "status code: -9" in str(killed.state.message)
+
+
+def test_what_a_run_leaves_behind_does_not_stay_with_the_worker(probe: Probe) -> None:
+    left = Path("/proc", str(probe.run("leave")["left"]))
+    await_that(lambda: not left.exists())
 
 
 def test_a_run_is_cancelled(probe: Probe) -> None:
