@@ -1,4 +1,7 @@
-"""``python -m benchmarks [--quick] [--only PART ...]``: measure and write the results."""
+"""``python -m benchmarks [--quick] [--only PART ...]``: measure and write the results.
+
+Parts that are measured alone replace their results and leave the others as they are.
+"""
 
 from __future__ import annotations
 
@@ -41,20 +44,18 @@ def main() -> int:
     if missing := codec.missing_peers():
         print(f"{' and '.join(missing)} must be installed (Debian: libcfitsio-bin).")
         return 2
-    whole = tuple(arguments.only) == PARTS
     report = Report(
-        "make bench QUICK=1" if arguments.quick else "make bench",
         "A quick run: 12 frames where the table says 60, one round."
         if arguments.quick
-        else "Codecs: medians of nine rounds. Runs of 60 frames: of three, of 3 frames: of five.",
+        else "Codecs: medians of nine rounds. Runs of 60 frames: of three, of 3 frames: of five."
     )
     with tempfile.TemporaryDirectory(prefix="panoptes-bench-") as scratch:
         measure(report, Path(scratch), set(arguments.only), quick=arguments.quick)
-    into = HERE if whole else Path(tempfile.mkdtemp(prefix="panoptes-bench-results-"))
+    into = Path(tempfile.mkdtemp(prefix="panoptes-bench-quick-")) if arguments.quick else HERE
     report.write(into, words=HERE / "words.md")
     print(f"written: {into / 'RESULTS.md'}")
-    for key in report.missed if whole else []:
-        print(f"missed: {key}")
+    for key in report.missed:
+        print(f"missed, or not measured: {key}")
     return 0
 
 
@@ -67,13 +68,17 @@ def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> N
     pair = frames.make_frames(scratch)
     repeats = 5 if quick else 9
     if "codec" in parts:
-        codec.run(report, pair, scratch, repeats)
+        with report.part("codec"):
+            codec.run(report, pair, scratch, repeats)
     if "colour" in parts:
-        colour.run(report, pair, scratch, repeats)
+        with report.part("colour"):
+            colour.run(report, pair, scratch, repeats)
     if "headers" in parts:
-        headers.run(report, frames.solved_header_frame(scratch), repeats)
+        with report.part("headers"):
+            headers.run(report, frames.solved_header_frame(scratch), repeats)
     if "pictures" in parts:
-        pictures.run(report, pair[0], scratch, repeats)
+        with report.part("pictures"):
+            pictures.run(report, pair[0], scratch, repeats)
     if parts & {"ingest", "cores", "growth"}:
         from benchmarks import whole
 
@@ -81,19 +86,23 @@ def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> N
     if "starts" in parts:
         from benchmarks import starts
 
-        starts.run(report, scratch, quick=quick)
+        with report.part("starts"):
+            starts.run(report, scratch, quick=quick)
     if "searches" in parts:
         from benchmarks import searches
 
-        searches.run(report, frames.small_frame(scratch), scratch, quick=quick)
+        with report.part("searches"):
+            searches.run(report, frames.small_frame(scratch), scratch, quick=quick)
     if "nights" in parts:
         from benchmarks import nights
 
-        nights.run(report, frames.small_frame(scratch), scratch, quick=quick)
+        with report.part("nights"):
+            nights.run(report, frames.small_frame(scratch), scratch, quick=quick)
     if "live" in parts:
         from benchmarks import live
 
-        live.run(report, pair, scratch, quick=quick)
+        with report.part("live"):
+            live.run(report, pair, scratch, quick=quick)
 
 
 def _arguments() -> argparse.Namespace:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def run(report: Report, frames: tuple[Frame, Frame], folder: Path, repeats: int) -> None:
     dark, _ = frames
-    report.numbers |= _sizes(report, frames, folder)
+    for key, size in _sizes(report, frames, folder).items():
+        report.number(key, size)
     ours = {
         "ours, Rice": partial(_compress, dark.fits, folder / "rice.fz", "RICE_1"),
         "ours, Rice, verified": partial(

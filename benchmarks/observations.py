@@ -1,4 +1,4 @@
-"""Observations to ingest, made of links to the same few frames, and looked at afterwards."""
+"""Observations to ingest, made of copies of the same few frames, and looked at afterwards."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Observations:
     def upload(self, frames: Sequence[Frame], count: int, *, raws: bool = True) -> ObservationName:
         """`count` frames, one of `frames` after the other, as ``.fits`` and ``.cr2``.
 
-        The files are hard links: each has a name and a life of its own, and the disk has
-        room for many.
+        Each is a file of its own, as uploads are: of several links to one file, each that leaves
+        `incoming` changes the others.
         """
         began = _NIGHT + timedelta(hours=6 * self._count)
         self._count += 1
@@ -43,9 +43,10 @@ class Observations:
         for index in range(count):
             frame = frames[index % len(frames)]
             stem = f"{began + timedelta(seconds=20 * (index + 1)):%Y%m%dT%H%M%S}"
-            os.link(frame.fits, folder / f"{stem}.fits")
+            shutil.copyfile(frame.fits, folder / f"{stem}.fits")
             if raws:
-                os.link(frame.cr2, folder / f"{stem}.cr2")
+                shutil.copyfile(frame.cr2, folder / f"{stem}.cr2")
+        os.sync()  # what is still to be written of them is no part of what is measured
         return sequence
 
     def check(self, sequence: ObservationName, frames: Sequence[Frame], count: int) -> None:

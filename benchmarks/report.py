@@ -6,7 +6,9 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -50,26 +52,46 @@ _COMPARED = {"<=": float.__le__, ">=": float.__ge__, "==": float.__eq__}
 
 
 @dataclass
-class Report:
-    """Collects numbers, tables and remarks."""
+class Measured:
+    """What one part found, and on which machine."""
 
-    command: str
+    numbers: dict[str, float] = field(default_factory=dict)
+    tables: list[str] = field(default_factory=list)
+    circumstances: str = ""
+
+
+@dataclass
+class Report:
+    """Collects numbers, tables and remarks, part by part; a part replaces its earlier results."""
+
     extent: str
     """How many frames and rounds, in a sentence."""
-    started: datetime = field(default_factory=lambda: datetime.now(UTC))
-    numbers: dict[str, float] = field(default_factory=dict)
-    _parts: list[str] = field(default_factory=list)
+    _parts: dict[str, Measured] = field(default_factory=dict)
+    _now: Measured = field(default_factory=Measured)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """What is said within belongs to this part."""
+        self._now = self._parts[name] = Measured()
+        began = time.monotonic()
+        yield
+        self._now.circumstances = _circumstances(time.monotonic() - began)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        measured = {k: v for part in self._parts.values() for k, v in part.numbers.items()}
+        return {key: round(measured[key], 4) for key in TARGETS if key in measured}
 
     def number(self, key: str, value: float) -> None:
-        self.numbers[key] = value
+        self._now.numbers[key] = value
         print(f"{key:20} {value:8.3f}   must be {TARGETS[key][0]}", flush=True)
 
     def note(self, text: str) -> None:
-        self._parts.append(text)
+        self._now.tables.append(text)
 
     def table(self, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         lines = [head, ["---"] * len(head), *rows]
-        self._parts.append("\n".join([f"### {title}\n", *(f"| {' | '.join(r)} |" for r in lines)]))
+        self.note("\n".join([f"### {title}\n", *(f"| {' | '.join(r)} |" for r in lines)]))
         print("\n".join([title, *("  " + "  ".join(row) for row in rows)]), flush=True)
 
     @property
@@ -77,8 +99,18 @@ class Report:
         return [key for key in TARGETS if not reached(key, self.numbers.get(key))]
 
     def write(self, folder: Path, *, words: Path) -> None:
-        """RESULTS.md and results.json; `words` is the page of what people have to say of it."""
-        numbers = {key: round(self.numbers[key], 4) for key in TARGETS if key in self.numbers}
+        """RESULTS.md, results.json, and details.json with all that later parts are added to.
+
+        `words` is the page of what people have to say of it.
+        """
+        details = folder / "details.json"
+        if details.exists():
+            kept = {k: Measured(**v) for k, v in json.loads(details.read_text()).items()}
+            self._parts = kept | self._parts
+        details.write_text(
+            json.dumps({k: vars(v) for k, v in self._parts.items()}, indent=1) + "\n"
+        )
+        numbers = self.numbers
         (folder / "results.json").write_text(json.dumps(numbers, indent=2) + "\n")
         rows = [
             f"| `{key}` | {what} | {peer} | {reach} | {_shown(numbers, key)} |"
@@ -86,28 +118,29 @@ class Report:
         ]
         page = [
             "# What it costs",
-            self._made_by(),
+            "Written by `make bench`, part by part: what each was measured with stands at its "
+            f"details. {self.extent}",
             "| key | what | against | must be | is |\n|---|---|---|---|---|\n" + "\n".join(rows),
             "Ratios below 1 mean less than the other. CPU seconds are those of the process, its "
             "threads and its children. Everything is measured in turns with its peer, and what "
             "is timed is also checked: see the modules of this folder.",
             words.read_text().strip() if words.exists() else "",
-            "## Details of this run",
-            *self._parts,
+            *(
+                "\n\n".join([f"## Details: {name}", part.circumstances, *part.tables])
+                for name, part in self._parts.items()
+            ),
         ]
         (folder / "RESULTS.md").write_text("\n\n".join(filter(None, page)) + "\n")
 
-    def _made_by(self) -> str:
-        programs = [f"{name} {version(name)}" for name in _PACKAGES]
-        fpack = _version_of_fpack()
-        load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-        return (
-            f"Written by `{self.command}` on {self.started:%Y-%m-%d %H:%M} UTC, in "
-            f"{(datetime.now(UTC) - self.started).total_seconds() / 60:.0f} minutes, on "
-            f"{os.cpu_count()} cores of {_processor()}; load at the end {load}. "
-            f"Python {platform.python_version()}, {', '.join(programs)}, "
-            f"fpack {fpack}. {self.extent}"
-        )
+
+def _circumstances(seconds: float) -> str:
+    programs = [f"{name} {version(name)}" for name in _PACKAGES]
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    return (
+        f"On {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, in {seconds / 60:.0f} minutes, on "
+        f"{os.cpu_count()} cores of {_processor()}; load at the end {load}. "
+        f"Python {platform.python_version()}, {', '.join(programs)}, fpack {_version_of_fpack()}."
+    )
 
 
 def reached(key: str, value: float | None) -> bool:

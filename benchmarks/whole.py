@@ -53,11 +53,14 @@ def run(
         bench = Bench(report, stack, site, rice, pair, scratch, quick)
         bench.job(1)  # what only a first run does
         if "ingest" in parts:
-            _against_bare(bench)
+            with report.part("ingest"):
+                _against_bare(bench)
         if "cores" in parts:
-            _two_cores(bench)
+            with report.part("cores"):
+                _two_cores(bench)
         if "growth" in parts:
-            _growth(bench)
+            with report.part("growth"):
+                _growth(bench)
 
 
 def bare(pair: Sequence[Frame], scratch: Path) -> float:
