@@ -41,7 +41,7 @@ up: $(ready) ## server, worker and deployments on this machine, until Ctrl-C
 test: check witness ## check, then all tests (ARGS='-k name' for some of them)
 	@$(bin)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
-bench: $(ready) witness ## measure against other programs, under 40 minutes (QUICK=1: under 12)
+bench: $(ready) witness ## measure against other programs, under 45 minutes (QUICK=1: under 12; ARGS='--only live': a part)
 	@$(bin)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 docs: $(ready) ## the docs site, into build/docs (installs Sphinx, once)
