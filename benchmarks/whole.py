@@ -13,7 +13,7 @@ from statistics import median
 from benchmarks import colour, frames
 from benchmarks.codec import fpack
 from benchmarks.frames import Frame
-from benchmarks.jobs import Job, Plain, idle_cpu, run_job, run_plainly
+from benchmarks.jobs import Job, Plain, idle_cpu, run_job, run_plainly, template_of
 from benchmarks.measure import cost_of
 from benchmarks.observations import Observations, steady_rate
 from benchmarks.report import Report
@@ -187,13 +187,15 @@ def _two_cores(bench: Bench) -> None:
     rates: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(repeats):
         for cores in (1, 2):
-            _pin(worker, {first} if cores == 1 else {first, second})
+            for process in (worker, template_of(worker)):  # whose forks the runs are
+                _pin(process, {first} if cores == 1 else {first, second})
             sequence = bench.site.upload(bench.pair, count)
             run_job(bench.stack, sequence)
             bench.site.check(sequence, bench.pair, count)
             rates[cores].append(steady_rate(bench.site.closings(sequence)) / 2)
             bench.site.clear()
-    _pin(worker, allowed)
+    for process in (worker, template_of(worker)):
+        _pin(process, allowed)
     bench.report.number("two_core_speedup", median(rates[2]) / median(rates[1]))
     bench.report.table(
         "Frames a second in steady state",
