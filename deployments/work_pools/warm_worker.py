@@ -229,6 +229,7 @@ class LeftBehind:
 
     def __init__(self) -> None:
         self._since: dict[int, float] = {}
+        self._again: asyncio.TimerHandle | None = None
 
     def collect(self) -> None:
         """Collect what nobody else has in `COLLECTED_SECONDS`; comes back to what is younger."""
@@ -240,8 +241,10 @@ class LeftBehind:
                 with suppress(ChildProcessError):
                     os.waitpid(each, os.WNOHANG)
                 del self._since[each]
-        if self._since:
-            asyncio.get_running_loop().call_later(COLLECTED_SECONDS, self.collect)
+        if self._again is not None:
+            self._again.cancel()
+        loop = asyncio.get_running_loop()
+        self._again = loop.call_later(COLLECTED_SECONDS, self.collect) if self._since else None
 
 
 def _ended_children() -> Iterator[int]:
