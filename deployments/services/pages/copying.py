@@ -137,5 +137,5 @@ def _relinked(page: str, found: dict[str, tuple[str, bytes]], here: Path) -> str
     made += "the search among them, are shown by panoptes-network serve."
     if lost:
         links = "1 link" if lost == 1 else f"{lost} links"
-        made += f" {links} of this page lead to others, and are plain text here."
+        made += f" {links} of this page to other pages: plain text here."
     return _MAIN.sub(lambda main: f'{main[0]}<p class="quiet">{made}</p>', page, count=1)

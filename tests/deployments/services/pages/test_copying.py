@@ -42,6 +42,6 @@ def test_stars_without_a_page_in_the_copy_are_said_to_be_no_links(tmp_path: Path
 
     page = copy_pages(app, tmp_path / "pages", start=stars, wanted=wanted).read_text()
     assert f'href="{STAR}/index.html"' in page
-    (lost,) = re.findall(r"(\d+) links of this page lead to others, and are plain text", page)
+    (lost,) = re.findall(r"(\d+) links of this page to other pages: plain text", page)
     assert int(lost) >= 99  # of a hundred stars
     assert len(re.findall(r'href="[^"#]', page.partition("</header>")[2])) == 1
