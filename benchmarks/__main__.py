@@ -1,6 +1,6 @@
 """``python -m benchmarks [--quick] [--only PART ...]``: measure and write the results.
 
-Parts that are measured alone replace their results and leave the others as they are.
+The results of a part are written when it has been measured; those of others stay as they are.
 """
 
 from __future__ import annotations
@@ -44,15 +44,16 @@ def main() -> int:
     if missing := codec.missing_peers():
         print(f"{' and '.join(missing)} must be installed (Debian: libcfitsio-bin).")
         return 2
+    into = Path(tempfile.mkdtemp(prefix="panoptes-bench-quick-")) if arguments.quick else HERE
     report = Report(
         "A quick run: 12 frames where the table says 60, one round."
         if arguments.quick
-        else "Codecs: medians of nine rounds. Runs of 60 frames: of three, of 3 frames: of five."
+        else "Codecs: medians of nine rounds. Runs of 60 frames: of three, of 3 frames: of five.",
+        into,
     )
     with tempfile.TemporaryDirectory(prefix="panoptes-bench-") as scratch:
         measure(report, Path(scratch), set(arguments.only), quick=arguments.quick)
-    into = Path(tempfile.mkdtemp(prefix="panoptes-bench-quick-")) if arguments.quick else HERE
-    report.write(into, words=HERE / "words.md")
+    report.write()
     print(f"written: {into / 'RESULTS.md'}")
     for key in report.missed:
         print(f"missed, or not measured: {key}")
@@ -108,7 +109,9 @@ def measure(report: object, scratch: Path, parts: set[str], *, quick: bool) -> N
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repeats and frames")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument(
+        "--only", nargs="*", choices=PARTS, default=list(PARTS), help="none: the page anew"
+    )
     return parser.parse_args()
 
 

@@ -47,6 +47,8 @@ TARGETS: dict[str, tuple[str, str, str]] = {
 }
 """Key -> what it must reach, what it is, against what."""
 
+WORDS = Path(__file__).with_name("words.md")
+"""What people have to say of the figures."""
 _PACKAGES = ("prefect", "imagecodecs", "numpy", "rawpy", "pillow", "astropy", "fitsio")
 _COMPARED = {"<=": float.__le__, ">=": float.__ge__, "==": float.__eq__}
 
@@ -66,6 +68,8 @@ class Report:
 
     extent: str
     """How many frames and rounds, in a sentence."""
+    folder: Path
+    """Where it is written, part by part."""
     _parts: dict[str, Measured] = field(default_factory=dict)
     _now: Measured = field(default_factory=Measured)
 
@@ -76,6 +80,7 @@ class Report:
         began = time.monotonic()
         yield
         self._now.circumstances = _circumstances(time.monotonic() - began)
+        self.write()
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -98,12 +103,9 @@ class Report:
     def missed(self) -> list[str]:
         return [key for key in TARGETS if not reached(key, self.numbers.get(key))]
 
-    def write(self, folder: Path, *, words: Path) -> None:
-        """RESULTS.md, results.json, and details.json with all that later parts are added to.
-
-        `words` is the page of what people have to say of it.
-        """
-        details = folder / "details.json"
+    def write(self) -> None:
+        """RESULTS.md, results.json, and details.json with all that later parts are added to."""
+        details = self.folder / "details.json"
         if details.exists():
             kept = {k: Measured(**v) for k, v in json.loads(details.read_text()).items()}
             self._parts = kept | self._parts
@@ -111,7 +113,7 @@ class Report:
             json.dumps({k: vars(v) for k, v in self._parts.items()}, indent=1) + "\n"
         )
         numbers = self.numbers
-        (folder / "results.json").write_text(json.dumps(numbers, indent=2) + "\n")
+        (self.folder / "results.json").write_text(json.dumps(numbers, indent=2) + "\n")
         rows = [
             f"| `{key}` | {what} | {peer} | {reach} | {_shown(numbers, key)} |"
             for key, (reach, what, peer) in TARGETS.items()
@@ -124,13 +126,13 @@ class Report:
             "Ratios below 1 mean less than the other. CPU seconds are those of the process, its "
             "threads and its children. Everything is measured in turns with its peer, and what "
             "is timed is also checked: see the modules of this folder.",
-            words.read_text().strip() if words.exists() else "",
+            WORDS.read_text().strip(),
             *(
                 "\n\n".join([f"## Details: {name}", part.circumstances, *part.tables])
                 for name, part in self._parts.items()
             ),
         ]
-        (folder / "RESULTS.md").write_text("\n\n".join(filter(None, page)) + "\n")
+        (self.folder / "RESULTS.md").write_text("\n\n".join(filter(None, page)) + "\n")
 
 
 def _circumstances(seconds: float) -> str:

@@ -4,7 +4,7 @@ Importing Prefect and the flows costs a fresh interpreter seconds of the process
 hundredths. Here nothing but imports has happened: no thread runs and no client is open, so a
 fork starts where a fresh ``python -m prefect.engine`` would be once it has imported all.
 
-For each request of the worker (`deployments.work_pools.warm_worker`), this process forks twice.
+For each request of the worker (`deployments.work_pools.forks`), this process forks twice.
 The one in between ends at once, so the run is left to the worker, which adopts orphans: the run
 is the worker's own child, with an exit code that the worker sees, and lives on if this process
 is killed. A run waits for the worker's word before it does anything, so none can begin of which

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 WARM_SECONDS = 15.0
-"""Where a run is forked (`deployments.work_pools.warm_worker`)."""
+"""Where a run is forked (`deployments.work_pools.forks`)."""
 LEAST_SWEEP_SECONDS = 60.0
 """A sweep is a run by itself, however short the window."""
 

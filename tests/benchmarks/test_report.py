@@ -30,12 +30,11 @@ def test_a_number_is_held_against_what_it_must_reach(
 
 
 def test_the_results_hold_one_number_for_each_key_and_nothing_else(tmp_path: Path) -> None:
-    report = Report("for a test")
+    report = Report("for a test", tmp_path)
     with report.part("codec"):
         for key in TARGETS:
             report.number(key, 1.23456)
         report.table("A detail", ("what", "how much"), [("one", "1")])
-    report.write(tmp_path, words=tmp_path / "none.md")
     numbers = json.loads((tmp_path / "results.json").read_text())
     assert list(numbers) == list(TARGETS)
     page = (tmp_path / "RESULTS.md").read_text()
@@ -46,19 +45,27 @@ def test_the_results_hold_one_number_for_each_key_and_nothing_else(tmp_path: Pat
 
 def test_a_part_that_is_measured_alone_leaves_the_others_as_they_were(tmp_path: Path) -> None:
     for parts in ({"codec": 1.5, "live": 20.0}, {"live": 25.0}):
-        report = Report("for a test")
+        report = Report("for a test", tmp_path)
         for name, value in parts.items():
             with report.part(name):
                 report.number("rice_cpu" if name == "codec" else "live_lag_p95", value)
                 report.table(f"How {name} went", ("it",), [(str(value),)])
-        report.write(tmp_path, words=tmp_path / "none.md")
-    numbers = json.loads((tmp_path / "results.json").read_text())
+        numbers = json.loads((tmp_path / "results.json").read_text())
     assert numbers == {"rice_cpu": 1.5, "live_lag_p95": 25.0}
     page = (tmp_path / "RESULTS.md").read_text()
     assert page.count("How codec went") == page.count("How live went") == 1
     assert "| 1.5 |" in page
     assert "| 25.0 |" in page
     assert "| 20.0 |" not in page
+
+
+def test_what_was_measured_outlives_a_part_that_fails(tmp_path: Path) -> None:
+    report = Report("for a test", tmp_path)
+    with report.part("codec"):
+        report.number("rice_cpu", 1.5)
+    with pytest.raises(Wrong), report.part("live"):
+        require(False, "not every frame was archived")
+    assert json.loads((tmp_path / "results.json").read_text()) == {"rice_cpu": 1.5}
 
 
 def test_contenders_are_taken_in_turns() -> None:
