@@ -69,8 +69,6 @@ class Fitted:
     aside: Floats
     """(stars, 4): pixels in x and y beside the place used, with no prior, and their errors."""
     sky: Floats
-    zero_point: Floats
-    """(3,): ADU of a green star of G 10, in R, G and B."""
 
 
 class Planes:
@@ -380,9 +378,8 @@ class FrameFit:
         for colour in range(3):
             light[seen, colour] = self.weights(colour)[:, totals].sum(1)
         flag[~(whole[:, 3] > 0) & self.on_frame] |= UNMEASURED
-        zero_point = np.array([values[totals].sum() for values in self.coefficients])
         sky = np.full(3, np.nan)
         for colour in set(self.planes.colour):
             cells = [i for i in range(4) if self.planes.colour[i] == colour]
             sky[colour] = np.mean([np.median(self.planes.sky[i]) for i in cells])
-        return Fitted(self.x, self.y, whole, errors, light, flag, beside, sky, zero_point)
+        return Fitted(self.x, self.y, whole, errors, light, flag, beside, sky)

@@ -76,7 +76,6 @@ def measure(frames: Sequence[Callable[[], Frame]], stars: Stars) -> Measurements
         aperture_flux=aperture,
         aperture_error=aperture_error,
         sky=np.stack([fit.sky for fit in fits])[:, colours],
-        zero_point=10 + 2.5 * np.log10(np.stack([fit.zero_point for fit in fits])[:, colours]),
         pattern=pattern,
         channels=tuple(CHANNELS[each] for each in channels),
     )

@@ -74,8 +74,6 @@ class Measurements:
     aperture_error: Floats
     sky: Floats
     """(frames, colours): ADU above nothing, bias included."""
-    zero_point: Floats
-    """(frames, colours): G of a star that gives 1 ADU."""
     pattern: str
     """The Bayer mask in array order, as ``GBRG``; `UNMASKED` where there is none."""
     channels: tuple[str, ...] = CHANNELS

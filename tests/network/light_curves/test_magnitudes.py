@@ -43,7 +43,6 @@ def observation(dimming: int | None) -> Measurements:
         aperture_flux=flux[:, :, :3],
         aperture_error=flux[:, :, :3],
         sky=nothing,
-        zero_point=nothing,
         pattern="RGGB",
     )
 
