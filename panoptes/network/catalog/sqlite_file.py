@@ -298,3 +298,4 @@ def _describe_large_catalog(connection: sqlite3.Connection) -> None:
     for name in _indexes():
         rows.append((name, f"{_MANY // 3} " + "100 " * name.count("__") + "1"))
     connection.executemany("INSERT INTO sqlite_stat1 VALUES ('documents', ?, ?)", rows)
+    connection.execute("ANALYZE sqlite_schema")  # this connection reads them, too

@@ -271,6 +271,16 @@ def test_a_lookup_without_an_order_does_not_walk_the_collection(path: Path) -> N
     assert "USING INDEX images__sequence_id__" in step
 
 
+def test_who_has_made_the_file_searches_it_as_anybody_does(path: Path) -> None:
+    catalog = SqliteCatalog(path)
+    catalog.check()
+    query = Query("observations", [("healpix", ">=", 4), ("healpix", "<", 9)])
+    statement, parameters = select(plan(query))
+    with catalog._file.session() as connection:
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    assert [row[3] for row in rows] == steps(path, query)
+
+
 def test_an_index_that_a_file_lacks_is_made_when_it_is_opened(path: Path) -> None:
     SqliteCatalog(path).check()
     with closing(sqlite3.connect(path)) as connection:
