@@ -133,9 +133,9 @@ def _free_port() -> int:
 
 
 def _observation(step: int, camera: int) -> tuple[str, datetime]:
-    """The folder of a camera's observation, and when it began: tonight."""
+    """The folder of a camera's observation, and when it began: tonight, after the last step's."""
     now = datetime.now(UTC).replace(microsecond=0)
-    began = now.replace(hour=0, minute=0, second=0) + timedelta(minutes=step)
+    began = now.replace(hour=0, minute=0, second=0) + step * FRAMES * timedelta(seconds=CADENCE)
     return f"PAN{camera // 2 + 1:03d}/{camera:06x}/{began:%Y%m%dT%H%M%S}", began
 
 
