@@ -31,8 +31,8 @@ from tests.postgres import postgres
 
 CADENCE = 120.0
 """Seconds between two frames of a camera."""
-STEPS = (20, 50, 70)
-"""Cameras: those of the two targets, and what is to be passed."""
+STEPS = (20, 50, 60)
+"""Cameras: those of the three targets."""
 ON_POSTGRESQL = 50
 """Cameras of one more step, with PostgreSQL for Prefect's server where it is installed."""
 FRAMES = 2
