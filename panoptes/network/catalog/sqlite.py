@@ -39,7 +39,6 @@ _INSERT = "INSERT INTO documents (collection, key, version, fields) VALUES (?, ?
 _INSERT_MISSING = _INSERT.replace("INSERT", "INSERT OR IGNORE", 1)
 _UPDATE = "UPDATE documents SET version = ?, fields = ? WHERE collection = ? AND key = ?"
 _DELETE = "DELETE FROM documents WHERE collection = ? AND key = ? AND version = ?"
-_NESTED = (dict, list)
 _CONTROL = re.compile("[\x00\x01]")
 _ESCAPED = re.compile("\x01([\x01\x02])")
 
@@ -200,13 +199,12 @@ def _from_json(text: str, only: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def _untag_inside(value: Any) -> None:
     """Put the values that JSON lacks in the place of their tagged forms, however deep."""
-    items = value.items() if value.__class__ is dict else enumerate(value)
-    for name, item in [each for each in items if each[1].__class__ in _NESTED]:
-        plain = _untagged(item) if item.__class__ is dict else item
-        if plain is item:
+    for name, item in value.items() if value.__class__ is dict else enumerate(value):
+        kind = item.__class__
+        if kind is dict and (plain := _untagged(item)) is not item:
+            value[name] = plain  # a name that is there already may be set meanwhile
+        elif kind is dict or kind is list:
             _untag_inside(item)
-        else:
-            value[name] = plain
 
 
 def _to_parameter(value: Any) -> Any:
