@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENT_SECONDS
+
 
 def _program(name: str) -> str:
     versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
@@ -42,7 +44,7 @@ def postgres(folder: Path) -> Iterator[str]:
         [initdb, "-D", data, "-U", "prefect", "-A", "trust", "-E", "UTF8"], check=True, **quiet
     )  # type: ignore[call-overload]
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-    command = [pg_ctl, "-D", data, "-w", "-l", data / "log"]
+    command = [pg_ctl, "-D", data, "-w", "-t", str(int(PATIENT_SECONDS)), "-l", data / "log"]
     subprocess.run([*command, "-o", options, "start"], check=True, **quiet)  # type: ignore[call-overload]
     try:
         yield f"postgresql+asyncpg://prefect@127.0.0.1:{port}/postgres"
