@@ -23,8 +23,10 @@ RAYS_PATIENCE = {
     "RAY_health_check_timeout_ms": str(int(1000 * PATIENT_SECONDS)),
     "RAY_worker_register_timeout_seconds": str(int(PATIENT_SECONDS)),
     "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": str(int(PATIENT_SECONDS)),
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
 }
-"""What a head and its nodes wait for their helpers, workers and each other."""
+"""What a head and its nodes wait for their helpers, workers and each other. A head forks for each
+client, and of gRPC's own way to go through a fork the child now and then dies."""
 HELPERS = ("dashboard-agent-grpc-port", "runtime-env-agent-port", "metrics-export-port")
 """A node waits 15 seconds, and no setting makes it more, for a helper to tell its port in a file;
 it does not wait for one whose port it was given. `ray start` forgets to hand it a fourth."""
