@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deployments.local_stack.processes import Processes
-from tests.local_http import free_port
+from tests.local_http import free_port, free_ports
 from tests.patience import PATIENT_SECONDS
 
 REACHED = ("STORAGE_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")
@@ -119,10 +119,11 @@ def ray_cluster(root: Path, names: Sequence[str]) -> Iterator[tuple[str, Process
     """The address of a head that works on nothing, with a node of one processor for each name."""
     processes, start = _processes(root, RAYS_PATIENCE)
     sockets = tempfile.mkdtemp(prefix="ray-")  # their names have room for a short path only
-    port, client_port = free_port(), free_port()
+    port, client_port = free_ports(2)
 
     def node(name: str, *options: str) -> None:
-        ports = [word for each in HELPERS for word in (f"--{each}", str(free_port()))]
+        taken = zip(HELPERS, free_ports(len(HELPERS)), strict=True)
+        ports = [word for each, free in taken for word in (f"--{each}", str(free))]
         start(
             name, "ray.scripts.scripts", "start", "--block", "--disable-usage-stats",
             "--node-ip-address", "127.0.0.1", "--object-store-memory", str(100 << 20),

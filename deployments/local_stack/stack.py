@@ -9,7 +9,6 @@ Linux and macOS.
 
 from __future__ import annotations
 
-import math
 import os
 import socket
 import sys
@@ -58,9 +57,6 @@ ON_SQLITE = {
 JSON_LOGGING = Path(__file__).parents[1] / "work_pools" / "logging.yml"
 START_SECONDS = 240.0
 """Until everything has to be ready."""
-
-RUNS_A_CORE = 1.5
-"""At once, by a stack's worker: a run of one frame waits for the server a third of its time."""
 
 MOST_RESTARTS = 3
 """Of one process in an hour."""
@@ -335,9 +331,9 @@ class LocalStack:
 
     def _start_worker(self) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        limit = math.ceil(RUNS_A_CORE * (cores or os.cpu_count() or 1))
+        limit = str(cores or os.cpu_count() or 1)
         command = ["-m", "prefect", "worker", "start", "--pool", WORK_POOL]
-        self.run_beside("worker", [*command, "--limit", str(limit)])
+        self.run_beside("worker", [*command, "--limit", limit])
 
     def _await_server(self, deadline: float) -> None:
         import httpx
