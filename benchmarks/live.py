@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sysconfig
 import threading
@@ -27,6 +26,7 @@ from panoptes.network.documents import File
 from panoptes.network.ingest.lag import IN_ALL, STAGES, lag_of, percentile
 from panoptes.network.settings import LOCATIONS
 from panoptes.network.site import Site
+from tests.local_http import free_ports
 from tests.postgres import postgres
 
 CADENCE = 120.0
@@ -97,8 +97,9 @@ class Up:
 
     def __init__(self, data: Path, database: str | None = None) -> None:
         program = Path(sysconfig.get_path("scripts")) / "panoptes-network"
-        ports = ["--port", str(_free_port()), "--receiver-port", str(_free_port())]
-        ports += ["--site-port", str(_free_port())]
+        names = ("--port", "--receiver-port", "--site-port")
+        taken = zip(names, map(str, free_ports(len(names))), strict=True)
+        ports = [word for each in taken for word in each]
         self._log = (data / "up.log").open("w+b")
         self._process = subprocess.Popen(
             [str(program), "up", "--data", str(data), *ports],
@@ -123,13 +124,6 @@ class Up:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(60)
         self._log.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _observation(step: int, camera: int) -> tuple[str, datetime]:

@@ -31,7 +31,7 @@ from benchmarks.events import quantiles
 from deployments.local_stack.processes import Processes
 from deployments.local_stack.stack import ON_SQLITE, TUNING
 from deployments.work_pools.deploy import WORK_POOL
-from tests.local_http import free_port
+from tests.local_http import free_port, free_ports
 from tests.postgres import postgres
 
 CAMERAS = 2
@@ -63,7 +63,7 @@ def servers(folder: Path, count: int, database: str | None) -> Iterator[tuple[li
         settings["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database
     else:
         settings |= ON_SQLITE
-    ports = [free_port() for _ in range(count)]
+    ports = free_ports(count)
     names = [f"server-{number}" for number in range(count)]
     try:
         if count > 1:

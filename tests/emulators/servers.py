@@ -22,6 +22,7 @@ from typing import NamedTuple, Self
 
 from deployments.local_stack.processes import Processes
 from tests.emulators import preconditions
+from tests.local_http import free_ports
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 5.0
@@ -108,7 +109,8 @@ class Emulators:
         `notify` is told of every object that is written.
         """
         # Only in memory: on disk, fake-gcs-server lets the names of objects lead outside.
-        port, hidden = _free_port(port), _free_port()
+        port = _free_port(port)
+        hidden = next(each for each in free_ports(2) if each != port)
         url = f"http://{HOST}:{port}"
         command = [
             str(_fake_gcs_server()), "-backend", "memory", "-scheme", "http", "-host", HOST,

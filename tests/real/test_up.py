@@ -9,20 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployments.local_stack.claims import claim_port
 from tests.deployments.command_line.test_up import left_of, up_in_the_background
+from tests.local_http import free_ports
 from tests.real.conftest import IS_LONG
-
-
-def free_port() -> int:
-    with claim_port(None) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.mark.skipif(not IS_LONG, reason="`make faults` runs it")
 def test_its_operator_signs_in_with_a_token_that_only_its_file_holds(tmp_path: Path) -> None:
-    ports = [str(free_port()) for _ in range(3)]
+    ports = list(map(str, free_ports(3)))
     options = ["--port", ports[0], "--receiver-port", ports[1], "--site-port", ports[2]]
     with up_in_the_background(tmp_path, "--sign-in", "--json", *options) as process:
         assert process.stdout is not None
