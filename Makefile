@@ -20,6 +20,7 @@ bin := .venv/bin
 # Written last, so an interrupted installation has none. It names the folder, since a copied
 # or moved .venv would go on running the code of the old place.
 ready := .venv/.ready
+sbom := build/sbom/bin/cyclonedx-py
 ifneq ($(shell test -x $(bin)/python && cat $(ready) 2>/dev/null),$(CURDIR))
 $(ready): FORCE
 endif
@@ -78,7 +79,7 @@ cloud-check: $(ready) ## what can be checked here of Google Cloud, Kubernetes an
 	    tests/flows/test_clusters.py tests/deployments/work_pools/test_pool_types.py \
 	    tests/deployments/work_pools/test_kubernetes.py tests/deployments/work_pools/test_cloud_run.py $(ARGS)
 
-container-check: $(ready) ## the container image built and run, as root with podman, runc and mmdebstrap
+container-check: $(ready) $(sbom) ## the container image built and run, as root with podman, runc and mmdebstrap
 	@CONTAINER_CHECK=1 $(bin)/python -m pytest -q -n0 tests/deployments/container \
 	    -o faulthandler_timeout=3600 $(ARGS)
 
@@ -89,8 +90,8 @@ retention-check: $(ready) ## that Prefect's database on PostgreSQL stays as it i
 upgrade-check: $(ready) ## workers of an older version and of this one on one server (needs git's history)
 	@UPGRADE_CHECK=1 $(bin)/python -m pytest -q -n0 -s tests/released/test_side_by_side.py $(ARGS)
 
-sbom: $(ready) ## what is installed in .venv, as CycloneDX, into build/sbom.json
-	@mkdir -p build && $(bin)/cyclonedx-py environment --pyproject pyproject.toml \
+sbom: $(ready) $(sbom) ## what is installed in .venv, as CycloneDX, into build/sbom.json
+	@$(sbom) environment --pyproject pyproject.toml \
 	    --output-reproducible -o build/sbom.json $(bin)/python
 
 constraints: ## renew the pins in constraints.txt from the package index
@@ -98,7 +99,7 @@ constraints: ## renew the pins in constraints.txt from the package index
 	work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 	echo 'Resolving the newest versions that pyproject.toml allows...' && \
 	"$$python" -m venv "$$work/venv" && \
-	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test,docs,science,ray]' && \
+	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test,docs,science,ray,sbom]' && \
 	"$$work/venv/bin/python" -m pip list --format=freeze --exclude-editable \
 	    --exclude pip --exclude setuptools --disable-pip-version-check > "$$work/pins" && \
 	LC_ALL=C sort -f "$$work/pins" > constraints.txt && \
@@ -107,6 +108,11 @@ constraints: ## renew the pins in constraints.txt from the package index
 clean: ## remove .venv and everything else that make and the tests have made
 	@rm -rf .venv build demo-data .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	@find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# In an environment of its own, as pyproject.toml says.
+$(sbom): constraints.txt | $(ready)
+	@$(bin)/python -m venv build/sbom && build/sbom/bin/python -m pip install --quiet \
+	    --disable-pip-version-check -c constraints.txt cyclonedx-bom && touch $@
 
 $(ready): pyproject.toml constraints.txt
 	@$(find_python); \

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import partial
+from copy import deepcopy
+from functools import cache, partial
 from typing import Any, Self
 
 from google.auth.credentials import Credentials
@@ -40,6 +41,16 @@ class PanoptesNetwork(NetworkSettings, Block):
     )
 
     _site: Site | None = PrivateAttr(None)
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+        """Made once: Prefect asks for it twice for each field that it saves, 1 s of the CPU."""
+        return deepcopy(cls._json_schema(*args, **options))
+
+    @classmethod
+    @cache
+    def _json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+        return super().model_json_schema(*args, **options)
 
     @classmethod
     def of(cls, site: Site) -> Self:

@@ -15,10 +15,11 @@ import socket
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from sqlalchemy.ext.asyncio import AsyncSession
     from uvicorn import Config
 
 COLLECT_SECONDS = 2.0
@@ -39,6 +40,26 @@ def make_app() -> FastAPI:
     app = server.create_app(final=True)
     server.create_app = lambda *_, **__: app
     return app
+
+
+def wait_for_the_lock() -> None:
+    """Have what will write to SQLite wait for its turn from the beginning.
+
+    Most transactions of Prefect read first. One that turns to writing after another has written
+    cannot wait: SQLite fails it at once with *database is locked*, whatever the time it would
+    have had. Clients are then told 503 and come again after two seconds, four, eight, with a
+    place of their worker taken meanwhile; and an event is dropped after four attempts.
+    """
+    from prefect.server.database.configurations import AioSqliteConfiguration
+
+    begin = AioSqliteConfiguration.begin_transaction
+
+    def begin_to_write(
+        self: AioSqliteConfiguration, session: AsyncSession, with_for_update: bool = True
+    ) -> Any:
+        return begin(self, session, with_for_update=True)
+
+    AioSqliteConfiguration.begin_transaction = begin_to_write  # type: ignore[method-assign]
 
 
 def collect_garbage_aside() -> None:
@@ -89,6 +110,7 @@ def main() -> None:
     import uvicorn
     from prefect.settings import get_current_settings
 
+    wait_for_the_lock()
     server = get_current_settings().server
     config = uvicorn.Config(
         make_app(),

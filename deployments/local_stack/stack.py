@@ -331,9 +331,9 @@ class LocalStack:
 
     def _start_worker(self) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        limit = str(cores or os.cpu_count() or 1)
+        limit = (cores or os.cpu_count() or 1) + 1  # a run waits for the server now and then
         command = ["-m", "prefect", "worker", "start", "--pool", WORK_POOL]
-        self.run_beside("worker", [*command, "--limit", limit])
+        self.run_beside("worker", [*command, "--limit", str(limit)])
 
     def _await_server(self, deadline: float) -> None:
         import httpx

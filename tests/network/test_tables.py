@@ -166,7 +166,7 @@ def test_memory_does_not_grow_with_the_catalogue(
     table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peaks: list[int] = []
-    for count in (1_000, 8_000):
+    for count in (1_000, 4_000):
         site = Site.in_folder(tmp_path)
         monkeypatch.setattr(Site, "catalog", Many(count))
         peaks.append(peak_of(partial(table.write, site, tmp_path / table.name)))

@@ -5,9 +5,14 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import httpx
+
+from deployments.local_stack.stack import LocalStack
+from flows.runs import INGEST
 
 HANGING = """
 import socket, sys, time
@@ -83,3 +88,26 @@ def test_a_server_that_hangs_says_where_and_ends() -> None:
     assert server.returncode == 1
     assert "Timeout" in said
     assert "in app" in said  # where it stood
+
+
+def test_whoever_writes_beside_others_waits_and_is_not_refused(prefect_stack: LocalStack) -> None:
+    with prefect_stack.client() as client:
+        flow_id = str(client.read_deployment_by_name(INGEST).flow_id)
+
+    def one_run(number: int) -> list[int]:
+        """The statuses of what the server answered to a run from its beginning to its end."""
+        with httpx.Client(base_url=prefect_stack.api_url, timeout=600) as http:
+            made = http.post(
+                "/flow_runs/", json={"flow_id": flow_id, "state": {"type": "SCHEDULED"}}
+            )
+            made.raise_for_status()
+            path = f"/flow_runs/{made.json()['id']}/set_state"
+            moves = [
+                http.post(path, json={"state": {"type": state}})
+                for state in ("PENDING", "RUNNING", "COMPLETED")
+            ]
+            return [each.status_code for each in (made, *moves)]
+
+    with ThreadPoolExecutor(16) as threads:
+        answers = Counter(status for run in threads.map(one_run, range(64)) for status in run)
+    assert answers == {201: 256}
