@@ -165,9 +165,5 @@ def prefect_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSta
 @pytest.fixture
 def prefect_api(prefect_stack: LocalStack) -> Iterator[LocalStack]:
     """Flows and tasks called in the test itself report to the stack's server."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-    # At the end of a run Prefect waits for the thread of its heartbeat, a second each.
-    silent = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-    with prefect_stack.settings(), silent:
+    with prefect_stack.settings():
         yield prefect_stack

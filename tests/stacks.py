@@ -10,6 +10,8 @@ import fcntl
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,14 @@ from deployments.work_pools.deploy import WORK_POOL
 
 class BegunStack(LocalStack):
     """A stack that starts again in the home of one that was stopped, and deploys nothing anew."""
+
+    @contextmanager
+    def settings(self) -> Iterator[None]:
+        """Without heartbeats: at the end of a run Prefect waits for their thread, a second each."""
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        with super().settings(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield
 
     def _start_deploying(self) -> None:
         pass

@@ -241,7 +241,7 @@ def automated(plant: Plant, receiver: httpx.Client) -> Iterator[set[UUID]]:
         ours.actions[0].parameters = (ours.actions[0].parameters or {}) | {"network": plant.name}
         client.update_automation(found.id, ours)
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENT_SECONDS
             while not (woken := plant.runs()):
                 assert time.monotonic() < deadline
                 start = f"PAN001/{uuid4().hex[:6]}/20180216T110623"

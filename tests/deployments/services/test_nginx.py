@@ -20,6 +20,7 @@ from panoptes.network.site import Site
 from tests.archives import IMAGE, SEQUENCE_ID, small_archive
 from tests.deployments.services.served import FILE, served
 from tests.local_http import free_port
+from tests.patience import PATIENT_SECONDS
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed here")
@@ -63,7 +64,7 @@ def nginx(folder: Path, servers: str, services: httpx.Client, user: str = "") ->
     assert NGINX is not None
     process = subprocess.Popen([NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf")])
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENT_SECONDS
         while True:
             assert process.poll() is None, (folder / "errors").read_text()
             assert time.monotonic() < deadline

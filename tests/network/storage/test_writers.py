@@ -19,6 +19,7 @@ from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.store import NotFound, PreconditionFailed, Unreadable
 from panoptes.network.storage.writers import guarded, seconds_left
+from tests.patience import PATIENT_SECONDS
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="leases are Linux's")
 SECOND = 10**9
@@ -46,7 +47,7 @@ def test_a_file_rests_once_it_is_unchanged_for_so_long(store: FolderStore, root:
     os.utime(root / "a", (0, 0))  # as rsync -t and cp -p do
     assert 59 < left(store, "a", 60) <= 60
     assert left(store, "a", 0) == 0
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENT_SECONDS
     while left(store, "a", 0.2) > 0:
         assert time.monotonic() < deadline
 
@@ -229,7 +230,7 @@ def test_a_writer_that_begins_while_its_file_is_removed_gets_it_back_whole(
 
         writer.append(threading.Thread(target=write))
         writer[0].start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENT_SECONDS
         while _lease_of(root) != fcntl.F_UNLCK:
             assert time.monotonic() < deadline
 
@@ -269,7 +270,7 @@ def test_what_is_written_after_its_removal_brings_a_file_back(
     leaving = root.parent / ".panoptes/incoming/leaving"
     assert [path.read_bytes() for path in leaving.glob("*.file")] == [b"whole"]
     monkeypatch.setattr("panoptes.network.storage.leaving.KEPT_SECONDS", 0.0)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENT_SECONDS
     while list(leaving.iterdir()):
         assert time.monotonic() < deadline
         store.check()
