@@ -20,7 +20,7 @@ bin := .venv/bin
 # Written last, so an interrupted installation has none. It names the folder, since a copied
 # or moved .venv would go on running the code of the old place.
 ready := .venv/.ready
-sbom := build/sbom/bin/cyclonedx-py
+sbom := build/sbom/.ready
 ifneq ($(shell test -x $(bin)/python && cat $(ready) 2>/dev/null),$(CURDIR))
 $(ready): FORCE
 endif
@@ -91,7 +91,7 @@ upgrade-check: $(ready) ## workers of an older version and of this one on one se
 	@UPGRADE_CHECK=1 $(bin)/python -m pytest -q -n0 -s tests/released/test_side_by_side.py $(ARGS)
 
 sbom: $(ready) $(sbom) ## what is installed in .venv, as CycloneDX, into build/sbom.json
-	@$(sbom) environment --pyproject pyproject.toml \
+	@build/sbom/bin/python -m cyclonedx_py environment --pyproject pyproject.toml \
 	    --output-reproducible -o build/sbom.json $(bin)/python
 
 constraints: ## renew the pins in constraints.txt from the package index

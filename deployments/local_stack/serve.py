@@ -55,7 +55,7 @@ def wait_for_the_lock() -> None:
     begin = AioSqliteConfiguration.begin_transaction
 
     def begin_to_write(
-        self: AioSqliteConfiguration, session: AsyncSession, with_for_update: bool = True
+        self: AioSqliteConfiguration, session: AsyncSession, with_for_update: bool = False
     ) -> Any:
         return begin(self, session, with_for_update=True)
 
