@@ -8,7 +8,7 @@ import sys
 import time
 
 from tests.fuzz.campaign import REPOSITORY, announcer, campaign
-from tests.fuzz.mutations import mutant
+from tests.fuzz.mutations.mutant import mutant
 from tests.fuzz.trial import bench
 
 BUILD = REPOSITORY / "build" / "fuzz"

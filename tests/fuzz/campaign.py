@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from tests.fuzz.mutations import mutant
+from tests.fuzz.mutations.mutant import mutant
 from tests.fuzz.trial import Judged, scratch
 
 REPOSITORY = Path(__file__).resolve().parents[2]

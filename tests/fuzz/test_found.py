@@ -21,7 +21,8 @@ from panoptes.network.fits.content import check_compressed, check_source
 from panoptes.network.media import check_jpeg
 from tests.conftest import REPOSITORY
 from tests.fits_samples import UNSIGNED, card, frame, image, noise, primary
-from tests.fuzz.mutations import Mutant, sealed_again
+from tests.fuzz.mutations.checksums import sealed_again
+from tests.fuzz.mutations.mutant import Mutant
 from tests.fuzz.seeds import own_seeds
 from tests.fuzz.trial import bench
 from tests.memory import peak_of

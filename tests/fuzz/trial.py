@@ -26,7 +26,7 @@ from panoptes.network.names import parse_upload
 from panoptes.network.site import Site
 from panoptes.network.upload import Source
 from tests import sites
-from tests.fuzz.mutations import Mutant
+from tests.fuzz.mutations.mutant import Mutant
 
 SECONDS = 10.0
 """Of the processor that one file may take."""

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from tests.fuzz.mutations import mutant
+from tests.fuzz.mutations.mutant import mutant
 from tests.fuzz.trial import bench
 
 HANG_SECONDS = 90

@@ -1,0 +1,1 @@
+"""Damage of every kind, a module for each kind of file; `mutant` chooses by number."""
