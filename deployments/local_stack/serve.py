@@ -7,25 +7,32 @@ stacks never meet, and a client that connects early waits instead of being refus
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import gc
 import itertools
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
     from uvicorn import Config
 
 COLLECT_SECONDS = 2.0
 STILL_SECONDS = 300.0
 """A server that turned to nothing for so long has hung, and ends. On an overloaded machine it may
 turn to nothing for a minute."""
+TURN_SECONDS = 60.0
+"""How long a transaction waits for those before it: as long as SQLite does for another program."""
 
 
 def make_app() -> FastAPI:
@@ -49,15 +56,33 @@ def wait_for_the_lock() -> None:
     cannot wait: SQLite fails it at once with *database is locked*, whatever the time it would
     have had. Clients are then told 503 and come again after two seconds, four, eight, with a
     place of their worker taken meanwhile; and an event is dropped after four attempts.
+
+    Those of this server wait for each other before they have a connection. While another program
+    writes, only one waits in SQLite: the others would take all connections of the pool, and
+    whoever reads would be told 500, which no client tries again.
     """
     from prefect.server.database.configurations import AioSqliteConfiguration
+    from sqlalchemy.exc import OperationalError
 
     begin = AioSqliteConfiguration.begin_transaction
+    turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
-    def begin_to_write(
+    @asynccontextmanager
+    async def begin_to_write(
         self: AioSqliteConfiguration, session: AsyncSession, with_for_update: bool = False
-    ) -> Any:
-        return begin(self, session, with_for_update=True)
+    ) -> AsyncIterator[AsyncSessionTransaction]:
+        turn = turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        try:
+            await asyncio.wait_for(turn.acquire(), TURN_SECONDS)
+        except TimeoutError as error:
+            # In SQLite's words, so that clients are told 503.
+            locked = sqlite3.OperationalError("database is locked")
+            raise OperationalError("BEGIN IMMEDIATE", None, locked) from error
+        try:
+            async with begin(self, session, with_for_update=True) as transaction:
+                yield transaction
+        finally:
+            turn.release()
 
     AioSqliteConfiguration.begin_transaction = begin_to_write  # type: ignore[method-assign]
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import httpx
 
 from deployments.local_stack.stack import LocalStack
 from flows.runs import INGEST
+from tests.patience import PATIENT_SECONDS
 
 HANGING = """
 import socket, sys, time
@@ -111,3 +114,29 @@ def test_whoever_writes_beside_others_waits_and_is_not_refused(prefect_stack: Lo
     with ThreadPoolExecutor(16) as threads:
         answers = Counter(status for run in threads.map(one_run, range(64)) for status in run)
     assert answers == {201: 256}
+
+
+def test_reads_are_answered_while_writers_wait_for_another_program(
+    prefect_stack: LocalStack,
+) -> None:
+    with prefect_stack.client() as client:
+        flow_id = str(client.read_deployment_by_name(INGEST).flow_id)
+
+    def request(path: str, body: object) -> int:
+        return httpx.post(f"{prefect_stack.api_url}{path}", json=body, timeout=600).status_code
+
+    database = prefect_stack.home / "prefect" / "prefect.db"
+    other = sqlite3.connect(database, isolation_level=None, timeout=PATIENT_SECONDS)
+    with closing(other), ThreadPoolExecutor(40) as threads:
+        other.execute("BEGIN IMMEDIATE")
+        run = {"flow_id": flow_id, "state": {"type": "SCHEDULED"}}
+        writers = [threads.submit(request, "/flow_runs/", run) for _ in range(40)]
+        reads = []
+        for _ in range(5):
+            time.sleep(0.5)
+            reads.append(request("/flows/filter", {}))
+        waiting = [not writer.done() for writer in writers]
+        other.execute("ROLLBACK")
+        assert reads == [200] * 5
+        assert all(waiting)
+        assert {writer.result() for writer in writers} == {201}
