@@ -5,8 +5,6 @@ Linux and macOS; see `deployments.local_stack.guard` for how they end.
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -114,13 +112,14 @@ class Processes:
         """
         for name in self._running:
             log = self._logs / f"{name}.log"
-            if log.stat().st_size <= most_bytes:
+            end = log.stat().st_size
+            if end <= most_bytes:
                 continue
             with log.open("rb+") as writing:
-                writing.seek(-most_bytes, os.SEEK_END)
+                writing.seek(end - most_bytes)
                 writing.readline()
-                with log.with_name(f"{log.name}.1").open("wb") as kept:
-                    shutil.copyfileobj(writing, kept)
+                kept = writing.read(end - writing.tell())
+                log.with_name(f"{log.name}.1").write_bytes(kept)
                 writing.truncate(0)
             self._log_starts[name] = 0
 

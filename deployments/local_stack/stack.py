@@ -330,10 +330,8 @@ class LocalStack:
         self.run_beside("deploy", ["-m", "deployments.work_pools.deploy", str(self.project)])
 
     def _start_worker(self) -> None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        limit = (cores or os.cpu_count() or 1) + 1  # a run waits for the server now and then
         command = ["-m", "prefect", "worker", "start", "--pool", WORK_POOL]
-        self.run_beside("worker", [*command, "--limit", str(limit)])
+        self.run_beside("worker", [*command, "--limit", str(runs_at_a_time())])
 
     def _await_server(self, deadline: float) -> None:
         import httpx
@@ -365,6 +363,13 @@ class LocalStack:
 
     def _failure(self, name: str, reason: str) -> StackError:
         return StackError(f"The local stack's {name} {reason}. {self._processes.last_words(name)}")
+
+
+def runs_at_a_time() -> int:
+    """Of a stack's worker: one more than there are cores, since a run waits for the server now
+    and then."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (cores or 1) + 1
 
 
 def _read_runs(client: SyncPrefectClient, ids: Collection[UUID]) -> list[FlowRun]:

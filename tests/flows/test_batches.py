@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
 from blocks.network import PanoptesNetwork
-from deployments.local_stack.stack import LocalStack
+from deployments.local_stack.stack import LocalStack, runs_at_a_time
 from deployments.work_pools.deploy import WORK_POOL
 from deployments.work_pools.queues import BACKFILL, LIVE, make_queues
 from flows.runs import Runs
@@ -171,7 +170,7 @@ def test_tonights_run_is_the_next_to_begin_however_many_old_ones_wait(
     prefect_stack: LocalStack,
 ) -> None:
     """The runs fail at once, by a block that is not there: what counts is when they begin."""
-    name, slots = f"absent-{uuid.uuid4().hex[:8]}", os.cpu_count() or 1
+    name, slots = f"absent-{uuid.uuid4().hex[:8]}", runs_at_a_time()
     names = [f"PAN009_{number:06}_20180216T110623" for number in range(2 * slots + 6)]
     with prefect_stack.client() as client, nobody_begins(client):
         assert Runs(client, BACKFILL_DEPLOYMENT, name).start(names, key="old") == len(names)

@@ -14,6 +14,7 @@ from panoptes.network.lookup.sesame import Sesame
 from panoptes.network.site import Site
 from tests.archives import IMAGE
 from tests.local_http import serving
+from tests.patience import PATIENT_SECONDS
 
 FILE = f"/files/images/{IMAGE}.fits.fz"
 NOWHERE = "http://127.0.0.1:1/nph-sesame"
@@ -25,6 +26,6 @@ def served(site: Site, sesame_url: str = NOWHERE, **settings: Any) -> Iterator[h
     """A client of the services, open unless a token is given."""
     chosen = ServiceSettings(**{"open": "token" not in settings} | settings)
     with ExitStack() as stack:
-        asked = Sesame((sesame_url,), timeout=2.0, pause=0.0)
+        asked = Sesame((sesame_url,), timeout=10.0, pause=0.0)
         url = stack.enter_context(serving(lambda: create_app(site, chosen, sesame=asked)))
-        yield stack.enter_context(httpx.Client(base_url=url, timeout=30))
+        yield stack.enter_context(httpx.Client(base_url=url, timeout=PATIENT_SECONDS))

@@ -20,6 +20,7 @@ from tests.archives import SEQUENCE_ID, small_archive
 from tests.deployments.services.served import FILE, served
 from tests.files import place as write
 from tests.files import tiny_fits
+from tests.patience import PATIENT_SECONDS
 
 SECRET = "c2VydmljZXMgZm9yIHRlc3Rz"
 
@@ -230,7 +231,7 @@ def test_a_body_beyond_the_limit_is_413_however_it_is_sent(client: httpx.Client)
 def test_who_one_is_is_asked_before_a_body_is_read(site: Site) -> None:
     with served(site, token=SECRET) as client:
         address = (client.base_url.host, client.base_url.port)
-        with socket.create_connection(address, timeout=10) as connection:
+        with socket.create_connection(address, timeout=PATIENT_SECONDS) as connection:
             connection.sendall(
                 b"POST /lookup-field HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n"
             )

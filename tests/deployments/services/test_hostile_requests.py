@@ -19,6 +19,7 @@ import pytest
 from panoptes.network.site import Site
 from tests.archives import small_archive
 from tests.deployments.services.served import FILE, NOWHERE, served
+from tests.patience import PATIENT_SECONDS
 
 SECRET = "c2VydmljZXMgZm9yIHRlc3Rz"
 HOST = b"Host: here\r\n"
@@ -39,7 +40,7 @@ def guarded(site: Site) -> Iterator[httpx.Client]:
 def said_to(client: httpx.Client, request: bytes, *, until: bytes = b"") -> bytes:
     """Everything that is answered until the services close, or `until` has come."""
     address = (client.base_url.host, client.base_url.port)
-    with socket.create_connection(address, timeout=20) as connection:
+    with socket.create_connection(address, timeout=PATIENT_SECONDS) as connection:
         connection.sendall(request)
         said = b""
         try:
@@ -197,7 +198,7 @@ def test_hostile_names_neither_hang_the_services_nor_keep_them_from_stopping(
     ]
     for thread in threads:
         thread.start()
-    assert httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+    assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
     for thread in threads:
         thread.join()
     assert set(answers) <= {400, 404, 422, 503}
@@ -207,7 +208,7 @@ def test_hostile_names_neither_hang_the_services_nor_keep_them_from_stopping(
     )
     stopping.start()
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     stopping.join()
 
 

@@ -16,6 +16,7 @@ from panoptes.network.lookup.resolved import Found, NoSuchName
 from panoptes.network.lookup.sesame import NoAnswer, Sesame, read_answer
 from panoptes.network.stars.separation import separation
 from tests.local_http import SesameServer, sesame_answer, sesame_server, simbad
+from tests.patience import PATIENT_SECONDS
 
 VEGA = simbad("NAME Vega", "279.2347347", "+38.7836889")
 NOWHERE = Sesame(("http://127.0.0.1:1/nph-sesame",), timeout=1.0)
@@ -115,7 +116,7 @@ def test_a_name_is_sent_as_it_is_however_odd(server: SesameServer) -> None:
 
 
 def test_the_mirror_is_asked_when_the_first_address_is_away(server: SesameServer) -> None:
-    sesame = Sesame(("http://127.0.0.1:1/nph-sesame", server.url), timeout=1.0)
+    sesame = Sesame(("http://127.0.0.1:1/nph-sesame", server.url), timeout=PATIENT_SECONDS)
     assert resolve_name("Vega", sesame=sesame).name == "Vega"
 
 
