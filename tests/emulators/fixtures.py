@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from tests.emulators.servers import EmulatorError, Emulators, NotInstalled
-from tests.patience import be_patient
+from tests.patience import PATIENT_SECONDS, be_patient
 
 if TYPE_CHECKING:
     from panoptes.network.site import Site
@@ -101,7 +101,7 @@ def gcs_requests(gcs_emulator: str) -> Callable[[], list[str]]:
     """Gives the requests about objects since it was last called, and since the test began."""
 
     def take() -> list[str]:
-        with urllib.request.urlopen(f"{gcs_emulator}/requests", timeout=60) as answer:
+        with urllib.request.urlopen(f"{gcs_emulator}/requests", timeout=PATIENT_SECONDS) as answer:
             requests: list[str] = json.load(answer)
             return requests
 
@@ -124,5 +124,5 @@ def _post(url: str, document: object) -> None:
     request = urllib.request.Request(
         url, json.dumps(document).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=60):
+    with urllib.request.urlopen(request, timeout=PATIENT_SECONDS):
         pass

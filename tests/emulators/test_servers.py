@@ -25,7 +25,7 @@ THERE = State(7, 2)
 def call(method: str, url: str, document: object = None) -> Any:
     body = None if document is None else json.dumps(document).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENT_SECONDS) as answer:
         return json.load(answer)
 
 

@@ -193,7 +193,7 @@ def test_a_raw_that_claims_more_samples_than_its_bytes_can_hold_is_not_decoded()
     file[frame_header + 5 : frame_header + 9] = struct.pack(">HH", side, side // 2)
     begun = time.process_time()
     assert refused(read_raw, bytes(file)) == "truncated-file"
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 3
 
 
 # Pictures.
@@ -214,7 +214,7 @@ def test_a_picture_of_thousands_of_scans_is_refused_before_it_is_decoded() -> No
     scan = file[file.rindex(b"\xff\xda") : -2]
     begun = time.process_time()
     assert refused(check_picture, file[:-2] + 500 * scan + b"\xff\xd9") == "corrupt-data"
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 3
 
 
 def test_a_picture_of_a_million_segments_is_refused_before_it_is_read() -> None:
@@ -222,7 +222,7 @@ def test_a_picture_of_a_million_segments_is_refused_before_it_is_read() -> None:
     exif = b"\xff\xe1\0\x0eExif\0\0extend"
     begun = time.process_time()
     assert refused(check_picture, file[:2] + 100_000 * exif + file[2:]) == "corrupt-data"
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 3
 
 
 @pytest.mark.parametrize("progressive", [False, True])

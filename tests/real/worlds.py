@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site
 from tests import sites
+from tests.patience import PATIENT_SECONDS
 from tests.real.nights import Night
 
 Backend = Literal["folder", "google"]
@@ -74,7 +75,7 @@ class World:
 
     def take_requests(self) -> list[str]:
         """The requests about objects since this was last asked."""
-        with urllib.request.urlopen(f"{self.storage}/requests", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.storage}/requests", timeout=PATIENT_SECONDS) as answer:
             requests: list[str] = json.load(answer)
             return requests
 
@@ -98,5 +99,5 @@ def google_world(storage: str, firestore: str, **policies: Any) -> World:
 
 def _post(url: str, body: bytes, kind: str = "application/json") -> None:
     request = urllib.request.Request(url, body, {"Content-Type": kind})
-    with urllib.request.urlopen(request, timeout=30):
+    with urllib.request.urlopen(request, timeout=PATIENT_SECONDS):
         pass

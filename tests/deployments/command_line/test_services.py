@@ -20,6 +20,7 @@ from panoptes.network.site import Site
 from tests.archives import IMAGE, LATER, OTHER, SEQUENCE_ID, small_archive
 from tests.files import tiny_fits
 from tests.local_http import SesameServer, sesame_server, simbad
+from tests.patience import PATIENT_SECONDS
 
 OK, FAILED, NOTHING_FOUND = 0, 1, 3
 
@@ -132,7 +133,7 @@ def test_serve_answers_until_it_is_stopped(data: str, repository: Path) -> None:
         assert httpx.get(f"{url[0]}/files/images/{IMAGE}.fits.fz").status_code == 200
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=PATIENT_SECONDS)
     assert "Traceback" not in errors
 
 

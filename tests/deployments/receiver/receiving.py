@@ -12,6 +12,7 @@ from deployments.receiver.app import create_app
 from deployments.receiver.settings import ReceiverSettings
 from deployments.web.guards import Guard
 from tests.local_http import serving
+from tests.patience import PATIENT_SECONDS
 
 NOWHERE = "http://127.0.0.1:1/api"
 """A Prefect that is away."""
@@ -31,4 +32,4 @@ def receiving(
         given = {"open": is_open, "live_nights": 36_500} | settings
         chosen = ReceiverSettings(**given)
         url = stack.enter_context(serving(lambda: create_app(chosen, guard)))
-        yield stack.enter_context(httpx.Client(base_url=url, timeout=30))
+        yield stack.enter_context(httpx.Client(base_url=url, timeout=PATIENT_SECONDS))

@@ -76,7 +76,7 @@ def nginx(folder: Path, servers: str, services: httpx.Client, user: str = "") ->
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENT_SECONDS)
 
 
 def test_the_documented_setup_asks_for_the_token_and_gives_links_that_lead_back(

@@ -163,7 +163,7 @@ def test_a_server_that_is_gone_is_reported_soon(store: GcsStore, tmp_path: Path)
         begin = time.monotonic()
         with pytest.raises(TransientError):
             operation()
-        assert time.monotonic() - begin < 30
+        assert time.monotonic() - begin < 60
 
 
 @pytest.mark.parametrize("status", [401, 403])
