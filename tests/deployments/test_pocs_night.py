@@ -22,6 +22,7 @@ from panoptes.network.site import Site
 from tests import pocs_night, sites
 from tests.files import place
 from tests.local_http import serving
+from tests.patience import PATIENT_SECONDS
 from tests.published_client import read_frame, run, settings_for
 
 LIGHTS_OF = {
@@ -59,7 +60,7 @@ def url(site: Site) -> Iterator[str]:
 
 
 def found(url: str, **asked: str) -> list[dict[str, object]]:
-    answer = httpx.get(f"{url}/observations", params=asked)
+    answer = httpx.get(f"{url}/observations", params=asked, timeout=PATIENT_SECONDS)
     assert answer.status_code == 200, answer.text
     rows: list[dict[str, object]] = answer.json()["observations"]
     return rows

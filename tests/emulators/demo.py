@@ -17,6 +17,7 @@ from panoptes.network.errors import ConfigurationError
 from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site
 from tests.emulators.servers import EmulatorError, Emulators, NotInstalled
+from tests.patience import PATIENT_SECONDS
 
 
 @contextmanager
@@ -48,7 +49,9 @@ def emulated_network(storage: str) -> Site:
 
 def emulated_bucket(storage: str, name: str) -> str:
     """Make a bucket of this name; gives it back."""
-    made = httpx.post(f"{storage}/storage/v1/b?project=any", json={"name": name})
+    made = httpx.post(
+        f"{storage}/storage/v1/b?project=any", json={"name": name}, timeout=PATIENT_SECONDS
+    )
     made.raise_for_status()
     return name
 

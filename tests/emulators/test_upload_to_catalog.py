@@ -27,6 +27,7 @@ from panoptes.network.site import Site
 from tests.deployments.receiver.receiving import receiving
 from tests.emulators.demo import emulated_network
 from tests.emulators.servers import Emulators, Notify, NotInstalled
+from tests.patience import PATIENT_SECONDS
 from tests.stacks import begun_stack
 
 if TYPE_CHECKING:
@@ -56,11 +57,13 @@ class Plant:
                 "topic": f"projects/{PROJECT}/topics/{TOPIC}",
                 "pushConfig": {"pushEndpoint": str(receiver.base_url.join("/events"))},
             }
-            httpx.put(f"{self.pubsub}/v1/{name}", json=subscription).raise_for_status()
+            httpx.put(
+                f"{self.pubsub}/v1/{name}", json=subscription, timeout=PATIENT_SECONDS
+            ).raise_for_status()
             try:
                 yield
             finally:
-                httpx.delete(f"{self.pubsub}/v1/{name}").raise_for_status()
+                httpx.delete(f"{self.pubsub}/v1/{name}", timeout=PATIENT_SECONDS).raise_for_status()
 
     def upload(self, night: Night) -> list[Sent]:
         """In bursts: all files of the night as fast as they can be made."""
@@ -125,7 +128,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
             address = emulators.pubsub()
             pubsub = f"http://{address}"
             topic = f"{pubsub}/v1/projects/{PROJECT}/topics/{TOPIC}"
-            httpx.put(topic, json={}).raise_for_status()
+            httpx.put(topic, json={}, timeout=PATIENT_SECONDS).raise_for_status()
             storage = emulators.storage(notify=Notify(address, PROJECT, TOPIC))
             emulators.firestore()
         except NotInstalled as error:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.deployments.command_line.test_up import left_of, up_in_the_background
 from tests.local_http import free_ports
+from tests.patience import PATIENT_SECONDS
 from tests.real.conftest import IS_LONG
 
 
@@ -23,7 +24,9 @@ def test_its_operator_signs_in_with_a_token_that_only_its_file_holds(tmp_path: P
         shown = json.loads(process.stdout.readline())
         token = Path(shown["token_file"]).read_text().strip()
         transport = httpx.HTTPTransport(retries=7)  # the site begins to listen meanwhile
-        with httpx.Client(base_url=shown["site"], transport=transport) as client:
+        with httpx.Client(
+            base_url=shown["site"], transport=transport, timeout=PATIENT_SECONDS
+        ) as client:
             assert client.get("/quarantine").status_code == 401
             client.post("/sign-in", data={"name": "Ann", "token": token})
             assert client.get("/quarantine", headers={"Accept": "text/html"}).status_code == 200

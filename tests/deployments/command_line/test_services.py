@@ -129,8 +129,13 @@ def test_serve_answers_until_it_is_stopped(data: str, repository: Path) -> None:
         said = process.stdout.readline()
         url = re.match(r"http://127\.0\.0\.1:\d+", said)
         assert url, said
-        assert httpx.get(f"{url[0]}/units").json()[0]["unit_id"] == "PAN001"
-        assert httpx.get(f"{url[0]}/files/images/{IMAGE}.fits.fz").status_code == 200
+        assert (
+            httpx.get(f"{url[0]}/units", timeout=PATIENT_SECONDS).json()[0]["unit_id"] == "PAN001"
+        )
+        assert (
+            httpx.get(f"{url[0]}/files/images/{IMAGE}.fits.fz", timeout=PATIENT_SECONDS).status_code
+            == 200
+        )
     finally:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=PATIENT_SECONDS)

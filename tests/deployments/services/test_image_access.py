@@ -19,6 +19,7 @@ from panoptes.network.plate_solving.wcs import fit, from_plane
 from panoptes.network.site import Site
 from tests.archives import SEQUENCE_ID, small_archive
 from tests.deployments.services.served import served
+from tests.patience import PATIENT_SECONDS
 
 FIRST = "PAN001_14d3bd_20180216T112430"
 SECOND = "PAN001_14d3bd_20180216T112630"
@@ -94,7 +95,7 @@ def test_pyvo_finds_images_and_fetches_one(client: httpx.Client) -> None:
     assert (unsolved["s_ra"], unsolved["s_dec"]) == (83.8, -5.4)
     assert not unsolved["s_region"]
     assert np.ma.is_masked(unsolved["s_resolution"]) or np.isnan(unsolved["s_resolution"])
-    file = httpx.get(solved.access_url)
+    file = httpx.get(solved.access_url, timeout=PATIENT_SECONDS)
     assert (file.status_code, file.headers["content-type"]) == (200, "application/fits")
     assert -(-len(file.content) // 1000) == solved["access_estsize"]
 

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,9 @@ from tests.patience import PATIENT_SECONDS
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed here")
+
+get = partial(httpx.get, timeout=PATIENT_SECONDS)
+post = partial(httpx.post, timeout=PATIENT_SECONDS)
 
 SECRET = "c2VydmljZXMgZm9yIHRlc3Rz"
 BEARER = {"Authorization": f"Bearer {SECRET}"}
@@ -69,7 +73,7 @@ def nginx(folder: Path, servers: str, services: httpx.Client, user: str = "") ->
             assert process.poll() is None, (folder / "errors").read_text()
             assert time.monotonic() < deadline
             try:
-                httpx.get(f"http://127.0.0.1:{port}/healthz").raise_for_status()
+                get(f"http://127.0.0.1:{port}/healthz").raise_for_status()
                 break
             except httpx.TransportError:
                 time.sleep(0.05)
@@ -88,18 +92,18 @@ def test_the_documented_setup_asks_for_the_token_and_gives_links_that_lead_back(
         served(site, token=SECRET, files="images", public_url=public) as services,
         nginx(tmp_path, documented, services) as url,
     ):
-        assert httpx.get(f"{url}/units", headers=outside).status_code == 401
-        images = httpx.get(f"{url}/observations/{SEQUENCE_ID}/images", headers=outside | BEARER)
+        assert get(f"{url}/units", headers=outside).status_code == 401
+        images = get(f"{url}/observations/{SEQUENCE_ID}/images", headers=outside | BEARER)
         assert images.json()["images"][0]["public_url"] == f"{public}{FILE}"
-        part = httpx.get(f"{url}{FILE}", headers=outside | BEARER | {"Range": "bytes=0-5"})
+        part = get(f"{url}{FILE}", headers=outside | BEARER | {"Range": "bytes=0-5"})
         assert (part.status_code, part.content) == (206, b"SIMPLE")
-        posted = httpx.post(
+        posted = post(
             f"{url}/get-fits-header",
             json={"bucket_path": f"{IMAGE}.fits.fz"},
             headers=outside | BEARER,
         )
         assert posted.json()["header"]["FIELD"] == "M42"
-        big = httpx.post(f"{url}/lookup-field", content=b"x" * 100_000, headers=outside | BEARER)
+        big = post(f"{url}/lookup-field", content=b"x" * 100_000, headers=outside | BEARER)
         assert big.status_code == 413
 
 
@@ -107,11 +111,11 @@ def test_a_proxy_alone_is_enough_with_a_token_or_where_everyone_may_read(
     site: Site, tmp_path: Path
 ) -> None:
     with served(site, token=SECRET) as services, nginx(tmp_path, BARE, services) as url:
-        assert httpx.get(f"{url}/units").status_code == 401
-        assert httpx.get(f"{url}/units", headers=BEARER).status_code == 200
+        assert get(f"{url}/units").status_code == 401
+        assert get(f"{url}/units", headers=BEARER).status_code == 200
     with served(site) as services, nginx(tmp_path, BARE, services) as url:
-        assert httpx.get(f"{url}/units").status_code == 200
-        hidden = httpx.get(f"{url}/get-fits-header", params={"bucket_path": "incoming/x.fits"})
+        assert get(f"{url}/units").status_code == 200
+        hidden = get(f"{url}/get-fits-header", params={"bucket_path": "incoming/x.fits"})
         assert hidden.status_code == 403
 
 
@@ -125,8 +129,8 @@ def test_without_a_token_no_proxy_lets_the_world_in(
     with served(site, open=False) as services:
         assert services.get("/units").status_code == 200
         with nginx(tmp_path, servers, services) as url:
-            assert httpx.get(f"{url}/units", headers={"Host": host}).status_code == 401
-            assert httpx.get(f"{url}/healthz", headers={"Host": host}).status_code == 200
+            assert get(f"{url}/units", headers={"Host": host}).status_code == 401
+            assert get(f"{url}/healthz", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may run nginx's workers as another user")
@@ -136,4 +140,4 @@ def test_nor_does_one_of_another_user_that_hides_what_it_is(site: Site, tmp_path
         served(site, open=False) as services,
         nginx(tmp_path, HIDDEN, services, user=f"nobody {group}") as url,
     ):
-        assert httpx.get(f"{url}/units").status_code == 401
+        assert get(f"{url}/units").status_code == 401

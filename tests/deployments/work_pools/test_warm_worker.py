@@ -271,7 +271,9 @@ def test_a_worker_tells_prometheus_what_is_at_work_and_how_runs_ended(
     pool, port = f"measured-{uuid.uuid4().hex[:8]}", free_port()
 
     def told() -> list[str]:
-        return httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
+        return httpx.get(
+            f"http://127.0.0.1:{port}/metrics", timeout=PATIENT_SECONDS
+        ).text.splitlines()
 
     with prefect_stack.client() as client:
         client.create_work_pool(
