@@ -39,7 +39,7 @@ NAVIGATION = (
     ("/files", "My file"),
     ("/sky", "Sky"),
     ("/quarantine", "Quarantine"),
-    ("/docs", "Docs"),
+    ("/docs", "API"),
 )
 _NONE = "–"
 """Where there is nothing to show."""
