@@ -113,8 +113,8 @@ ADVICE: dict[str, Advice] = {
     ),
     "conflicts-with-archive": Advice(
         "Another file of the same image is already archived, and the two differ.",
-        "Compare the two; an operator can move the archived one away and have this one judged "
-        "again.",
+        "Compare the two. If this one is right, an operator moves the archived one away, has this "
+        "one judged again, and then uploads the other again under its own name: it is kept aside.",
         may_pass=True,
     ),
     "decoder-crash": Advice(

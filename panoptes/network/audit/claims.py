@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from panoptes.network.audit.finding import Finding, Kind, Repair
@@ -10,9 +10,11 @@ from panoptes.network.audit.inventory import Inventory
 from panoptes.network.catalog.catalog import Fields
 from panoptes.network.documents import File, Location, Output
 from panoptes.network.file_types import FILE_TYPES, FILM, RAWS
+from panoptes.network.ingest.displaced import is_kept_aside, is_lent
 from panoptes.network.ingest.provenance import recorded_sources
 from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.ingest.rebuilding import record_of
+from panoptes.network.names import document_key
 from panoptes.network.object_paths import ObjectPath
 from panoptes.network.site import Site
 from panoptes.network.storage.store import ObjectInfo
@@ -31,20 +33,21 @@ class Claim:
     entry: File
     output: Output
 
+    @property
+    def is_lent(self) -> bool:
+        """Whether it is another file's object, which this one was found equal to."""
+        return self.entry.duplicate_of is not None and self.output.role not in DERIVED
+
 
 def claims_of(entries: list[File]) -> dict[ObjectPath, list[Claim]]:
-    """The claims on each object. A duplicate names another file's object: no claim of its
-    own, unless nobody else has one."""
-    own: dict[ObjectPath, list[Claim]] = {}
-    borrowed: dict[ObjectPath, list[Claim]] = {}
+    """The claims on each object."""
+    found: dict[ObjectPath, list[Claim]] = {}
     for entry in entries:
         for output in entry.outputs or ():
-            lent = entry.duplicate_of and output.role not in DERIVED
-            found = borrowed if lent else own
             found.setdefault(ObjectPath(output.location, output.path), []).append(
                 Claim(entry, output)
             )
-    return borrowed | own
+    return found
 
 
 class ObjectChecks:
@@ -58,8 +61,7 @@ class ObjectChecks:
         self.claims = claims_of(entries)
 
     def findings(self, waits: Waits) -> list[Finding]:
-        claimed = (self._claimed(place, claims, waits) for place, claims in self.claims.items())
-        found = [finding for finding in claimed if finding is not None]
+        found = [f for place in self.claims for f in self._claimed(place, waits)]
         open_stems = {_stem(e.image_id or e.name) for e in self._entries if e.outcome is None}
         # Should the ledger have lost what an image names, that is said of the image.
         ours = (s.fields for s in self._inventory.images if recorded_sources(s.fields))
@@ -77,35 +79,66 @@ class ObjectChecks:
         sequence = self._inventory.sequence
         return sequence is not None and place == ObjectPath("timelapse", sequence.timelapse)
 
-    def _claimed(self, place: ObjectPath, claims: list[Claim], waits: Waits) -> Finding | None:
+    def _claimed(self, place: ObjectPath, waits: Waits) -> Iterator[Finding]:
+        """What is wrong with an object, and whose it is no longer."""
         location, path = place
+        # A duplicate names another file's object: no claim, unless nobody else has one.
+        claims = [c for c in self.claims[place] if not c.is_lent] or self.claims[place]
+        claims = sorted(claims, key=lambda c: is_kept_aside(c.entry, c.output))
         info = self._inventory.objects.get(place)
         if info is None:
             info = self._site.stat(location, path)  # under another observation's prefix
         if info is None:
-            return self._lost(
+            yield self._lost(
                 Kind.OBJECT_MISSING, place, claims, waits,
                 f"{path} is catalogued, but it is not in {location}.",
             )  # fmt: skip
+            return
         if self._is_of_lost_entry(claims):
-            return None
-        if any(_is(claim.output, info) for claim in claims):
-            checksum = read_back(self._site, location, info) if self._deep else None
-            if checksum is None or any(claim.output.crc32c == checksum for claim in claims):
-                return None
-        else:
-            checksum = info.crc32c or read_back(self._site, location, info)
-            same = [c for c in claims if c.output.crc32c == checksum]
-            if same:
-                return Finding(
-                    Kind.OBJECT_MOVED, location, path,
-                    f"{path} in {location} was written anew with the same bytes, perhaps from a "
-                    "backup; the ledger still names the former object.",
-                    self._inventory.sequence_id, Repair.NOTE, same[0].entry.name,
-                )  # fmt: skip
-        return self._lost(
-            Kind.OBJECT_DAMAGED, place, claims, waits,
-            f"The bytes of {path} in {location} are not those that were put there.",
+            return
+        known = next((c.output.crc32c for c in claims if _is(c.output, info)), None)
+        checksum = info.crc32c if known is None else known
+        if self._deep or checksum is None:
+            checksum = read_back(self._site, location, info)
+        if checksum is None:
+            return  # it has just changed
+        same = [c for c in claims if c.output.crc32c == checksum]
+        if not same:
+            yield self._lost(
+                Kind.OBJECT_DAMAGED, place, claims, waits,
+                f"The bytes of {path} in {location} are not those that were put there.",
+            )  # fmt: skip
+            return
+        if known is None:
+            yield Finding(
+                Kind.OBJECT_MOVED, location, path,
+                f"{path} in {location} was written anew with the same bytes, perhaps from a "
+                "backup; the ledger still names the former object.",
+                self._inventory.sequence_id, Repair.NOTE, same[0].entry.name,
+            )  # fmt: skip
+        for claim in self.claims[place]:
+            if claim.output.crc32c != checksum and self._is_displaced(claim, checksum):
+                yield self._displaced(claim, same[0].entry, waits)
+
+    def _is_displaced(self, claim: Claim, checksum: str) -> bool:
+        """Whether another upload's object stands where the ledger has what was made of this one.
+
+        What can be made again is made of the image's better file. What is open is judged first.
+        """
+        entry, output = claim.entry, claim.output
+        if output.role in DERIVED or entry.outcome in (None, "failed"):
+            return False
+        lender = next((e for e in self._entries if e.name == entry.duplicate_of), None)
+        return not (is_kept_aside(entry, output) or is_lent(entry, output, lender, checksum))
+
+    def _displaced(self, claim: Claim, other: File, waits: Waits) -> Finding:
+        name, output = claim.entry.name, claim.output
+        return Finding(
+            Kind.ENTRY_WRONG, "catalog", f"files/{document_key(name)}",
+            f"{name} is said to be {output.path} in {output.location}, and what is there was "
+            f"made of {other.name}, and differs. Upload {name} again, from the unit or from "
+            "wherever it was moved to: it is kept aside, and both are known.",
+            self._inventory.sequence_id, Repair.INGEST if waits(name) else None, name,
         )  # fmt: skip
 
     def _is_of_lost_entry(self, claims: list[Claim]) -> bool:

@@ -12,7 +12,9 @@ from panoptes.network.documents import Case, File, Location, Output, Rescue
 from panoptes.network.errors import ADVICE, BadInput, published
 from panoptes.network.ingest.allowance import is_spent
 from panoptes.network.ingest.cases import case_id_of
+from panoptes.network.ingest.displaced import is_lent
 from panoptes.network.ingest.ledger import READABLE
+from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.names import display_name, document_key, parse_upload
 from panoptes.network.object_paths import ObjectPath
 from panoptes.network.site import Site
@@ -27,8 +29,9 @@ from panoptes.network.whereabouts.finding import (
 )
 
 State = Literal[
-    "archived", "filed", "quarantined", "failed", "given-up", "in-work", "waiting", "unknown"
-]
+    "archived", "filed", "gone", "quarantined", "failed", "given-up", "in-work", "waiting",
+    "unknown",
+]  # fmt: skip
 
 _WAIT = "Nothing: the network takes it up by itself, usually within minutes."
 _SPENT = (
@@ -36,6 +39,10 @@ _SPENT = (
     "operator may raise the limit."
 )
 _AGAIN = "Nothing: it is tried again by itself."
+_GONE = (
+    "Upload it again from the unit, under the same name; if it is no longer there, ask the "
+    "network's operators, who may have it."
+)
 _RESCUED = "An operator had it put back: the next run judges it again."
 _ASK = "Tell the network's operators this file's name; they see the reason in its case."
 _UNKNOWN = (
@@ -62,8 +69,9 @@ class FileReport(BaseModel):
     model_config = ConfigDict(frozen=True)
     file: str = Field(description="its name, as it was uploaded")
     state: State = Field(
-        description="in-work: it was taken up; waiting: it has arrived and was not; given-up: it "
-        "failed too often through no fault of its own"
+        description="gone: what was archived of it is there no more; in-work: it was taken up; "
+        "waiting: it has arrived and was not; given-up: it failed too often through no fault of "
+        "its own"
     )
     sentence: str = Field(description="what became of it")
     next_step: str = Field(description="what to do; empty if nothing")
@@ -142,7 +150,7 @@ def _report(site: Site, found: Entry, hidden: frozenset[Location]) -> FileReport
         unit_id=entry.unit_id,
         sequence_id=entry.sequence_id,
         image_id=entry.image_id,
-        outputs=list(entry.outputs or ()) if entry.outcome in ("archived", "filed") else [],
+        outputs=list(entry.outputs or ()) if state in ("archived", "filed") else [],
         code=entry.code if shown or entry.code in ADVICE else None,
         case_id=(entry.case_id or case_id_of(found.key)) if is_case and shown else None,
         rescue=entry.rescue if shown else None,
@@ -154,6 +162,8 @@ def _in_words(site: Site, entry: File, *, open_to_all: bool) -> tuple[State, str
     """The state, what became of the file, and what to do."""
     waits = _newer_waits(site, entry)
     match entry.outcome:
+        case "archived" | "filed" if lack := _lack(site, entry):
+            return "gone", f"It was {entry.outcome}, but {lack}{waits}", _GONE
         case "archived":
             told = "It is archived: every pixel was read back and compared."
             return "archived", f"{told}{_same_as(entry)}{waits}", ""
@@ -186,6 +196,30 @@ def _failed(site: Site, entry: File, *, open_to_all: bool) -> tuple[State, str, 
     told = f"The network could not take it yet, through no fault of the file{reason}"
     step = READABLE if entry.next_step == READABLE and not open_to_all else _AGAIN
     return "failed", told, step
+
+
+def _lack(site: Site, entry: File) -> str:
+    """What is wrong with the object that a file became; empty if it is still the one."""
+    output = next(iter(entry.outputs or ()), None)
+    if output is None:
+        return ""  # the audit says so
+    there = f"{output.location}/{output.path}"
+    try:
+        info = site.stat(output.location, output.path)
+    except (ValueError, Unreadable, BadInput):
+        return ""  # nobody can look: the ledger's word stands
+    if info is None:
+        return f"{there} is not there any more."
+    if (info.generation, info.size) == (output.generation, output.size):
+        return ""
+    checksum = info.crc32c or read_back(site, output.location, info)
+    if checksum in (None, output.crc32c):
+        return ""  # written anew, or just being written
+    lender = entry.duplicate_of and site.catalog.get("files", document_key(entry.duplicate_of))
+    known = entry_of(lender) if lender else None
+    if known is not None and is_lent(entry, output, known.entry, checksum):
+        return ""
+    return f"what lies in {there} now is not what was made of it."
 
 
 def _same_as(entry: File) -> str:
