@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import ValidationError
 
 from panoptes.network.audit.claims import Waits
@@ -9,9 +11,13 @@ from panoptes.network.audit.finding import Finding, Kind, Repair
 from panoptes.network.catalog.catalog import Stored
 from panoptes.network.documents import File
 from panoptes.network.errors import ADVICE, first_fault
+from panoptes.network.ingest.ledger import now
 from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
+
+_SWEPT = timedelta(minutes=15)
+"""In which a sweep has taken up what is ripe: they come every five minutes."""
 
 
 def as_entry(stored: Stored) -> File | Finding:
@@ -62,7 +68,7 @@ def _by_outcome(site: Site, entry: File, waits: Waits, *, deep: bool) -> list[Fi
 def _open(site: Site, entry: File, waits: Waits) -> list[Finding]:
     if not waits(entry.name):
         return [_gone(site, entry)]
-    if is_reopened(entry):
+    if is_reopened(entry) or _may_be_arriving(site, entry):
         return []
     sentence = f"{entry.name} was begun and never finished; no run is at work on it."
     return [_finding(entry, Kind.ENTRY_STUCK, sentence, Repair.INGEST)]
@@ -71,6 +77,20 @@ def _open(site: Site, entry: File, waits: Waits) -> list[Finding]:
 def is_reopened(entry: File) -> bool:
     """Whether it was rescued and waits for its next run, as any upload does."""
     return entry.outcome is None and entry.attempts == 0
+
+
+def _may_be_arriving(site: Site, entry: File) -> bool:
+    """Whether its upload is left to be finished, or to come to rest, by who writes it.
+
+    One that a run has looked at and found incomplete is judged by the first sweep after it has
+    not changed for `incomplete_seconds`. A newer version is said of `incoming`, as any upload.
+    """
+    info = site.stat("incoming", entry.name)
+    if info is None or info.generation != entry.generation:
+        return True
+    if entry.code is None or entry.closed is None or entry.attempts > entry.returns:
+        return False
+    return now() - entry.closed <= timedelta(seconds=site.settings.incomplete_seconds) + _SWEPT
 
 
 def _gone(site: Site, entry: File) -> Finding:

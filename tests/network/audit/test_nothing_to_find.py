@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from panoptes.network.ingest.lease import Lease
@@ -14,7 +15,7 @@ from tests.audited import (
     found,
     truth,
 )
-from tests.files import IMAGE, LATER, SEQUENCE_ID, tiny_fits
+from tests.files import IMAGE, LATER, SEQUENCE_ID, place, tiny_fits
 
 
 def test_what_a_live_run_holds_is_left_alone(site: Site) -> None:
@@ -74,6 +75,42 @@ def test_a_newer_upload_and_a_second_file_of_an_image_are_nothing_to_find(
     audited.send(site)
     sites.ingest_all(site)
     assert found(site, deep=True) == set()
+
+
+def test_an_upload_that_may_still_be_arriving_is_nothing_to_find(tmp_path: Path) -> None:
+    site = sites.drained(tmp_path, incomplete_seconds=600)
+    whole = tiny_fits()
+    name = f"{LATER}.fits"
+    file = place(sites.incoming(site), name, whole[:3000])
+    file.touch()
+    assert sites.outcomes(sites.run(site)) == {name: "waiting: truncated-file"}
+    key = entry_key(name)
+    opened = sites.entry_of(site, name).opened
+    assert opened is not None
+    change(site, "files", key, opened=opened - timedelta(minutes=9))
+    assert found(site) == set()
+
+    file.write_bytes(whole[:4000])  # more of it has come, and no run has seen it yet
+    change(site, "files", key, closed=opened - timedelta(minutes=30))
+    assert found(site) == set()
+    os.utime(file, (opened.timestamp() - 4000,) * 2)
+    assert found(site) == {("overdue", f"incoming/{name}")}
+
+
+def test_an_incomplete_upload_that_no_sweep_judges_is_found(tmp_path: Path) -> None:
+    site = sites.drained(tmp_path, incomplete_seconds=600)
+    name = f"{LATER}.fits"
+    place(sites.incoming(site), name, tiny_fits()[:3000]).touch()
+    sites.run(site)
+    key, closed = entry_key(name), sites.entry_of(site, name).closed
+    assert closed is not None
+    change(site, "files", key, closed=closed - timedelta(minutes=24))
+    assert found(site) == set()
+    change(site, "files", key, closed=closed - timedelta(minutes=26))
+    assert found(site) == {("entry-stuck", f"files/{key}")}
+    # A run that judges it and dies of it is told of at once.
+    change(site, "files", key, closed=closed, attempts=2)
+    assert found(site) == {("entry-stuck", f"files/{key}")}
 
 
 def test_other_programs_documents_are_none_of_ours(site: Site) -> None:
