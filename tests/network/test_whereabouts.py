@@ -9,6 +9,7 @@ import pytest
 from panoptes.network.documents import Location
 from panoptes.network.ingest.case_pages import case_page
 from panoptes.network.ingest.cases import find_case
+from panoptes.network.ingest.ledger import open_entry
 from panoptes.network.ingest.rescue import rescue_case
 from panoptes.network.object_paths import NotOurs
 from panoptes.network.site import Site
@@ -95,6 +96,36 @@ def test_a_file_that_nobody_has_taken_up_waits(site: Site) -> None:
         "waiting",
         "Nothing: the network takes it up by itself, usually within minutes.",
     )
+
+
+def test_a_file_that_may_still_be_arriving_is_found_by_its_last_part(tmp_path: Path) -> None:
+    site = sites.drained(tmp_path, incomplete_seconds=600)
+    place(sites.incoming(site), WAITING, tiny_fits()[:3000]).touch()
+    last = WAITING.rpartition("/")[2]
+    just_come = first(site, last)
+    assert (just_come.state, "arrived" in just_come.next_step) == ("unknown", False)
+    assert "A file that has just come is only found by its whole path" in just_come.next_step
+    assert first(site, WAITING).state == "waiting"
+    sites.run(site)
+    answer = what_became_of(site, last)
+    assert [(each.file, each.state) for each in answer.files] == [(WAITING, "in-work")]
+    assert "may still be arriving" in answer.files[0].sentence
+    assert answer.note == ""
+    (stranger,) = what_became_of(site, last, hidden=HIDDEN).files
+    assert stranger.state == "unknown"
+    assert "Nothing that was archived has this name. Any other file" in stranger.next_step
+
+
+def test_a_file_that_a_run_has_in_hand_is_found_by_its_last_part(tmp_path: Path) -> None:
+    site = sites.drained(tmp_path)
+    place(sites.incoming(site), WAITING, tiny_fits())
+    open_entry(site, sites.source_named(site, WAITING))
+    assert first(site, WAITING.rpartition("/")[2]).state == "in-work"
+
+
+def test_a_whole_path_of_which_nothing_came_is_to_be_looked_for_on_the_unit(site: Site) -> None:
+    report = first(site, f"{SEQUENCE}/20180216T113130.fits")
+    assert report.next_step.startswith("Nothing of this name has arrived here.")
 
 
 def test_a_file_over_the_units_daily_limit_is_said_to_wait_for_tomorrow(tmp_path: Path) -> None:

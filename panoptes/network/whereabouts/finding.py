@@ -27,6 +27,8 @@ MOST_FOUND = 50
 """Files that one answer tells of."""
 _MOST_READ = 5_000
 """Entries of the ledger that one question may read."""
+_NOT_TAKEN: tuple[Condition, ...] = (("code", ">", ""), ("returns", "==", 0))
+"""What is in quarantine, failed or may still be arriving; what is worked on for the first time."""
 
 _TIME = re.compile(r"(?<!\d)\d{8}T\d{6}(?!\d)", re.ASCII)
 _UNIT = re.compile(r"(?<![0-9A-Za-z])PAN\d{3}(?!\d)", re.ASCII)
@@ -112,9 +114,9 @@ def by_last_part(site: Site, name: str, hidden: frozenset[Location]) -> Iterator
         unit = _UNIT.search(name)
         for sequence_id in sorted(_sequences_at(site, times[-1], unit[0] if unit else None)):
             yield from _ending_in(site, last, ("sequence_id", "==", sequence_id), seen)
-    if "quarantine" not in hidden:  # names of what was quarantined are not told to everyone
-        for outcome in ("quarantined", "failed"):
-            yield from _ending_in(site, last, ("outcome", "==", outcome), seen)
+    if "quarantine" not in hidden:  # names of what was not taken are not told to everyone
+        for where in _NOT_TAKEN:
+            yield from _ending_in(site, last, where, seen)
 
 
 def _sequences_at(site: Site, moment: str, unit_id: str | None) -> set[str]:

@@ -46,20 +46,16 @@ _GONE = (
 _RESCUED = "An operator had it put back: the next run judges it again."
 _ASK = "Tell the network's operators this file's name; they see the reason in its case."
 _UNKNOWN = (
-    "Nothing of this name has arrived here. Look for the upload on the unit, compare the name "
-    "letter by letter, and give the whole path: UNIT/CAMERA/SEQUENCE/IMAGE.suffix."
+    "Nothing of this name has arrived here. Look for the upload on the unit, and compare the name "
+    "letter by letter."
 )
-_LAST_PART = (
-    "A file that nobody has taken up yet is only found by its whole path: "
-    "UNIT/CAMERA/SEQUENCE/IMAGE.suffix."
+_NOT_FOUND = (
+    "Nothing that was {known} has this name. {other} is only found by its whole path: give "
+    "UNIT/CAMERA/SEQUENCE/IMAGE.suffix, and compare it letter by letter."
 )
 _UNREADABLE = (
     "There is an entry of this name that another program wrote and that cannot be read here: ask "
     "the network's operators, whose log says what is wrong with it."
-)
-_REFUSED = (
-    "If the network refused the file, it is only found here by its whole path: "
-    "UNIT/CAMERA/SEQUENCE/IMAGE.suffix."
 )
 
 
@@ -115,7 +111,7 @@ def what_became_of(
     if exact := site.catalog.get("files", document_key(text)) if text else None:
         found = [each for each in [entry_of(exact)] if each is not None]  # whatever its signs are
         if not found:
-            return FileReports(asked=text, files=[_unknown(text)], note=_UNREADABLE)
+            return FileReports(asked=text, files=[_unknown(text, "")], note=_UNREADABLE)
         return FileReports(asked=text, files=[_report(site, each, hidden) for each in found])
     asked = text.strip().strip("\"'")
     paths = paths_of(site, asked, files_url)
@@ -126,12 +122,9 @@ def what_became_of(
     reports = [_report(site, each, hidden) for each in found[:MOST_FOUND]]
     if not whole:
         reports = [*_not_in_ledger(site, paths), *reports]
-    note = "" if whole or "/" in name else _LAST_PART
     if not reports:
-        reports, note = [_unknown(name)], ""
-        if "quarantine" in hidden and "/" not in name:
-            note = _REFUSED
-    return FileReports(asked=asked, files=reports, more=len(found) > MOST_FOUND, note=note)
+        reports = [_unknown(name, _where_else(name, hidden))]
+    return FileReports(asked=asked, files=reports, more=len(found) > MOST_FOUND)
 
 
 def _report(site: Site, found: Entry, hidden: frozenset[Location]) -> FileReport:
@@ -275,12 +268,20 @@ def _step_of_waiting(site: Site, name: str) -> str:
     return _SPENT.format(unit_id=unit_id) if is_spent(site, unit_id) else _WAIT
 
 
-def _unknown(name: str) -> FileReport:
-    step = _UNKNOWN
+def _where_else(name: str, hidden: frozenset[Location]) -> str:
+    """What to do where nothing was found: incoming is looked into by whole paths alone."""
+    known, other = "taken up", "A file that has just come"
+    if "quarantine" in hidden:
+        known, other = "archived", "Any other file"
+    step = _NOT_FOUND.format(known=known, other=other)
     try:
         parse_upload(name)
     except BadInput as error:
-        if "/" in name:
-            step = f"{_UNKNOWN} Under this name it could not be taken: {error.reason}"
+        why = f" Under this name it could not be taken: {error.reason}"
+        return step + (why if "/" in name else "")
+    return _UNKNOWN
+
+
+def _unknown(name: str, step: str) -> FileReport:
     told = "It is not known here."
     return FileReport(file=display_name(name), state="unknown", sentence=told, next_step=step)

@@ -27,6 +27,8 @@ def test_it_is_told_in_words_and_as_json_what_became_of_a_file(tmp_path: Path) -
     assert (code, "not a FITS file" in told, "what to do" in told) == (0, True, True)
     code, answer = call(f"{IMAGE.rpartition('/')[2]}.fits", "--json")
     assert (code, json.loads(answer)["files"][0]["state"]) == (0, "archived")
+    found = CliRunner().invoke(app, ["file", f"{LATER.rpartition('/')[2]}.fits", *data])
+    assert (found.exit_code, found.stderr) == (0, "")  # no word of how else it might be found
     code, told = call("PAN001/nothing.fits")
     assert (code, "not known here" in told) == (3, True)
     assert call("gs://elsewhere/x.fits")[0] == 1
