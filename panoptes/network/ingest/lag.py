@@ -29,9 +29,10 @@ NO_RUN = RunTimes()
 def lag_of(entry: File) -> dict[str, float]:
     """Seconds of each stage that the ledger knows, and `IN_ALL`; none before it is closed.
 
-    A file that arrives while a run waits already waits for no run to be made.
+    A file that arrives while a run waits already waits for no run to be made. One that was
+    rescued waited for a person: none either.
     """
-    if entry.closed is None:
+    if entry.closed is None or any(case.arrived == entry.arrived for case in entry.history or ()):
         return {}
     moments = (entry.run_made, entry.run_begun, entry.opened, entry.derived, entry.closed)
     seconds: dict[str, float] = {}

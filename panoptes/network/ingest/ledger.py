@@ -22,7 +22,7 @@ from panoptes.network.errors import BadInput
 from panoptes.network.ingest.cases import case_id_of, with_history
 from panoptes.network.ingest.lag import NO_RUN, RunTimes
 from panoptes.network.ingest.outcome import Derived
-from panoptes.network.ingest.reading_back import checksum_of, holds
+from panoptes.network.ingest.reading_back import checksum_of, holds, read_back
 from panoptes.network.names import display_name, document_key, unit_of
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
@@ -133,6 +133,7 @@ def _decide(site: Site, source: Source, before: File | None) -> Opened:
         fresh = _new_entry(source)
         sent_before = before.taken_bytes if before.taken_on == fresh.taken_on else None
         kept = {
+            "arrived": before.arrived if _is_put_back(site, source, before) else source.arrived,
             "taken_bytes": source.size + (sent_before or 0),
             "outputs": before.outputs,
             "location": before.location,
@@ -190,6 +191,17 @@ def _same_bytes(site: Site, source: Source, before: File) -> bool:
     if before.outcome not in ("archived", "filed") or before.size != source.size:
         return False
     return before.crc32c == (source.crc32c or crc32c(site.read(source)))
+
+
+def _is_put_back(site: Site, source: Source, before: File) -> bool:
+    """Whether a newer generation is the copy that a rescue put back: its unit sent nothing."""
+    if before.outcome != "quarantined" or before.rescue is None or before.path is None:
+        return False
+    kept, put = site.stat("quarantine", before.path), site.stat("incoming", source.name)
+    if kept is None or put is None or kept.size != put.size:
+        return False
+    copied = kept.crc32c or read_back(site, "quarantine", kept)
+    return copied == (put.crc32c or read_back(site, "incoming", put))
 
 
 def _outputs_stand(site: Site, entry: File, *, closely: bool) -> bool:

@@ -29,8 +29,8 @@ _IMAGE = (
 )  # fmt: skip
 _FILE = (
     "adopted", "arrived", "camera_id", "case_id", "closed", "code", "derived", "file_type",
-    "generation", "image_id", "name", "next_step", "opened", "outcome", "reason", "run_begun",
-    "run_made", "sequence_id", "size",
+    "generation", "history", "image_id", "name", "next_step", "opened", "outcome", "reason",
+    "run_begun", "run_made", "sequence_id", "size",
 )  # fmt: skip
 """What is read of a document: most of it is about other things."""
 

@@ -47,7 +47,7 @@ LONG_GAP = 2.0
 NOT_KNOWN = "not known"
 
 _LAG = ("arrived", "run_made", "run_begun", "opened", "derived", "closed")
-_ENTRY = ("name", "generation", "size", *_LAG)
+_ENTRY = ("name", "generation", "size", "history", *_LAG)
 _HOLDS_IMAGE = frozenset(each.value for each in IMAGES)
 _DAY = timedelta(days=1)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from panoptes.network.catalog.catalog import modify
+from panoptes.network.audit import audit
+from panoptes.network.catalog.catalog import Query, modify
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.cases import CaseReport, NoSuchCase, cases, find_case
+from panoptes.network.ingest.lag import lag_of
 from panoptes.network.ingest.ledger import close_failed, open_entry
 from panoptes.network.ingest.rescue import CannotRescue, rescue_case
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
+from panoptes.network.units.report import last_heard
+from panoptes.network.whereabouts import what_became_of
 from tests import sites
 from tests.files import IMAGE, LATER, UPLOADED, place, tiny_fits
 
@@ -67,6 +71,37 @@ def test_an_id_of_two_files_names_both_and_an_id_of_one_finds_it(tmp_path: Path)
     for name in names:
         assert find_case(site, ids[name]).entry.name == name
         assert find_case(site, name).entry.name == name
+
+
+def test_a_rescue_is_no_word_of_the_unit_and_its_next_upload_is(tmp_path: Path) -> None:
+    site = refused(tmp_path)
+    rescue(site)
+    sites.run(site)
+    entry = sites.entry_of(site, NAME)
+    assert (entry.outcome, entry.arrived, lag_of(entry)) == ("archived", UPLOADED, {})
+
+    def heard() -> datetime | None:
+        (unit,) = site.catalog.query(Query("units"))
+        return last_heard(site.catalog, unit, now=datetime.now(UTC))
+
+    assert heard() == UPLOADED
+    (report,) = what_became_of(site, NAME).files
+    assert report.arrived == UPLOADED
+    assert not list(audit(site))
+    later = UPLOADED + timedelta(hours=1)
+    place(sites.incoming(site), NAME, tiny_fits(seed=3), moment=later)
+    sites.run(site)
+    assert heard() == later
+    assert lag_of(sites.entry_of(site, NAME)) != {}
+
+
+def test_another_upload_in_the_place_of_a_rescued_one_is_word_of_the_unit(tmp_path: Path) -> None:
+    site = refused(tmp_path)
+    rescue(site)
+    later = UPLOADED + timedelta(hours=1)
+    place(sites.incoming(site), NAME, tiny_fits(seed=3), moment=later)
+    sites.run(site)
+    assert sites.entry_of(site, NAME).arrived == later
 
 
 @pytest.mark.parametrize("stored", ["short", None])
