@@ -39,8 +39,9 @@ _NO_FILES = {
     stat.S_IFCHR: "it is a device",
     stat.S_IFBLK: "it is a device",
 }
-_LONGEST = 4096
-"""Characters of a folder's name; no path of the system is longer."""
+_LONGEST = 4095
+"""Bytes of a name; no path of the system is longer, and so no link can hold a longer one, as
+removing a file needs."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -212,7 +213,7 @@ def walk(
     """Everything but folders below `parts` of `root` whose name goes on with `rest`, in order.
 
     Gives names from the root, the open folder, and the name in it. Folders and files whose own
-    names are `skipped` are left out; of folders too deep for any path of the system the log tells.
+    names are `skipped` are left out; of those too deep for any path of the system the log tells.
     What vanishes meanwhile is passed over; raises OSError and Linked only for the folder at
     `parts` itself. One folder is open at a time: however deep they lie, descriptors do not run
     out.
@@ -227,13 +228,13 @@ def walk(
                 for name, leaf, is_folder in entries:
                     if skipped and skipped(leaf):
                         continue
-                    if not is_folder:
+                    if len(os.fsencode(name)) > _LONGEST:
+                        log.warning("%.200s... is passed over: too deep", name)
+                    elif not is_folder:
                         yield name, folder, leaf
-                    elif len(name) < _LONGEST:
+                    else:
                         waiting += [(above, entries), ((*above, leaf), None)]
                         break
-                    else:
-                        log.warning("what lies below %.200s... is passed over: too deep", name)
         except (FileNotFoundError, NotADirectoryError, Linked):
             if above == parts:
                 raise

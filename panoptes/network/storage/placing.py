@@ -17,7 +17,7 @@ from panoptes.network.storage.files import KEPT, PASSING, identity, look_at_link
 
 _OPERATOR = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.EXDEV, errno.EISDIR, errno.ENOTDIR,
-    errno.ENOTEMPTY, errno.EEXIST,
+    errno.ENOTEMPTY, errno.EEXIST, errno.ENAMETOOLONG,
 }  # fmt: skip
 _LOCK_PATIENCE = 30.0
 """Seconds; a lock is held for milliseconds."""

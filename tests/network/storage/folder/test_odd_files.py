@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.errors import BadInput, ConfigurationError
+from panoptes.network.storage.descent import inside
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.store import NotFound, Unreadable
 from tests.network.storage.folder.looking import in_private, names
@@ -159,3 +160,37 @@ def test_what_lies_too_deep_for_any_path_is_told_of_in_the_log(
     os.close(folder)
     assert [info.name for info in store.list()] == ["a.fits"]
     assert "too deep" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("folders", "leaf"),
+    [(17 * ["\u00e9" * 120], "a.fits"), (16 * ["a" * 240], "a" * 240)],
+    ids=["of few characters", "by its last part"],
+)
+def test_a_name_of_more_bytes_than_any_path_is_passed_over_and_told(
+    store: FolderStore,
+    root: Path,
+    folders: list[str],
+    leaf: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store.put("taken.fits", b"x")
+    with inside(root, folders, make=True) as folder:
+        os.close(os.open(leaf, os.O_CREAT, dir_fd=folder))
+    assert names(store) == ["taken.fits"]
+    assert "is passed over: too deep" in caplog.text
+
+
+def test_a_name_of_as_many_bytes_as_a_path_may_have_is_taken_and_removed(
+    store: FolderStore, root: Path
+) -> None:
+    folders = [*(16 * ["a" * 240]), "a" * 237]
+    with inside(root, folders, make=True) as folder:
+        os.close(os.open("b", os.O_CREAT, dir_fd=folder))
+    (name,) = names(store)
+    assert len(name) == 4095
+    try:
+        store.delete(name)
+    except ConfigurationError:
+        pytest.skip("this file system has shorter links")
+    assert names(store) == []
