@@ -83,7 +83,7 @@ class Verdict:
 def look(site: Site) -> Verdict:
     """Look at everything, in some seconds at most; raises nothing that a check is about."""
     now = datetime.now(UTC)
-    checks = [_catalogue(site), *_stores(site), _disks(site, now)]
+    checks = [_catalogue(site), *_stores(site), *_removing(site), _disks(site, now)]
     url = os.environ.get("PREFECT_API_URL", "").rstrip("/")
     checks += list(_prefect(url, now) if url else _waiting(site, now))
     return Verdict(tuple(checks))
@@ -119,6 +119,22 @@ def _stores(site: Site) -> Iterator[Check]:
 
         wrong = f"{location} cannot be read, so files wait until it is back"
         yield _tried(location, f"{location} can be read", wrong, call)
+
+
+def _removing(site: Site) -> Iterator[Check]:
+    """Whether uploads can leave, seen by one of each folder in `incoming`."""
+    if site.settings.keep_incoming or site.settings.incoming.startswith("gs://"):
+        return
+    store = site.store("incoming")
+    try:
+        folders = islice(store.folders(""), MOST_COUNTED)
+        firsts = (info for each in folders for info in islice(store.list(each), 1))
+        why = next(filter(None, (store.hindrance(info.name) for info in firsts)), None)
+    except (TransientError, ConfigurationError, OSError):
+        return  # said above
+    if why is not None:
+        wrong = "uploads cannot be removed from incoming, so they stay there once they are done"
+        yield Check("removing", False, wrong, one_line(why, most=300))
 
 
 def _disks(site: Site, now: datetime) -> Check:

@@ -132,6 +132,9 @@ def _sweep(
             f"; {backlog.passing} files under passing names (NAME.part, .NAME.XXXXXX) have not "
             "changed for a day: rename or remove them"
         )
+    if found.stuck:
+        why = next(iter(found.stuck))
+        message += f"; {backlog.stuck} files are done and cannot be removed from incoming: {why}"
     if any(result.became is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)

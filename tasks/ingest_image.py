@@ -17,7 +17,7 @@ from prefect.utilities.annotations import quote
 from blocks.network import PanoptesNetwork
 from panoptes.network.errors import BadInput
 from panoptes.network.file_types import FileType
-from panoptes.network.ingest.outcome import TROUBLE, Became, Derived, FileResult, summary
+from panoptes.network.ingest.outcome import Became, Derived, FileResult, summary
 from panoptes.network.ingest.take import Taken, lost, take
 from panoptes.network.names import ObservationName
 from panoptes.network.safe_text import one_line, safe_log
@@ -67,7 +67,7 @@ def ingest_image(network: PanoptesNetwork, files: list[Source]) -> State[list[Ta
 
 
 def _trouble(result: FileResult) -> str:
-    return result.told if result.became in TROUBLE else ""
+    return result.told if result.is_trouble else ""
 
 
 class AsTasks:

@@ -22,7 +22,7 @@ from rich.text import Text
 
 from panoptes.network.catalog.catalog import Stored
 from panoptes.network.document_json import document_json
-from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult
+from panoptes.network.ingest.outcome import Became, FileResult
 from panoptes.network.safe_text import one_line
 from panoptes.network.status_words import observation_status
 
@@ -62,7 +62,7 @@ def files_table(results: Sequence[FileResult]) -> Group:
     """
     shown = list(results)
     if len(shown) > MOST_ROWS:
-        shown = [r for r in results if r.became in TROUBLE][:MOST_ROWS]
+        shown = [r for r in results if r.is_trouble][:MOST_ROWS]
     shown.sort(key=lambda r: _split(r.name))
     table = Table(header_style="bold", caption_justify="left")
     table.add_column("file", overflow="fold")
@@ -78,13 +78,13 @@ def files_table(results: Sequence[FileResult]) -> Group:
         table.add_row(
             cell(f"  {leaf}"),
             Text(result.became.value, style=STYLE[result.became]),
-            cell(result.code or "see below" if result.became in TROUBLE else result.told),
+            cell(result.code or "see below" if result.is_trouble else result.told),
         )
     if len(shown) < len(results):
         table.caption = f"and {len(results) - len(shown)} more files"
     reasons: list[Text | Padding] = []
     for result in shown:
-        if result.became in TROUBLE:
+        if result.is_trouble:
             reasons += [cell(result.name, STYLE[result.became]), Padding(cell(result.told), (0, 2))]
     return Group(table, *reasons)
 

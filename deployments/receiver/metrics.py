@@ -37,6 +37,7 @@ def exposed(report: Report, backlog: Backlog | None, runs: Mapping[str, int]) ->
             ("waiting", "Files that wait in incoming", backlog.files),
             ("overdue", "Files that nobody took in three windows", backlog.overdue),
             ("over_limit", "Files of units that have sent enough for a day", backlog.over_limit),
+            ("stuck", "Files that are done and cannot be removed from incoming", backlog.stuck),
         ):
             Gauge(f"panoptes_files_{name}", said, registry=registry).set(value)
         oldest = Gauge(

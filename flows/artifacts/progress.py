@@ -16,7 +16,7 @@ from prefect.logging import get_run_logger
 from flows.artifacts.keys import observation_key
 from panoptes.network.errors import TransientError
 from panoptes.network.ingest.lag import lag_sentence
-from panoptes.network.ingest.outcome import TROUBLE, Became, FileResult, images_of, summary
+from panoptes.network.ingest.outcome import Became, FileResult, images_of, summary
 from panoptes.network.ingest.take import Watch
 from panoptes.network.ingest.watchdog import progressed
 from panoptes.network.safe_text import markdown, one_line
@@ -99,7 +99,7 @@ class RunProgress(Watch):
                 "became": r.became.value,
                 "in, or why not": markdown(r.told),
             }
-            for r in sorted(results, key=lambda r: (r.became not in TROUBLE, r.name))
+            for r in sorted(results, key=lambda r: (not r.is_trouble, r.name))
         ]
         lag = lag_sentence(result.lag for result in results)
         create_table_artifact(

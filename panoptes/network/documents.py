@@ -334,6 +334,14 @@ class Rescue(BaseModel):
     by: str = Field(description="USER@MACHINE, or what the operator gave")
 
 
+class Stays(BaseModel):
+    """That a file which is done could not be removed from `incoming`."""
+
+    model_config = ConfigDict(frozen=True)
+    at: AwareDatetime = Field(description="of the last try")
+    why: str
+
+
 class Removed(BaseModel):
     """That the copy of a quarantined file was removed, being older than it is to be kept."""
 
@@ -400,6 +408,7 @@ class File(Document):
     rescue: Rescue | None = Field(None, description="asked for, and not taken up yet")
     history: list[Case] | None = Field(None, description="how it was judged before")
     removed: Removed | None = Field(None, description="of copies that are kept no longer")
+    stays: Stays | None = Field(None, description="in incoming, though it is done")
     unreadable: dict[str, Any] | None = Field(
         None, description="an earlier entry that could not be read, as it was"
     )

@@ -17,6 +17,7 @@ from panoptes.network.site import Site
 from tests import sites
 from tests.deployments.services.served import served
 from tests.files import IMAGE, place, tiny_fits
+from tests.hindrances import mounted
 from tests.patience import PATIENT_SECONDS
 
 
@@ -44,6 +45,16 @@ def test_the_worst_comes_first_and_the_others_are_counted(site: Site) -> None:
     site.catalog.close()
     Path(catalog).write_bytes(b"not a database" * 100)
     assert look(Site(site.settings)).sentence.startswith("The catalogue cannot be read")
+
+
+def test_a_folder_of_incoming_that_nothing_can_be_removed_from_is_named(site: Site) -> None:
+    place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
+    with mounted(sites.incoming(site) / "PAN001"):
+        verdict = look(site)
+    assert verdict.sentence.startswith("Uploads cannot be removed from incoming")
+    details = [check.detail or "" for check in verdict.checks if not check.is_well]
+    assert f"{sites.incoming(site) / 'PAN001'} is a mount of its own" in details[0]
+    assert not look(site).sentence.startswith("Uploads cannot be removed")
 
 
 def test_prefect_that_is_away_and_a_stack_that_works_are_told(

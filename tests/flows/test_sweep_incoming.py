@@ -27,6 +27,7 @@ from panoptes.network.ingest.listing import everything_waiting
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site
 from tests import sites
+from tests.hindrances import mounted
 from tests.patience import PATIENT_SECONDS
 
 FIRST, SECOND = "PAN001_14d3bd_20180216T110623", "PAN001_14d3bd_20180216T120000"
@@ -258,6 +259,19 @@ def test_a_pipe_is_reported_once_and_does_not_keep_the_sweep_busy(plant: Plant) 
     plant.sweep()
     assert survey(plant.site).unroutable == []
     assert plant.sweep().is_completed()
+
+
+def test_what_cannot_be_removed_is_told_of_and_starts_no_run(plant: Plant) -> None:
+    plant.upload(FIRST)
+    with mounted(plant.incoming / "PAN001"):
+        sites.ingest_all(plant.site)
+        state = plant.sweep()
+        assert plant.started() == []
+    assert state.message is not None
+    assert "1 files are done and cannot be removed from incoming" in state.message
+    assert f"{plant.incoming / 'PAN001'} is a mount of its own" in state.message
+    plant.sweep()
+    assert plant.started() == [FIRST]
 
 
 def test_files_that_are_kept_are_done_when_the_ledger_says_so(

@@ -21,6 +21,7 @@ from panoptes.network.ingest.allowance import is_spent
 from panoptes.network.ingest.lease import is_held
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import source_of
+from panoptes.network.ingest.removing import why_it_stays
 from panoptes.network.names import display_name, document_key, parse_sequence_id, parse_upload
 from panoptes.network.site import Site
 from panoptes.network.upload import Source
@@ -63,6 +64,8 @@ def waiting_finding(site: Site, source: Source, overdue_after: float) -> Finding
                 entry.outcome == "quarantined" and entry.path is None
             ):
                 return None
+            if (why := why_it_stays(site, source, entry)) is not None:
+                return _stuck(site, source, f"{name} is {entry.outcome}", why)
             if source.upload is None and _is_recent(site, entry.closed):
                 return None  # nobody holds a lease on it: a run may be about to take it away
             sentence = f"{name} is {entry.outcome}, but it still lies in incoming."
@@ -81,6 +84,14 @@ def waiting_finding(site: Site, source: Source, overdue_after: float) -> Finding
     return _told(Kind.OVERDUE, source, sentence)
 
 
+def _stuck(site: Site, source: Source, said: str, why: str) -> Finding:
+    finding = _told(
+        Kind.LEFT_BEHIND, source, f"{said}, but it cannot be removed from incoming: {why}."
+    )
+    is_seen = site.store("incoming").hindrance(source.name) is not None
+    return replace(finding, repair=None) if is_seen else finding  # else trying again may help
+
+
 def _is_recent(site: Site, moment: datetime | None) -> bool:
     """Whether the run that wrote this may still be at work."""
     return moment is not None and now() - moment <= timedelta(seconds=site.settings.lease_seconds)
@@ -92,7 +103,7 @@ def waiting_now(site: Site, scope: Scope) -> Waiting:
     for info in site.store("incoming").list(scope.name_prefix):
         if not scope.holds(site, info.name):
             continue
-        if site.settings.keep_incoming:
+        if site.settings.keep_incoming or site.store("incoming").hindrance(info.name):
             entry = readable_entry(site, source_of(info))
             if entry and entry.generation == info.generation and entry.outcome in _CLOSED:
                 continue

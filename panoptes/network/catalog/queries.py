@@ -107,7 +107,7 @@ def composites() -> list[Index]:
 
 UNINDEXED: Mapping[str, tuple[str, ...]] = {
     "cameras": ("described_by",),
-    "files": ("conflicts_with", "history", "outputs", "removed", "rescue", "unreadable"),
+    "files": ("conflicts_with", "history", "outputs", "removed", "rescue", "stays", "unreadable"),
     "images": ("adopted", "measured", "notes", "rgb_paths", "solution", "sources"),
     "lightcurves": ("channels",),
     "observations": ("adopted", "described_by", "tags"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from panoptes.network.ingest.allowance import is_spent
 from panoptes.network.ingest.lease import MOST_AHEAD, leases_over
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
+from panoptes.network.ingest.removing import why_it_stays
 from panoptes.network.ingest.rest import seconds_left
 from panoptes.network.ingest.watchdog import progressing
 from panoptes.network.names import ObservationName, parse_sequence_id
@@ -39,6 +41,7 @@ class Backlog(BaseModel):
         0, description="files under passing names such as NAME.part, unchanged for a day"
     )
     over_limit: int = Field(0, description="files of units that have sent enough for a day")
+    stuck: int = Field(0, description="files that are done and cannot be removed")
     started: int = Field(0, description="runs that the sweep created")
     unroutable: int = Field(0, description="files that it took into quarantine")
 
@@ -91,6 +94,8 @@ class Survey:
     unroutable: list[Source]
     passing: int = 0
     """Files under passing names that have been unchanged for a day."""
+    stuck: Counter[str] = field(default_factory=Counter)
+    """Files that are done and cannot be removed, by the reason."""
     spent: set[str] = field(default_factory=set)
     """Units that have sent what they may send a day: what they sent beyond is not overdue."""
 
@@ -111,6 +116,7 @@ class Survey:
             overdue=overdue,
             oldest_seconds=max(0.0, round((self.moment - oldest).total_seconds(), 3)),
             passing=self.passing,
+            stuck=self.stuck.total(),
             over_limit=sum(_unit(source) in self.spent for source in everything),
         )
 
@@ -123,14 +129,17 @@ def survey(site: Site) -> Survey:
     """What waits, at the cost of what waits.
 
     A file on which nothing more will be done (it failed too often, it cannot be moved, or
-    it is done and kept) does not wait.
+    it is done and kept, or cannot be removed) does not wait.
     """
     found = Survey(now(), {}, [], site.store("incoming").count_passing(FORGOTTEN_SECONDS))
     spent = cache(partial(is_spent, site))
     for source in progressing(everything_waiting(site)):
-        if is_settled(site, source):
-            continue
-        if source.upload is None:
+        entry = readable_entry(site, source)
+        if entry is not None and (why := why_it_stays(site, source, entry)):
+            found.stuck[why] += 1
+        elif _settles(site, source, entry):
+            pass
+        elif source.upload is None:
             found.unroutable.append(source)
         else:
             waiting = found.observations.setdefault(source.upload.sequence_id, Waiting())
@@ -176,7 +185,9 @@ def _settles(site: Site, source: Source, entry: File | None) -> bool:
         return entry.failures >= site.settings.failure_limit
     if entry.outcome == "quarantined" and entry.path is None:
         return True  # a pipe, a dangling link: there was nothing to take away
-    return site.settings.keep_incoming and entry.outcome is not None
+    if site.settings.keep_incoming:
+        return entry.outcome is not None
+    return why_it_stays(site, source, entry) is not None
 
 
 def first_batch(site: Site, sources: Iterable[Source], most_files: int) -> list[Source]:

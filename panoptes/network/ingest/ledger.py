@@ -17,7 +17,7 @@ from functools import cache
 from pydantic import ValidationError
 
 from panoptes.network.catalog.catalog import Fields, modify
-from panoptes.network.documents import File, Outcome
+from panoptes.network.documents import File, Outcome, Stays
 from panoptes.network.errors import BadInput
 from panoptes.network.ingest.cases import case_id_of, with_history
 from panoptes.network.ingest.lag import NO_RUN, RunTimes
@@ -59,6 +59,8 @@ class Opened:
     verdict: Verdict
     entry: File
     guarded: bool = False
+    stays: str | None = None
+    """Why a file that is done cannot be removed from `incoming`, as far as a look tells."""
 
 
 @cache
@@ -95,8 +97,8 @@ def open_entry(site: Site, source: Source) -> Opened:
     def change(before: Fields | None) -> Fields | None:
         nonlocal opened
         opened = _take_up(site, source, before)
-        if opened.verdict is Verdict.DONE and site.settings.keep_incoming:
-            # The same bytes under a new generation are compared once, not at every run.
+        if opened.verdict is Verdict.DONE:
+            # The same bytes under a new generation are compared once, however often they are met.
             moved = opened.entry.generation != source.generation
             return {"generation": source.generation} if moved else None
         if opened.verdict is not Verdict.WORK:
@@ -125,11 +127,12 @@ def _take_up(site: Site, source: Source, before: Fields | None) -> Opened:
 def _decide(site: Site, source: Source, before: File | None) -> Opened:
     if before is None:
         return Opened(Verdict.WORK, _new_entry(source))
+    stays = None if site.settings.keep_incoming else site.store("incoming").hindrance(source.name)
     if before.generation != source.generation:
         if not site.has(source):  # a stalled run may have listed it long ago
             return Opened(Verdict.GONE, before)
         if _same_bytes(site, source, before) and _outputs_stand(site, before, closely=True):
-            return Opened(Verdict.DONE, before)
+            return Opened(Verdict.DONE, before, stays=stays)
         fresh = _new_entry(source)
         sent_before = before.taken_bytes if before.taken_on == fresh.taken_on else None
         kept = {
@@ -147,12 +150,12 @@ def _decide(site: Site, source: Source, before: File | None) -> Opened:
             "unreadable": before.unreadable,
         }
         return Opened(Verdict.WORK, fresh.model_copy(update=kept))
-    closely = not site.settings.keep_incoming
+    closely = not (site.settings.keep_incoming or stays)
     if before.outcome == "quarantined" and _quarantine_stands(site, before, closely=closely):
-        return Opened(Verdict.QUARANTINED, before)
+        return Opened(Verdict.QUARANTINED, before, stays=stays)
     is_done = before.outcome in ("archived", "filed")
     if is_done and _outputs_stand(site, before, closely=closely):
-        return Opened(Verdict.DONE, before)
+        return Opened(Verdict.DONE, before, stays=stays)
     if before.failures >= site.settings.failure_limit:
         return Opened(Verdict.GIVEN_UP, before)
     again = before.model_copy(
@@ -238,6 +241,17 @@ def _quarantine_stands(site: Site, entry: File, *, closely: bool) -> bool:
         return False
     written = found.crc32c or entry.crc32c
     return not closely or written in (None, checksum_of(site, "quarantine", found))
+
+
+def note_that_it_stays(site: Site, source: Source, why: str) -> None:
+    """Write down why a file that is done could not be removed from `incoming`."""
+    stays = Stays(at=now(), why=why).model_dump()
+
+    def change(fields: Fields | None) -> Fields | None:
+        is_ours = fields is not None and fields.get("generation") == source.generation
+        return {"stays": stays} if is_ours else None
+
+    modify(site.catalog, "files", document_key(source.name), change)
 
 
 def count_attempt(site: Site, source: Source) -> int:

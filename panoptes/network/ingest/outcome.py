@@ -57,18 +57,29 @@ class FileResult:
     code: str | None = None
     reason: str | None = None
     next_step: str | None = None
+    stays: str | None = None
+    """Why it cannot be removed from `incoming`, though it is done."""
     lag: Mapping[str, float] = field(default_factory=dict, compare=False)
     """Of a file that was just taken: see `panoptes.network.ingest.lag`."""
 
     @property
+    def is_trouble(self) -> bool:
+        """Whether people must be told the reason."""
+        return self.became in TROUBLE or self.stays is not None
+
+    @property
     def told(self) -> str:
         """For people: the location that has the file; of trouble, why and what to do."""
-        if self.became not in TROUBLE:
+        if not self.is_trouble:
             return self.location or ""
-        return " ".join(filter(None, (self.reason, self.next_step)))
+        stays = self.stays and f"It is done, and cannot be removed from incoming: {self.stays}."
+        said = (self.reason, self.next_step) if self.became in TROUBLE else ()
+        return " ".join(filter(None, (*said, stays)))
 
     @classmethod
-    def from_entry(cls, entry: File, became: Became | None = None) -> FileResult:
+    def from_entry(
+        cls, entry: File, became: Became | None = None, *, stays: str | None = None
+    ) -> FileResult:
         """The row of a closed ledger entry."""
         if became is None:
             became = {
@@ -85,6 +96,7 @@ class FileResult:
             code=entry.code,
             reason=entry.reason,
             next_step=entry.next_step,
+            stays=stays,
             lag=lag_of(entry) if became in (Became.CATALOGUED, Became.FILED) else {},
         )
 
@@ -117,4 +129,6 @@ def summary(results: list[FileResult]) -> str:
         f"{n} {o}" + (f" ({', '.join(codes)})" if o == "quarantined" and codes else "")
         for o, n in counts.items()
     ]
+    if stuck := sum(r.stays is not None for r in results):
+        parts.append(f"{stuck} of them cannot be removed from incoming")
     return ", ".join(parts) or "nothing to do"

@@ -8,7 +8,7 @@ from panoptes.network.documents import File
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.ingest.ledger import close_quarantined, read_entry
 from panoptes.network.ingest.outcome import FileResult
-from panoptes.network.ingest.record import remove_from_incoming
+from panoptes.network.ingest.removing import remove_from_incoming
 from panoptes.network.names import quarantine_name
 from panoptes.network.site import Site
 from panoptes.network.storage.checksums import CHUNK, crc32c
@@ -28,9 +28,8 @@ def quarantine_file(site: Site, source: Source, bad: BadInput) -> FileResult:
         # There are no bytes to keep: a pipe, a dangling link. It stays where it is.
         path = checksum = None
     entry = close_quarantined(site, source, bad, path=path, checksum=checksum)
-    if path is not None:
-        remove_from_incoming(site, source)
-    return FileResult.from_entry(entry)
+    stays = None if path is None else remove_from_incoming(site, source)
+    return FileResult.from_entry(entry, stays=stays)
 
 
 def _set_aside(site: Site, source: Source) -> tuple[str, str | None]:
@@ -96,18 +95,17 @@ def _kept_by_another(site: Site, source: Source) -> tuple[str, str | None]:
     return path, info.crc32c
 
 
-def remove_if_judged(site: Site, source: Source, entry: File) -> bool:
-    """Take away an upload that the ledger has closed already, if it has the bytes of then.
+def may_be_removed(site: Site, source: Source, entry: File) -> bool:
+    """Whether an upload that the ledger has closed already has the bytes of then, or has gone.
 
-    False, and it stays, if it has others. Only a run that died before it took the file away
-    leaves one behind, so hardly any file is read for this.
+    Only a run that died before it took the file away leaves one behind, so hardly any file is
+    read for this.
     """
-    if site.settings.keep_incoming:
-        return True
-    if entry.generation == source.generation and not _was_judged(site, source, entry):
-        return False
-    remove_from_incoming(site, source)
-    return True
+    return (
+        site.settings.keep_incoming
+        or entry.generation != source.generation
+        or _was_judged(site, source, entry)
+    )
 
 
 def _was_judged(site: Site, source: Source, entry: File) -> bool:

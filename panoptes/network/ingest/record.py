@@ -8,7 +8,6 @@ image's notes say so.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -37,12 +36,12 @@ from panoptes.network.ingest.ledger import close_entry, code_version, now, read_
 from panoptes.network.ingest.merging import kept_words, merge_first_writer, only_missing
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import own_sequence, recorded_sources
+from panoptes.network.ingest.removing import remove_from_incoming
 from panoptes.network.keywords import Described, describe
 from panoptes.network.names import UploadName, display_name
 from panoptes.network.nighttime import east_of, night_of
 from panoptes.network.site import Site
 from panoptes.network.stars.separation import separation
-from panoptes.network.storage.store import NotFound, PreconditionFailed
 from panoptes.network.upload import Source
 
 SOLVED_BADLY = 0.25
@@ -71,17 +70,9 @@ def record_image_file(
         _link(site, upload, derived)
     outcome: Outcome = "archived" if makes_image else "filed"
     entry = close_entry(site, source, outcome, derived, run=run, verified=verified)
-    remove_from_incoming(site, source)
-    return FileResult.from_entry(entry, Became.ALREADY if derived.duplicate_of else None)
-
-
-def remove_from_incoming(site: Site, source: Source) -> None:
-    """Take a finished file away, unless it is to be kept or has changed meanwhile."""
-    if site.settings.keep_incoming:
-        return
-    # It may have gone already, or be a newer generation that the next listing finds.
-    with suppress(NotFound, PreconditionFailed):
-        site.store("incoming").delete(source.name, if_generation=source.generation)
+    stays = remove_from_incoming(site, source)
+    became = Became.ALREADY if derived.duplicate_of else None
+    return FileResult.from_entry(entry, became, stays=stays)
 
 
 def _link(site: Site, upload: UploadName, derived: Derived) -> None:

@@ -19,7 +19,8 @@ from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.ingest.cases import Found, with_history
 from panoptes.network.ingest.ledger import JUDGEMENT, now
 from panoptes.network.ingest.listing import source_of
-from panoptes.network.ingest.quarantine import remove_if_judged, same_object
+from panoptes.network.ingest.quarantine import may_be_removed, same_object
+from panoptes.network.ingest.removing import remove_from_incoming
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.names import display_name, document_key
 from panoptes.network.site import Site
@@ -57,8 +58,11 @@ def rescue_case(site: Site, found: Found, *, by: str) -> Rescued:
         and not site.settings.keep_incoming
     ):
         if waiting is not None and unmoved:
-            # The run that quarantined it was killed before it took the upload away.
-            keep_trying(remove_if_judged, site, source_of(waiting), entry)
+            # The run that quarantined it was killed before it took the upload away, or could not.
+            source = source_of(waiting)
+            judged = keep_trying(may_be_removed, site, source, entry)
+            if judged and keep_trying(remove_from_incoming, site, source):
+                return _reopen(site, found, rescue)
         return _put_back(site, found, name, rescue)
     if waiting is None:
         raise CannotRescue(_is_gone(site, entry))

@@ -10,6 +10,7 @@ import os
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
+from datetime import datetime
 from typing import Protocol
 
 from panoptes.network.errors import BadInput, is_transient
@@ -17,17 +18,20 @@ from panoptes.network.file_types import FileType
 from panoptes.network.ingest.deposit import OutputLost
 from panoptes.network.ingest.derive import DERIVATIONS, verify
 from panoptes.network.ingest.ledger import (
+    Opened,
     Verdict,
     close_failed,
     close_unfinished,
+    now,
     open_entry,
     read_entry,
 )
 from panoptes.network.ingest.listing import by_image
 from panoptes.network.ingest.outcome import Became, Derived, FileResult
 from panoptes.network.ingest.provenance import require_own_sequence
-from panoptes.network.ingest.quarantine import quarantine_file, remove_if_judged
+from panoptes.network.ingest.quarantine import may_be_removed, quarantine_file
 from panoptes.network.ingest.record import record_image_file
+from panoptes.network.ingest.removing import remove_from_incoming
 from panoptes.network.ingest.rest import may_come, waits, was_replaced
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.settle import settle_observation
@@ -144,6 +148,7 @@ def take(site: Site, source: Source, steps: Steps) -> FileResult:
 
 
 def _take_or_report(site: Site, source: Source, steps: Steps) -> FileResult:
+    begun = now()
     try:
         return _take_unless_replaced(site, source, steps)
     except Exception as error:  # the boundary between one file and its siblings
@@ -151,7 +156,7 @@ def _take_or_report(site: Site, source: Source, steps: Steps) -> FileResult:
             log.warning("%s could not be taken: %s", source.label, error)
         else:
             log.exception("%s could not be taken", source.label)
-        return _report_failure(site, source, error)
+        return _report_failure(site, source, error, begun)
     finally:
         source.memory.clear()
 
@@ -170,21 +175,27 @@ def _take(site: Site, source: Source, steps: Steps) -> FileResult:
     opened = keep_trying(open_entry, site, source)
     match opened.verdict:
         case Verdict.DONE:
-            if not keep_trying(remove_if_judged, site, source, opened.entry):
-                return _changed_unseen(source)
-            return FileResult.from_entry(opened.entry, Became.ALREADY)
+            return _take_away(site, source, opened, Became.ALREADY)
+        case Verdict.QUARANTINED if opened.entry.path is None:
+            return FileResult.from_entry(opened.entry)  # there is no copy of it, and it stays
         case Verdict.QUARANTINED:
-            # Without a path there is no copy of it, and it stays.
-            removable = opened.entry.path is not None
-            if removable and not keep_trying(remove_if_judged, site, source, opened.entry):
-                return _changed_unseen(source)
-            return FileResult.from_entry(opened.entry)
+            return _take_away(site, source, opened, Became.QUARANTINED)
         case Verdict.GIVEN_UP:
             return FileResult.from_entry(opened.entry, Became.FAILED)
         case Verdict.GONE:
             return FileResult.from_entry(opened.entry, Became.ALREADY)
         case Verdict.WORK:
             return _work(site, source.in_child() if opened.guarded else source, steps)
+
+
+def _take_away(site: Site, source: Source, opened: Opened, became: Became) -> FileResult:
+    """Of a file that was done before; what cannot be removed anyway is not read for it."""
+    stays = opened.stays
+    if stays is None:
+        if not keep_trying(may_be_removed, site, source, opened.entry):
+            return _changed_unseen(source)
+        stays = keep_trying(remove_from_incoming, site, source)
+    return FileResult.from_entry(opened.entry, became, stays=stays)
 
 
 def _work(site: Site, source: Source, steps: Steps) -> FileResult:
@@ -229,14 +240,16 @@ def _changed_unseen(source: Source) -> FileResult:
     )
 
 
-def _report_failure(site: Site, source: Source, error: Exception) -> FileResult:
+def _report_failure(site: Site, source: Source, error: Exception, begun: datetime) -> FileResult:
     try:
         if isinstance(error, NotFound):
             entry = read_entry(site, source.name)
             if entry is not None and entry.generation != source.generation:
                 return FileResult.from_entry(entry, Became.ALREADY)  # replaced under our hands
         entry = keep_trying(close_failed, site, source, error, passing=is_transient(error))
-        return FileResult.from_entry(entry)  # which another run may have brought to its end
+        # Which another run may have brought to its end, now or long ago.
+        is_old = entry.outcome in ("archived", "filed") and entry.closed and entry.closed < begun
+        return FileResult.from_entry(entry, Became.ALREADY if is_old else None)
     except Exception as second:  # even the ledger is out of reach
         log.exception("the failure of %s could not be written down", source.label)
         return FileResult(

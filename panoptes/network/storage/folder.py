@@ -22,9 +22,9 @@ from panoptes.network.errors import BadInput, ConfigurationError, TransientError
 from panoptes.network.storage import files, placing
 from panoptes.network.storage.checksums import CHUNK, Crc32c
 from panoptes.network.storage.descent import Linked, inside
-from panoptes.network.storage.leaving import look_after, put_back_from_root, remove
+from panoptes.network.storage.leaving import hindrance, look_after, put_back_from_root, remove
 from panoptes.network.storage.object_names import is_passing, require_new_name, shown, valid_parts
-from panoptes.network.storage.own_place import own_place
+from panoptes.network.storage.own_place import alone, is_apart, own_place
 from panoptes.network.storage.store import (
     NotFound,
     ObjectInfo,
@@ -150,6 +150,10 @@ class FolderStore(ObjectStore):
             if not remove(folder, leaf, name, seen, leaving, guard, self.root):
                 raise PreconditionFailed(f"{name!r} was changed while it was removed")
 
+    def hindrance(self, name: str) -> str | None:
+        *above, leaf = valid_parts(name)
+        return hindrance(self.root, above, leaf)
+
     # Listing
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -254,6 +258,9 @@ class FolderStore(ObjectStore):
             raise ConfigurationError(f"{self.root} is a file where a folder is needed")
         try:
             with own_place(self.root, "locks") as locks, own_place(self.root, "leaving") as leaving:
+                with inside(self.root, ()) as root:
+                    if is_apart(root, leaving):
+                        raise alone(self.root)
                 look_after(self.root, leaving, locks, self._clock())
             with self._temporary():
                 pass

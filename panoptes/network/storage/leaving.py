@@ -14,12 +14,14 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from panoptes.network.storage.descent import Linked, inside
 from panoptes.network.storage.files import identity, look_at_link
 from panoptes.network.storage.object_names import PRIVATE, is_passing, require_new_name
+from panoptes.network.storage.own_place import is_apart
 from panoptes.network.storage.placing import give_name, locked
 from panoptes.network.storage.store import NotFound
 from panoptes.network.storage.writers import Guard, guarded
@@ -53,6 +55,37 @@ def remove(
         return True
     _put_back(note, leaving, root, finished=False)
     return False
+
+
+def hindrance(root: Path, above: Sequence[str], leaf: str) -> str | None:
+    """Why a file in the folder at `above` cannot be moved aside, in words for the operator, as
+    far as a look tells.
+
+    None, too, where the look fails. Nothing is made: who looks may be another user.
+    """
+    real = Path(os.path.realpath(root))
+    with suppress(OSError, Linked), inside(real.parent, (PRIVATE, real.name, "leaving")) as leaving:
+        for depth in range(1, len(above) + 1):
+            with inside(root, above[:depth]) as folder:
+                if is_apart(folder, leaving):
+                    where = root.joinpath(*above[:depth])
+                    return f"{where} is a mount of its own: have all folders of {root} be one mount"
+        with inside(root, above) as folder:
+            return _forbidden(folder, leaf, root.joinpath(*above))
+    return None
+
+
+def _forbidden(folder: int, leaf: str, where: Path) -> str | None:
+    effective = os.access in os.supports_effective_ids
+    if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=effective):
+        return f"{where} may not be written to: give the network's user permission to"
+    above, found = os.fstat(folder), look_at_link(folder, leaf)
+    owners = (0, above.st_uid, found.st_uid if found else os.geteuid())
+    if above.st_mode & stat.S_ISVTX and os.geteuid() not in owners:
+        return (
+            f"{where} has the sticky bit, so only a file's owner may remove it: take that bit away"
+        )
+    return None
 
 
 def look_after(root: Path, leaving: int, locks: int, clock: int) -> None:

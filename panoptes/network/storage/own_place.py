@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,11 +33,7 @@ def own_place(root: Path, kind: str) -> Iterator[int]:
     with inside(real.parent, ()) as above:
         device = os.fstat(above).st_dev
         if not real.name or real.stat().st_dev != device:
-            raise ConfigurationError(
-                f"{root} is the top of its file system, and the network keeps its own files beside "
-                "a folder, on the same file system: use a folder within it, such as "
-                f"{root / 'incoming'}"
-            )
+            raise alone(root)
         descriptor = _entered(above, PRIVATE, where)
         try:
             for part in (real.name, kind):
@@ -48,6 +45,31 @@ def own_place(root: Path, kind: str) -> Iterator[int]:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def alone(root: Path) -> ConfigurationError:
+    """That a store's own files cannot lie beside its root."""
+    return ConfigurationError(
+        f"{root} is the top of its file system or mount, and the network keeps its own files "
+        "beside a folder, on the same file system: use a folder within it, such as "
+        f"{root / 'incoming'}"
+    )
+
+
+def is_apart(folder: int, own: int) -> bool:
+    """Whether nothing can be moved from one open folder to the other in one step.
+
+    Two mounts of one file system only a try tells apart; it is made with a name that is not
+    there, since mounts are compared before names are looked up.
+    """
+    if os.fstat(folder).st_dev != os.fstat(own).st_dev:
+        return True
+    absent = secrets.token_hex(16)
+    try:
+        os.rename(absent, absent, src_dir_fd=folder, dst_dir_fd=own)
+    except OSError as error:
+        return error.errno == errno.EXDEV
+    return False
 
 
 def _entered(above: int, name: str, where: Path) -> int:

@@ -170,6 +170,11 @@ class ObjectStore(Protocol):
         """Raises NotFound, PreconditionFailed."""
         ...
 
+    def hindrance(self, name: str) -> str | None:
+        """Why an object cannot be removed, in words for the operator, as far as a look tells:
+        None does not say that it can be. Of a bucket only trying tells."""
+        return None
+
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Objects whose names begin with `prefix`, in the order of their names' bytes.
 

@@ -10,6 +10,7 @@ import pytest
 
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.storage.folder import FolderStore
+from tests.hindrances import mounted
 
 PLACE = ".panoptes"
 KINDS = ("tmp", "leaving", "locks")
@@ -149,3 +150,12 @@ def test_a_folder_that_is_a_file_system_of_its_own_is_refused_with_an_example() 
     with pytest.raises(ConfigurationError, match="top of its file system"):
         FolderStore(Path("/"), uploads=True).check()
     assert not (mount.parent / PLACE).exists()
+
+
+def test_a_folder_that_is_a_mount_of_its_own_file_system_is_refused_too(store: FolderStore) -> None:
+    with (
+        mounted(store.root),
+        pytest.raises(ConfigurationError, match="is the top of its file system or mount"),
+    ):
+        store.check()
+    store.check()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,29 +13,15 @@ import pytest
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.storage.folder import FolderStore
 from panoptes.network.storage.store import Unreadable
+from tests import hindrances
 from tests.network.storage.folder.looking import names
-
-NOBODY = 65534
 
 
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
-    """A folder of this process, which for the test has no special rights."""
-    folder = Path(tempfile.mkdtemp(prefix="panoptes-"))
-    is_root = os.geteuid() == 0
-    try:
-        folder.chmod(0o755)
-        if is_root:
-            os.chown(folder, NOBODY, NOBODY)
-            os.seteuid(NOBODY)
+    """The root of a store of this process, which for the test has no special rights."""
+    with hindrances.unprivileged() as folder:
         yield folder / "store"
-    finally:
-        if is_root:
-            os.seteuid(0)
-        for path in folder.rglob("*"):
-            if path.is_dir():
-                path.chmod(0o755)
-        shutil.rmtree(folder)
 
 
 def test_what_may_not_be_read_is_listed_and_unreadable(unprivileged: Path) -> None:
