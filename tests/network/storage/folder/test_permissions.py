@@ -56,6 +56,23 @@ def test_a_folder_that_may_not_be_written_is_a_matter_of_configuration(unprivile
     assert names(store) == ["a"]
 
 
+def test_a_sticky_folder_of_other_users_is_said_to_keep_their_files(unprivileged: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root gives files away")
+    store = FolderStore(unprivileged, uploads=True)
+    store.check()
+    store.put("PAN001/a", b"x")
+    assert store.hindrance("PAN001/a") is None
+    os.seteuid(0)
+    for path in (unprivileged / "PAN001", unprivileged / "PAN001" / "a"):
+        os.chown(path, 0, 0)
+    (unprivileged / "PAN001").chmod(0o1777)
+    os.seteuid(hindrances.NOBODY)
+    with pytest.raises(ConfigurationError):
+        store.delete("PAN001/a")
+    assert "PAN001 has the sticky bit" in str(store.hindrance("PAN001/a"))
+
+
 def test_running_out_of_descriptors_passes(store: FolderStore) -> None:
     store.put("a", b"x")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
