@@ -130,7 +130,7 @@ def _sweep(
     if backlog.passing:
         message += (
             f"; {backlog.passing} files under passing names (NAME.part, .NAME.XXXXXX) have not "
-            "changed for a day: rename or remove them"
+            "changed for a day: rename what is whole, upload the others again"
         )
     if found.stuck:
         why = next(iter(found.stuck))

@@ -45,7 +45,8 @@ ADVICE: dict[str, Advice] = {
     ),
     "unknown-suffix": Advice(
         "The network does not take files of this type.",
-        f"Upload {_SUFFIXES} files; anything else can be deleted.",
+        f"Upload {_SUFFIXES} files. Keep a file of any other type, and ask the network's "
+        "operators what to do with it.",
         may_pass=True,
     ),
     "not-a-file": Advice(

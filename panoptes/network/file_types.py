@@ -74,6 +74,7 @@ FILE_TYPES: Mapping[str, TypeOfFile] = {
         content_type="application/fits",  # RFC 4047
         kept=ARCHIVE,
         kept_suffix="fits.fz",
+        other_suffixes=("fit", "fts"),
         source="fits",
     ),
     FileType.FITS_FZ: TypeOfFile(

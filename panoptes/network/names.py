@@ -67,6 +67,7 @@ _SUFFIX = re.compile(
 )
 _BELOW_UNIT = re.compile(rf"{_UNIT}/", re.ASCII)
 _HAS_TIME = re.compile(rf"(?<!\d){_TIME}(?!\d)", re.ASCII)
+_PACKINGS = ("gz", "bz2", "xz", "z", "zip")
 PASSING_SUFFIXES = (".part", ".partial", ".filepart", ".tmp", ".crdownload")
 """Of what is not there yet: an upload is under way."""
 _MADE = ".preview-1024.jpg"
@@ -215,8 +216,9 @@ def parse_upload(name: str) -> UploadName:
         raise BadInput("unroutable-name", "it holds an empty, '.' or '..' part")
     suffixed = _SUFFIX.fullmatch(name)
     if suffixed is None:
-        packed = name.lower().endswith((".fits.gz", ".fits.bz2", ".fits.xz", ".fits.zip"))
-        advice = ": unpack it and upload the .fits" if packed else ""
+        within, _, packing = name.rpartition(".")
+        packed = _SUFFIX.fullmatch(within) if packing.lower() in _PACKINGS else None
+        advice = f": unpack it and upload the .{packed['suffix'].lower()}" if packed else ""
         raise BadInput("unknown-suffix", f"{name.rsplit('/', 1)[-1][-60:]}{advice}")
     file_type = BY_SUFFIX[suffixed["suffix"].lower()]
     found = _read_stem(suffixed["stem"], file_type)

@@ -26,6 +26,16 @@ def test_every_code_has_a_sentence_and_a_next_step(code: str) -> None:
     assert str(bad) == f"{code}: {bad.reason}"
 
 
+@pytest.mark.parametrize("code", ADVICE)
+def test_nobody_is_told_to_delete_what_the_network_could_not_take(code: str) -> None:
+    assert not re.search(r"delete|throw|discard", ADVICE[code].next_step)
+
+
+def test_a_file_of_another_type_is_to_be_kept() -> None:
+    next_step = ADVICE["unknown-suffix"].next_step
+    assert "Keep a file of any other type, and ask the network's operators" in next_step
+
+
 def test_the_reason_says_what_was_seen_in_this_file() -> None:
     assert "(7 of 9 bytes)" in BadInput("truncated-file", "7 of 9 bytes").reason
 

@@ -74,6 +74,8 @@ def test_every_form_of_a_name_is_the_same_image(name: str) -> None:
     [
         ("fits", FileType.FITS),
         ("FITS", FileType.FITS),
+        ("fit", FileType.FITS),
+        ("FTS", FileType.FITS),
         ("Fits.Fz", FileType.FITS_FZ),
         ("CR2", FileType.CR2),
         ("jpeg", FileType.JPG),
@@ -160,6 +162,15 @@ def test_a_name_that_says_no_image_is_refused_with_a_reason(name: str, code: str
         parse_upload(name)
     assert refused.value.code == code
     refused.value.reason.encode()  # clean text, for volunteers and catalogs
+
+
+@pytest.mark.parametrize(
+    ("packed", "within"),
+    [("fits.gz", "fits"), ("fits.Z", "fits"), ("FIT.gz", "fit"), ("cr2.zip", "cr2")],
+)
+def test_a_file_that_another_program_packed_is_to_be_unpacked(packed: str, within: str) -> None:
+    with pytest.raises(BadInput, match=rf"unpack it and upload the \.{within}\)"):
+        parse_upload(f"{STEM}.{packed}")
 
 
 @pytest.mark.parametrize("year", ["0001", "1970", "2101", "9999"])

@@ -144,8 +144,8 @@ class Archive:
 
         def enter_image(group: list[Source]) -> list[TakenOver]:
             # What a run that was broken off had made of a .fits is not a file of theirs.
-            ordered = sorted(group, key=lambda each: not each.name.lower().endswith(".fits"))
-            return [self._enter(each, locations[id(each)]) for each in ordered]
+            # So that comes first, as `by_image` has it.
+            return [self._enter(each, locations[id(each)]) for each in group]
 
         with lease.kept_alive():
             for taken in pool.map(enter_image, by_image(source for _, source in files)):

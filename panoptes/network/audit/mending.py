@@ -10,6 +10,7 @@ from panoptes.network.audit.inventory import inventory_of, stands
 from panoptes.network.catalog.catalog import Conflict, Fields, Stored, modify
 from panoptes.network.documents import File, Location
 from panoptes.network.errors import ADVICE, BadInput, ConfigurationError
+from panoptes.network.file_types import BY_SUFFIX, FileType
 from panoptes.network.ingest.lease import Lease
 from panoptes.network.ingest.quarantine import same_object
 from panoptes.network.ingest.reading_back import read_back
@@ -178,7 +179,8 @@ def _refuse_what_is_judged(site: Site, name: str, location: Location, path: str)
     """
     names = [name]
     if name.endswith(".fits.fz"):
-        names.append(name.removesuffix(".fz"))
+        stem = name.removesuffix("fits.fz")
+        names += [stem + suffix for suffix, of in BY_SUFFIX.items() if of is FileType.FITS]
     for each in names:
         entry = entry_to_mend(site, each)
         if entry is None or entry.outcome != "quarantined" or entry.code not in ADVICE:

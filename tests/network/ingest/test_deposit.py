@@ -53,7 +53,7 @@ def _outcome(site: Site, name: str) -> str:
     return sites.outcomes(sites.run(site))[name]
 
 
-@pytest.mark.parametrize("name", [FITS, f"{IMAGE}.FITS"])
+@pytest.mark.parametrize("name", [FITS, f"{IMAGE}.FITS", f"{IMAGE}.fit", f"{IMAGE}.fts"])
 def test_a_plain_and_a_packed_file_of_one_image_are_one_archive(site: Site, name: str) -> None:
     _send(site, PACKED, tiny_fits_fz())
     assert _outcome(site, PACKED) == "catalogued"
