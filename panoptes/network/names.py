@@ -67,6 +67,8 @@ _SUFFIX = re.compile(
 )
 _BELOW_UNIT = re.compile(rf"{_UNIT}/", re.ASCII)
 _HAS_TIME = re.compile(rf"(?<!\d){_TIME}(?!\d)", re.ASCII)
+_DAY = re.compile(r"(?:19|20)\d\d[01]\d[0-3]\d(?:T\d{0,5})?", re.ASCII)
+"""What stands in the place of the time at which an observation began, and lacks the hour."""
 _PACKINGS = ("gz", "bz2", "xz", "z", "zip")
 PASSING_SUFFIXES = (".part", ".partial", ".filepart", ".tmp", ".crdownload")
 """Of what is not there yet: an upload is under way."""
@@ -221,7 +223,7 @@ def parse_upload(name: str) -> UploadName:
         advice = f": unpack it and upload the .{packed['suffix'].lower()}" if packed else ""
         raise BadInput("unknown-suffix", f"{name.rsplit('/', 1)[-1][-60:]}{advice}")
     file_type = BY_SUFFIX[suffixed["suffix"].lower()]
-    found = _read_stem(suffixed["stem"], file_type)
+    found = _read_stem(suffixed["stem"], suffixed["suffix"])
     sequence = ObservationName(found["unit"], found["camera"], found["sequence"])
     field_name = found.get("field") or found.get("name")
     if (found.get("field") or "").startswith(f"{sequence.camera_id}/"):
@@ -249,9 +251,10 @@ def parse_upload(name: str) -> UploadName:
     )
 
 
-def _read_stem(stem: str, file_type: FileType) -> dict[str, Any]:
+def _read_stem(stem: str, suffix: str) -> dict[str, Any]:
     """The parts of a name without its suffix: unit, field or name, camera, sequence, leaf."""
-    overlay = _OVERLAY.fullmatch(stem) if FILE_TYPES[file_type].kept is PICTURE else None
+    is_picture = FILE_TYPES[BY_SUFFIX[suffix.lower()]].kept is PICTURE
+    overlay = _OVERLAY.fullmatch(stem) if is_picture else None
     if overlay and _is_camera(overlay["camera"]):
         return overlay.groupdict()
     plain = stem
@@ -266,20 +269,31 @@ def _read_stem(stem: str, file_type: FileType) -> dict[str, Any]:
             continue
         if plain == stem or "/" not in (found["field"] or ""):  # as deep as a listing looks
             return found.groupdict()
-    raise BadInput("unroutable-name", _hint(stem))
+    raise BadInput("unroutable-name", _hint(stem, suffix))
 
 
-def _hint(stem: str) -> str:
-    """What to do about a name that says no unit, camera and time."""
+def _hint(stem: str, suffix: str) -> str:
+    """What to do about a name that says no unit, camera and time.
+
+    It never proposes a unit of which the name does not speak: who follows it would send the
+    file to another telescope.
+    """
     above, slash, below = stem.partition("/PAN")
     if slash and (_EXPORTED.fullmatch(f"PAN{below}") or _FOLDERS.fullmatch(f"PAN{below}")):
         return f"the unit comes first: the folder to take is {above}"
-    if not re.match(r"PAN\d{3}(?:[/_]|$)", stem, re.ASCII) and _HAS_TIME.search(stem):
-        named = f"PAN001/{stem.rpartition('/images/')[2]}"
-        if not any(form.fullmatch(named) for form in (_EXPORTED, _FOLDERS, _OVERLAY)):
-            named = f"PAN001/{stem.rpartition('/')[2]}"
-        return f"it names no unit: put PAN and its three digits in front, {named[:120]}"
-    return ""
+    if re.match(r"PAN\d{3}(?:[/_]|$)", stem, re.ASCII):
+        return ""
+    if mistyped := re.match(r"((?i:PAN)(\d*))(?:[/_]|$)", stem, re.ASCII):
+        number = mistyped[2].lstrip("0").zfill(3)
+        meant = f", such as PAN{number}" if mistyped[2] and len(number) == 3 else ""
+        return f"{mistyped[1]} is no unit: PAN and three digits{meant}"
+    if not _HAS_TIME.search(stem):
+        return ""
+    for named in (stem.rpartition("/images/")[2], stem.rpartition("/")[2]):
+        if any(form.fullmatch(f"PAN001/{named}") for form in (_EXPORTED, _FOLDERS, _OVERLAY)):
+            named = f"PANnnn/{named}.{suffix}"
+            return f"it names no unit: put PAN and its three digits in front, {named}"
+    return "it names no unit"
 
 
 def _read_leaf(
@@ -291,7 +305,11 @@ def _read_leaf(
         # UNIT/CAMERA/SEQUENCE.mp4, and make_timelapse's FIELD_CAMERA_SEQUENCE.mp4.
         return sequence.sequence_time, None
     if leaf is None:
-        raise BadInput("unroutable-name", "it names an observation but no image")
+        if _DAY.fullmatch(sequence.camera_id):
+            said = f"the observation, {sequence.camera_id}, lacks its time: YYYYMMDDTHHMMSS"
+            raise BadInput("unroutable-name", said)
+        said = "it has one time and needs two, the observation's and the image's"
+        raise BadInput("unroutable-name", said)
     if not is_film and _POINTING.fullmatch(leaf):
         return leaf, None
     found = _LEAF.fullmatch(leaf)

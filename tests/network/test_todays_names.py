@@ -127,11 +127,11 @@ ADVICE = [
     (f"Quickalignment/14d3bd-{SEQ}-alignment_overlay.jpg", "put PAN and its three digits in front"),
     (
         f"home/panoptes/images/fields/M42/14d3bd/{SEQ}/{IMG}.fits.fz",
-        f"in front, PAN001/fields/M42/14d3bd/{SEQ}/{IMG}",
+        f"in front, PANnnn/fields/M42/14d3bd/{SEQ}/{IMG}.fits.fz",
     ),
     (
         f"Quickalignment/14d3bd-{SEQ}-alignment_overlay.jpg",
-        f"in front, PAN001/Quickalignment/14d3bd-{SEQ}-alignment_overlay",
+        f"in front, PANnnn/Quickalignment/14d3bd-{SEQ}-alignment_overlay.jpg",
     ),
     (f"home/panoptes/images/PAN001/M42/14d3bd/{SEQ}/{IMG}.fits.fz", "the folder to take is"),
     (f"images/fields/M42/14d3bd/{SEQ}/{IMG}.fits.fz", "names no unit"),
@@ -140,6 +140,12 @@ ADVICE = [
     (f"{IMG}/Cam00-0003-{IMG}.fits.fz", "names no unit"),
     (f"bias/{IMG}/Cam00-master-bias.fits", "names no unit"),
     (f"M42_14d3bd_{SEQ}.mp4", "names no unit"),
+    (f"PAN77/14d3bd/{SEQ}/{IMG}.fits", "PAN77 is no unit: PAN and three digits, such as PAN077)"),
+    (f"pan077_14d3bd_{SEQ}_{IMG}.fits", "pan077 is no unit: PAN and three digits, such as PAN077)"),
+    (f"PAN1234/14d3bd/{SEQ}/{IMG}.fits", "PAN1234 is no unit: PAN and three digits)"),
+    (f"PAN/14d3bd/{SEQ}/{IMG}.fits", "PAN is no unit: PAN and three digits)"),
+    (f"PAN077/14d3bd/{SEQ[:8]}/{IMG}.fits", f"the observation, {SEQ[:8]}, lacks its time: YYYY"),
+    (f"PAN077/14d3bd/{IMG}.fits", "it has one time and needs two"),
 ]
 
 
