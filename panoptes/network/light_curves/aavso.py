@@ -33,7 +33,8 @@ FILTERS = {"R": "TR", "G": "TG", "B": "TB"}
 """What the AAVSO calls the colours of a camera's mask."""
 UNFILTERED = "CV"
 NOTES = "fitted under the Bayer mask; zero point of Gaia DR3 G from the field's stars"
-SIMULATED_NOTES = "SIMULATED, not observed: not for the AAVSO's database"
+SIMULATED_NOTES = "SIMULATED - not observed: not for the AAVSO's database"
+"""Like every field, without the comma that parts the fields."""
 _CODE = re.compile(r"[A-Z0-9]{2,5}")
 _NAME = re.compile(r"[ -~]+")
 _ABSENT = "na"

@@ -110,10 +110,12 @@ def test_a_report_of_nothing_is_refused() -> None:
 
 def test_reports_of_a_simulated_star_say_that_it_is_one() -> None:
     reporter = Reporter("TST01", "panoptes-network 1", is_simulated=True)
-    rows = [x for x in lines(extended_report, [a_curve("G")], reporter) if x[0] != "#"]
+    written = lines(extended_report, [a_curve("G")], reporter)
+    rows = [line.split(",") for line in written if line[0] != "#"]
     assert len(rows) == 59
-    assert all("SIMULATED" in row.split(",")[14] for row in rows)
-    assert all(len(row.split(",")[14]) <= LENGTHS["NOTES"] for row in rows)
+    assert {len(row) for row in rows} == {len(LENGTHS)}
+    assert all("SIMULATED" in row[14] for row in rows)
+    assert all(len(row[14]) <= LENGTHS["NOTES"] for row in rows)
     transit = Transit("HD 189733 b", 120.0, notes="clouds")
     written = lines(exoplanet_report, a_curve(), reporter, transit)
     (notes,) = (line for line in written if line.startswith("#NOTES="))
