@@ -10,16 +10,23 @@ from __future__ import annotations
 import logging
 import re
 import traceback
+import unicodedata
+from collections.abc import Callable
 from contextlib import suppress
 
 _MARKUP = re.compile(
     r"[\\`*~\[\]<>|&@$]"  # anywhere
     r"|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])"  # no emphasis within a word
-    r"|(?<=\w):(?=//)|(?<=www)\."  # what becomes a link by itself
+    r"|(?<=\w):(?=//)|(?<=(?i:www))\."  # what becomes a link by itself
     r"|\A\s*[#+=-]|\A\s*\d+[.)]"  # what begins a heading or a list
 )
 _FORMULA = ("=", "+", "-", "@")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+"""What Python calls printable and nobody sees: fillers, selectors of variants, the blank of
+Braille."""
 
 
 def one_line(value: object, *, most: int | None = None) -> str:
@@ -31,9 +38,15 @@ def one_line(value: object, *, most: int | None = None) -> str:
     text = str(value)
     with suppress(UnicodeEncodeError):  # half a pair, which is no byte: shown as it is below
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    text = _seen(text, lambda unseen: ascii(unseen)[1:-1])
     return text if most is None or len(text) <= most else f"{text[:most]}…"
+
+
+def _seen(text: str, instead: Callable[[str], str]) -> str:
+    """The text, with what nobody would see of it given as `instead` has it."""
+    if text.isprintable() and not _UNSEEN.search(text):
+        return text
+    return "".join(c if c.isprintable() and not _UNSEEN.match(c) else instead(c) for c in text)
 
 
 def markdown(value: object) -> str:
@@ -49,10 +62,12 @@ def csv_cell(text: str) -> str:
     """For a cell of text that a spreadsheet opens: never a formula, always on one line.
 
     A cell that would be one gets an apostrophe before it, as OWASP recommends
-    (https://owasp.org/www-community/attacks/CSV_Injection); what is a number stays one.
+    (https://owasp.org/www-community/attacks/CSV_Injection); what is a number stays one. Signs
+    of full width begin a formula, too. What is not seen becomes a space.
     """
-    shown = _CONTROLS.sub(" ", text)
-    if not shown.lstrip(" ").startswith(_FORMULA) or _is_number(shown):
+    shown = _seen(text, lambda _: " ")
+    first = unicodedata.normalize("NFKC", shown.lstrip()[:1])
+    if first not in _FORMULA or _is_number(shown):
         return shown
     return f"'{shown}"
 
