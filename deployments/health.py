@@ -19,6 +19,7 @@ from deployments.receiver.announcements import ARRIVED
 from deployments.work_pools.deploy import WORK_POOL
 from flows.runs import SWEEP
 from panoptes.network.addresses import place_of
+from panoptes.network.amounts import counted
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.backlog import SWEPT, Backlog
 from panoptes.network.safe_text import one_line, safe_log
@@ -253,8 +254,9 @@ def _waiting(site: Site, now: datetime) -> Iterator[Check]:
     except (TransientError, ConfigurationError, OSError):
         return  # said above
     oldest = min((each.updated for each in first), default=now)
-    count = f"{len(first)}{' or more' if len(first) == MOST_COUNTED else ''}"
-    sentence = f"{count} files wait in incoming"
+    more = len(first) == MOST_COUNTED
+    count = f"{len(first)} or more files wait" if more else counted(len(first), "file", "wait")
+    sentence = f"{count} in incoming"
     if first:
         sentence += f", one of them for {_ago(now - oldest)}"
     yield Check("backlog", now - oldest <= LONG_WAIT, sentence)

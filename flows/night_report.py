@@ -18,6 +18,7 @@ from prefect.states import Completed, Failed
 
 from blocks.network import PanoptesNetwork, load_network
 from flows.artifacts.night import night_markdown, summary_row
+from panoptes.network.amounts import counted
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.watchdog import ended_when_stalled, progressing
 from panoptes.network.nights import (
@@ -27,7 +28,7 @@ from panoptes.network.nights import (
     night_json,
     unit_ids,
 )
-from panoptes.network.nights.words import counted, summary
+from panoptes.network.nights.words import summary
 from panoptes.network.safe_text import markdown, one_line
 from panoptes.network.storage.store import NotFound
 from panoptes.network.timelapse import has_encoder

@@ -24,6 +24,7 @@ from blocks.network import PanoptesNetwork, load_network
 from flows.artifacts.progress import RunProgress
 from flows.events import announce_cases, announce_observations
 from flows.runs import INGEST, INGEST_BACKFILL, Runs
+from panoptes.network.amounts import counted
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.backlog import (
     SWEPT,
@@ -119,18 +120,19 @@ def _sweep(
         resource={"prefect.resource.id": f"panoptes.network.{network}"},
         payload=backlog.model_dump() | health_of(site).model_dump(),
     )
-    message = f"{summary(results)}; {started} runs started"
+    message = f"{summary(results)}; {counted(started, 'run')} started"
     if left:
-        message += f", {left} more observations wait for the next sweep"
+        message += f", {counted(left, 'more observation', 'wait')} for the next sweep"
     if backlog.overdue:
         message += f"; {backlog.sentence}"
     if backlog.over_limit:
         units = ", ".join(sorted(found.spent))
-        message += f"; {backlog.over_limit} files of {units} wait: they have sent enough for a day"
+        files = counted(backlog.over_limit, "file", "wait")
+        message += f"; {files} beyond what is enough for a day of {units}"
     if backlog.passing:
         message += (
-            f"; {backlog.passing} files under passing names (NAME.part, .NAME.XXXXXX) have not "
-            "changed for a day: rename what is whole, upload the others again"
+            f"; {counted(backlog.passing, 'file')} unchanged for a day under passing names "
+            "(NAME.part, .NAME.XXXXXX): rename what is whole, upload the others again"
         )
     if found.stuck:
         why = next(iter(found.stuck))

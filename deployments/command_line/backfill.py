@@ -15,6 +15,7 @@ import typer
 from deployments.command_line.choosing import NO_PREFECT, AsJson, Unit, as_night, choose_network
 from deployments.command_line.telling import NOT_ALL, OK, complaining, print_json
 from flows.runs import INGEST, INGEST_BACKFILL, Runs
+from panoptes.network.amounts import counted
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.backlog import held, waiting_of_nights
 from panoptes.network.safe_text import one_line
@@ -85,14 +86,15 @@ def backfill(
         print_json({"observations": rows, "waiting": len(found), "started": started, "left": left})
         return OK if dry_run or not left else NOT_ALL
     for name in wanted:
-        sys.stdout.write(f"{one_line(name)}: {len(found[name].sources)} files wait\n")
-    parts = [f"{len(wanted)} observations wait"]
+        waiting = counted(len(found[name].sources), "file", "wait")
+        sys.stdout.write(f"{one_line(name)}: {waiting}\n")
+    parts = [counted(len(wanted), "observation", "wait")]
     if taken := len(found) - len(wanted):
-        parts.append(f"{taken} more have a run already")
+        parts.append(f"{taken} more {'has' if taken == 1 else 'have'} a run already")
     if not has_prefect:
         parts.append("PREFECT_API_URL is not set, so runs that are due for some are not seen")
     if not dry_run:
-        parts.append(f"{started} runs created")
+        parts.append(f"{counted(started, 'run')} created")
         if left:
             parts.append("run it again for the rest")
     sys.stdout.write("; ".join(parts) + "\n")

@@ -18,6 +18,7 @@ from deployments.command_line.terminal import MOST_ROWS, files_table, observatio
 from deployments.local_stack.claims import StackError
 from deployments.local_stack.stack import LocalStack
 from flows.runs import INGEST, PROCESS, SWEEP
+from panoptes.network.amounts import counted
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.document_json import document_json
 from panoptes.network.documents import File
@@ -181,7 +182,7 @@ def _report(
     console.print()
     console.print(observations_table(found, quiet_hours=site.settings.quiet_hours))
     console.print()
-    told = f"{len(results)} files: {summary(results)}."
+    told = f"{counted(len(results), 'file')}: {summary(results)}."
     console.print(told, style="bold", markup=False)
     console.print(images_of(results), markup=False)
     console.print("Where to look:")

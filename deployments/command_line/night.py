@@ -12,6 +12,7 @@ from rich.table import Table
 from deployments.command_line.choosing import AsJson, Data, Network, Unit, as_night, choose_network
 from deployments.command_line.telling import OK, complaining, print_json
 from deployments.command_line.terminal import cell, plain_table
+from panoptes.network.amounts import counted
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.nights import (
     UnitNight,
@@ -21,7 +22,7 @@ from panoptes.network.nights import (
     unit_ids,
     unit_night,
 )
-from panoptes.network.nights.words import counted, facts, summary
+from panoptes.network.nights.words import facts, summary
 from panoptes.network.storage.store import NotFound
 
 app = typer.Typer()

@@ -34,11 +34,11 @@ from deployments.command_line.telling import (
     tell_rows,
 )
 from deployments.command_line.terminal import cell
+from panoptes.network.amounts import counted
 from panoptes.network.documents import Rescue
 from panoptes.network.errors import ConfigurationError, TransientError
 from panoptes.network.ingest.cases import CaseReport, Found, NoSuchCase, cases, find_case
 from panoptes.network.ingest.rescue import CannotRescue, Rescued, rescue_case
-from panoptes.network.nights.words import counted
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
 

@@ -17,6 +17,7 @@ from deployments.command_line.choosing import AsJson
 from deployments.command_line.telling import OK, complaining, print_json
 from deployments.command_line.terminal import progress
 from panoptes.network.addresses import checked_store, open_store
+from panoptes.network.amounts import counted
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.simulator.night import Night
 from panoptes.network.simulator.sensor import FrameSize
@@ -111,7 +112,7 @@ def simulate(
     if as_json:
         print_json({"files": count, "to": to, "seed": seed})
     else:
-        sys.stdout.write(f"{count} files uploaded to {to}\n")
+        sys.stdout.write(f"{counted(count, 'file')} uploaded to {to}\n")
     return OK
 
 

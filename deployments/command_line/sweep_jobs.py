@@ -10,6 +10,7 @@ import typer
 
 from deployments.command_line.choosing import AsJson
 from deployments.command_line.telling import OK, complaining, print_json
+from panoptes.network.amounts import counted
 
 app = typer.Typer()
 
@@ -45,5 +46,7 @@ def sweep_jobs(
     if as_json:
         print_json({"jobs": found, "dry_run": dry_run})
     else:
-        sys.stdout.write(f"{len(found)} jobs {'would be deleted' if dry_run else 'deleted'}\n")
+        sys.stdout.write(
+            f"{counted(len(found), 'job')} {'would be deleted' if dry_run else 'deleted'}\n"
+        )
     return OK

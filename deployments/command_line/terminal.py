@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
+from panoptes.network.amounts import counted
 from panoptes.network.catalog.catalog import Stored
 from panoptes.network.document_json import document_json
 from panoptes.network.ingest.outcome import Became, FileResult
@@ -81,7 +82,7 @@ def files_table(results: Sequence[FileResult]) -> Group:
             cell(result.code or "see below" if result.is_trouble else result.told),
         )
     if len(shown) < len(results):
-        table.caption = f"and {len(results) - len(shown)} more files"
+        table.caption = f"and {counted(len(results) - len(shown), 'more file')}"
     reasons: list[Text | Padding] = []
     for result in shown:
         if result.is_trouble:

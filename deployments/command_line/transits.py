@@ -21,9 +21,9 @@ from deployments.command_line.choosing import (
 )
 from deployments.command_line.telling import OK, complaining, print_json
 from deployments.command_line.terminal import cell, progress
+from panoptes.network.amounts import counted
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.light_curves.barycentre import moment_of
-from panoptes.network.nights.words import counted
 from panoptes.network.processing.stored_curves import open_curves
 from panoptes.network.processing.transit_search import (
     FAINTEST,

@@ -16,11 +16,11 @@ from deployments.command_line import completing
 from deployments.command_line.choosing import AsJson, Data, Network, choose_network
 from deployments.command_line.telling import OK, complaining, print_json, tell_rows
 from deployments.command_line.terminal import cell, plain_table
+from panoptes.network.amounts import counted
 from panoptes.network.catalog.catalog import Stored
 from panoptes.network.document_json import to_json
 from panoptes.network.errors import ConfigurationError
 from panoptes.network.fits.header_json import Json
-from panoptes.network.nights.words import counted
 from panoptes.network.safe_text import one_line
 from panoptes.network.units.cloud import service_account_commands, upload_url
 from panoptes.network.units.keys import KeyFolder, checked_key, new_secret

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flows.artifacts.markdown_parts import linked, picture, table
+from panoptes.network.amounts import duration
 from panoptes.network.ingest.lag import IN_ALL, STAGES
 from panoptes.network.nights import UnitNight
 from panoptes.network.nights.plots import lag_plot, sky_plot, timeline
-from panoptes.network.nights.words import duration, facts, summary
+from panoptes.network.nights.words import facts, summary
 from panoptes.network.safe_text import markdown
 from panoptes.network.site import Site
 

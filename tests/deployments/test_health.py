@@ -31,7 +31,7 @@ def test_a_network_without_prefect_is_well_until_something_waits_for_long(site: 
     assert (verdict.is_well, verdict.sentence) == (True, "All is well.")
     path = place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
     sites.age(path, datetime.now(UTC) - timedelta(hours=3))
-    assert look(site).sentence == "1 files wait in incoming, one of them for 3 hours."
+    assert look(site).sentence == "1 file waits in incoming, one of them for 3 hours."
 
 
 def test_the_worst_comes_first_and_the_others_are_counted(site: Site) -> None:

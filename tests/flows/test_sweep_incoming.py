@@ -166,7 +166,7 @@ def test_those_that_wait_longest_come_first_and_the_rest_is_said(plant: Plant) -
     state = plant.sweep(most_runs=1)
     assert plant.started() == [SECOND]
     assert state.message is not None
-    assert "1 more observations wait" in state.message
+    assert "1 run started, 1 more observation waits" in state.message
     assert "1 of them overdue, the oldest for 2.0 h" in state.message
 
 
@@ -217,7 +217,7 @@ def test_the_sweep_says_what_was_given_up_under_passing_names(
     plant.put(f"{FIRST}/a.fits.part")
     message = plant.sweep().message
     assert message is not None
-    assert "1 files under passing names" in message
+    assert "1 file unchanged for a day under passing names" in message
 
 
 def test_an_observation_that_is_still_being_written_gets_no_run_yet(plant: Plant) -> None:

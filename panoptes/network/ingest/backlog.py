@@ -10,6 +10,7 @@ from functools import cache, partial
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from panoptes.network.amounts import counted, duration
 from panoptes.network.catalog.catalog import Condition, Query, Stored
 from panoptes.network.documents import File
 from panoptes.network.ingest.allowance import is_spent
@@ -35,6 +36,7 @@ class Backlog(BaseModel):
     model_config = ConfigDict(frozen=True)
     files: int = Field(description="that wait in incoming")
     observations: int = Field(description="that they belong to")
+    unnamed: int = Field(0, description="files whose names say no observation")
     overdue: int = Field(description="files that nobody took in three windows")
     oldest_seconds: float = Field(description="how long the oldest of them has waited")
     passing: int = Field(
@@ -48,9 +50,12 @@ class Backlog(BaseModel):
     @property
     def sentence(self) -> str:
         """For people."""
+        of = f"of {counted(self.observations, 'observation')}"
+        if self.unnamed:
+            of = f"{self.files - self.unnamed} {of} and {self.unnamed} of none"
         return (
-            f"{self.files} files of {self.observations} observations wait, {self.overdue} of them "
-            f"overdue, the oldest for {self.oldest_seconds / 3600:.1f} h"
+            f"{counted(self.files, 'file', 'wait')} ({of}), {self.overdue} of them overdue, "
+            f"the oldest for {duration(self.oldest_seconds)}"
         )
 
 
@@ -113,6 +118,7 @@ class Survey:
         return Backlog(
             files=len(everything),
             observations=len(self.observations),
+            unnamed=len(self.unroutable),
             overdue=overdue,
             oldest_seconds=max(0.0, round((self.moment - oldest).total_seconds(), 3)),
             passing=self.passing,

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from panoptes.network.amounts import counted
 from panoptes.network.documents import File, Output
 from panoptes.network.ingest.lag import lag_of
 
@@ -116,9 +117,8 @@ def images_of(results: list[FileResult]) -> str:
     if not files:
         return ""
     of_files = "The catalogued file is" if files == 1 else f"The {files} catalogued files are"
-    of_images = "1 image" if images == 1 else f"{images} images"
     why = "" if files == images else ": a camera raw and the FITS file made of it are one image"
-    return f"{of_files} {of_images}{why}."
+    return f"{of_files} {counted(images, 'image')}{why}."
 
 
 def summary(results: list[FileResult]) -> str:

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from panoptes.network.amounts import counted, duration
 from panoptes.network.ingest.lag import IN_ALL, STAGES
 from panoptes.network.nights.unit_night import Exposure, Measured, Span, UnitNight
-from panoptes.network.nights.words import STAGE_WORDS, counted, duration, ranged
+from panoptes.network.nights.words import STAGE_WORDS, ranged
 from panoptes.network.safe_text import one_line
 from panoptes.network.svg import INK, WIDTH, figure, svg, thinned
 

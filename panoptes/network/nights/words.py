@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from panoptes.network.amounts import counted, duration
 from panoptes.network.nights.unit_night import Measured, UnitNight
-
-
-def duration(seconds: float) -> str:
-    """Such as 0.4 s, 128 s, 12 min or 3.2 h: so much is enough to look at."""
-    if abs(seconds) < 9.95:
-        return f"{seconds:.1f} s"
-    if abs(seconds) < 299.5:
-        return f"{seconds:.0f} s"
-    if abs(seconds) < 7170:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
 
 STAGE_WORDS = {
     "run made": "noticed",
@@ -40,11 +29,6 @@ def summary(night: UnitNight) -> str:
     if left := night.waiting + night.failed:
         said += f", {counted(left, 'file')} not taken yet"
     return said
-
-
-def counted(number: int, noun: str) -> str:
-    """Such as 1 file, 2 files."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def facts(night: UnitNight) -> Iterator[tuple[str, str]]:

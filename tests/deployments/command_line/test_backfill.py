@@ -81,7 +81,7 @@ def test_a_dry_run_needs_no_prefect(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     asked = ["backfill", "--from", "2018-02-15", "--data", str(data)]
     done = CliRunner().invoke(app, [*asked, "--dry-run"])
     assert done.exit_code == 0, done.output
-    assert f"{FIRST}: 1 files wait" in done.stdout
+    assert f"{FIRST}: 1 file waits\n1 observation waits; " in done.stdout
     assert "PREFECT_API_URL is not set" in done.stdout
     refused = CliRunner().invoke(app, asked)
     assert (refused.exit_code, "--data is for --dry-run" in refused.stderr) == (1, True)

@@ -48,7 +48,7 @@ def test_a_backlog_that_does_not_grow_three_times_is_none(overdue: tuple[int, ..
 
 def test_a_backlog_that_grows_from_sweep_to_sweep_is_noticed() -> None:
     assert is_growing(counted(9, 5, 1, 50))
-    assert "9 files of 1 observations wait, 9 of them overdue" in counted(9)[0].sentence
+    assert "9 files wait (of 1 observation), 9 of them overdue" in counted(9)[0].sentence
 
 
 class PatientPrefect(Prefect):

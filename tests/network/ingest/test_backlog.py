@@ -30,6 +30,16 @@ def test_a_name_of_the_year_one_is_put_aside_and_holds_up_nothing(tmp_path: Path
     assert sites.waiting(site) == []
 
 
+def test_a_file_of_no_observation_is_not_counted_to_one(tmp_path: Path) -> None:
+    site = sites.drained(tmp_path)
+    for name in (NAME, OTHER, "notes.txt"):
+        place(sites.incoming(site), name, b"x")
+    counted = survey(site).backlog(overdue_after=0, held=set())
+    said = "3 files wait (2 of 1 observation and 1 of none), 3 of them overdue, the oldest for "
+    assert counted.sentence.startswith(said)
+    assert counted.model_copy(update={"oldest_seconds": 40}).sentence == f"{said}40 s"
+
+
 def test_a_file_whose_entry_cannot_be_read_waits_like_any_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
