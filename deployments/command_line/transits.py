@@ -132,6 +132,9 @@ def _print(found: Search) -> None:
         )
         for each in found.found:
             console.print(cell(f"{each.star_id}: {_times(each)}"))
+    if found.simulated:
+        simulated = counted(len(found.simulated), "observation")
+        console.print(f"{simulated} of {len(found.observations)} simulated: no telescope saw it")
     for sequence_id in found.left_out:
         console.print(cell(f"{sequence_id}: its light curves cannot be read"))
     if found.stars:

@@ -91,6 +91,7 @@ class TransitsAnswer(BaseModel):
     too_short: list[str] = Field(
         description="in which nothing was looked for: no star to G 10 was seen for 2.4 hours"
     )
+    simulated: list[str] = Field(description="observations that no telescope saw")
     stars: int = Field(description="that were bright enough, and seen often enough")
     found: list[dict[str, Any]] = Field(
         description="stars, the clearest first, each with its candidate: period (null for one "

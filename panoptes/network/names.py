@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -166,6 +167,11 @@ class UploadName:
     def stem(self) -> str:
         """The path under which everything of this image is kept, without a suffix."""
         return f"{self.sequence.folder}/{self.leaf}"
+
+
+def is_simulated(observation: Mapping[str, object]) -> bool:
+    """Whether no telescope saw it, as the fields of its document say."""
+    return observation.get("project") == SIMULATED
 
 
 def parse_sequence_id(text: str) -> ObservationName:

@@ -19,6 +19,7 @@ from deployments.services.pages.sky_place import constellation, degrees, hours, 
 from deployments.services.pages.static_files import StaticFiles
 from deployments.services.settings import ServiceSettings
 from panoptes.network.documents import GeoPoint
+from panoptes.network.names import is_simulated
 from panoptes.network.safe_text import one_line
 from panoptes.network.status_words import observation_status
 
@@ -144,6 +145,7 @@ def open_pages(settings: ServiceSettings, sessions: Sessions) -> Pages:
         "navigation": NAVIGATION,
         "version": code_version(),
     }
+    environment.tests["simulated"] = is_simulated
     environment.filters |= {
         "line": one_line,
         "text": text,

@@ -15,7 +15,7 @@ from panoptes.network.light_curves.table import (
     NotTheNetworks,
     StoredObject,
 )
-from panoptes.network.names import SIMULATED, parse_sequence_id
+from panoptes.network.names import is_simulated, parse_sequence_id
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
@@ -33,6 +33,11 @@ class StoredCurves:
     """In `measurements`."""
     generation: int
     file: LightCurveFile
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether no telescope saw it."""
+        return is_simulated(self.observation)
 
 
 def open_curves(site: Site, sequence_id: str) -> StoredCurves:
@@ -102,7 +107,7 @@ class Star:
     @property
     def is_simulated(self) -> bool:
         """Whether no telescope saw it."""
-        return self.stored.observation.get("project") == SIMULATED
+        return self.stored.is_simulated
 
     @property
     def exposure_seconds(self) -> float:

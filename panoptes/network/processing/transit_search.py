@@ -53,6 +53,8 @@ class Search:
     """Observations whose light curves cannot be read."""
     too_short: tuple[str, ...]
     """Observations in which no star that is bright enough was seen for `LEAST_HOURS`."""
+    simulated: tuple[str, ...]
+    """Observations that no telescope saw."""
     stars: int
     """That were looked at: bright enough, and with points enough."""
     found: tuple[FoundStar, ...]
@@ -75,7 +77,8 @@ def search_observation(stored: StoredCurves, *, faintest: float = FAINTEST) -> S
     found = search_night(nights, {star_id: listed[star_id].g for star_id in nights}, colours)
     stars = [_found(listed, star_id, each) for star_id, each in found.items()]
     read = (stored.sequence_id,)
-    return Search(read, (), () if nights else read, len(nights), tuple(stars))
+    too_short = () if nights else read
+    return Search(read, (), too_short, _simulated([stored]), len(nights), tuple(stars))
 
 
 def search_star(site: Site, key: str) -> Search:
@@ -103,7 +106,8 @@ def search_star(site: Site, key: str) -> Search:
     read = tuple(each.sequence_id for each in opened)
     seen = zip(read, by_observation, strict=True)
     too_short = tuple(sequence_id for sequence_id, own in seen if COMBINED not in own)
-    return Search(read, lost, too_short, int(len(nights) > 1), tuple(stars))
+    looked_at = int(len(nights) > 1)
+    return Search(read, lost, too_short, _simulated(opened), looked_at, tuple(stars))
 
 
 def search_observations(
@@ -136,7 +140,7 @@ def search_observations(
     found.sort(key=lambda each: -each.candidate.snr)
     looked_at = sum(len(of_star) > 1 for of_star in nights.values())
     read = tuple(each.sequence_id for each in opened)
-    return Search(read, lost, tuple(too_short), looked_at, tuple(found))
+    return Search(read, lost, tuple(too_short), _simulated(opened), looked_at, tuple(found))
 
 
 def observations_between(
@@ -163,6 +167,10 @@ def _opened(site: Site, sequence_ids: Iterable[str]) -> tuple[list[StoredCurves]
         except NotFound:
             lost.append(sequence_id)
     return opened, tuple(lost)
+
+
+def _simulated(opened: Iterable[StoredCurves]) -> tuple[str, ...]:
+    return tuple(each.sequence_id for each in opened if each.is_simulated)
 
 
 def _by_colour(opened: Iterable[StoredCurves], star_id: str) -> dict[str, list[Night]]:

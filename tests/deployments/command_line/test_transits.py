@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from deployments.command_line.main import app
+from panoptes.network.catalog.catalog import modify
+from panoptes.network.names import SIMULATED
+from panoptes.network.site import Site
 from tests import season_archive as season
 
 
@@ -69,6 +73,20 @@ def test_of_an_hour_it_is_said_that_it_is_too_short(data: str) -> None:
     assert (
         "too short to search, no star that is bright enough was seen for 2.4 hours" in done.stdout
     )
+
+
+def test_of_what_was_simulated_it_is_said_that_no_telescope_saw_it(data: str) -> None:
+    night = season.sequence_id(season.transit_nights()[0])
+    assert "no telescope" not in transits(data, night).stdout
+    assert json.loads(transits(data, night, "--json").stdout)["simulated"] == []
+    catalog = Site.in_folder(Path(data)).catalog
+    modify(catalog, "observations", night, lambda _: {"project": SIMULATED})
+    try:
+        assert "1 observation of 1 simulated: no telescope saw it\n" in transits(data, night).stdout
+        of_star = json.loads(transits(data, "--star", season.STAR_KEY, "--json").stdout)
+        assert of_star["simulated"] == [night]
+    finally:
+        modify(catalog, "observations", night, lambda _: {"project": "Project PANOPTES"})
 
 
 @pytest.mark.parametrize(

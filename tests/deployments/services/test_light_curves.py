@@ -198,16 +198,22 @@ def as_bytes(table: pyarrow.Table) -> bytes:
     return file.getvalue()
 
 
-def test_a_simulated_star_is_said_to_be_one(tmp_path: Path) -> None:
+def test_what_is_shown_of_a_simulated_observation_is_said_to_be_simulated(tmp_path: Path) -> None:
     site = measured_archive(tmp_path / "archive")
     asked = {"observer": "ABC"}
+    observation = f"/observations/{SEQUENCE_ID}"
+    pages = (OWN, LIGHT_CURVES, observation, f"{observation}/transits")
     with served(site) as client:
         assert "SIMULATED" not in client.get(f"{OWN}/aavso-extended.txt", params=asked).text
-        assert "simulated" not in client.get(OWN, headers=BROWSER).text
-        said = {"project": header_of_simulator("ORIGIN")}
-        modify(site.catalog, "observations", SEQUENCE_ID, lambda _: said)
+        for page in pages:
+            assert "no telescope saw" not in client.get(page, headers=BROWSER).text, page
+    said = {"project": header_of_simulator("ORIGIN")}
+    modify(site.catalog, "observations", SEQUENCE_ID, lambda _: said)
+    with served(site) as client:  # a search is made once
         assert "SIMULATED" in client.get(f"{OWN}/aavso-extended.txt", params=asked).text
-        assert "simulated" in client.get(OWN, headers=BROWSER).text
+        for page in pages:
+            assert "simulated: no telescope saw" in client.get(page, headers=BROWSER).text, page
+        assert client.get(f"{observation}/transits").json()["simulated"] == [SEQUENCE_ID]
 
 
 def header_of_simulator(card: str) -> str:
