@@ -41,8 +41,10 @@ from panoptes.network.transits.series import LEAST_HOURS
 app = typer.Typer()
 _WORDS = (
     "hours and depth, in mmag, of a box, roughly the transit's; seen: transits; near: stars whose "
-    "light may be in it; period in days; odd: every other transit against the rest, in standard "
-    "deviations"
+    "light may be in it"
+)
+_PERIOD_WORDS = (
+    "; period in days; odd: every other transit against the rest, in standard deviations"
 )
 _Day = Annotated[str | None, typer.Option(metavar="DATE", help="Of a season: 2026-03-01, UTC.")]
 
@@ -112,9 +114,10 @@ def _season(
 def _print(found: Search) -> None:
     console = Console()
     if found.found:
-        columns = ["G", "hours", "depth", "S/N", "seen", "near"]
+        columns, words = ["G", "hours", "depth", "S/N", "seen", "near"], _WORDS
         if any(each.candidate.period is not None for each in found.found):
             columns += ["period", "odd"]
+            words += _PERIOD_WORDS
         table = Table(
             Column("star", no_wrap=True, min_width=19),
             *columns,
@@ -126,10 +129,7 @@ def _print(found: Search) -> None:
             told = _row(each)
             table.add_row(cell(each.star_id), *(told[name] for name in columns))
         console.print(table)
-        console.print(
-            f"{_WORDS}; --json tells more.",
-            style="dim",
-        )
+        console.print(f"{words}; --json tells more.", style="dim")
         for each in found.found:
             console.print(cell(f"{each.star_id}: {_times(each)}"))
     if found.simulated:

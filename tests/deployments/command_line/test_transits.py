@@ -61,6 +61,8 @@ def test_a_star_and_a_night_are_searched_for_themselves(data: str) -> None:
     assert re.search(r"middle 2026-02-\d\d \d\d:\d\d UTC, BJD_TDB 24610\d\d\.\d{4}", done.stdout)
     (head,) = (line for line in done.stdout.splitlines() if "depth" in line and "S/N" in line)
     assert head.split() == ["star", "G", "hours", "depth", "S/N", "seen", "near"]
+    assert ("near: stars" in done.stdout, "period in days" in done.stdout) == (True, False)
+    assert "period in days" in transits(data, "--star", season.STAR_KEY).stdout
     assert f"1 of {season.STARS} stars in 1 observation\n" in done.stdout
     quiet = next(n for n in range(season.NIGHTS) if n not in season.transit_nights())
     assert json.loads(transits(data, season.sequence_id(quiet), "--json").stdout)["found"] == []
