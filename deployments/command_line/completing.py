@@ -53,10 +53,10 @@ def cases(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def codes(incomplete: str) -> list[str]:
-    """The codes with which files are refused."""
-    from panoptes.network.errors import ADVICE
+    """The codes of the cases in quarantine."""
+    from panoptes.network.ingest.cases import CODES
 
-    return _beginning(incomplete, ADVICE)
+    return _beginning(incomplete, CODES)
 
 
 def statuses(incomplete: str) -> list[str]:

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -37,14 +38,28 @@ from deployments.command_line.terminal import cell
 from panoptes.network.amounts import counted
 from panoptes.network.documents import Rescue
 from panoptes.network.errors import ConfigurationError, TransientError
-from panoptes.network.ingest.cases import CaseReport, Found, NoSuchCase, cases, find_case
+from panoptes.network.ingest.cases import CODES, CaseReport, Found, NoSuchCase, cases, find_case
 from panoptes.network.ingest.rescue import CannotRescue, Rescued, rescue_case
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
 
+
+def _known_code(code: str | None) -> str | None:
+    """Raises BadParameter for what is no code: none could ever be found, which says nothing."""
+    if code is None or code in CODES:
+        return code
+    close = get_close_matches(code, CODES, n=1)
+    meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(CODES)}"
+    raise typer.BadParameter(f"there is no code {code[:60]!r}: {meant}")
+
+
 Code = Annotated[
     str | None,
-    typer.Option(help="Only with this code: truncated-file.", autocompletion=completing.codes),
+    typer.Option(
+        help="Only with this code: truncated-file.",
+        autocompletion=completing.codes,
+        callback=_known_code,
+    ),
 ]
 
 app = typer.Typer(

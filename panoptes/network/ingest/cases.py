@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import Case, File, Rescue
+from panoptes.network.errors import ADVICE
 from panoptes.network.names import document_key, parse_time
 from panoptes.network.nighttime import night_of
 from panoptes.network.safe_text import safe_log
@@ -22,6 +23,8 @@ from panoptes.network.site import Site
 
 log = safe_log(__name__)
 
+CODES = (*ADVICE, "unexpected-error", "unreadable", "passing-trouble")
+"""What a case can be: refused, or given up through no fault of the file."""
 QUARANTINED = "panoptes.file.quarantined"
 """The event with which a run tells Prefect of a case."""
 MOST_HISTORY = 50

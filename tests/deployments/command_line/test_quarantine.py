@@ -139,6 +139,21 @@ def test_wrong_arguments_are_answered_in_a_sentence(site: Site, tmp_path: Path) 
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("truncated", "did you mean truncated-file?"), ("zzz", "there are unroutable-name, ")],
+)
+def test_a_code_that_is_none_is_no_empty_list(site: Site, code: str, told: str) -> None:
+    for arguments in (["list"], ["rescue", "--all"]):
+        refused = call(site, *arguments, "--code", code)
+        assert refused.exit_code == 2
+        said = " ".join(refused.stderr.replace("│", "").split())
+        assert f"there is no code '{code}': {told}" in said
+    assert answer(site, "list", "--code", code)["success"] is False
+    given_up = call(site, "list", "--code", "unexpected-error")
+    assert (given_up.exit_code, "no case" in given_up.stderr) == (0, True)
+
+
 def test_what_came_from_a_folder_of_ones_own_is_reopened_there(tmp_path: Path) -> None:
     small = sites.kept(tmp_path, max_file_bytes=100)
     place(sites.incoming(small), LARGE, tiny_fits())
