@@ -38,7 +38,15 @@ from deployments.command_line.terminal import cell
 from panoptes.network.amounts import counted
 from panoptes.network.documents import Rescue
 from panoptes.network.errors import ConfigurationError, TransientError
-from panoptes.network.ingest.cases import CODES, CaseReport, Found, NoSuchCase, cases, find_case
+from panoptes.network.ingest.cases import (
+    CODES,
+    CaseReport,
+    Found,
+    NoSuchCase,
+    cases,
+    find_case,
+    kept_at,
+)
 from panoptes.network.ingest.rescue import CannotRescue, Rescued, rescue_case
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
@@ -108,10 +116,11 @@ def show(
     """Say everything about one case, with its history. Exits with 3 if there is none."""
     with choose_network(data, network) as site:
         report = find_case(site, case).report
+        place = kept_at(site, report)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
-        _show(report)
+        _show(report, place)
     return OK
 
 
@@ -244,7 +253,7 @@ def _told_of(rescue: Rescue | None) -> list[str]:
     return [f"Put back {rescue.at:%Y-%m-%d %H:%M} UTC by {rescue.by}."] if rescue else []
 
 
-def _show(report: CaseReport) -> None:
+def _show(report: CaseReport, place: str | None) -> None:
     tell_rows(
         [
             ("case", report.id),
@@ -258,7 +267,7 @@ def _show(report: CaseReport) -> None:
             ("night", report.night),
             ("arrived", f"{report.arrived:%Y-%m-%d %H:%M:%S} UTC"),
             ("bytes", f"{report.size:,}"),
-            ("kept as", report.kept_as),
+            ("kept as", place),
             ("rescue", "".join(_told_of(report.rescue))),
         ]
     )

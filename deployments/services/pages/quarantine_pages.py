@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path as FilePath
+from shlex import quote
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -16,13 +17,15 @@ from deployments.services.pages.forms import Form, posted_form
 from deployments.services.pages.negotiation import HtmlRoute
 from deployments.services.pages.pages import Pages
 from deployments.services.state import Services
+from panoptes.network.addresses import place_of
 from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.case_pages import CasePage, case_page
-from panoptes.network.ingest.cases import CaseReport, Found, NoSuchCase, find_case
+from panoptes.network.ingest.cases import CaseReport, Found, NoSuchCase, find_case, kept_at
 from panoptes.network.ingest.rescue import CannotRescue, rescue_case
 from panoptes.network.object_paths import Hidden
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.search import all_units
+from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound
 
 log = safe_log(__name__)
@@ -112,6 +115,8 @@ def quarantine_pages_router(services: Services, pages: Pages) -> APIRouter:
             status,
             case=case,
             problem=problem,
+            kept_at=kept_at(site, case),
+            copy_line=_copy_line(site, case) if case.is_misnamed else "",
             may_rescue=pages.sessions.of(request) is not None and case.kind != "closed",
         )
 
@@ -173,6 +178,17 @@ def quarantine_pages_router(services: Services, pages: Pages) -> APIRouter:
     for each in (for_people, for_programs, forms):
         both.include_router(each)
     return both
+
+
+def _copy_line(site: Site, case: CaseReport) -> str:
+    """The shell's line that uploads a misnamed file again, under the name that it should have."""
+    place, incoming = kept_at(site, case), place_of(site.settings.incoming)
+    if place is None:
+        return ""
+    folder = quote(f"{incoming}/UNIT/CAMERA/SEQUENCE")
+    if incoming.startswith("gs://"):
+        return f"gcloud storage cp {quote(place)} {folder}/IMAGE.suffix"
+    return f"mkdir -p {folder} && cp {quote(place)} {folder}/IMAGE.suffix"
 
 
 def _judged(moment: datetime | None) -> str:

@@ -13,10 +13,11 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from panoptes.network.addresses import place_of
 from panoptes.network.catalog.catalog import Query, Stored
 from panoptes.network.documents import Case, File, Rescue
-from panoptes.network.errors import ADVICE
-from panoptes.network.names import document_key, parse_time
+from panoptes.network.errors import ADVICE, BadInput
+from panoptes.network.names import document_key, parse_time, parse_upload
 from panoptes.network.nighttime import night_of
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
@@ -92,6 +93,17 @@ class CaseReport(BaseModel):
     rescue: Rescue | None = Field(None, description="put back, and not judged again yet")
     history: list[Case] = Field(default_factory=list)
 
+    @property
+    def is_misnamed(self) -> bool:
+        """Whether its name alone is refused, and would be again: only another name helps."""
+        if self.kind != "quarantined" or self.code not in ("unroutable-name", "unknown-suffix"):
+            return False
+        try:
+            parse_upload(self.file)
+        except BadInput:
+            return True
+        return False
+
 
 GIVEN_UP = (
     "The network failed at this file {failures} times, through no fault of the file: {reason}"
@@ -131,6 +143,13 @@ def report_case(key: str, entry: File, *, longitude: float | None = None) -> Cas
         rescue=entry.rescue,
         history=list(entry.history or ()),
     )
+
+
+def kept_at(site: Site, report: CaseReport) -> str | None:
+    """Where the copy in quarantine lies: a path of the network's machine, or ``gs://``."""
+    if report.kept_as is None:
+        return None
+    return f"{place_of(site.settings.quarantine)}/{report.kept_as}"
 
 
 def _moment(entry: File) -> datetime:

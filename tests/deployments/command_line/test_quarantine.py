@@ -73,6 +73,7 @@ def test_a_case_is_shown_by_its_id_or_its_name_with_its_history(site: Site) -> N
         shown = call(site, "show", wanted)
         assert shown.exit_code == 0
         assert "not a FITS file" in shown.stdout
+        assert f"kept as        {site.settings.quarantine}/{JUNK}@" in shown.stdout
         assert "history 1" in shown.stdout
         assert "by Ann" in shown.stdout
     assert answer(site, "show", JUNK)["history"][0]["rescued"]["by"] == "Ann"

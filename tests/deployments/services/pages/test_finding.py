@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import shlex
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -193,6 +194,28 @@ def test_an_operator_has_a_file_judged_again_once_however_often_it_is_sent(
         assert sites.waiting(site) == []
         history = client.get(address, headers={"Accept": "application/json"}).json()["history"]
         assert [past["rescued"]["by"] for past in history] == ["Ann <Lee>"]
+
+
+def test_a_misnamed_file_is_not_judged_again_but_copied_under_another_name(site: Site) -> None:
+    with signed_in(site) as client:
+        pages = {}
+        for code in ("unknown-suffix", "not-fits"):
+            asked = {"code": code}
+            (case,) = client.get(
+                "/quarantine", params=asked, headers={"Accept": "application/json"}
+            ).json()["cases"]
+            page = html.unescape(client.get(f"/quarantine/{case['id']}").text)
+            kept = f"{site.settings.quarantine}/{case['kept_as']}"
+            assert f'<dt>kept as</dt><dd class="key">{kept}</dd>' in page
+            assert ("Have it judged again" in page) == (code == "not-fits")
+            pages[code] = page
+    (line,) = re.findall(r"<code>(mkdir -p .+)</code>", pages["unknown-suffix"])
+    folder = f"{site.settings.incoming}/UNIT/CAMERA/SEQUENCE"
+    words = shlex.split(line)
+    assert words[:5] == ["mkdir", "-p", folder, "&&", "cp"]
+    assert Path(words[5]).read_bytes() == b"x"
+    assert words[6:] == [f"{folder}/IMAGE.suffix"]
+    assert "mkdir" not in pages["not-fits"]
 
 
 def test_nobody_who_is_not_signed_in_puts_files_back(site: Site) -> None:
