@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -67,11 +68,28 @@ def test_alerts_and_dashboard_ask_for_nothing_else(texts: str, folder: Path) -> 
     there = set(re.findall(r"^(panoptes_\w+)", texts, re.MULTILINE))
     asked = json.loads((folder / "dashboard.json").read_text())
     expressions = [target["expr"] for panel in asked["panels"] for target in panel["targets"]]
-    alerts = (folder / "alerts.yml").read_text()
-    expressions += re.findall(r"expr: (.*)", alerts)
+    expressions += [rule["expr"] for rule in rules_of(folder)]
     named = {name for each in expressions for name in re.findall(r"panoptes_\w+", each)}
     assert named <= there
     assert len(named) >= 7
+
+
+def rules_of(folder: Path) -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load((folder / "alerts.yml").read_text())["groups"]
+    rules: list[dict[str, Any]] = group["rules"]
+    return rules
+
+
+def test_each_alert_leads_to_its_row_in_the_docs(folder: Path, repository: Path) -> None:
+    rules = rules_of(folder)
+    (place,) = {rule["annotations"]["runbook"] for rule in rules}
+    page, _, anchor = place.partition("#")
+    _, _, text = (repository / page).read_text().partition("\n## Metrics and alerts\n")
+    assert anchor == "metrics-and-alerts"
+    rows = re.findall(
+        r"^\| `(\w+)` \| .+ \| .*`.+`.* \|$", text.partition("\n## ")[0], re.MULTILINE
+    )
+    assert rows == [rule["alert"] for rule in rules]
 
 
 def promtool(*arguments: str, text: str = "") -> None:
