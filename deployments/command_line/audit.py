@@ -1,8 +1,9 @@
-"""`panoptes-network audit`: findings as they come, progress, and the exit code."""
+"""`panoptes-network audit`: findings, progress, and the exit code."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from deployments.command_line.telling import FAILED, NOT_ALL, OK, JsonRows, comp
 from deployments.command_line.terminal import progress
 from panoptes.network import audit as auditing
 from panoptes.network.audit.asides import waiting_now
-from panoptes.network.audit.finding import Waiting
+from panoptes.network.audit.finding import Kind, Waiting
 from panoptes.network.audit.repair import Result, Tally, audit_and_repair
 from panoptes.network.audit.scope import Scope
 from panoptes.network.errors import ConfigurationError, TransientError
@@ -24,6 +25,8 @@ from panoptes.network.safe_text import one_line
 from panoptes.network.storage.store import Unreadable
 
 _STYLE = {"error": "bold red", "warning": "yellow"}
+_MOST_HELD = 1_000
+"""Errors that are held back; with more, the rest come as they are found."""
 
 app = typer.Typer()
 
@@ -84,9 +87,12 @@ def audit(
                 if repair
                 else map(Result, findings)
             )
-            for result in results:
-                counts.add(result)
-                tell.result(result)
+            try:
+                for result in results:
+                    counts.add(result)
+                    tell.result(result)
+            finally:  # whoever breaks it off sees what was found
+                tell.rest()
             waiting = waiting_now(site, scope)
     except (ConfigurationError, TransientError, Unreadable) as error:
         tell.end(counts, None, error=str(error))
@@ -114,6 +120,9 @@ class _Json:
     def result(self, result: Result) -> None:
         self._rows.row(result.finding.row() | {"mended": result.mended})
 
+    def rest(self) -> None:
+        """Nothing was held back."""
+
     def end(self, counts: Tally, waiting: Waiting | None, error: str | None = None) -> None:
         rest: dict[str, object] = {"counts": counts.as_json()}
         if waiting:
@@ -124,12 +133,38 @@ class _Json:
 
 
 class _Text:
-    """A few lines a finding, for people."""
+    """A few lines a finding, for people: the errors that are left at the end, where they are seen.
+
+    After a restore every object has moved, which is a line for each location.
+    """
 
     def __init__(self) -> None:
         self._console = Console(soft_wrap=True)
+        self._errors: list[Result] = []
+        self._moved: Counter[tuple[str, bool]] = Counter()
 
     def result(self, result: Result) -> None:
+        finding = result.finding
+        if finding.kind is Kind.OBJECT_MOVED:
+            self._moved[finding.location, result.mended] += 1
+        elif finding.severity == "error" and not result.mended and len(self._errors) < _MOST_HELD:
+            self._errors.append(result)
+        else:
+            self._show(result)
+
+    def rest(self) -> None:
+        """What was held back: what has moved, then the errors."""
+        for (location, mended), count in sorted(self._moved.items()):
+            objects = "1 object was" if count == 1 else f"{count} objects were"
+            does = "mended" if mended else "--repair writes that into the ledger, --json lists them"
+            said = (
+                f"{location}: {objects} written anew with the same bytes, as from a backup; {does}"
+            )
+            self._print(f"warning: object-moved: {said}", "green" if mended else _STYLE["warning"])
+        for result in self._errors:
+            self._show(result)
+
+    def _show(self, result: Result) -> None:
         finding = result.finding
         self._print(f"{finding.severity}: {finding.kind.value}", _STYLE[finding.severity])
         self._print(f"  {finding.location}: {finding.name}")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from deployments.command_line.audit import audit
+from panoptes.network.documents import Location
 from panoptes.network.site import Site
 from tests import audited, sites
 from tests.audited import LATER_ID, OTHER_IMAGE
@@ -74,6 +75,39 @@ def test_findings_say_what_is_wrong_and_what_repair_does(
     assert f"images: {OTHER_IMAGE}.fits.fz" in text
     assert "Upload the file again" in text
     assert "2 errors (object-missing), 1 warning (count-wrong); nothing waits" in text
+
+
+def _restored(site: Site, location: Location) -> int:
+    """Every object of a location written anew, as by a copy from a backup."""
+    files = [
+        path for path in Path(getattr(site.settings, location)).rglob("*.f*") if path.is_file()
+    ]
+    for path in files:
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data)
+    return len(files)
+
+
+def test_after_a_restore_what_has_moved_is_a_line_and_the_errors_are_last(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.store("images").delete(f"{OTHER_IMAGE}.fits.fz")
+    moved = _restored(site, "images")
+    audited.change(site, "units", "PAN001", num_images=77)
+    assert moved > 1
+    _, report, _ = _here(tmp_path, capsys)
+    assert [f["kind"] for f in report["findings"]].count("object-moved") == moved
+    _, text, _ = _here(tmp_path, capsys, as_json=False)
+    lines = text.splitlines()
+    (summed,) = [line for line in lines if "object-moved:" in line]
+    assert summed.startswith(f"warning: object-moved: images: {moved} objects were written anew")
+    assert lines.index("warning: count-wrong") < lines.index(summed)
+    assert lines[lines.index(summed) + 1] == "error: object-missing"
+    status, text, _ = _here(tmp_path, capsys, as_json=False, repair=True)
+    assert status == 3
+    assert f"images: {moved} objects were written anew with the same bytes" in text
+    assert text.splitlines()[-4] == "error: object-missing"
 
 
 def test_repair_mends_what_it_can_and_says_what_is_left(
