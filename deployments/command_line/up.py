@@ -22,6 +22,7 @@ from deployments.local_stack.sign_in_token import sign_in_token
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.window import WARM_SECONDS, set_window
 from panoptes.network.errors import ConfigurationError
+from panoptes.network.ingest.rest import patience
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
 
@@ -87,6 +88,7 @@ def up(
                 f"Put files into {site.settings.incoming} as "
                 "UNIT/CAMERA/SEQUENCE/IMAGE.suffix: what "
                 f"lands is ingested {window:.0f} seconds after an observation's first file.\n"
+                f"{patience(site)}\n"
                 "To start a run by hand:\n"
                 f"  PREFECT_API_URL={stack.api_url} .venv/bin/prefect deployment run \\\n"
                 "    'ingest-observation/local' -p sequence_id=UNIT_CAMERA_SEQUENCETIME\n"

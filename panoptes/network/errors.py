@@ -142,6 +142,9 @@ be taken. They tell you the file's name, a case such as `Q1f0c29ab03de`, and one
 below. What you can do stands beside it; often that is to upload the file again under the same
 name. A good file takes the place of the bad one by itself, and nothing needs to be deleted first.
 
+Where units upload into a folder, a file that looks cut short, empty or not readable is judged once
+it has not changed for ten minutes: its upload may go on.
+
 What became of a file is told by its name at `/files` of the network's services.
 
 Look at the unit first: if the original there opens, the upload went wrong; if it does not, the

@@ -15,6 +15,7 @@ from panoptes.network.ingest.backlog import survey
 from panoptes.network.ingest.folder import files_in, ingest_folder
 from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.outcome import FileResult
+from panoptes.network.ingest.rest import patience
 from panoptes.network.ingest.take import Calls, Watch, take
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site
@@ -129,6 +130,14 @@ def test_what_stays_incomplete_is_judged_once_it_has_long_been_unchanged(
 
 def _one_by_one(site: Site) -> list[FileResult]:
     return ingest_folder(site, files_in(site, Path(site.settings.images).parent), watch=Watch())
+
+
+def test_people_are_told_how_long_what_looks_incomplete_is_waited_for(tmp_path: Path) -> None:
+    site = Site.in_folder(tmp_path)
+    assert "cut short or empty is judged once it has not changed for 10 minutes:" in patience(site)
+    assert " for 90 seconds:" in patience(site.changed(incomplete_seconds=90))
+    for at_once in ({"incomplete_seconds": 0}, {"keep_incoming": True}, {"incoming": "gs://here"}):
+        assert patience(site.changed(**at_once)) == ""
 
 
 def test_a_run_waits_once_for_what_has_just_come(site: Site) -> None:

@@ -22,6 +22,7 @@ from panoptes.network.errors import ADVICE
 from panoptes.network.ingest.case_pages import CasePage, case_page
 from panoptes.network.ingest.cases import CaseReport, Found, NoSuchCase, find_case, kept_at
 from panoptes.network.ingest.rescue import CannotRescue, rescue_case
+from panoptes.network.ingest.rest import patience
 from panoptes.network.object_paths import Hidden
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.search import all_units
@@ -129,6 +130,7 @@ def quarantine_pages_router(services: Services, pages: Pages) -> APIRouter:
             asked=asked,
             codes=ADVICE,
             units=[each.key for each in all_units(site.catalog)],
+            patience=patience(site),
         )
 
     @for_programs.get("/quarantine", responses=_ALL)

@@ -97,6 +97,19 @@ def seconds_left(site: Site, source: Source) -> float | None:
         return 0.0  # taking it says so, and holds up no other
 
 
+def patience(site: Site) -> str:
+    """What people are told of files that look incomplete; empty where each is judged at once."""
+    settings = site.settings
+    seconds = settings.incomplete_seconds
+    if settings.keep_incoming or settings.incoming.startswith("gs://") or not seconds:
+        return ""
+    wait = f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds:g} seconds"
+    return (
+        f"A file that looks cut short or empty is judged once it has not changed for {wait}: "
+        "its upload may go on."
+    )
+
+
 def may_come(site: Site, source: Source, bad: BadInput) -> bool:
     """Whether what is wrong with a file may be that its writer has not finished."""
     if site.settings.keep_incoming or not bad.may_pass:

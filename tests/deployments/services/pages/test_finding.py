@@ -167,6 +167,14 @@ def test_cases_are_listed_by_unit_reason_and_time_and_names_stay_text(site: Site
         assert {case["file"] for case in cases["cases"]} == {JUNK, NASTY}
 
 
+def test_quarantine_says_how_long_what_looks_incomplete_is_waited_for(site: Site) -> None:
+    said = "judged once it has not changed for 10 minutes"
+    with signed_in(site.changed(incomplete_seconds=600)) as client:
+        assert said in client.get("/quarantine").text
+    with signed_in(site) as client:
+        assert "judged once" not in client.get("/quarantine").text
+
+
 def test_an_operator_has_a_file_judged_again_once_however_often_it_is_sent(
     tmp_path: Path,
 ) -> None:
