@@ -13,6 +13,7 @@ import pytest
 
 from deployments.command_line.main import COMMANDS
 from docs import build
+from panoptes.network.errors import ADVICE
 
 REPOSITORY = Path(__file__).parents[1]
 ROOMS = "panoptes/network|blocks|tasks|flows|deployments|tests|benchmarks|docs"
@@ -132,6 +133,17 @@ def test_the_site_has_every_page_and_every_command_flow_and_setting_in_its_refer
         "python": [".. automodule:: panoptes.network.fits.archive"],
     }.items():
         assert [word for word in words if word not in pages[name]] == []
+
+
+def test_operators_find_each_code_of_quarantine_and_which_of_them_do_not_wait() -> None:
+    text = (REPOSITORY / "docs/operations.md").read_text()
+    table = text.partition("\n## Quarantine codes\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
+    codes = [code for row in rows for code in re.findall(r"`([\w-]+)`", row)]
+    assert sorted(codes) == sorted(ADVICE)
+    (listed,) = re.findall(r"every code of quarantine but ([^)]+)\)", text)
+    at_once = {code for code, advice in ADVICE.items() if not advice.may_pass}
+    assert set(re.findall(r"`([\w-]+)`", listed)) == at_once
 
 
 def test_the_examples_of_the_library_give_what_they_show(
