@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test faults fuzz bench science check cloud-check container-check retention-check upgrade-check sbom constraints clean witness FORCE docs
+.PHONY: help demo up test faults fuzz bench science check cloud-check container-check retention-check upgrade-check sbom no-sbom constraints clean witness FORCE docs
 
 # Another project's settings must not reach ours: a Prefect server or profile chosen in this
 # shell, an active virtual environment, other modules on the path. What `make up` takes for its
@@ -23,6 +23,12 @@ ready := .venv/.ready
 sbom := build/sbom/.ready
 ifneq ($(shell test -x $(bin)/python && cat $(ready) 2>/dev/null),$(CURDIR))
 $(ready): FORCE
+endif
+# Looked at only where it is needed, since Python takes a moment to start.
+ifneq ($(filter sbom container-check,$(MAKECMDGOALS)),)
+ifneq ($(shell build/sbom/bin/python -m cyclonedx_py environment --help >/dev/null 2>&1 && echo works),works)
+$(sbom): FORCE
+endif
 endif
 
 help: ## this list
@@ -61,9 +67,9 @@ check: $(ready) ## style, types, who imports whom, and that the tables in docs a
 	@$(bin)/mypy
 	@$(bin)/lint-imports --no-logo --no-cache
 	@$(bin)/python -m panoptes.network.keywords | diff docs/keywords.md - \
-	    || { echo 'not current: python -m panoptes.network.keywords > docs/keywords.md'; exit 1; }
+	    || { echo 'not current: $(bin)/python -m panoptes.network.keywords > docs/keywords.md'; exit 1; }
 	@$(bin)/python -m panoptes.network.errors | diff docs/quarantine.md - \
-	    || { echo 'not current: python -m panoptes.network.errors > docs/quarantine.md'; exit 1; }
+	    || { echo 'not current: $(bin)/python -m panoptes.network.errors > docs/quarantine.md'; exit 1; }
 
 faults: $(ready) ## everything that can break, broken; report in build/faults.md (FAULT_SEED=n repeats one, FAULT_SEEDS=n)
 	@seeds=$${FAULT_SEEDS:-$${FAULT_SEED:+1}}; seeds=$${seeds:-5}; seed=$${FAULT_SEED:-$$(date +%s)}; \
@@ -90,9 +96,13 @@ retention-check: $(ready) ## that Prefect's database on PostgreSQL stays as it i
 upgrade-check: $(ready) ## workers of an older version and of this one on one server (needs git's history)
 	@UPGRADE_CHECK=1 $(bin)/python -m pytest -q -n0 -s tests/released/test_side_by_side.py $(ARGS)
 
-sbom: $(ready) $(sbom) ## what is installed in .venv, as CycloneDX, into build/sbom.json
+sbom: no-sbom $(ready) $(sbom) ## what is installed in .venv, as CycloneDX, into build/sbom.json
 	@build/sbom/bin/python -m cyclonedx_py environment --pyproject pyproject.toml \
-	    --output-reproducible -o build/sbom.json $(bin)/python
+	    --output-reproducible -o build/sbom.part $(bin)/python && mv build/sbom.part build/sbom.json
+
+# A list of before must not pass for that of a run that fails.
+no-sbom:
+	@rm -f build/sbom.json
 
 constraints: ## renew the pins in constraints.txt from the package index
 	@$(find_python); \
@@ -111,7 +121,7 @@ clean: ## remove .venv and everything else that make and the tests have made
 
 # In an environment of its own, as pyproject.toml says.
 $(sbom): constraints.txt | $(ready)
-	@$(bin)/python -m venv build/sbom && build/sbom/bin/python -m pip install --quiet \
+	@rm -rf build/sbom && $(bin)/python -m venv build/sbom && build/sbom/bin/python -m pip install --quiet \
 	    --disable-pip-version-check -c constraints.txt cyclonedx-bom && touch $@
 
 $(ready): pyproject.toml constraints.txt
