@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deployments.command_line.main import COMMANDS
 from docs import build
@@ -133,6 +134,15 @@ def test_the_site_has_every_page_and_every_command_flow_and_setting_in_its_refer
         "python": [".. automodule:: panoptes.network.fits.archive"],
     }.items():
         assert [word for word in words if word not in pages[name]] == []
+
+
+def test_the_readme_lists_every_service_and_every_command_that_it_does_not_begin_with() -> None:
+    text = (REPOSITORY / "README.md").read_text()
+    cells = "\n".join(re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE))
+    named = {name.removeprefix("panoptes-network ") for name in re.findall(r"`([^`]+)`", cells)}
+    deployed = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
+    services = {each["entrypoint"].rpartition(".")[2].replace("_", "-") for each in deployed}
+    assert services | set(COMMANDS) - {"demo", "ingest", "up"} <= named
 
 
 def test_operators_find_each_code_of_quarantine_and_which_of_them_do_not_wait() -> None:

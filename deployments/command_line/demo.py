@@ -186,10 +186,9 @@ def _report(
     console.print(told, style="bold", markup=False)
     console.print(images_of(results), markup=False)
     console.print("Where to look:")
-    places: dict[str, object] = {name: getattr(site.settings, name) for name in LOCATIONS}
-    places |= {"catalogue": site.settings.catalog, "logs": root / "prefect" / "logs"}
+    places = places_of(site, root)
     for name, place in places.items():
-        console.print(f"  {name:<10} {place}", highlight=False, soft_wrap=True)
+        console.print(f"  {name:<12} {place}", highlight=False, soft_wrap=True)
     first = _pages(site, root, sent)
     observation = first.parent / "observations" / _observations(sent)[0]
     pages, light_curves, transits = (
@@ -204,7 +203,8 @@ def _report(
     for link in (pages, light_curves, transits):
         console.print(link, soft_wrap=True)
     console.print(
-        "`make up` starts the same and stays, with Prefect's user interface and the site."
+        "`make up` starts the same and stays, with Prefect's user interface and the site, on a "
+        "folder of its own that is empty at first."
     )
     wrong = _unexpected(entries, sent)
     wrong += [
@@ -227,6 +227,13 @@ def _report(
         }
         print_json(report, success=not wrong)
     return FAILED if wrong else OK
+
+
+def places_of(site: Site, root: Path) -> dict[str, object]:
+    """Where everything lies that a demo has made, by its name for people."""
+    kept = (*LOCATIONS, "measurements")
+    places = {name: place for name in kept if (place := getattr(site.settings, name)) is not None}
+    return places | {"catalogue": site.settings.catalog, "logs": root / "prefect" / "logs"}
 
 
 def _pages(site: Site, root: Path, sent: Sequence[Sent]) -> Path:
