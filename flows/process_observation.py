@@ -22,14 +22,11 @@ from panoptes.network.ingest.lease import alone
 from panoptes.network.ingest.watchdog import ended_when_stalled
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.processing.owed import has_news, lease_of
-from panoptes.network.processing.process import CannotProcess
 from panoptes.network.safe_text import markdown, one_line
 from panoptes.network.stars.given import extra_stars
 from panoptes.network.stars.given import picids as read_picids
-from tasks.make_light_curves import make_light_curves
+from tasks.make_light_curves import NOTHING, make_light_curves
 from tasks.naming import flow_run_named
-
-NOTHING = "Nothing to measure"
 
 
 @flow(
@@ -75,10 +72,9 @@ def process_observation(
             stored = block.site.catalog.get("observations", sequence.sequence_id)
             if only_if_new and stored is not None and not has_news(stored.fields):
                 return Completed(message="nothing has come since its light curves were made")
-            try:
-                made = make_light_curves(block, sequence.sequence_id, stars, ids)
-            except CannotProcess as error:
-                return Completed(name=NOTHING, message=one_line(error))
+            made = make_light_curves(block, sequence.sequence_id, stars, ids)
+            if isinstance(made, State):
+                return Completed(name=NOTHING, message=made.message)
     except (ValueError, ConfigurationError, TransientError) as error:
         return Failed(message=one_line(error))
     create_markdown_artifact(

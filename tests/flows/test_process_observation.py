@@ -17,6 +17,7 @@ from panoptes.network.catalog.catalog import modify
 from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site
+from tasks.make_light_curves import make_light_curves
 from tests import measured
 from tests.measured import SEQUENCE_ID
 from tests.patience import PATIENT_SECONDS
@@ -56,6 +57,9 @@ def test_what_cannot_be_measured_is_no_failure_and_says_why(site: Site) -> None:
     state = process_observation(odd, network=saved(site), return_state=True)
     assert (state.is_completed(), state.name) == (True, "Nothing to measure")
     assert odd in str(state.message)
+    task = make_light_curves(PanoptesNetwork.of(site), odd, return_state=True)
+    assert (task.is_completed(), task.name) == (True, "Nothing to measure")
+    assert odd in str(task.message)
     away = process_observation(
         SEQUENCE_ID, network=saved(site.changed(measurements=None)), return_state=True
     )
