@@ -74,7 +74,7 @@ check: $(ready) ## style, types, who imports whom, and that the tables in docs a
 faults: $(ready) ## everything that can break, broken; report in build/faults.md (FAULT_SEED=n repeats one, FAULT_SEEDS=n)
 	@seeds=$${FAULT_SEEDS:-$${FAULT_SEED:+1}}; seeds=$${seeds:-5}; seed=$${FAULT_SEED:-$$(date +%s)}; \
 	echo "Seeds $$seed to $$((seed + seeds - 1)): FAULT_SEED=n make faults repeats one."; \
-	FAULTS=long FAULT_SEED=$$seed FAULT_SEEDS=$$seeds $(bin)/python -m pytest tests/real \
+	FAULTS=long FAULT_SEED=$$seed FAULT_SEEDS=$$seeds $(bin)/python -m pytest tests/faults \
 	    -q -n 3 --dist loadgroup -o faulthandler_timeout=2400 $(ARGS)
 
 fuzz: $(ready) ## damaged files through the whole ingest (N=100000 of them, FIRST=n); build/fuzz/report.txt

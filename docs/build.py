@@ -22,7 +22,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "build" / "docs-source"
 SITE = REPOSITORY / "build" / "docs"
-BESIDE = ("CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/RESULTS.md", "tests/real/REPORT.md")
+BESIDE = ("CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/RESULTS.md", "tests/faults/REPORT.md")
 """Pages of other folders, and the parts of the site with their pages, in this order."""
 PARTS = {
     "For volunteers": ["quarantine"],
@@ -54,7 +54,7 @@ PARTS = {
         "design",
         "CONTRIBUTING",
         "benchmarks/RESULTS",
-        "tests/real/REPORT",
+        "tests/faults/REPORT",
         "CHANGELOG",
     ],
 }

@@ -26,6 +26,7 @@ from flows.events import announce_cases, announce_observations
 from flows.runs import INGEST, INGEST_BACKFILL, Runs
 from panoptes.network.amounts import counted
 from panoptes.network.errors import ConfigurationError, TransientError
+from panoptes.network.ingest.at_rest import at_rest
 from panoptes.network.ingest.backlog import (
     SWEPT,
     Survey,
@@ -37,7 +38,6 @@ from panoptes.network.ingest.backlog import (
 )
 from panoptes.network.ingest.lease import alone
 from panoptes.network.ingest.outcome import Became, summary
-from panoptes.network.ingest.rest import at_rest
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import take_all
 from panoptes.network.ingest.watchdog import ended_when_stalled, progressing

@@ -22,7 +22,7 @@ from deployments.local_stack.sign_in_token import sign_in_token
 from deployments.local_stack.stack import LocalStack
 from deployments.work_pools.window import WARM_SECONDS, set_window
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.ingest.rest import patience
+from panoptes.network.ingest.at_rest import patience
 from panoptes.network.safe_text import one_line
 from panoptes.network.site import Site
 

@@ -19,10 +19,10 @@ from deployments.services.pages.pages import Pages
 from deployments.services.state import Services
 from panoptes.network.addresses import place_of
 from panoptes.network.errors import ADVICE
+from panoptes.network.ingest.at_rest import patience
 from panoptes.network.ingest.case_pages import CasePage, case_page
 from panoptes.network.ingest.cases import CaseReport, Found, NoSuchCase, find_case, kept_at
 from panoptes.network.ingest.rescue import CannotRescue, rescue_case
-from panoptes.network.ingest.rest import patience
 from panoptes.network.object_paths import Hidden
 from panoptes.network.safe_text import one_line, safe_log
 from panoptes.network.search import all_units

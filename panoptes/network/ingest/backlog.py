@@ -14,11 +14,11 @@ from panoptes.network.amounts import counted, duration
 from panoptes.network.catalog.catalog import Condition, Query, Stored
 from panoptes.network.documents import File
 from panoptes.network.ingest.allowance import is_spent
+from panoptes.network.ingest.at_rest import seconds_left
 from panoptes.network.ingest.lease import MOST_AHEAD, leases_over
 from panoptes.network.ingest.ledger import now, readable_entry
 from panoptes.network.ingest.listing import by_image, everything_waiting, source_of
 from panoptes.network.ingest.removing import why_it_stays
-from panoptes.network.ingest.rest import seconds_left
 from panoptes.network.ingest.watchdog import progressing
 from panoptes.network.names import ObservationName, parse_sequence_id
 from panoptes.network.nighttime import night_of

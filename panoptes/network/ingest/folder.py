@@ -11,11 +11,11 @@ from pathlib import Path
 
 from panoptes.network.errors import BadInput, TransientError
 from panoptes.network.file_types import IMAGES
+from panoptes.network.ingest.at_rest import Patience, at_rest
 from panoptes.network.ingest.ledger import readable_entry
 from panoptes.network.ingest.listing import everything_waiting
 from panoptes.network.ingest.observation import AnotherRun, ingest_observation
 from panoptes.network.ingest.outcome import Became, FileResult
-from panoptes.network.ingest.rest import Patience, at_rest
 from panoptes.network.ingest.take import Calls, Watch, take_all
 from panoptes.network.names import display_name, parse_sequence_id, parse_upload
 from panoptes.network.safe_text import safe_log

@@ -12,11 +12,11 @@
 from __future__ import annotations
 
 from panoptes.network.ingest.allowance import within_allowance
+from panoptes.network.ingest.at_rest import Patience, at_rest
 from panoptes.network.ingest.backlog import first_batch
 from panoptes.network.ingest.lease import Lease, take_when_free
 from panoptes.network.ingest.listing import waiting_for
 from panoptes.network.ingest.outcome import Became, FileResult
-from panoptes.network.ingest.rest import Patience, at_rest
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import Calls, Steps, Watch, take_all
 from panoptes.network.names import ObservationName

@@ -11,6 +11,7 @@ from panoptes.network.catalog.catalog import Query
 from panoptes.network.documents import File
 from panoptes.network.errors import BadInput
 from panoptes.network.file_types import RAWS, FileType
+from panoptes.network.ingest.at_rest import Patience, at_rest
 from panoptes.network.ingest.lease import Lease
 from panoptes.network.ingest.listing import source_of
 from panoptes.network.ingest.observation import AnotherRun
@@ -22,7 +23,6 @@ from panoptes.network.ingest.rebuilding import (
     check_archived,
     entry_to_mend,
 )
-from panoptes.network.ingest.rest import Patience, at_rest
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.take import Steps, Watch, take_all
 from panoptes.network.keywords import known_cards

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from panoptes.network.errors import BadInput, is_transient
 from panoptes.network.file_types import FileType
+from panoptes.network.ingest.at_rest import may_come, waits, was_replaced
 from panoptes.network.ingest.deposit import OutputLost
 from panoptes.network.ingest.derive import DERIVATIONS, verify
 from panoptes.network.ingest.ledger import (
@@ -32,7 +33,6 @@ from panoptes.network.ingest.provenance import require_own_sequence
 from panoptes.network.ingest.quarantine import may_be_removed, quarantine_file
 from panoptes.network.ingest.record import record_image_file
 from panoptes.network.ingest.removing import remove_from_incoming
-from panoptes.network.ingest.rest import may_come, waits, was_replaced
 from panoptes.network.ingest.retries import keep_trying
 from panoptes.network.ingest.settle import settle_observation
 from panoptes.network.names import ObservationName, display_name, parse_upload

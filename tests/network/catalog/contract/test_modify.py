@@ -11,12 +11,12 @@ from panoptes.network.catalog.catalog import (
     Fields,
     modify,
 )
+from tests.faults.children import CONTEXT
 from tests.network.catalog.contract.documents import (
     NOON,
     exact,
 )
 from tests.patience import be_patient
-from tests.real.children import CONTEXT
 
 EMULATOR = "FIRESTORE_EMULATOR_HOST"
 

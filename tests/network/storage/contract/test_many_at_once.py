@@ -11,10 +11,10 @@ import pytest
 
 from panoptes.network.errors import TransientError
 from panoptes.network.storage.store import ObjectStore
+from tests.faults.children import CONTEXT
 from tests.network import stores
 from tests.network.storage.contract.kinds import names
 from tests.patience import PATIENT_SECONDS
-from tests.real.children import CONTEXT
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import children
+from tests.faults.conftest import ON_FOLDERS, scale
+from tests.faults.disks import SmallDisk, small_disk
+from tests.faults.nights import small_night, tiny_night, upload
+from tests.faults.poison import MARK, Way
+from tests.faults.steps import Run, run
+from tests.faults.trials import Trials
+from tests.faults.worlds import Backend, World, folder_world
 from tests.files import LATER, tiny_fits
-from tests.real import children
-from tests.real.conftest import ON_FOLDERS, scale
-from tests.real.disks import SmallDisk, small_disk
-from tests.real.nights import small_night, tiny_night, upload
-from tests.real.poison import MARK, Way
-from tests.real.steps import Run, run
-from tests.real.trials import Trials
-from tests.real.worlds import Backend, World, folder_world
 
 pytestmark = ON_FOLDERS
 

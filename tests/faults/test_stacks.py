@@ -21,17 +21,17 @@ from deployments.local_stack.stack import LocalStack
 from panoptes.network.catalog.catalog import Query
 from panoptes.network.simulator.night import Fate
 from tests.deployments.receiver.receiving import receiving
+from tests.faults import children
+from tests.faults.conftest import scale
+from tests.faults.nights import Night, night_of, small_night, tiny_night, upload
+from tests.faults.steps import count_waiting
+from tests.faults.test_overlaps import BY_THE_ORDER
+from tests.faults.trials import Trials
+from tests.faults.worlds import Backend, World, folder_world
 from tests.files import IMAGE, SEQUENCE_ID, tiny_fits
 from tests.network.test_events import push
 from tests.outages import end_process, start_server_again, start_worker_again
 from tests.patience import PATIENT_SECONDS
-from tests.real import children
-from tests.real.conftest import scale
-from tests.real.nights import Night, night_of, small_night, tiny_night, upload
-from tests.real.steps import count_waiting
-from tests.real.test_overlaps import BY_THE_ORDER
-from tests.real.trials import Trials
-from tests.real.worlds import Backend, World, folder_world
 
 INGEST, SWEEP = "ingest-observation/local", "sweep-incoming/local"
 LEASE_SECONDS = 3.0

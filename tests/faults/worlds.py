@@ -19,8 +19,8 @@ from urllib.parse import quote, urlsplit
 from panoptes.network.settings import LOCATIONS, NetworkSettings
 from panoptes.network.site import Site
 from tests import sites
+from tests.faults.nights import Night
 from tests.patience import PATIENT_SECONDS
-from tests.real.nights import Night
 
 Backend = Literal["folder", "google"]
 

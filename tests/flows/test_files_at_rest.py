@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from panoptes.network.fits.archive import verify_archive
+from panoptes.network.ingest.at_rest import patience
 from panoptes.network.ingest.backlog import survey
 from panoptes.network.ingest.folder import files_in, ingest_folder
 from panoptes.network.ingest.observation import ingest_observation
 from panoptes.network.ingest.outcome import FileResult
-from panoptes.network.ingest.rest import patience
 from panoptes.network.ingest.take import Calls, Watch, take
 from panoptes.network.names import parse_sequence_id
 from panoptes.network.site import Site

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 
+from tests.faults import children
+from tests.faults.conftest import scale
+from tests.faults.nights import BAD, Night, small_night, tiny_night, upload
+from tests.faults.steps import Run, recover_and_repair, run, take_observation
+from tests.faults.trials import Trials
 from tests.files import IMAGE, tiny_fits
-from tests.real import children
-from tests.real.conftest import scale
-from tests.real.nights import BAD, Night, small_night, tiny_night, upload
-from tests.real.steps import Run, recover_and_repair, run, take_observation
-from tests.real.trials import Trials
 
 FITS = f"{IMAGE}.fits"
 HOUR = 3600.0

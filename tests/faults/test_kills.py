@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from tests.real import children
-from tests.real.conftest import scale
-from tests.real.nights import small_night, tiny_night
-from tests.real.steps import Run, run
-from tests.real.trials import Trials
+from tests.faults import children
+from tests.faults.conftest import scale
+from tests.faults.nights import small_night, tiny_night
+from tests.faults.steps import Run, run
+from tests.faults.trials import Trials
 
 
 def test_a_kill_before_or_after_any_call_to_a_store_or_the_catalog(trials: Trials) -> None:

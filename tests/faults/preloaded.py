@@ -15,8 +15,8 @@ from tests.files import jpeg, tiny_cr2, tiny_fits, tiny_fits_fz
 
 MODULES = [
     "pytest",
-    "tests.real.steps",
-    "tests.real.judge",
+    "tests.faults.steps",
+    "tests.faults.judge",
     "panoptes.network.simulator.night",
     "panoptes.network.catalog.sqlite",
     "panoptes.network.storage.folder",

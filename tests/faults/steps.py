@@ -23,10 +23,10 @@ from panoptes.network.ingest.take import Calls, Watch, take_all
 from panoptes.network.names import parse_sequence_id, parse_upload
 from panoptes.network.site import Site
 from tests import sites
+from tests.faults import poison
+from tests.faults.poison import Way
+from tests.faults.worlds import World
 from tests.patience import be_patient
-from tests.real import poison
-from tests.real.poison import Way
-from tests.real.worlds import World
 
 TROUBLE = (AnotherRun, TransientError, ConfigurationError, OSError)
 """What a run may end with when the world is against it; anything else is a defect."""
@@ -51,7 +51,7 @@ class Run:
     decoders_here: bool = True
     """Whether suspicious files are decoded in place: a new interpreter costs two seconds."""
     decoder: Way | None = None
-    """What a file with `tests.real.poison.MARK` in it does to the decoder."""
+    """What a file with `tests.faults.poison.MARK` in it does to the decoder."""
     scratch: str | None = None
     """The folder for temporary files."""
     policies: tuple[tuple[str, Any], ...] = ()

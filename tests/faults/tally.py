@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.real.judge import Verdict
+from tests.faults.judge import Verdict
 
 COUNTED = ("lost", "double", "counters", "stray", "differs", "audit")
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tests.real import children
-from tests.real.judge import Snapshot, judge, recover_and_judge
-from tests.real.nights import Night
-from tests.real.steps import count_calls, run
-from tests.real.tally import Tally
-from tests.real.worlds import Backend, World
+from tests.faults import children
+from tests.faults.judge import Snapshot, judge, recover_and_judge
+from tests.faults.nights import Night
+from tests.faults.steps import count_calls, run
+from tests.faults.tally import Tally
+from tests.faults.worlds import Backend, World
 
 MakeWorld: TypeAlias = Callable[..., World]
 
@@ -95,7 +95,7 @@ class Trials:
         also: Night | None = None,
         faults: int = 1,
     ) -> None:
-        """Count what `tests.real.judge` finds wrong after `faults` faults of a kind.
+        """Count what `tests.faults.judge` finds wrong after `faults` faults of a kind.
 
         `night` is what was uploaded last, and `like` what a faultless run makes of it.
         """

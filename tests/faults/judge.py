@@ -23,10 +23,10 @@ from panoptes.network.site import Site
 from panoptes.network.storage.checksums import crc32c
 from panoptes.network.storage.store import NotFound
 from tests import sites
+from tests.faults.nights import Night, Upload
+from tests.faults.steps import recover
+from tests.faults.worlds import World
 from tests.patience import be_patient
-from tests.real.nights import Night, Upload
-from tests.real.steps import recover
-from tests.real.worlds import World
 
 OWN_TO_A_RUN = {
     "arrived", "recorded", "opened", "closed", "last_arrival", "generation",

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from tests.deployments.command_line.test_up import left_of, up_in_the_background
+from tests.faults.conftest import IS_LONG
 from tests.local_http import free_ports
 from tests.patience import PATIENT_SECONDS
-from tests.real.conftest import IS_LONG
 
 
 @pytest.mark.skipif(not IS_LONG, reason="`make faults` runs it")

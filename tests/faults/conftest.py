@@ -17,11 +17,11 @@ from typing import TypeVar
 
 import pytest
 
-from tests.real import children
-from tests.real.firestore_faults import FaultyFirestore, faulty_firestore
-from tests.real.tally import Tally, markdown
-from tests.real.trials import MakeWorld, Trials
-from tests.real.worlds import Backend, folder_world, google_world
+from tests.faults import children
+from tests.faults.firestore_faults import FaultyFirestore, faulty_firestore
+from tests.faults.tally import Tally, markdown
+from tests.faults.trials import MakeWorld, Trials
+from tests.faults.worlds import Backend, folder_world, google_world
 
 IS_LONG = os.environ.get("FAULTS") == "long"
 REPORT = Path(__file__).resolve().parents[2] / "build"

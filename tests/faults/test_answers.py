@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.real import children
-from tests.real.conftest import ANSWERS_ON_GOOGLE, scale
-from tests.real.firestore_faults import FaultyFirestore, schedule
-from tests.real.judge import Snapshot
-from tests.real.nights import Night, small_night, tiny_night
-from tests.real.steps import Run, run
-from tests.real.trials import Trials
-from tests.real.worlds import Backend
+from tests.faults import children
+from tests.faults.conftest import ANSWERS_ON_GOOGLE, scale
+from tests.faults.firestore_faults import FaultyFirestore, schedule
+from tests.faults.judge import Snapshot
+from tests.faults.nights import Night, small_night, tiny_night
+from tests.faults.steps import Run, run
+from tests.faults.trials import Trials
+from tests.faults.worlds import Backend
 
 pytestmark = [ANSWERS_ON_GOOGLE, pytest.mark.usefixtures("gcs_emulator", "firestore_emulator")]
 

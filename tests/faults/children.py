@@ -22,7 +22,7 @@ from tests.patience import PATIENT_SECONDS
 Result = TypeVar("Result")
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.real.children", "tests.real.preloaded"])
+CONTEXT.set_forkserver_preload(["tests.faults.children", "tests.faults.preloaded"])
 
 
 class Killed(Exception):
