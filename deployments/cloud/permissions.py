@@ -17,6 +17,7 @@ STORE: Mapping[str, frozenset[str]] = {
     "count_passing": frozenset(),
     "delete": frozenset({_DELETE}),
     "folders": frozenset({_LIST}),
+    "hindrance": frozenset(),
     "list": frozenset({_LIST}),
     "opened": frozenset({_GET}),
     "put": frozenset({_CREATE, _DELETE, _GET}),

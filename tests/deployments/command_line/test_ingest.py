@@ -97,10 +97,10 @@ def test_a_folder_of_good_files_is_archived_and_left_as_it_is(night: Path, tmp_p
     }  # fmt: skip
     for row in report["files"]:
         assert row.keys() == {
-            "name", "outcome", "image_id", "location", "path", "code", "reason",
+            "name", "outcome", "image_id", "location", "path", "code", "reason", "stays",
         }  # fmt: skip
         assert (tmp_path / "out" / row["location"] / row["path"]).is_file()
-        assert (row["code"], row["reason"]) == (None, None)
+        assert (row["code"], row["reason"], row["stays"]) == (None, None, None)
     assert sites.picture_of(night) == before
 
 
