@@ -134,9 +134,8 @@ def _sweep(
             f"; {counted(backlog.passing, 'file')} unchanged for a day under passing names "
             "(NAME.part, .NAME.XXXXXX): rename what is whole, upload the others again"
         )
-    if found.stuck:
-        why = next(iter(found.stuck))
-        message += f"; {backlog.stuck} files are done and cannot be removed from incoming: {why}"
+    for why, count in found.stuck.most_common(3):
+        message += f"; {counted(count, 'file', 'stay')} in incoming though done: {why}"
     if any(result.became is Became.FAILED for result in results):
         return Failed(message=message)
     return Completed(message=message)

@@ -225,8 +225,12 @@ def parse_upload(name: str) -> UploadName:
     suffixed = _SUFFIX.fullmatch(name)
     if suffixed is None:
         within, _, packing = name.rpartition(".")
-        packed = _SUFFIX.fullmatch(within) if packing.lower() in _PACKINGS else None
-        advice = f": unpack it and upload the .{packed['suffix'].lower()}" if packed else ""
+        known = _SUFFIX.fullmatch(within)
+        advice = ""
+        if known and packing.lower() in _PACKINGS:
+            advice = f": unpack it and upload the .{known['suffix'].lower()}"
+        elif known and packing.lower() == "fz":  # .fit.fz; .fits.fz is a suffix of ours
+            advice = ": a FITS file that was compressed by tiles is named .fits.fz"
         raise BadInput("unknown-suffix", f"{name.rsplit('/', 1)[-1][-60:]}{advice}")
     file_type = BY_SUFFIX[suffixed["suffix"].lower()]
     found = _read_stem(suffixed["stem"], suffixed["suffix"])

@@ -268,7 +268,7 @@ def test_what_cannot_be_removed_is_told_of_and_starts_no_run(plant: Plant) -> No
         state = plant.sweep()
         assert plant.started() == []
     assert state.message is not None
-    assert "1 files are done and cannot be removed from incoming" in state.message
+    assert "1 file stays in incoming though done: " in state.message
     assert f"{plant.incoming / 'PAN001'} is a mount of its own" in state.message
     plant.sweep()
     assert plant.started() == [FIRST]

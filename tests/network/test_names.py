@@ -173,6 +173,11 @@ def test_a_file_that_another_program_packed_is_to_be_unpacked(packed: str, withi
         parse_upload(f"{STEM}.{packed}")
 
 
+def test_a_compressed_fit_is_told_the_suffix_that_it_is_taken_under() -> None:
+    with pytest.raises(BadInput, match=r"compressed by tiles is named \.fits\.fz"):
+        parse_upload(f"{STEM}.fit.fz")
+
+
 @pytest.mark.parametrize("year", ["0001", "1970", "2101", "9999"])
 def test_a_year_in_which_no_unit_observes_is_refused_in_a_sentence(year: str) -> None:
     for name in (f"{year}1231T235959/{IMAGE}", f"{SEQUENCE}/{year}0101T000000"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -131,7 +132,7 @@ def _decide(site: Site, source: Source, before: File | None) -> Opened:
     if before.generation != source.generation:
         if not site.has(source):  # a stalled run may have listed it long ago
             return Opened(Verdict.GONE, before)
-        if _same_bytes(site, source, before) and _outputs_stand(site, before, closely=True):
+        if _same_bytes(site, source, before) and outputs_stand(site, before, closely=True):
             return Opened(Verdict.DONE, before, stays=stays)
         fresh = _new_entry(source)
         sent_before = before.taken_bytes if before.taken_on == fresh.taken_on else None
@@ -154,7 +155,7 @@ def _decide(site: Site, source: Source, before: File | None) -> Opened:
     if before.outcome == "quarantined" and _quarantine_stands(site, before, closely=closely):
         return Opened(Verdict.QUARANTINED, before, stays=stays)
     is_done = before.outcome in ("archived", "filed")
-    if is_done and _outputs_stand(site, before, closely=closely):
+    if is_done and outputs_stand(site, before, closely=closely):
         return Opened(Verdict.DONE, before, stays=stays)
     if before.failures >= site.settings.failure_limit:
         return Opened(Verdict.GIVEN_UP, before)
@@ -190,10 +191,12 @@ def _new_entry(source: Source) -> File:
 
 
 def _same_bytes(site: Site, source: Source, before: File) -> bool:
-    """Whether a newer generation is but the same file once more."""
+    """Whether a newer generation is but the same file once more; not if it cannot be read."""
     if before.outcome not in ("archived", "filed") or before.size != source.size:
         return False
-    return before.crc32c == (source.crc32c or crc32c(site.read(source)))
+    with suppress(Unreadable):
+        return before.crc32c == (source.crc32c or crc32c(site.read(source)))
+    return False
 
 
 def _is_put_back(site: Site, source: Source, before: File) -> bool:
@@ -207,7 +210,7 @@ def _is_put_back(site: Site, source: Source, before: File) -> bool:
     return copied == (put.crc32c or read_back(site, "incoming", put))
 
 
-def _outputs_stand(site: Site, entry: File, *, closely: bool) -> bool:
+def outputs_stand(site: Site, entry: File, *, closely: bool) -> bool:
     """Whether everything that was made of the file is still where it was put.
 
     `closely`: by their very bytes, for an upload that will be removed because of them.

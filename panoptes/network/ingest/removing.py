@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from panoptes.network.documents import File
 from panoptes.network.errors import ConfigurationError
-from panoptes.network.ingest.ledger import note_that_it_stays, now
+from panoptes.network.ingest.ledger import note_that_it_stays, now, outputs_stand
 from panoptes.network.safe_text import safe_log
 from panoptes.network.site import Site
 from panoptes.network.storage.store import NotFound, PreconditionFailed
@@ -54,6 +54,8 @@ def why_it_stays(site: Site, source: Source, entry: File) -> str | None:
         return None
     if entry.outcome not in ("archived", "filed", "quarantined") or entry.path is None:
         return None
+    if entry.outcome != "quarantined" and not outputs_stand(site, entry, closely=False):
+        return None  # what was made of it is gone: a run makes it again
     if (why := site.store("incoming").hindrance(source.name)) is not None:
         return why
     stays = entry.stays

@@ -247,9 +247,15 @@ def _report_failure(site: Site, source: Source, error: Exception, begun: datetim
             if entry is not None and entry.generation != source.generation:
                 return FileResult.from_entry(entry, Became.ALREADY)  # replaced under our hands
         entry = keep_trying(close_failed, site, source, error, passing=is_transient(error))
+        said = f"{type(error).__name__}: {error}"
+        is_there = keep_trying(site.has, source)
+        if is_there and entry.generation != source.generation:  # of an earlier upload
+            return FileResult(entry.name, Became.FAILED, code="passing-trouble", reason=said)
         # Which another run may have brought to its end, now or long ago.
         is_old = entry.outcome in ("archived", "filed") and entry.closed and entry.closed < begun
-        return FileResult.from_entry(entry, Became.ALREADY if is_old else None)
+        is_done = entry.outcome in ("archived", "filed", "quarantined")
+        stays = said if is_there and is_done else None
+        return FileResult.from_entry(entry, Became.ALREADY if is_old else None, stays=stays)
     except Exception as second:  # even the ledger is out of reach
         log.exception("the failure of %s could not be written down", source.label)
         return FileResult(

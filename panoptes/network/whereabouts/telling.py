@@ -14,7 +14,6 @@ from panoptes.network.ingest.allowance import is_spent
 from panoptes.network.ingest.cases import case_id_of
 from panoptes.network.ingest.displaced import is_lent
 from panoptes.network.ingest.ledger import READABLE
-from panoptes.network.ingest.reading_back import read_back
 from panoptes.network.names import display_name, document_key, parse_upload
 from panoptes.network.object_paths import ObjectPath
 from panoptes.network.site import Site
@@ -43,6 +42,7 @@ _GONE = (
     "Upload it again from the unit, under the same name; if it is no longer there, ask the "
     "network's operators, who may have it."
 )
+_ASK_FIRST = "Ask the network's operators before you upload it again: they see what is wrong there."
 _RESCUED = "An operator had it put back: the next run judges it again."
 _ASK = "Tell the network's operators this file's name; they see the reason in its case."
 _UNKNOWN = (
@@ -156,7 +156,8 @@ def _in_words(site: Site, entry: File, *, open_to_all: bool) -> tuple[State, str
     waits = _newer_waits(site, entry)
     match entry.outcome:
         case "archived" | "filed" if lack := _lack(site, entry):
-            return "gone", f"It was {entry.outcome}, but {lack}{waits}", _GONE
+            sentence, step = lack
+            return "gone", f"It was {entry.outcome}, but {sentence}{waits}", step
         case "archived":
             told = "It is archived: every pixel was read back and compared."
             return "archived", f"{told}{_same_as(entry)}{waits}", ""
@@ -191,28 +192,28 @@ def _failed(site: Site, entry: File, *, open_to_all: bool) -> tuple[State, str, 
     return "failed", told, step
 
 
-def _lack(site: Site, entry: File) -> str:
-    """What is wrong with the object that a file became; empty if it is still the one."""
+def _lack(site: Site, entry: File) -> tuple[str, str] | None:
+    """What is wrong with the object that a file became, and what to do; None if it is still the
+    one, or if it would have to be read to say so, as the audit does."""
     output = next(iter(entry.outputs or ()), None)
     if output is None:
-        return ""  # the audit says so
+        return None  # the audit says so
     there = f"{output.location}/{output.path}"
     try:
         info = site.stat(output.location, output.path)
     except (ValueError, Unreadable, BadInput):
-        return ""  # nobody can look: the ledger's word stands
+        return None  # nobody can look: the ledger's word stands
     if info is None:
-        return f"{there} is not there any more."
-    if (info.generation, info.size) == (output.generation, output.size):
-        return ""
-    checksum = info.crc32c or read_back(site, output.location, info)
-    if checksum in (None, output.crc32c):
-        return ""  # written anew, or just being written
+        if next(iter(site.store(output.location).folders("")), None) is None:
+            return f"nothing at all can be seen in {output.location} now.", _ASK_FIRST
+        return f"{there} is not there any more.", _GONE
+    if info.generation == output.generation or info.crc32c in (None, output.crc32c):
+        return None
     lender = entry.duplicate_of and site.catalog.get("files", document_key(entry.duplicate_of))
     known = entry_of(lender) if lender else None
-    if known is not None and is_lent(entry, output, known.entry, checksum):
-        return ""
-    return f"what lies in {there} now is not what was made of it."
+    if known is not None and is_lent(entry, output, known.entry, info.crc32c):
+        return None
+    return f"what lies in {there} now is not what was made of it.", _GONE
 
 
 def _same_as(entry: File) -> str:

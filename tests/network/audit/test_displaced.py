@@ -131,8 +131,13 @@ def test_a_restored_archive_is_still_the_files(site: Site) -> None:
     audited.spoil(site, "images", PACKED)
     assert what_became_of(site, FITS).files[0].state == "gone"
     site.store("images").delete(PACKED)
+    (report,) = what_became_of(site, FITS).files  # as where images is not mounted
+    assert (report.state, "nothing at all can be seen" in report.sentence) == ("gone", True)
+    assert report.next_step.startswith("Ask the network's operators before")
+    site.store("images").put("PAN002/another.fits.fz", b"x")
     (report,) = what_became_of(site, FITS).files
     assert (report.state, "not there any more" in report.sentence) == ("gone", True)
+    assert report.next_step.startswith("Upload it again")
 
 
 def test_the_picture_that_a_raw_gave_up_to_the_fits_file_is_nobodys_loss(site: Site) -> None:

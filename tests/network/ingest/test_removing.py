@@ -20,6 +20,7 @@ from panoptes.network.ingest.rescue import rescue_case
 from panoptes.network.names import document_key
 from panoptes.network.site import Site
 from panoptes.network.storage.folder import FolderStore
+from panoptes.network.storage.store import Unreadable
 from tests import audited, sites
 from tests.files import IMAGE, LATER, SEQUENCE, SEQUENCE_ID, jpeg, place, tiny_fits
 from tests.hindrances import mounted, unprivileged
@@ -207,5 +208,47 @@ def test_what_was_done_before_is_not_told_of_as_new_when_its_removal_fails(tmp_p
     site = _sent(tmp_path)
     site._stores["incoming"] = _Broken(sites.incoming(site), follow_links=False, uploads=True)
     for expected in (FIRST, AGAIN):
-        assert _outcomes(sites.ingest_all(site)) == expected
+        results = sites.ingest_all(site)
+        assert _outcomes(results) == expected
+        assert all("cannot be removed from incoming" in result.told for result in results)
     assert sites.waiting(site) == sorted(NIGHT)
+
+
+class _Closed(FolderStore):
+    """Shows what is there, and lets nobody read it."""
+
+    def read(self, *_: Any, **__: Any) -> Any:
+        raise Unreadable("it cannot be read: permission denied")
+
+    opened = read_range = read
+
+
+def test_an_upload_that_cannot_be_read_is_not_told_of_as_the_earlier_one(tmp_path: Path) -> None:
+    site = sites.drained(tmp_path)
+    place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits())
+    assert [result.became for result in sites.ingest_all(site)] == ["catalogued"]
+    again = place(sites.incoming(site), f"{IMAGE}.fits", tiny_fits(seed=1))
+    kept = site.store("incoming")
+    site._stores["incoming"] = _Closed(sites.incoming(site), follow_links=False, uploads=True)
+    for _ in range(site.settings.failure_limit):
+        (result,) = sites.ingest_all(site)
+        assert (result.became, result.code) == ("failed", "unreadable")
+    assert not survey(site).observations  # an operator is asked for; no run starts any more
+    site._stores["incoming"] = kept
+    assert again.read_bytes() == tiny_fits(seed=1)
+
+
+def test_an_upload_whose_output_was_lost_is_worked_on_though_it_cannot_be_removed(
+    tmp_path: Path,
+) -> None:
+    site = _sent(tmp_path)
+    with mounted(sites.incoming(site) / "PAN001"):
+        (done,) = (r for r in sites.ingest_all(site) if r.name == f"{IMAGE}.fits")
+        assert done.location is not None
+        assert done.path is not None
+        assert survey(site).observations == {}
+        archived = Path(getattr(site.settings, done.location)) / done.path
+        archived.unlink()
+        assert survey(site).observations.keys() == {SEQUENCE_ID}
+        sites.ingest_all(site)
+        assert archived.exists()
