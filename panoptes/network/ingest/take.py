@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -240,6 +240,12 @@ def _changed_unseen(source: Source) -> FileResult:
     )
 
 
+def _is_there(site: Site, source: Source) -> bool:
+    with suppress(Unreadable):  # it is, but nobody may look
+        return keep_trying(site.has, source)
+    return True
+
+
 def _report_failure(site: Site, source: Source, error: Exception, begun: datetime) -> FileResult:
     try:
         if isinstance(error, NotFound):
@@ -248,13 +254,13 @@ def _report_failure(site: Site, source: Source, error: Exception, begun: datetim
                 return FileResult.from_entry(entry, Became.ALREADY)  # replaced under our hands
         entry = keep_trying(close_failed, site, source, error, passing=is_transient(error))
         said = f"{type(error).__name__}: {error}"
-        is_there = keep_trying(site.has, source)
-        if is_there and entry.generation != source.generation:  # of an earlier upload
+        is_of_another = entry.generation != source.generation
+        if is_of_another and _is_there(site, source):  # of the upload before
             return FileResult(entry.name, Became.FAILED, code="passing-trouble", reason=said)
         # Which another run may have brought to its end, now or long ago.
         is_old = entry.outcome in ("archived", "filed") and entry.closed and entry.closed < begun
         is_done = entry.outcome in ("archived", "filed", "quarantined")
-        stays = said if is_there and is_done else None
+        stays = said if is_done and _is_there(site, source) else None
         return FileResult.from_entry(entry, Became.ALREADY if is_old else None, stays=stays)
     except Exception as second:  # even the ledger is out of reach
         log.exception("the failure of %s could not be written down", source.label)
