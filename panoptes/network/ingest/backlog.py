@@ -143,7 +143,7 @@ def survey(site: Site) -> Survey:
         entry = readable_entry(site, source)
         if entry is not None and (why := why_it_stays(site, source, entry)):
             found.stuck[why] += 1
-        elif _settles(site, source, entry):
+        elif _is_left(site, source, entry):
             pass
         elif source.upload is None:
             found.unroutable.append(source)
@@ -185,15 +185,20 @@ def is_settled(site: Site, source: Source) -> bool:
 
 
 def _settles(site: Site, source: Source, entry: File | None) -> bool:
+    if _is_left(site, source, entry):
+        return True
+    return entry is not None and why_it_stays(site, source, entry) is not None
+
+
+def _is_left(site: Site, source: Source, entry: File | None) -> bool:
+    """Whether it failed too often, cannot be moved, or is done and kept: runs leave it alone."""
     if entry is None or entry.generation != source.generation:
         return False
     if entry.outcome == "failed":
         return entry.failures >= site.settings.failure_limit
     if entry.outcome == "quarantined" and entry.path is None:
         return True  # a pipe, a dangling link: there was nothing to take away
-    if site.settings.keep_incoming:
-        return entry.outcome is not None
-    return why_it_stays(site, source, entry) is not None
+    return site.settings.keep_incoming and entry.outcome is not None
 
 
 def first_batch(site: Site, sources: Iterable[Source], most_files: int) -> list[Source]:
