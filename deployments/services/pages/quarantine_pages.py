@@ -110,17 +110,15 @@ def quarantine_pages_router(services: Services, pages: Pages) -> APIRouter:
     def show_case(
         request: Request, case: CaseReport, status: int = 200, problem: str = ""
     ) -> Response:
-        is_signed_in = pages.sessions.of(request) is not None
         return pages.render(
             request,
             "case.html",
             status,
             case=case,
             problem=problem,
-            # Folders of the network's machine are its operators' business.
-            kept_at=kept_at(site, case) if is_signed_in else case.kept_as,
-            copy_line=_copy_line(site, case) if is_signed_in and case.is_misnamed else "",
-            may_rescue=is_signed_in and case.kind != "closed",
+            kept_at=kept_at(site, case),
+            copy_line=_copy_line(site, case) if case.is_misnamed else "",
+            may_rescue=pages.sessions.of(request) is not None and case.kind != "closed",
         )
 
     @for_people.get("/quarantine")

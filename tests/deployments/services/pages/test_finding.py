@@ -226,14 +226,6 @@ def test_a_misnamed_file_is_not_judged_again_but_copied_under_another_name(site:
     assert "mkdir" not in pages["not-fits"]
 
 
-def test_folders_of_the_machine_are_shown_to_nobody_who_is_not_signed_in(site: Site) -> None:
-    with served(site) as client:
-        for case in client.get("/quarantine").json()["cases"]:
-            page = client.get(f"/quarantine/{case['id']}", headers={"Accept": "text/html"}).text
-            assert f'<dd class="key">{case["kept_as"]}</dd>' in html.unescape(page)
-            assert str(Path(site.settings.quarantine).parent) not in page
-
-
 def test_nobody_who_is_not_signed_in_puts_files_back(site: Site) -> None:
     with served(site, token=TOKEN) as client:
         client.headers["Authorization"] = f"Bearer {TOKEN}"
